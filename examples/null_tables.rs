@@ -1,0 +1,140 @@
+//! Writes `src/kernels/null_table.rs`: how regular benign random traffic looks to each beacon test.
+//!
+//! ```text
+//! cargo run --release --example null_tables > src/kernels/null_table.rs
+//! ```
+//!
+//! Seeded: the same source gives the same bytes on any number of threads. A few minutes on two cores. The fit of the
+//! tails is described in `kernels::calibration`.
+
+use flowsift::kernels::beacon::tests;
+use flowsift::kernels::calibration::{CLASSES, COUNTS, DEPTHS, Method, RESOLUTIONS};
+use flowsift::kernels::simulation::{Benign, Draws};
+use rayon::prelude::*;
+
+/// Raise whenever a test, a family or the fit changes, and write the table anew.
+const VERSION: u32 = 3;
+
+/// Seed of the whole table.
+const SEED: u64 = 20_260_101;
+
+/// Resolution classes, and the mean intervals (in units) that are drawn to fill each.
+const MEANS: [(f64, f64); RESOLUTIONS] = [(0.3, 3.0), (2.5, 9.0), (5.0, 30.0), (20.0, 3000.0)];
+
+/// Starts simulated for each cell of the design; short trains are made more often.
+const STARTS: usize = 2_500_000;
+
+/// Fewest trains in a cell for a family to be heard there.
+const FEWEST: usize = 800;
+
+/// Weight of the reference slope 1 in the fit of a tail, in excesses.
+const PRIOR: f64 = 10.0;
+
+/// Evidence by method, class and bin of one family.
+type Cells = Vec<Vec<f32>>;
+
+fn cell(method: Method, class: usize, bin: usize) -> usize {
+    (method as usize * CLASSES + class) * COUNTS.len() + bin
+}
+
+/// The simulated number of intervals nearest in ratio.
+fn bin_of(count: usize) -> usize {
+    let distance = |bin: &usize| (COUNTS[*bin] as f64 / count as f64).ln().abs();
+    (0..COUNTS.len()).min_by(|a, b| distance(a).total_cmp(&distance(b))).unwrap_or(0)
+}
+
+fn simulate(family: usize, class: usize, bin: usize, into: &mut Cells) {
+    let mut draws = Draws::seeded(SEED ^ ((family * 1000 + class * 100 + bin) as u64) << 20);
+    let trains = (STARTS / COUNTS[bin]).clamp(6_000, 60_000);
+    for _ in 0..trains {
+        let mut count = COUNTS[bin] as f64 * draws.between(0.8, 1.25) + 1.0;
+        if matches!(Benign::ALL[family], Benign::Sessions | Benign::Human) && draws.uniform() < 0.5 {
+            // Half of the bursty trains are made longer, so that as many check-ins remain after coalescing.
+            count *= 4.0;
+        }
+        let unit = [1, 1, 60, 600][(draws.bits() % 4) as usize];
+        let (low, high) = MEANS[class];
+        let mean_s = draws.between(low.ln(), high.ln()).exp() * unit as f64;
+        let starts = Benign::ALL[family].train(&mut draws, (count as usize).max(6), mean_s, unit);
+        let Some(found) = tests(&starts, unit as u32) else { continue };
+        for (method, class, count, evidence) in found.evidence {
+            // A count far outside the simulated ones would only blur the edge cells.
+            if count >= 4 && count <= 1500 {
+                into[cell(method, class, bin_of(count))].push(evidence as f32);
+            }
+        }
+    }
+}
+
+/// Evidence exceeded with each probability of `DEPTHS` by one family.
+fn tail(evidence: &mut [f32]) -> [f64; DEPTHS.len()] {
+    evidence.sort_unstable_by(|a, b| b.total_cmp(a));
+    let tenth = f64::from(evidence[evidence.len() / 10]);
+    let excesses = evidence.len() / 100;
+    let hundredth = f64::from(evidence[excesses]);
+    let sum: f64 = evidence[..excesses].iter().map(|&e| f64::from(e) - hundredth).sum();
+    let slope = ((excesses as f64 + PRIOR) / (sum * std::f64::consts::LN_10 + PRIOR)).min(1.0);
+    DEPTHS.map(|depth| match depth {
+        1.0 => tenth,
+        depth => hundredth + (depth - 2.0) / slope,
+    })
+}
+
+fn main() {
+    let cells = Method::ALL.len() * CLASSES * COUNTS.len();
+    let families: Vec<Cells> = (0..Benign::ALL.len())
+        .into_par_iter()
+        .map(|family| {
+            let mut into = vec![Vec::new(); cells];
+            for class in 0..MEANS.len() {
+                for bin in 0..COUNTS.len() {
+                    simulate(family, class, bin, &mut into);
+                }
+            }
+            into
+        })
+        .collect();
+    let mut rows: Vec<Option<[f64; DEPTHS.len()]>> = vec![None; cells];
+    for mut family in families {
+        for (row, evidence) in rows.iter_mut().zip(&mut family) {
+            if evidence.len() < FEWEST {
+                continue;
+            }
+            let tail = tail(evidence);
+            let worst = row.get_or_insert([0.0; DEPTHS.len()]);
+            worst.iter_mut().zip(tail).for_each(|(worst, knot)| *worst = worst.max(knot));
+        }
+    }
+    println!("//! Null table {VERSION}, seed {SEED}, written by `examples/null_tables.rs`; not edited by hand.");
+    println!("//!");
+    println!("//! Evidence that benign trains exceed with probability 1e-1, 1e-2, 1e-3, 1e-6, 1e-12, by method,");
+    println!("//! class (resolution, then the same with gaps cut out) and number of intervals.");
+    println!();
+    println!("/// Knots in a row.");
+    println!("pub(super) const KNOTS: usize = {};", DEPTHS.len());
+    println!();
+    println!("/// Method × resolution class × number of intervals × depth.");
+    println!("#[allow(clippy::approx_constant)] // A simulated knot may look like π.");
+    println!("#[rustfmt::skip]");
+    println!("pub(super) static TABLE: [[[[f32; KNOTS]; {}]; {}]; {}] = [", COUNTS.len(), CLASSES, Method::ALL.len());
+    for method in Method::ALL {
+        println!("    [ // {method:?}");
+        for class in 0..CLASSES {
+            println!("        [");
+            for bin in 0..COUNTS.len() {
+                // A cell that no family reaches takes its nearest neighbour; where there is none, nothing is found.
+                let nearest = (0..COUNTS.len())
+                    .filter(|&other| rows[cell(method, class, other)].is_some())
+                    .min_by_key(|&other| (bin.abs_diff(other), other));
+                let row = nearest
+                    .and_then(|other| rows[cell(method, class, other)])
+                    .unwrap_or([9.0, 18.0, 27.0, 54.0, 108.0]);
+                let text: Vec<String> = row.iter().map(|knot| format!("{knot:.3}")).collect();
+                println!("            [{}],", text.join(", "));
+            }
+            println!("        ],");
+        }
+        println!("    ],");
+    }
+    println!("];");
+}

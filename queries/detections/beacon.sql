@@ -1,0 +1,84 @@
+-- title: Regular contact with one remote
+-- techniques: T1071 T1573
+-- about: Connection starts of one pair that keep time: an implant that calls home, with jitter, missed beats or bursts.
+-- about: Software that polls does the same, so severity follows context: how many hosts share the remote, whether it
+-- about: is new, its role, and whether it keeps the clock as scheduled jobs do.
+-- discovery: p_value
+-- parameter min_connections = 6: connections in the window; pairs with fewer are not judged
+-- parameter few_hosts = 10: hosts with egress; with fewer, prevalence says nothing and severity ends at medium
+-- parameter rare_share = 0.02: share of hosts; a remote met by no more (or by two hosts) is rare
+-- parameter common_share = 0.2: share of hosts; a remote met by at least so many is shared infrastructure
+WITH judged AS (
+    SELECT
+        *,
+        beacon_statistics(starts, sizes, $window_from_s, $window_to_s, window_s) AS b,
+        prevalence_hosts <= greatest(2, $rare_share * $hosts) AS rare,
+        prevalence_share >= $common_share AND prevalence_hosts > 2 AS common
+    FROM pairs
+    WHERE connections >= $min_connections AND cardinality(starts) > 0 AND NOT local_scope AND NOT mirrored
+),
+placed AS (
+    SELECT
+        *,
+        CASE
+            WHEN port = 123 AND protocol = 17 THEN 'NTP keeps time by design'
+            WHEN protocol IN (1, 58) THEN 'echo requests are monitoring'
+            -- Anyone can put a controller on an instance or behind these front doors: they prove nothing.
+            WHEN role = 'client' AND aws_service IS NOT NULL
+                AND aws_service NOT IN ('EC2', 'AMAZON', 'CLOUDFRONT', 'API_GATEWAY', 'GLOBALACCELERATOR')
+                THEN concat('the remote is AWS ', aws_service)
+            WHEN role = 'client' AND $hosts >= $few_hosts AND common
+                THEN concat(CAST(prevalence_hosts AS VARCHAR), ' hosts share the remote')
+        END AS lowered_because
+    FROM judged
+    WHERE b IS NOT NULL
+)
+SELECT
+    CASE
+        WHEN lowered_because IS NOT NULL THEN 'informational'
+        WHEN role = 'server' THEN 'low'
+        WHEN NOT external THEN 'low'
+        WHEN $hosts < $few_hosts THEN CASE WHEN first_contact IS FALSE THEN 'low' ELSE 'medium' END
+        WHEN rare AND first_contact IS FALSE THEN 'medium'
+        WHEN rare AND b['clock_period_s'] IS NOT NULL AND b['period_s'] >= 60 THEN 'medium'
+        WHEN rare THEN 'high'
+        ELSE 'low'
+    END AS severity,
+    b['score'] AS score,
+    b['p_value'] AS p_value,
+    account_id, region, host, remote, port, protocol, role, interface_id, first_seen, last_seen,
+    b['period_s'] AS period_s,
+    b['jitter_ratio'] AS jitter_ratio,
+    b['missed_ratio'] AS missed_ratio,
+    connections,
+    b['check_ins'] AS check_ins,
+    b['connections_per_check_in'] AS connections_per_check_in,
+    b['method'] AS method,
+    b['shape'] AS shape,
+    b['clock_period_s'] AS clock_period_s,
+    b['span_ratio'] AS span_ratio,
+    b['rita_score'] AS rita_score,
+    bytes_out, bytes_in, rejected, longest_s, window_s,
+    CASE WHEN role = 'client' THEN prevalence_hosts END AS prevalence_hosts,
+    first_contact,
+    network_owner(remote) AS network_owner,
+    aws_service,
+    lowered_because,
+    concat(
+        CASE WHEN role = 'client' THEN concat(ip(host), ' called ', ip(remote)) ELSE concat(ip(remote), ' called ', ip(host)) END,
+        ' on ', protocol_name(protocol), ' port ', CAST(port AS VARCHAR), ' every ', human_duration(b['period_s']),
+        ' ± ', CAST(CAST(round(100 * b['jitter_ratio']) AS BIGINT) AS VARCHAR), ' %, ',
+        CAST(connections AS VARCHAR), ' connections over ', human_duration(b['span_s']),
+        CASE WHEN b['missed_ratio'] >= 0.05
+            THEN concat(', ', CAST(CAST(round(100 * b['missed_ratio']) AS BIGINT) AS VARCHAR), ' % of beats missed') ELSE '' END,
+        CASE
+            WHEN role = 'client' AND external AND $hosts >= $few_hosts AND prevalence_hosts = 1 THEN '; no other host talks to this remote'
+            WHEN role = 'client' AND external AND $hosts >= $few_hosts THEN concat('; ', CAST(prevalence_hosts AS VARCHAR), ' hosts talk to this remote')
+            ELSE '' END,
+        CASE WHEN first_contact THEN ', never seen before the window' ELSE '' END,
+        '.',
+        CASE WHEN lowered_because IS NOT NULL THEN concat(' Lowered: ', lowered_because, '.') ELSE '' END,
+        CASE WHEN lowered_because IS NULL AND b['clock_period_s'] IS NOT NULL AND b['period_s'] >= 60
+            THEN ' It keeps the wall clock, as scheduled jobs do.' ELSE '' END
+    ) AS explanation
+FROM placed

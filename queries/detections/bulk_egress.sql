@@ -1,0 +1,73 @@
+-- title: Bulk upload beyond the host's own habit
+-- techniques: T1048 T1041 T1567
+-- about: Bytes that a host sent out as a client in one hour, against the median and MAD of the logarithm of its own
+-- about: hours (a past exfiltration hardly moves them). Servers answering clients do not count. Severity follows the
+-- about: remote that took most: one that many hosts share is a backup or a service, a rare one is not.
+-- parameter floor_bytes = 250000000: bytes out in an hour; less is never reported
+-- parameter min_z = 5: robust z of ln(1 + bytes) above which an hour is beyond habit
+-- parameter min_baseline_hours = 6: hours with egress that a habit needs; hosts with fewer are judged by the floor alone
+-- parameter few_hosts = 10: hosts with egress; with fewer, prevalence says nothing and severity ends at medium
+-- parameter rare_share = 0.02: share of hosts; a remote met by no more (or by two hosts) is rare
+WITH hours AS (
+    SELECT
+        *,
+        robust_z(ln(1 + CAST(bytes_out AS DOUBLE)), baseline_median_ln, baseline_mad_ln) AS z,
+        exp(baseline_median_ln) - 1 AS baseline_median_bytes
+    FROM host_hours
+    WHERE in_window AND bytes_out >= $floor_bytes
+),
+beyond AS (
+    SELECT *, row_number() OVER (PARTITION BY account_id, host ORDER BY bytes_out DESC, hour) AS nth,
+        count(*) OVER (PARTITION BY account_id, host) AS hours_beyond,
+        sum(bytes_out) OVER (PARTITION BY account_id, host) AS bytes_beyond
+    FROM hours
+    WHERE (baseline_hours < $min_baseline_hours OR z >= $min_z)
+        AND (NOT $has_history OR bytes_out > baseline_p99_bytes)
+),
+takers AS (
+    SELECT *, row_number() OVER (PARTITION BY account_id, host ORDER BY max_hour_bytes_out DESC, remote, port) AS nth
+    FROM pairs
+    WHERE external AND role = 'client'
+)
+SELECT
+    CASE
+        WHEN t.bytes_out < t.bytes_in THEN 'informational'
+        WHEN t.aws_service IS NOT NULL AND t.aws_service NOT IN ('EC2', 'AMAZON') THEN 'low'
+        WHEN $hosts < $few_hosts THEN 'medium'
+        WHEN t.prevalence_hosts > greatest(2, $rare_share * $hosts) THEN 'low'
+        WHEN t.first_contact IS FALSE THEN 'medium'
+        ELSE 'high'
+    END AS severity,
+    least(1.0, 0.5 + ln(CAST(h.bytes_out AS DOUBLE) / $floor_bytes) / 12 + least(h.z, 20) / 100) AS score,
+    h.account_id, h.region, h.host, t.remote, t.port, t.protocol, t.role, t.interface_id,
+    h.hour AS first_seen, h.hour + INTERVAL '1 hour' AS last_seen,
+    h.bytes_out AS bytes_out_hour,
+    h.bytes_beyond AS bytes_out,
+    h.hours_beyond,
+    CASE WHEN h.baseline_median_ln > 0 THEN CAST(h.bytes_out AS DOUBLE) / greatest(1.0, h.baseline_median_bytes) END AS times_baseline,
+    h.z AS robust_z,
+    CAST(h.baseline_median_bytes AS BIGINT) AS baseline_median_bytes,
+    h.baseline_p99_bytes,
+    h.baseline_hours,
+    t.bytes_out AS remote_bytes_out,
+    t.bytes_in AS remote_bytes_in,
+    t.prevalence_hosts,
+    t.first_contact,
+    network_owner(t.remote) AS network_owner,
+    t.aws_service,
+    concat(
+        ip(h.host), ' sent ', human_bytes(h.bytes_out), ' out in one hour',
+        CASE WHEN h.baseline_hours >= $min_baseline_hours
+            THEN concat(', its usual hour is ', human_bytes(h.baseline_median_bytes)) ELSE ', with little history to compare' END,
+        '; most of it to ', ip(t.remote), ' port ', CAST(t.port AS VARCHAR),
+        CASE WHEN $hosts >= $few_hosts AND t.prevalence_hosts = 1 THEN ', which no other host talks to'
+            WHEN $hosts >= $few_hosts THEN concat(', which ', CAST(t.prevalence_hosts AS VARCHAR), ' hosts talk to') ELSE '' END,
+        CASE WHEN t.first_contact THEN ' and which is new' ELSE '' END,
+        '.',
+        CASE WHEN t.bytes_out < t.bytes_in THEN ' Lowered: that remote sent more than it got.'
+            WHEN t.aws_service IS NOT NULL AND t.aws_service NOT IN ('EC2', 'AMAZON') THEN concat(' Lowered: the remote is AWS ', t.aws_service, '.')
+            WHEN $hosts >= $few_hosts AND t.prevalence_hosts > greatest(2, $rare_share * $hosts) THEN ' Lowered: many hosts share that remote.' ELSE '' END
+    ) AS explanation
+FROM beyond h
+JOIN takers t ON t.account_id = h.account_id AND t.host = h.host AND t.nth = 1
+WHERE h.nth = 1

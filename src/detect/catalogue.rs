@@ -1,0 +1,152 @@
+//! The catalogue of detections: SQL files with a header.
+//!
+//! A header is made of comment lines at the top: `-- title: …`, `-- techniques: T1071 T1573`, `-- about: …` (may
+//! repeat), `-- discovery: p_value` when the run's false-discovery rate governs the rows, and one
+//! `-- parameter NAME = DEFAULT: unit and effect` for each `$NAME` in the SQL.
+
+use super::DetectError;
+use crate::sql::Literal;
+use std::path::Path;
+
+/// One detection.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Detection {
+    /// The file's name without `.sql`; findings carry it.
+    pub name: String,
+    /// A short title for people.
+    pub title: String,
+    /// ATT&CK technique ids.
+    pub techniques: Vec<String>,
+    /// What it finds and when it errs.
+    pub about: String,
+    /// Its rows are candidates with a `p_value`; only those within the run's false-discovery rate become findings.
+    pub discovery: bool,
+    /// Its parameters.
+    pub parameters: Vec<Parameter>,
+    /// The SQL, header included.
+    pub sql: String,
+}
+
+/// A parameter of a detection.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Parameter {
+    /// Its name, `$name` in the SQL.
+    pub name: String,
+    /// Its value unless set otherwise.
+    pub default: Literal,
+    /// Its unit and effect.
+    pub about: String,
+}
+
+const BUILT_IN: &[(&str, &str)] = &[
+    ("beacon", include_str!("../../queries/detections/beacon.sql")),
+    ("bulk_egress", include_str!("../../queries/detections/bulk_egress.sql")),
+    ("indicator_contact", include_str!("../../queries/detections/indicator_contact.sql")),
+    ("long_connection", include_str!("../../queries/detections/long_connection.sql")),
+    ("rare_egress", include_str!("../../queries/detections/rare_egress.sql")),
+];
+
+/// The detections that come with flowsift, sorted by name.
+///
+/// # Errors
+/// [`DetectError::Header`]; a test keeps the built-in ones free of it.
+pub fn built_in() -> Result<Vec<Detection>, DetectError> {
+    BUILT_IN.iter().map(|(name, sql)| parse(name, sql)).collect()
+}
+
+/// Reads all `*.sql` files of a folder, sorted by name.
+///
+/// # Errors
+/// [`DetectError::Folder`] when it cannot be read or holds none; [`DetectError::Header`] when a file's header is wrong.
+pub fn from_folder(folder: &Path) -> Result<Vec<Detection>, DetectError> {
+    let failed = |problem: String| DetectError::Folder { folder: folder.display().to_string(), problem };
+    let mut found = Vec::new();
+    for entry in std::fs::read_dir(folder).map_err(|error| failed(error.to_string()))? {
+        let path = entry.map_err(|error| failed(error.to_string()))?.path();
+        if path.extension().is_some_and(|extension| extension == "sql") {
+            let name = path.file_stem().map(|stem| stem.to_string_lossy().into_owned()).unwrap_or_default();
+            let sql = std::fs::read_to_string(&path).map_err(|e| failed(format!("{}: {e}", path.display())))?;
+            found.push(parse(&name, &sql)?);
+        }
+    }
+    if found.is_empty() {
+        return Err(failed("no .sql files there".to_owned()));
+    }
+    found.sort_by(|a, b| a.name.cmp(&b.name));
+    Ok(found)
+}
+
+fn parse(name: &str, sql: &str) -> Result<Detection, DetectError> {
+    let mut detection = Detection {
+        name: name.to_owned(),
+        title: String::new(),
+        techniques: Vec::new(),
+        about: String::new(),
+        discovery: false,
+        parameters: Vec::new(),
+        sql: sql.to_owned(),
+    };
+    for (at, line) in sql.lines().enumerate() {
+        let Some(comment) = line.strip_prefix("--") else { break };
+        let wrong =
+            |problem: &str| DetectError::Header { name: name.to_owned(), line: at + 1, problem: problem.to_owned() };
+        let comment = comment.trim();
+        if let Some(parameter) = comment.strip_prefix("parameter ") {
+            let expected = "expected `-- parameter NAME = DEFAULT: unit and effect`";
+            let (named, about) = parameter.split_once(':').ok_or_else(|| wrong(expected))?;
+            let (parameter, default) = named.split_once('=').ok_or_else(|| wrong(expected))?;
+            detection.parameters.push(Parameter {
+                name: parameter.trim().to_owned(),
+                default: Literal::parse(default),
+                about: about.trim().to_owned(),
+            });
+            continue;
+        }
+        match comment.split_once(':').map(|(key, value)| (key.trim(), value.trim())) {
+            Some(("title", title)) => detection.title = title.to_owned(),
+            Some(("techniques", ids)) => detection.techniques = ids.split_whitespace().map(str::to_owned).collect(),
+            Some(("about", about)) => {
+                if !detection.about.is_empty() {
+                    detection.about.push(' ');
+                }
+                detection.about.push_str(about);
+            }
+            Some(("discovery", "p_value")) => detection.discovery = true,
+            Some((key, _)) => {
+                return Err(wrong(&format!(
+                    "unknown key `{key}`; known are title, techniques, about, discovery and parameter"
+                )));
+            }
+            None if comment.is_empty() => {}
+            None => return Err(wrong("expected `-- key: value`")),
+        }
+    }
+    if detection.title.is_empty() {
+        let problem = "the header has no `-- title: …`".to_owned();
+        return Err(DetectError::Header { name: name.to_owned(), line: 1, problem });
+    }
+    Ok(detection)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn built_in_detections_have_whole_headers() {
+        for detection in built_in().unwrap() {
+            assert!(!detection.techniques.is_empty(), "{}", detection.name);
+            assert!(!detection.about.is_empty(), "{}", detection.name);
+            for parameter in &detection.parameters {
+                assert!(detection.sql.contains(&format!("${}", parameter.name)), "{} unused", parameter.name);
+            }
+        }
+    }
+
+    #[test]
+    fn says_where_a_header_is_wrong() {
+        let error = parse("mine", "-- title: x\n-- parameter floor 3\nSELECT 1").unwrap_err().to_string();
+        assert_eq!(error, "detection mine, line 2: expected `-- parameter NAME = DEFAULT: unit and effect`");
+        assert!(parse("mine", "SELECT 1").is_err());
+    }
+}

@@ -1,0 +1,406 @@
+//! A finding: what was seen, how bad it is, and the evidence, in one row.
+
+use std::cmp::Ordering;
+use std::fmt;
+use std::str::FromStr;
+
+use serde::{Deserialize, Serialize};
+
+use crate::flow::Address;
+use crate::flow::codes::Role;
+
+/// The version of the finding's fields that this code writes and reads.
+pub const SCHEMA_VERSION: u32 = 1;
+
+/// How bad a finding is; the order is from harmless to worst.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Severity {
+    /// Worth knowing, nothing to do.
+    Informational,
+    /// To be looked at when there is time.
+    Low,
+    /// To be looked at this week.
+    Medium,
+    /// To be looked at today.
+    High,
+    /// To be looked at now.
+    Critical,
+}
+
+impl Severity {
+    /// All severities from harmless to worst.
+    pub const ALL: [Severity; 5] =
+        [Severity::Informational, Severity::Low, Severity::Medium, Severity::High, Severity::Critical];
+
+    /// Returns the word that findings and options use, in lower case.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Severity::Informational => "informational",
+            Severity::Low => "low",
+            Severity::Medium => "medium",
+            Severity::High => "high",
+            Severity::Critical => "critical",
+        }
+    }
+
+    /// Returns the next lower severity; `informational` stays.
+    pub const fn lowered(self) -> Self {
+        match self {
+            Severity::Informational | Severity::Low => Severity::Informational,
+            Severity::Medium => Severity::Low,
+            Severity::High => Severity::Medium,
+            Severity::Critical => Severity::High,
+        }
+    }
+}
+
+impl fmt::Display for Severity {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // Through pad, so that widths and alignments hold.
+        f.pad(self.as_str())
+    }
+}
+
+/// Says that a text is no severity.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("`{text}` is not a severity; expected informational, low, medium, high or critical")]
+pub struct InvalidSeverity {
+    /// The text as given.
+    pub text: String,
+}
+
+impl FromStr for Severity {
+    type Err = InvalidSeverity;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let severity = Severity::ALL.into_iter().find(|severity| severity.as_str().eq_ignore_ascii_case(text.trim()));
+        severity.ok_or_else(|| InvalidSeverity { text: text.to_owned() })
+    }
+}
+
+/// One finding, schema version 1: a JSON object a line, and the same columns in Parquet.
+///
+/// Times are seconds since 1970-01-01 UTC here and RFC 3339 text in JSON; addresses are text in JSON.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Finding {
+    /// The version of these fields: [`SCHEMA_VERSION`].
+    pub schema_version: u32,
+    /// 32 hex characters from [`finding_id`]; the same in every run that finds the same.
+    pub id: String,
+    /// The detection's name, which is its SQL file's name, such as `beacon`.
+    pub detection: String,
+    /// The detection's title, such as `Regular contact with one remote`.
+    pub title: String,
+    /// How bad it is, from score and context.
+    pub severity: Severity,
+    /// How strong the evidence is, 0–1.
+    pub score: f64,
+    /// The calibrated chance of seeing this much by accident, 0–1; `None` where the detection is not statistical.
+    pub p_value: Option<f64>,
+    /// The AWS account, 12 digits; `None` where the logs do not tell.
+    pub account_id: Option<String>,
+    /// The AWS region; `None` where the logs do not tell.
+    pub region: Option<String>,
+    /// The monitored side.
+    #[serde(with = "address_text")]
+    pub host: Address,
+    /// The host's network interface.
+    pub interface_id: Option<String>,
+    /// The host's instance.
+    pub instance_id: Option<String>,
+    /// The host's VPC.
+    pub vpc_id: Option<String>,
+    /// The other side; `None` for findings about the host as a whole.
+    #[serde(default, with = "optional_address_text")]
+    pub remote: Option<Address>,
+    /// The service's port; `None` where several or none.
+    pub port: Option<u16>,
+    /// The IANA protocol number; `None` where several.
+    pub protocol: Option<u8>,
+    /// Whether the host opened the connections or answered them; `None` where both.
+    #[serde(default, with = "optional_role_text")]
+    pub role: Option<Role>,
+    /// First second of the evidence.
+    #[serde(rename = "first_seen", with = "rfc3339_text")]
+    pub first_seen_s: i64,
+    /// Last second of the evidence.
+    #[serde(rename = "last_seen", with = "rfc3339_text")]
+    pub last_seen_s: i64,
+    /// First second of the window examined.
+    #[serde(rename = "window_start", with = "rfc3339_text")]
+    pub window_start_s: i64,
+    /// First second after the window examined.
+    #[serde(rename = "window_end", with = "rfc3339_text")]
+    pub window_end_s: i64,
+    /// ATT&CK technique ids, such as `T1071.001`.
+    pub techniques: Vec<String>,
+    /// Named values with units in their names, in the order the detection gives them: the most telling first.
+    pub evidence: serde_json::Map<String, serde_json::Value>,
+    /// One plain sentence.
+    pub explanation: String,
+    /// The share of the window with data, 0–1.
+    pub coverage: f64,
+}
+
+/// Returns the stable id of a finding: 32 hex characters.
+///
+/// FNV-1a, 128 bits (Fowler, Noll, Vo; offset 0x6c62272e07bb014262b821756295c58d, prime 2⁸⁸ + 0x13b), over the fields
+/// in the order of the arguments. Each field is hashed as its length in bytes (unsigned 32 bits, little endian) and
+/// its bytes; an absent field is the length 0xffffffff alone. Texts are UTF-8, addresses their 16 bytes in network
+/// order (IPv4 as v4-mapped), port 2, protocol 1 and times 8 bytes, all little endian.
+#[allow(clippy::too_many_arguments, reason = "the arguments are the fields that make the id, in hashing order")]
+pub fn finding_id(
+    detection: &str,
+    account_id: Option<&str>,
+    host: Address,
+    remote: Option<Address>,
+    port: Option<u16>,
+    protocol: Option<u8>,
+    window_start_s: i64,
+    window_end_s: i64,
+) -> String {
+    let mut hash = Fnv128::new();
+    hash.field(Some(detection.as_bytes()));
+    hash.field(account_id.map(str::as_bytes));
+    hash.field(Some(&host.to_bytes()));
+    hash.field(remote.map(Address::to_bytes).as_ref().map(|bytes| bytes.as_slice()));
+    hash.field(port.map(u16::to_le_bytes).as_ref().map(|bytes| bytes.as_slice()));
+    hash.field(protocol.map(u8::to_le_bytes).as_ref().map(|bytes| bytes.as_slice()));
+    hash.field(Some(&window_start_s.to_le_bytes()));
+    hash.field(Some(&window_end_s.to_le_bytes()));
+    format!("{:032x}", hash.state)
+}
+
+/// FNV-1a with 128 bits of state.
+struct Fnv128 {
+    state: u128,
+}
+
+impl Fnv128 {
+    const OFFSET: u128 = 0x6c62_272e_07bb_0142_62b8_2175_6295_c58d;
+    const PRIME: u128 = (1 << 88) | 0x13b;
+
+    fn new() -> Self {
+        Self { state: Self::OFFSET }
+    }
+
+    fn write(&mut self, bytes: &[u8]) {
+        for &byte in bytes {
+            self.state = (self.state ^ u128::from(byte)).wrapping_mul(Self::PRIME);
+        }
+    }
+
+    fn field(&mut self, bytes: Option<&[u8]>) {
+        let length = bytes.map_or(u32::MAX, |bytes| bytes.len() as u32);
+        self.write(&length.to_le_bytes());
+        self.write(bytes.unwrap_or_default());
+    }
+}
+
+/// Orders findings as they are reported: severity from worst, score from highest, then id.
+///
+/// A score that is no number comes last within its severity.
+pub fn compare_findings(a: &Finding, b: &Finding) -> Ordering {
+    let score = |finding: &Finding| if finding.score.is_nan() { f64::NEG_INFINITY } else { finding.score };
+    b.severity.cmp(&a.severity).then(score(b).total_cmp(&score(a))).then_with(|| a.id.cmp(&b.id))
+}
+
+/// Sorts findings as they are reported; see [`compare_findings`].
+pub fn sort_findings(findings: &mut [Finding]) {
+    findings.sort_by(compare_findings);
+}
+
+/// Seconds as RFC 3339 text in UTC.
+pub(crate) mod rfc3339_text {
+    use serde::{Deserialize, Deserializer, Serializer, de::Error};
+
+    use crate::flow::time;
+
+    pub(crate) fn serialize<S: Serializer>(second: &i64, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(&time::rfc3339(*second))
+    }
+
+    pub(crate) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<i64, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        // Relative times mean nothing in a file, so only RFC 3339 and dates are read: both begin with a year.
+        match time::parse_time(&text, 0) {
+            Ok(second) if text.contains('-') => Ok(second),
+            _ => Err(D::Error::custom(format!("`{text}` is not a time such as 2024-04-19T06:00:00Z"))),
+        }
+    }
+}
+
+/// An address as text.
+mod address_text {
+    use serde::{Deserialize, Deserializer, Serializer, de::Error};
+
+    use crate::flow::Address;
+
+    pub(super) fn serialize<S: Serializer>(address: &Address, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(address)
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Address, D::Error> {
+        String::deserialize(deserializer)?.parse().map_err(D::Error::custom)
+    }
+}
+
+/// An address as text, or null.
+mod optional_address_text {
+    use serde::{Deserialize, Deserializer, Serializer, de::Error};
+
+    use crate::flow::Address;
+
+    pub(super) fn serialize<S: Serializer>(address: &Option<Address>, serializer: S) -> Result<S::Ok, S::Error> {
+        match address {
+            Some(address) => serializer.collect_str(address),
+            None => serializer.serialize_none(),
+        }
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Address>, D::Error> {
+        let text = Option::<String>::deserialize(deserializer)?;
+        text.map(|text| text.parse().map_err(D::Error::custom)).transpose()
+    }
+}
+
+/// A role as text, or null.
+mod optional_role_text {
+    use serde::{Deserialize, Deserializer, Serializer, de::Error};
+
+    use crate::flow::codes::Role;
+
+    pub(super) fn serialize<S: Serializer>(role: &Option<Role>, serializer: S) -> Result<S::Ok, S::Error> {
+        match role {
+            Some(role) => serializer.serialize_str(role.as_str()),
+            None => serializer.serialize_none(),
+        }
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Role>, D::Error> {
+        let text = Option::<String>::deserialize(deserializer)?;
+        let invalid = |text: &str| D::Error::custom(format!("`{text}` is not a role; expected client or server"));
+        text.map(|text| Role::parse(&text).ok_or_else(|| invalid(&text))).transpose()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn finding(severity: Severity, score: f64, id: &str) -> Finding {
+        let evidence = json!({ "period_s": 300, "jitter_ratio": 0.04, "bytes_out": 12_345 });
+        Finding {
+            schema_version: SCHEMA_VERSION,
+            id: id.to_owned(),
+            detection: "beacon".to_owned(),
+            title: "Regular contact".to_owned(),
+            severity,
+            score,
+            p_value: Some(1e-9),
+            account_id: Some("111122223333".to_owned()),
+            region: None,
+            host: "10.0.1.15".parse().unwrap(),
+            interface_id: None,
+            instance_id: None,
+            vpc_id: None,
+            remote: Some("2001:db8::7".parse().unwrap()),
+            port: Some(443),
+            protocol: Some(6),
+            role: Some(Role::Client),
+            first_seen_s: 1_713_484_800,
+            last_seen_s: 1_713_488_400,
+            window_start_s: 1_713_484_800,
+            window_end_s: 1_713_571_200,
+            techniques: vec!["T1071.001".to_owned()],
+            evidence: evidence.as_object().unwrap().clone(),
+            explanation: "Ten.".to_owned(),
+            coverage: 1.0,
+        }
+    }
+
+    #[test]
+    fn json_has_the_published_fields_in_order() {
+        let finding = finding(Severity::High, 0.5, "ab");
+        let text = serde_json::to_string(&finding).unwrap();
+        assert_eq!(
+            text,
+            r#"{"schema_version":1,"id":"ab","detection":"beacon","title":"Regular contact","severity":"high","score":0.5,"p_value":1e-9,"account_id":"111122223333","region":null,"host":"10.0.1.15","interface_id":null,"instance_id":null,"vpc_id":null,"remote":"2001:db8::7","port":443,"protocol":6,"role":"client","first_seen":"2024-04-19T00:00:00Z","last_seen":"2024-04-19T01:00:00Z","window_start":"2024-04-19T00:00:00Z","window_end":"2024-04-20T00:00:00Z","techniques":["T1071.001"],"evidence":{"period_s":300,"jitter_ratio":0.04,"bytes_out":12345},"explanation":"Ten.","coverage":1.0}"#
+        );
+        assert_eq!(serde_json::from_str::<Finding>(&text).unwrap(), finding);
+        assert!(serde_json::from_str::<Finding>(&text.replace("\"client\"", "\"both\"")).is_err());
+        assert!(serde_json::from_str::<Finding>(&text.replace("2024-04-19T01:00:00Z", "24h")).is_err());
+        let host_level = text.replace("\"remote\":\"2001:db8::7\",", "").replace("\"role\":\"client\",", "");
+        assert_eq!(serde_json::from_str::<Finding>(&host_level).unwrap().remote, None);
+    }
+
+    #[test]
+    fn severities_are_ordered_and_read_back() {
+        assert!(Severity::ALL.is_sorted());
+        for severity in Severity::ALL {
+            assert_eq!(severity.to_string().parse(), Ok(severity));
+            assert_eq!(serde_json::to_value(severity).unwrap(), severity.as_str());
+            assert!(severity.lowered() <= severity);
+        }
+        assert_eq!(format!("{:<9}|", Severity::Low), "low      |");
+        assert_eq!(
+            "bad".parse::<Severity>().unwrap_err().to_string(),
+            "`bad` is not a severity; expected informational, low, medium, high or critical"
+        );
+    }
+
+    #[test]
+    fn the_hash_is_fnv_1a_of_128_bits() {
+        // From the authors' test vectors.
+        for (text, expected) in [
+            ("", 0x6c62_272e_07bb_0142_62b8_2175_6295_c58d_u128),
+            ("a", 0xd228_cb69_6f1a_8caf_7891_2b70_4e4a_8964),
+            ("foobar", 0x343e_1662_793c_64bf_6f0d_3597_ba44_6f18),
+        ] {
+            let mut hash = Fnv128::new();
+            hash.write(text.as_bytes());
+            assert_eq!(hash.state, expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn ids_differ_in_every_field_and_stay_for_ever() {
+        let (host, remote) = ("10.0.0.1".parse().unwrap(), "8.8.8.8".parse().ok());
+        let base = finding_id("beacon", Some("1"), host, remote, Some(443), Some(6), 0, 3_600);
+        let mut ids = vec![
+            base.clone(),
+            finding_id("beaco", Some("n1"), host, remote, Some(443), Some(6), 0, 3_600),
+            finding_id("beacon", None, host, remote, Some(443), Some(6), 0, 3_600),
+            finding_id("beacon", Some(""), host, remote, Some(443), Some(6), 0, 3_600),
+            finding_id("beacon", Some("1"), "10.0.0.2".parse().unwrap(), remote, Some(443), Some(6), 0, 3_600),
+            finding_id("beacon", Some("1"), host, None, Some(443), Some(6), 0, 3_600),
+            finding_id("beacon", Some("1"), host, remote, None, Some(6), 0, 3_600),
+            finding_id("beacon", Some("1"), host, remote, Some(6), Some(6), 0, 3_600),
+            finding_id("beacon", Some("1"), host, remote, Some(443), None, 0, 3_600),
+            finding_id("beacon", Some("1"), host, remote, Some(443), Some(6), 1, 3_600),
+            finding_id("beacon", Some("1"), host, remote, Some(443), Some(6), 0, 3_601),
+        ];
+        assert!(ids.iter().all(|id| id.len() == 32));
+        let count = ids.len();
+        ids.sort();
+        ids.dedup();
+        assert_eq!(ids.len(), count);
+        assert_eq!(base, "c92b2f38f5851b84360b19e8548c9a49");
+    }
+
+    #[test]
+    fn findings_sort_by_severity_score_and_id() {
+        let mut findings = vec![
+            finding(Severity::Low, 0.99, "a"),
+            finding(Severity::High, 0.5, "c"),
+            finding(Severity::High, f64::NAN, "0"),
+            finding(Severity::High, 0.5, "b"),
+            finding(Severity::High, 0.9, "d"),
+        ];
+        sort_findings(&mut findings);
+        let ids: Vec<&str> = findings.iter().map(|finding| finding.id.as_str()).collect();
+        assert_eq!(ids, ["d", "b", "c", "0", "a"]);
+    }
+}

@@ -1,0 +1,230 @@
+//! Turns rows of a detection's result into findings.
+
+use super::DetectError;
+use super::catalogue::Detection;
+use super::finding::{Finding, SCHEMA_VERSION, Severity, finding_id};
+use crate::flow::Address;
+use crate::flow::codes::Role;
+use crate::flow::time::rfc3339;
+use crate::rollup::derive::Window;
+use arrow::array::{Array, ArrayRef, AsArray, RecordBatch};
+use arrow::compute::cast;
+use arrow::datatypes::{DataType, Float64Type, Int64Type, TimeUnit, TimestampSecondType};
+use serde_json::{Map, Value};
+
+/// Columns that become fields of a finding; every other column is evidence, under its own name.
+const FIELDS: &[&str] = &[
+    "severity",
+    "score",
+    "p_value",
+    "account_id",
+    "region",
+    "host",
+    "remote",
+    "port",
+    "protocol",
+    "role",
+    "interface_id",
+    "first_seen",
+    "last_seen",
+    "explanation",
+];
+
+struct Columns<'a> {
+    detection: &'a Detection,
+    batch: &'a RecordBatch,
+}
+
+impl Columns<'_> {
+    fn as_type(&self, column: &str, kind: DataType, expected: &'static str) -> Result<Option<ArrayRef>, DetectError> {
+        let Some(array) = self.batch.column_by_name(column) else { return Ok(None) };
+        let wrong = || DetectError::Result {
+            name: self.detection.name.clone(),
+            column: column.to_owned(),
+            got: array.data_type().to_string(),
+            expected,
+        };
+        cast(array, &kind).map(Some).map_err(|_| wrong())
+    }
+
+    fn required(&self, column: &str, array: Option<ArrayRef>, expected: &'static str) -> Result<ArrayRef, DetectError> {
+        array.ok_or_else(|| DetectError::Result {
+            name: self.detection.name.clone(),
+            column: column.to_owned(),
+            got: "missing".to_owned(),
+            expected,
+        })
+    }
+
+    fn text(&self, column: &str) -> Result<Option<ArrayRef>, DetectError> {
+        self.as_type(column, DataType::Utf8, "text")
+    }
+
+    fn float(&self, column: &str) -> Result<Option<ArrayRef>, DetectError> {
+        self.as_type(column, DataType::Float64, "a number")
+    }
+
+    fn whole(&self, column: &str) -> Result<Option<ArrayRef>, DetectError> {
+        self.as_type(column, DataType::Int64, "a whole number")
+    }
+
+    fn time(&self, column: &str) -> Result<Option<ArrayRef>, DetectError> {
+        self.as_type(column, DataType::Timestamp(TimeUnit::Second, None), "a time")
+    }
+}
+
+fn text_at(array: &Option<ArrayRef>, row: usize) -> Option<&str> {
+    let array = array.as_ref()?.as_string::<i32>();
+    (!array.is_null(row)).then(|| array.value(row))
+}
+
+fn float_at(array: &Option<ArrayRef>, row: usize) -> Option<f64> {
+    let array = array.as_ref()?.as_primitive::<Float64Type>();
+    (!array.is_null(row)).then(|| array.value(row)).filter(|value| value.is_finite())
+}
+
+fn whole_at<T: TryFrom<i64>>(array: &Option<ArrayRef>, row: usize) -> Option<T> {
+    let array = array.as_ref()?.as_primitive::<Int64Type>();
+    (!array.is_null(row)).then(|| array.value(row)).and_then(|value| T::try_from(value).ok())
+}
+
+fn second_at(array: &Option<ArrayRef>, row: usize) -> Option<i64> {
+    let array = array.as_ref()?.as_primitive::<TimestampSecondType>();
+    (!array.is_null(row)).then(|| array.value(row))
+}
+
+fn address_at(array: Option<&ArrayRef>, row: usize) -> Option<Address> {
+    let array = array?;
+    if array.is_null(row) {
+        return None;
+    }
+    match array.data_type() {
+        DataType::FixedSizeBinary(16) => array.as_fixed_size_binary().value(row).try_into().ok().map(Address::from_bytes),
+        DataType::Utf8 => Address::parse(array.as_string::<i32>().value(row).as_bytes()),
+        DataType::Utf8View => Address::parse(array.as_string_view().value(row).as_bytes()),
+        _ => None,
+    }
+}
+
+/// Reads the findings of one batch. Ids, window and techniques are filled in; coverage and host facts are not yet.
+pub(super) fn findings(detection: &Detection, batch: &RecordBatch, window: &Window) -> Result<Vec<Finding>, DetectError> {
+    let columns = Columns { detection, batch };
+    let severity = columns.required("severity", columns.text("severity")?, "text")?;
+    let explanation = columns.required("explanation", columns.text("explanation")?, "text")?;
+    let (severity, explanation) = (Some(severity), Some(explanation));
+    let (account, region, role) = (columns.text("account_id")?, columns.text("region")?, columns.text("role")?);
+    let interface = columns.text("interface_id")?;
+    let (score, p_value) = (columns.float("score")?, columns.float("p_value")?);
+    let (port, protocol) = (columns.whole("port")?, columns.whole("protocol")?);
+    let (first, last) = (columns.time("first_seen")?, columns.time("last_seen")?);
+    let evidence: Vec<(String, &ArrayRef)> = batch
+        .schema_ref()
+        .fields()
+        .iter()
+        .zip(batch.columns())
+        .filter(|(field, _)| !FIELDS.contains(&field.name().as_str()))
+        .map(|(field, array)| (field.name().clone(), array))
+        .collect();
+    let mut found = Vec::with_capacity(batch.num_rows());
+    for row in 0..batch.num_rows() {
+        let word = text_at(&severity, row).unwrap_or_default();
+        let severity: Severity = word.parse().map_err(|_| DetectError::Result {
+            name: detection.name.clone(),
+            column: "severity".to_owned(),
+            got: format!("`{word}`"),
+            expected: "informational, low, medium, high or critical",
+        })?;
+        let host = address_at(batch.column_by_name("host"), row).ok_or_else(|| DetectError::Result {
+            name: detection.name.clone(),
+            column: "host".to_owned(),
+            got: "no address".to_owned(),
+            expected: "an address",
+        })?;
+        let remote = address_at(batch.column_by_name("remote"), row);
+        let (port, protocol) = (whole_at::<u16>(&port, row), whole_at::<u8>(&protocol, row));
+        let account_id = text_at(&account, row).map(str::to_owned);
+        let mut values = Map::new();
+        for (name, array) in &evidence {
+            if let Some(value) = json_at(name, array, row) {
+                values.insert(name.clone(), value);
+            }
+        }
+        found.push(Finding {
+            schema_version: SCHEMA_VERSION,
+            id: finding_id(
+                &detection.name,
+                account_id.as_deref(),
+                host,
+                remote,
+                port,
+                protocol,
+                window.from_s,
+                window.to_s,
+            ),
+            detection: detection.name.clone(),
+            title: detection.title.clone(),
+            severity,
+            score: float_at(&score, row).unwrap_or(0.0).clamp(0.0, 1.0),
+            p_value: float_at(&p_value, row),
+            account_id,
+            region: text_at(&region, row).map(str::to_owned),
+            host,
+            interface_id: text_at(&interface, row).map(str::to_owned),
+            instance_id: None,
+            vpc_id: None,
+            remote,
+            port,
+            protocol,
+            role: text_at(&role, row).and_then(Role::parse),
+            first_seen_s: second_at(&first, row).unwrap_or(window.from_s),
+            last_seen_s: second_at(&last, row).unwrap_or(window.to_s),
+            window_start_s: window.from_s,
+            window_end_s: window.to_s,
+            techniques: detection.techniques.clone(),
+            evidence: values,
+            explanation: text_at(&explanation, row).unwrap_or_default().to_owned(),
+            coverage: 0.0,
+        });
+    }
+    Ok(found)
+}
+
+/// A cell as JSON; NULL is no evidence. Floats are rounded to six significant figures: more would feign precision.
+fn json_at(name: &str, array: &ArrayRef, row: usize) -> Option<Value> {
+    if array.is_null(row) {
+        return None;
+    }
+    let text = |array: &dyn Array| cast(&array.slice(row, 1), &DataType::Utf8).ok();
+    match array.data_type() {
+        DataType::Boolean => Some(Value::Bool(array.as_boolean().value(row))),
+        DataType::Float16 | DataType::Float32 | DataType::Float64 => {
+            let cast = cast(&array.slice(row, 1), &DataType::Float64).ok()?;
+            serde_json::Number::from_f64(rounded(cast.as_primitive::<Float64Type>().value(0))).map(Value::Number)
+        }
+        kind if kind.is_integer() => {
+            if *kind == DataType::UInt64 {
+                return Some(array.as_primitive::<arrow::datatypes::UInt64Type>().value(row).into());
+            }
+            let cast = cast(&array.slice(row, 1), &DataType::Int64).ok()?;
+            Some(cast.as_primitive::<Int64Type>().value(0).into())
+        }
+        DataType::Timestamp(_, _) => {
+            let seconds = cast(&array.slice(row, 1), &DataType::Timestamp(TimeUnit::Second, None)).ok()?;
+            Some(rfc3339(seconds.as_primitive::<TimestampSecondType>().value(0)).into())
+        }
+        DataType::FixedSizeBinary(16) => address_at(Some(array), row).map(|address| address.to_string().into()),
+        DataType::List(_) => {
+            let items = array.as_list::<i32>().value(row);
+            let values = (0..items.len()).filter_map(|at| json_at(name, &items, at)).collect();
+            Some(Value::Array(values))
+        }
+        _ => text(array.as_ref()).map(|text| text.as_string::<i32>().value(0).to_owned().into()),
+    }
+}
+
+fn rounded(value: f64) -> f64 {
+    if value == 0.0 || !value.is_finite() {
+        return value;
+    }
+    format!("{value:.5e}").parse().unwrap_or(value)
+}

@@ -1,0 +1,11 @@
+//! The words of the field: addresses, record fields, codes and time.
+//!
+//! Nothing here reads files, and nothing here imports another room.
+
+pub mod address;
+pub mod codes;
+pub mod direction;
+pub mod schema;
+pub mod time;
+
+pub use address::{Address, Network};

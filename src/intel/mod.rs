@@ -1,0 +1,19 @@
+//! What is known about addresses before any flow is read: indicators, network owners, internal networks, allow-lists.
+//!
+//! Every list is read once, checked line by line, and turned into sorted blocks that are looked up in O(log n).
+
+pub mod allow;
+pub mod feed;
+pub mod indicators;
+pub mod internal;
+pub mod networks;
+pub mod ranges;
+
+mod error;
+
+pub use allow::{AllowEntry, AllowList};
+pub use error::{IntelError, Warning, WarningKind};
+pub use indicators::{IndicatorHit, Indicators};
+pub use internal::InternalNetworks;
+pub use networks::{NetworkOwner, Networks};
+pub use ranges::{Block, RangeMap};

@@ -1,0 +1,384 @@
+//! The judgement of one pair: is this train of connection starts a beacon, and which?
+//!
+//! Starts become check-ins ([`super::intervals`]), four tests look at them (regularity as they are, regularity after
+//! coalescing, missed beats, counts), each is calibrated by its null table, and the best, paid for, is the p-value. The
+//! p-value says "this is not random traffic"; it does not say "this is an implant": scheduled services are as regular.
+
+use super::calibration::{Method, calibrated, class_of, combine, resolution};
+use super::intervals::{Beats, burst_scale, coalesce, distances, resolution_s, trim_gaps};
+use super::{clock, counts, phase, regularity, rhythm, rita, sizes};
+
+/// Fewest connections that are judged.
+pub const FEWEST_CONNECTIONS: usize = 6;
+
+/// Most starts looked at: the latest of them, an unbroken stretch.
+pub const MOST_STARTS: usize = 16_384;
+
+/// Smallest p-value reported; beyond it the null tables mean nothing.
+pub const LEAST_P_VALUE: f64 = 1e-300;
+
+/// The statistic that carried a judgement.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum BeaconMethod {
+    /// Regular distances between check-ins.
+    Renewal,
+    /// Distances that are multiples of one period.
+    Phase,
+    /// Equal counts in equal windows.
+    Counts,
+}
+
+impl BeaconMethod {
+    /// The lower-case name used in findings.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Renewal => "renewal",
+            Self::Phase => "phase",
+            Self::Counts => "counts",
+        }
+    }
+}
+
+/// The window in which starts were looked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ObservedWindow {
+    /// First second, Unix time.
+    pub from_s: i64,
+    /// Second after the last, Unix time.
+    pub to_s: i64,
+    /// Aggregation interval of the log in seconds: 60 or 600 for flow logs, 1 when starts are exact.
+    pub window_s: u32,
+}
+
+/// What the timing of one pair says.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct BeaconStatistics {
+    /// Connection starts given.
+    pub connections: u32,
+    /// Check-ins after coalescing, among the starts looked at.
+    pub check_ins: u32,
+    /// Connections per check-in, at least 1.
+    pub connections_per_check_in: f64,
+    /// Typical distance between check-ins in seconds, missed beats taken out.
+    pub period_s: f64,
+    /// `(q95 − q05) / (2·period)` of the single-beat distances: 0 = a clock, 0.5 = ±50 %; 0 too when
+    /// beats come faster than the resolution.
+    pub jitter_ratio: f64,
+    /// Estimated share of beats that did not arrive, 0 to 1 (gaps longer than six medians not counted).
+    pub missed_ratio: f64,
+    /// Gamma shape κ of the check-in distances: 1 = Poisson, above 10 = a clock with jitter.
+    pub shape: f64,
+    /// `(q80 − q20) / (2·q50)` of the check-in distances, 0 = equal.
+    pub dispersion: f64,
+    /// Probability that random benign traffic looks this regular, calibrated, 1e-300 to 1.
+    pub p_value: f64,
+    /// Rank among findings, 0 to 1: evidence, coverage of the window, regularity of times and sizes.
+    pub score: f64,
+    /// The statistic that carried the p-value.
+    pub method: BeaconMethod,
+    /// The clock it keeps: 60, 300, 3600 or 86400 s; `None` when it drifts.
+    pub clock_period_s: Option<u32>,
+    /// p-value of the best anchor tried; 1 when none applies.
+    pub clock_p_value: f64,
+    /// First to last start in seconds.
+    pub span_s: i64,
+    /// That span over the observed window, 0 to 1.
+    pub span_ratio: f64,
+    /// The score of RITA v5 for the same starts and sizes; 0 where it gives none.
+    pub rita_score: f64,
+}
+
+/// The evidence of every test on one train, before calibration.
+#[derive(Debug, Clone)]
+pub struct Tests {
+    /// Resolution of the starts in seconds.
+    pub unit_s: i64,
+    /// Each test that applies: method, class, number of intervals (windows for counts), evidence.
+    pub evidence: Vec<(Method, usize, usize, f64)>,
+    /// Check-ins the description rests on.
+    pub check_ins_s: Vec<i64>,
+    /// Distances between them without gaps.
+    pub distances_s: Vec<f64>,
+    /// Best folding period, when that test applies.
+    pub phase: Option<phase::Phase>,
+    /// Gamma shape of the check-in distances; 1 when there are too few.
+    pub shape: f64,
+    /// Mean distance of all starts in seconds, set when beats come too fast for the resolution to tell them apart.
+    pub mean_s: Option<f64>,
+}
+
+/// Runs every test on sorted connection starts; `None` when none applies.
+///
+/// `window_s` as in [`ObservedWindow`]. This is what the null tables are made of.
+pub fn tests(starts_s: &[i64], window_s: u32) -> Option<Tests> {
+    if starts_s.len() < FEWEST_CONNECTIONS {
+        return None;
+    }
+    let starts_s = &starts_s[starts_s.len().saturating_sub(MOST_STARTS)..];
+    let unit_s = resolution_s(starts_s, window_s);
+    let unit = unit_s as f64;
+    let single = coalesce(starts_s, unit_s);
+    let plain = distances(&single);
+    let mut evidence = Vec::with_capacity(4);
+    let beats = trim_gaps(&plain)?;
+    let fine = |beats: &Beats| resolution(beats.median_s, unit_s) > 0;
+    // Under two units a distance is rounding: only counts speak.
+    let mut shape = None;
+    let mut phase_found = None;
+    if fine(&beats)
+        && let Some(found) = regularity::regularity(&beats.capped_s, unit)
+    {
+        evidence.push((Method::Plain, class_of(&beats, unit_s), found.count, found.evidence));
+        shape = Some(found.shape);
+    }
+    let mut chosen = (single, beats);
+    if let Some(scale) = burst_scale(&plain, unit_s) {
+        let merged = coalesce(starts_s, scale);
+        if let Some(beats) = trim_gaps(&distances(&merged)) {
+            if fine(&beats)
+                && let Some(found) = regularity::regularity(&beats.capped_s, unit)
+            {
+                evidence.push((Method::Coalesced, class_of(&beats, unit_s), found.count, found.evidence));
+                if shape.is_none_or(|shape| found.shape > shape) {
+                    shape = Some(found.shape);
+                    chosen = (merged, beats);
+                }
+            }
+        }
+    }
+    let (check_ins_s, beats) = chosen;
+    let (fine, class) = (fine(&beats), class_of(&beats, unit_s));
+    if fine && let Some(found) = phase::phase(&beats.distances_s, unit) {
+        evidence.push((Method::Phase, class, found.count, found.evidence));
+        phase_found = Some(found);
+    }
+    // Below two units every start counts and bursts cannot be told from beats; above, check-ins do.
+    let check_ins_s = if fine { check_ins_s } else { starts_s.to_vec() };
+    let gap_s = beats.gap_s.max(2.0 * unit);
+    if let Some(found) = counts::counts(&check_ins_s, unit_s, gap_s) {
+        evidence.push((Method::Counts, class, found.windows, found.evidence));
+    }
+    if evidence.is_empty() {
+        return None;
+    }
+    let mean_s = (!fine).then(|| {
+        let beats = distances(&check_ins_s).into_iter().filter(|&distance| distance as f64 <= gap_s);
+        let (count, sum) = beats.fold((0u32, 0i64), |(count, sum), distance| (count + 1, sum + distance));
+        sum as f64 / f64::from(count.max(1))
+    });
+    let (distances_s, shape) = (beats.distances_s, shape.unwrap_or(1.0));
+    Some(Tests { unit_s, evidence, check_ins_s, distances_s, phase: phase_found, shape, mean_s })
+}
+
+/// Judges the sorted connection starts of one pair and the histogram of their bytes out.
+///
+/// `sizes` is sparse and sorted by bucket ([`super::sizes`]); empty means unknown. `None` for fewer than six
+/// connections, or when they are so few or so crowded that no test applies. Linear in the number of starts, of which the
+/// latest 16,384 are looked at.
+pub fn beacon(starts_s: &[i64], sizes: &[(u16, u32)], observed: &ObservedWindow) -> Option<BeaconStatistics> {
+    let tests = tests(starts_s, observed.window_s)?;
+    let mut judged = [(Method::Plain, 0.0); Method::ALL.len()];
+    for (slot, &(method, class, count, evidence)) in judged.iter_mut().zip(&tests.evidence) {
+        *slot = (method, calibrated(method, class, count, evidence));
+    }
+    let (depth, method) = combine(&judged[..tests.evidence.len()])?;
+    let looked_at = starts_s.len().min(MOST_STARTS);
+    let check_ins = tests.check_ins_s.len();
+    let rhythm = rhythm::rhythm(&tests.distances_s, tests.phase.as_ref(), tests.mean_s);
+    let span_s = starts_s[starts_s.len() - 1] - starts_s[0];
+    let window = (observed.to_s - observed.from_s).max(1) as f64;
+    let span_ratio = ((span_s + 1) as f64 / window).min(1.0);
+    let anchor = clock::clock(&tests.check_ins_s, rhythm.period_s, tests.unit_s);
+    let method = match method {
+        Method::Plain | Method::Coalesced => BeaconMethod::Renewal,
+        Method::Phase => BeaconMethod::Phase,
+        Method::Counts => BeaconMethod::Counts,
+    };
+    let coverage = (span_ratio * filled_share(&tests.check_ins_s, observed)).sqrt();
+    let rita_score = rita::rita_score(starts_s, sizes, observed.from_s, observed.to_s).map_or(0.0, |rita| rita.score);
+    Some(BeaconStatistics {
+        connections: u32::try_from(starts_s.len()).unwrap_or(u32::MAX),
+        check_ins: check_ins as u32,
+        connections_per_check_in: looked_at as f64 / check_ins.max(1) as f64,
+        period_s: rhythm.period_s,
+        jitter_ratio: rhythm.jitter_ratio,
+        missed_ratio: rhythm.missed_ratio,
+        shape: tests.shape,
+        dispersion: rhythm.dispersion,
+        p_value: 10f64.powf(-depth).max(LEAST_P_VALUE),
+        score: score(depth, coverage, rhythm.jitter_ratio, sizes),
+        method,
+        clock_period_s: anchor.period_s,
+        clock_p_value: anchor.p_value,
+        span_s,
+        span_ratio,
+        rita_score,
+    })
+}
+
+/// Share of 24 equal parts of the window that hold a check-in.
+fn filled_share(check_ins_s: &[i64], observed: &ObservedWindow) -> f64 {
+    let length = (observed.to_s - observed.from_s).max(1);
+    let (mut filled, mut last) = (0u32, -1);
+    for &check_in in check_ins_s {
+        let at = (i128::from(check_in - observed.from_s) * 24 / i128::from(length)).clamp(0, 23) as i32;
+        filled += u32::from(at != last);
+        last = at;
+    }
+    f64::from(filled.min(24)) / 24.0
+}
+
+/// Joins evidence, coverage, regularity of times and of sizes into 0..1.
+///
+/// Each factor is a saturating share; evidence multiplies all, the others can at most take a part away, so that a strong
+/// short burst stays below an equally strong train that lasts. Unknown sizes count as half regular.
+fn score(depth: f64, coverage: f64, jitter_ratio: f64, sizes: &[(u16, u32)]) -> f64 {
+    let evidence = depth / (depth + 5.0);
+    let times = 1.0 / (1.0 + jitter_ratio.max(0.0));
+    let same_size =
+        sizes::dispersion(sizes).map_or(0.5, |spread| 0.5 * (1.0 - spread) + 0.5 * sizes::mode_share(sizes));
+    (evidence * (0.25 + 0.75 * coverage) * (0.5 + 0.5 * times) * (0.7 + 0.3 * same_size)).clamp(0.0, 1.0)
+}
+
+#[cfg(test)]
+mod unit_tests {
+    use super::*;
+    use crate::kernels::simulation::{Benign, Draws, Implant};
+    use proptest::prelude::*;
+
+    const DAY_S: f64 = 86_400.0;
+
+    fn judge(starts: &[i64], span_s: f64, window_s: u32) -> Option<BeaconStatistics> {
+        let observed = ObservedWindow { from_s: 0, to_s: span_s as i64, window_s };
+        beacon(starts, &[(100, starts.len() as u32)], &observed)
+    }
+
+    /// Share of forty trains of an implant found at p ≤ 1e-6, which a run over 10^4 pairs reports at a rate of 1 %.
+    fn power(implant: Implant, span_s: f64, unit_s: i64) -> f64 {
+        let found = (0..40).filter(|&seed| {
+            let starts = implant.train(&mut Draws::seeded(seed), span_s, unit_s);
+            judge(&starts, span_s, unit_s as u32).is_some_and(|found| found.p_value <= 1e-6)
+        });
+        found.count() as f64 / 40.0
+    }
+
+    #[test]
+    fn real_implants_are_found_within_an_hour() {
+        for (name, low, high) in [
+            ("Havoc 2 s ±15 %", 1.7, 2.3),
+            ("Empire 5 s", 5.0, 5.0),
+            ("meterpreter 10 s", 10.05, 10.3),
+            ("Mythic 10 s ±23 %", 7.7, 12.3),
+            ("Merlin 30 s", 30.0, 33.0),
+            ("Cobalt Strike 60 s", 60.0, 60.2),
+            ("Sliver 60–90 s", 60.0, 90.0),
+        ] {
+            assert_eq!(power(Implant::sleeping(low, high), 3600.0, 1), 1.0, "{name}");
+        }
+    }
+
+    #[test]
+    fn jitter_loss_bursts_nights_and_days_are_found() {
+        let sleeping = Implant::sleeping;
+        for (name, implant, days, unit_s) in [
+            ("±60 %, 20 % lost", Implant { dropped: 0.2, ..sleeping(120.0, 480.0) }, 1.0, 1),
+            ("hourly", sleeping(3600.0, 3605.0), 1.0, 1),
+            ("hourly +50 %, 20 % lost", Implant { dropped: 0.2, ..sleeping(3600.0, 5400.0) }, 7.0, 1),
+            ("daily +20 %", sleeping(DAY_S, 1.2 * DAY_S), 30.0, 1),
+            ("working hours", Implant { working_hours: true, ..sleeping(300.0, 360.0) }, 1.0, 1),
+            ("three connections", Implant { connections: 3, ..sleeping(300.0, 450.0) }, 1.0, 1),
+            ("one of four destinations", Implant { dropped: 0.75, ..sleeping(300.0, 360.0) }, 2.0, 1),
+            ("60 s windows", Implant { dropped: 0.2, ..sleeping(300.0, 450.0) }, 1.0, 60),
+            ("600 s windows, ten a window", sleeping(60.0, 90.0), 1.0, 600),
+        ] {
+            assert!(power(implant, days * DAY_S, unit_s) >= 0.95, "{name}");
+        }
+    }
+
+    #[test]
+    fn benign_trains_stay_below_their_p_value() {
+        let (mut judged, mut at_hundredth, mut smallest) = (0u32, 0u32, 1.0f64);
+        for (family, kind) in Benign::ALL.into_iter().enumerate() {
+            for seed in 0..700 {
+                let mut draws = Draws::seeded(1_000_000 * (family as u64 + 1) + seed);
+                let count = draws.between(6f64.ln(), 300f64.ln()).exp() as usize;
+                let unit = [1, 60, 600][(draws.bits() % 3) as usize];
+                let mean_s = draws.between(2f64.ln(), 2000f64.ln()).exp() * if unit == 1 { 1.0 } else { 30.0 };
+                let starts = kind.train(&mut draws, count, mean_s, unit);
+                if let Some(found) = judge(&starts, starts[count - 1] as f64 + 1.0, unit as u32) {
+                    judged += 1;
+                    at_hundredth += u32::from(found.p_value <= 0.01);
+                    smallest = smallest.min(found.p_value);
+                }
+            }
+        }
+        assert!(judged > 4000);
+        assert!(f64::from(at_hundredth) <= 0.012 * f64::from(judged), "{at_hundredth} of {judged}");
+        assert!(smallest > 1e-6, "{smallest}");
+    }
+
+    #[test]
+    fn the_description_is_right() {
+        let implant = Implant { dropped: 0.2, ..Implant::sleeping(300.0, 330.0) };
+        let found = judge(&implant.train(&mut Draws::seeded(1), DAY_S, 1), DAY_S, 1).unwrap();
+        assert!((found.period_s - 315.0).abs() < 6.0, "{found:?}");
+        assert!((found.missed_ratio - 0.2).abs() < 0.07, "{found:?}");
+        assert!((found.jitter_ratio - 0.045).abs() < 0.02, "{found:?}");
+        assert!(found.span_ratio > 0.95 && found.clock_period_s.is_none(), "{found:?}");
+        let bursts = Implant { connections: 3, ..Implant::sleeping(300.0, 330.0) };
+        let found = judge(&bursts.train(&mut Draws::seeded(2), DAY_S, 1), DAY_S, 1).unwrap();
+        assert!(
+            (found.connections_per_check_in - 3.0).abs() < 0.1 && (found.period_s - 315.0).abs() < 8.0,
+            "{found:?}"
+        );
+        let cron: Vec<i64> = (0..24).map(|hour| hour * 3600 + 5 + hour % 2).collect();
+        assert_eq!(judge(&cron, DAY_S, 60).unwrap().clock_period_s, Some(3600));
+    }
+
+    #[test]
+    fn a_lasting_beacon_outranks_a_tight_short_burst() {
+        let lasting =
+            judge(&Implant::sleeping(200.0, 350.0).train(&mut Draws::seeded(3), 3.0 * DAY_S, 1), 3.0 * DAY_S, 60);
+        let burst: Vec<i64> = (0..466).map(|at| 100_000 + at * 7 + at % 2).collect();
+        let burst = judge(&burst, 3.0 * DAY_S, 60);
+        assert!(lasting.unwrap().score > burst.unwrap().score + 0.2);
+    }
+
+    #[test]
+    fn six_clean_beats_get_through_and_five_do_not() {
+        let beats: Vec<i64> = (0..6).map(|at| at * 600).collect();
+        assert!(judge(&beats, 3600.0, 1).unwrap().p_value < 1e-5);
+        assert_eq!(judge(&beats[..5], 3600.0, 1), None);
+        assert_eq!(judge(&[7; 100], 3600.0, 1), None);
+        assert_eq!(judge(&[], 3600.0, 1), None);
+    }
+
+    proptest! {
+        #[test]
+        fn any_train_is_judged_within_bounds(
+            mut starts in prop::collection::vec(prop_oneof![0i64..50, 0i64..100_000, -1_000_000_000_000i64..1_000_000_000_000], 0..80),
+            window_s in prop::sample::select(vec![0u32, 1, 60, 600]), from_s in -100i64..100_000, length in -5i64..100_000,
+        ) {
+            starts.sort_unstable();
+            let observed = ObservedWindow { from_s, to_s: from_s + length, window_s };
+            if let Some(found) = beacon(&starts, &[(3, 2), (900, 1)], &observed) {
+                prop_assert!((0.0..=1.0).contains(&found.score) && found.p_value > 0.0 && found.p_value <= 1.0);
+                for ratio in [found.missed_ratio, found.span_ratio, found.rita_score, found.clock_p_value] {
+                    prop_assert!((0.0..=1.0).contains(&ratio), "{:?}", found);
+                }
+                prop_assert!(found.period_s >= 0.0 && found.jitter_ratio >= 0.0 && found.shape.is_finite());
+                prop_assert_eq!(beacon(&starts, &[(3, 2), (900, 1)], &observed), Some(found));
+            }
+        }
+
+        #[test]
+        fn time_zones_do_not_matter(seed in 0u64..200, shift in -1_000i64..1_000) {
+            let starts = Implant::sleeping(50.0, 300.0).train(&mut Draws::seeded(seed), 7000.0, 1);
+            let moved: Vec<i64> = starts.iter().map(|start| start + shift * 86_400).collect();
+            let first = beacon(&starts, &[], &ObservedWindow { from_s: 0, to_s: 7000, window_s: 1 });
+            let second =
+                beacon(&moved, &[], &ObservedWindow { from_s: shift * 86_400, to_s: 7000 + shift * 86_400, window_s: 1 });
+            prop_assert_eq!(first, second);
+        }
+    }
+}

@@ -1,0 +1,98 @@
+//! Anchoring to the clock (D5): do the check-ins keep their place in the minute, hour or day?
+//!
+//! Cron jobs, timers and scheduled functions do; an implant that sleeps after each check-in drifts. The Rayleigh test on
+//! `t mod A` (Mardia & Jupp 2000, §6.3.1; p by Wilkie 1983) for A of 60 s, 300 s, 3600 s and 86400 s, times the number
+//! of anchors tried. The anchor explains a finding and lowers its weight; it also names daily malware.
+
+/// The anchors tried, in seconds, longest first.
+pub const ANCHORS_S: [u32; 4] = [86_400, 3600, 300, 60];
+
+/// Largest p-value at which an anchor is named.
+const NAMED_BELOW: f64 = 1e-4;
+
+/// Least mean resultant length at which an anchor is named: a loose daily rhythm is no schedule.
+const NAMED_FROM_LENGTH: f64 = 0.7;
+
+/// The anchor of a train of check-ins.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Clock {
+    /// Longest anchor that holds, in seconds; `None` when none does.
+    pub period_s: Option<u32>,
+    /// Its p-value, or the smallest of those tried; 1 when none applies.
+    pub p_value: f64,
+}
+
+/// Tests the anchors for sorted check-ins whose period is about `period_s`, known to `unit_s` seconds.
+///
+/// An anchor is tried when it spans at least eight units, is at most four periods long (else any regular train would
+/// leave marks) or a quarter of the period or shorter counts too, and the train covers at least four turns of it.
+pub fn clock(check_ins_s: &[i64], period_s: f64, unit_s: i64) -> Clock {
+    let none = Clock { period_s: None, p_value: 1.0 };
+    let (Some(first), Some(last)) = (check_ins_s.first(), check_ins_s.last()) else { return none };
+    let mut tried = [(0u32, 1.0f64, 0.0f64); ANCHORS_S.len()];
+    let mut trials = 0;
+    for anchor in ANCHORS_S {
+        let length = i64::from(anchor);
+        let tests = length >= 8 * unit_s && f64::from(anchor) <= 1.5 * period_s && last - first >= 4 * length;
+        if tests && check_ins_s.len() >= 5 {
+            let (p, mean_length) = rayleigh(check_ins_s, length);
+            tried[trials] = (anchor, p, mean_length);
+            trials += 1;
+        }
+    }
+    let tried = &tried[..trials];
+    let paid = |p: f64| (p * trials as f64).min(1.0);
+    let named = tried.iter().find(|(_, p, length)| paid(*p) <= NAMED_BELOW && *length >= NAMED_FROM_LENGTH);
+    match named {
+        Some(&(anchor, p, _)) => Clock { period_s: Some(anchor), p_value: paid(p) },
+        None => Clock { period_s: None, p_value: paid(tried.iter().fold(1.0, |least, entry| least.min(entry.1))) },
+    }
+}
+
+/// p-value and mean resultant length of the phases `t mod anchor`.
+fn rayleigh(check_ins_s: &[i64], anchor: i64) -> (f64, f64) {
+    let (mut cos_sum, mut sin_sum) = (0.0, 0.0);
+    for check_in in check_ins_s {
+        let (sin, cos) = (std::f64::consts::TAU * check_in.rem_euclid(anchor) as f64 / anchor as f64).sin_cos();
+        cos_sum += cos;
+        sin_sum += sin;
+    }
+    let n = check_ins_s.len() as f64;
+    let resultant = cos_sum.hypot(sin_sum).min(n);
+    let p = ((1.0 + 4.0 * n + 4.0 * (n * n - resultant * resultant)).sqrt() - (1.0 + 2.0 * n)).exp();
+    (p.clamp(f64::MIN_POSITIVE, 1.0), resultant / n)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::kernels::simulation::Draws;
+
+    #[test]
+    fn schedules_are_named() {
+        let at = |period: i64, count: i64| (0..count).map(|k| 1_700_000_017 + k * period + k % 3).collect::<Vec<_>>();
+        assert_eq!(clock(&at(3600, 24), 3600.0, 1).period_s, Some(3600));
+        assert_eq!(clock(&at(300, 100), 300.0, 1).period_s, Some(300));
+        assert_eq!(clock(&at(86_400, 14), 86_400.0, 1).period_s, Some(86_400));
+        assert_eq!(clock(&at(600, 100), 600.0, 1).period_s, Some(300));
+        assert_eq!(clock(&at(60, 100), 60.0, 60).period_s, None, "the window is no clock");
+    }
+
+    #[test]
+    fn drifting_sleepers_are_not() {
+        let mut draws = Draws::seeded(8);
+        let mut named = 0;
+        for _ in 0..500 {
+            let mut t = 1_700_000_000.0;
+            let check_ins: Vec<i64> = (0..200)
+                .map(|_| {
+                    t += 300.0 + 90.0 * draws.uniform();
+                    t as i64
+                })
+                .collect();
+            named += usize::from(clock(&check_ins, 345.0, 1).period_s.is_some());
+        }
+        assert_eq!(named, 0);
+        assert_eq!(clock(&[], 60.0, 1).p_value, 1.0);
+    }
+}

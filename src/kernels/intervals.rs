@@ -1,0 +1,208 @@
+//! From connection starts to check-ins (D0): resolution, bursts, gaps.
+//!
+//! An implant that opens three connections each check-in makes two short intervals for every long one; a fixed
+//! coalescing of five seconds would destroy the implants that sleep two or five seconds. The scale is therefore read
+//! from the data: see [`burst_scale`].
+
+/// Share of starts on one residue from which a log counts as quantised to its windows.
+const QUANTISED_SHARE: f64 = 0.95;
+
+/// A step between neighbouring order statistics at least this large separates two modes.
+const MODE_RATIO: f64 = 3.0;
+
+/// Least share of intervals inside bursts; fewer are ordinary chance.
+const BURST_SHARE: f64 = 0.1;
+
+/// Bursts longer apart inside than this are no single check-in, in seconds.
+const BURST_CAP_S: i64 = 60;
+
+/// No gap is shorter than this many medians: two missed beats are none.
+const GAP_MEDIANS: f64 = 3.0;
+
+/// A gap is at least this many times longer than the longest beat.
+const GAP_RATIO: f64 = 3.0;
+
+/// Beats longer than this many medians say no more than that.
+const CAP_MEDIANS: f64 = 6.0;
+
+/// Gives the unit that starts are measured in: `window_s` when they all lie on the log's windows, else 1 s.
+///
+/// Starts are quantised when at least 95 % of them share one residue modulo `window_s`. A beacon whose period is
+/// exactly a multiple of the window looks the same; the coarser unit is the careful reading.
+pub fn resolution_s(starts_s: &[i64], window_s: u32) -> i64 {
+    let window = i64::from(window_s.max(1));
+    if window == 1 || starts_s.is_empty() {
+        return 1;
+    }
+    let mut residues: Vec<i64> = starts_s.iter().map(|start| start.rem_euclid(window)).collect();
+    residues.sort_unstable();
+    let mut longest = 0;
+    let mut from = 0;
+    for at in 1..=residues.len() {
+        if at == residues.len() || residues[at] != residues[from] {
+            longest = longest.max(at - from);
+            from = at;
+        }
+    }
+    if longest as f64 >= QUANTISED_SHARE * starts_s.len() as f64 { window } else { 1 }
+}
+
+/// Keeps the first start of every run whose successive distances are all below `scale_s`.
+///
+/// `starts_s` is sorted; `scale_s = 1` only drops equal starts. Idempotent for runs that are short against the scale.
+pub fn coalesce(starts_s: &[i64], scale_s: i64) -> Vec<i64> {
+    let mut kept: Vec<i64> = Vec::with_capacity(starts_s.len());
+    let mut previous = None;
+    for &start in starts_s {
+        if previous.is_none_or(|previous: i64| start - previous >= scale_s) {
+            kept.push(start);
+        }
+        previous = Some(start);
+    }
+    kept
+}
+
+/// Gives the distances between successive starts, in seconds; one fewer than the starts.
+pub fn distances(starts_s: &[i64]) -> Vec<i64> {
+    starts_s.windows(2).map(|pair| pair[1] - pair[0]).collect()
+}
+
+/// Gives the coalescing scale in seconds when the distances show a burst mode, else `None`.
+///
+/// With distances ascending, the scale is the upper edge of the widest step (by ratio, at least 3, and more than
+/// `unit_s`) below which lie at least 10 % of the distances and all are at most 60 s (or one unit). Failing such a
+/// step, it is 5 % of the 90 % quantile if at least 10 % of the distances are below that. At least five distances must
+/// remain above.
+pub fn burst_scale(distances_s: &[i64], unit_s: i64) -> Option<i64> {
+    let count = distances_s.len();
+    if count < 6 {
+        return None;
+    }
+    let mut sorted = distances_s.to_vec();
+    sorted.sort_unstable();
+    let least = ((BURST_SHARE * count as f64).ceil() as usize).max(1);
+    let cap = BURST_CAP_S.max(unit_s);
+    let mut best: Option<(f64, i64)> = None;
+    for at in least..=count - 5 {
+        let (low, high) = (sorted[at - 1], sorted[at]);
+        if low > cap {
+            break;
+        }
+        let ratio = high as f64 / low.max(unit_s) as f64;
+        if ratio >= MODE_RATIO && high - low > unit_s && best.is_none_or(|(other, _)| ratio > other) {
+            best = Some((ratio, high));
+        }
+    }
+    if let Some((_, scale)) = best {
+        return Some(scale);
+    }
+    let scale = (sorted[(count - 1) * 9 / 10] as f64 * 0.05) as i64;
+    let inside = sorted.partition_point(|&distance| distance < scale);
+    (scale > unit_s && inside >= least && count - inside >= 5).then_some(scale)
+}
+
+/// Distances with the gaps told apart from long beats.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Beats {
+    /// Distances of at most six medians that are no gaps, in order, in seconds.
+    pub distances_s: Vec<f64>,
+    /// Every distance that is no gap, in order, cut to six medians, in seconds.
+    pub capped_s: Vec<f64>,
+    /// Distances longer than this are gaps, in seconds; infinite when there are none.
+    pub gap_s: f64,
+    /// Median of all distances, in seconds.
+    pub median_s: f64,
+}
+
+/// Tells gaps (nights, working hours, lost data) from long beats.
+///
+/// Gaps begin at the first step by a factor of three or more, between neighbouring order statistics, that ends above three
+/// medians and starts below six, when at most a quarter of the distances lie above it. A smooth long tail has no such
+/// step: it belongs to the traffic, and cutting it off would make Pareto traffic look regular. `None` for fewer than
+/// five distances.
+pub fn trim_gaps(distances_s: &[i64]) -> Option<Beats> {
+    if distances_s.len() < 5 {
+        return None;
+    }
+    let mut sorted = distances_s.to_vec();
+    let median_s = super::robust::median(&mut sorted)?;
+    let cap_s = median_s * CAP_MEDIANS;
+    // Only the upper quarter can hold gaps; the selection above has moved it to the right half already.
+    let upper = distances_s.len() - distances_s.len() / 4 - 1;
+    sorted.select_nth_unstable(upper);
+    let tail = &mut sorted[upper..];
+    tail.sort_unstable();
+    let step = tail.windows(2).find(|pair| {
+        let (low, high) = (pair[0] as f64, pair[1] as f64);
+        low <= cap_s && high > GAP_MEDIANS * median_s && high >= GAP_RATIO * low
+    });
+    let gap_s = step.map_or(f64::INFINITY, |pair| pair[0] as f64);
+    let beats = distances_s.iter().map(|&distance| distance as f64).filter(|&distance| distance <= gap_s);
+    let capped_s: Vec<f64> = beats.clone().map(|distance| distance.min(cap_s)).collect();
+    let distances_s = beats.filter(|&distance| distance <= cap_s).collect();
+    Some(Beats { distances_s, capped_s, gap_s, median_s })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn three_connections_a_check_in_become_one() {
+        let starts: Vec<i64> = (0..20).flat_map(|beat| [0, 1, 3].map(|offset| beat * 300 + offset)).collect();
+        let scale = burst_scale(&distances(&starts), 1).unwrap();
+        let merged = coalesce(&starts, scale);
+        assert_eq!(merged, (0..20).map(|beat| beat * 300).collect::<Vec<_>>());
+    }
+
+    #[test]
+    fn fast_implants_are_left_alone() {
+        let two: Vec<i64> = (0..200).map(|beat| beat * 2 + (beat % 3) / 2).collect();
+        assert_eq!(burst_scale(&distances(&two), 1), None);
+        let five: Vec<i64> = (0..200).map(|beat| beat * 5).collect();
+        assert_eq!(burst_scale(&distances(&five), 1), None);
+    }
+
+    #[test]
+    fn missed_beats_are_no_burst() {
+        let starts: Vec<i64> = (0..100).filter(|beat| beat % 5 != 0).map(|beat| beat * 60).collect();
+        assert_eq!(burst_scale(&distances(&starts), 1), None);
+    }
+
+    #[test]
+    fn quantised_starts_are_recognised() {
+        let fine: Vec<i64> = (0..50).map(|beat| beat * 61).collect();
+        let coarse: Vec<i64> = (0..50).map(|beat| beat * 61 / 60 * 60 + 7).collect();
+        assert_eq!(resolution_s(&fine, 60), 1);
+        assert_eq!(resolution_s(&coarse, 60), 60);
+        assert_eq!(resolution_s(&coarse, 1), 1);
+        assert_eq!(resolution_s(&[], 60), 1);
+    }
+
+    #[test]
+    fn nights_are_trimmed_and_drops_and_smooth_tails_are_not() {
+        let mut distances = vec![300; 30];
+        distances.extend([57_600, 900]);
+        let beats = trim_gaps(&distances).unwrap();
+        assert_eq!((beats.distances_s.len(), beats.gap_s, beats.median_s), (31, 900.0, 300.0));
+        distances.extend([600, 600]);
+        let beats = trim_gaps(&distances).unwrap();
+        assert_eq!((beats.capped_s.len(), beats.gap_s), (33, 900.0));
+        let smooth: Vec<i64> = (0..40).map(|at| (10.0 * 1.2f64.powi(at)) as i64).collect();
+        let beats = trim_gaps(&smooth).unwrap();
+        assert_eq!((beats.capped_s.len(), beats.gap_s), (40, f64::INFINITY));
+        assert!(beats.distances_s.len() < 40 && beats.capped_s.iter().all(|&d| d <= 6.0 * beats.median_s));
+    }
+
+    proptest! {
+        #[test]
+        fn coalescing_keeps_the_first_and_never_grows(mut starts in prop::collection::vec(0i64..1000, 0..60), scale in 1i64..50) {
+            starts.sort_unstable();
+            let merged = coalesce(&starts, scale);
+            prop_assert!(merged.len() <= starts.len());
+            prop_assert_eq!(merged.first(), starts.first());
+            prop_assert!(merged.windows(2).all(|pair| pair[1] - pair[0] >= scale));
+        }
+    }
+}

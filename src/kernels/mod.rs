@@ -1,0 +1,38 @@
+//! The maths on slices: numbers in, numbers out.
+//!
+//! No files, no async, no logging, no randomness at run time and no hash-map order: the same slice gives the same bits
+//! on any machine and any number of threads. Every function is total, so this room has no error type: where a statistic
+//! does not apply the answer is `None`.
+//!
+//! | module | statistic |
+//! | --- | --- |
+//! | [`beacon`] | the judgement of one pair: all of the below, combined |
+//! | [`intervals`] | resolution, check-ins out of bursts, gaps trimmed (D0) |
+//! | [`regularity`] | renewal regularity: gamma shape against a mildly regular null (D1) |
+//! | [`phase`] | missed beats: intervals that are multiples of one period (D2) |
+//! | [`counts`] | under-dispersion of counts in windows (D3) |
+//! | [`clock`] | anchoring to the minute, hour or day (D5) |
+//! | [`calibration`] | p-values by the simulated composite null, and their combination |
+//! | [`rhythm`] | period, jitter and missed beats of a train |
+//! | [`rita`] | the score of RITA v5, for comparison |
+//! | [`sizes`] | log-linear histograms of bytes |
+//! | [`robust`] | median, quantiles, MAD, robust z |
+//! | [`discovery`] | Benjamini–Hochberg |
+//! | [`special`] | gamma and normal functions |
+//! | [`simulation`] | seeded trains, benign and not, for the null tables and for tests |
+
+pub mod beacon;
+pub mod calibration;
+pub mod clock;
+pub mod counts;
+pub mod discovery;
+pub mod intervals;
+mod null_table;
+pub mod phase;
+pub mod regularity;
+pub mod rhythm;
+pub mod rita;
+pub mod robust;
+pub mod simulation;
+pub mod sizes;
+pub mod special;

@@ -1,0 +1,101 @@
+//! What can go wrong when findings are written or read.
+
+/// Says why findings could not be written or read.
+#[derive(Debug, thiserror::Error)]
+pub enum ReportError {
+    /// The place to write to does not take the bytes, or the place to read from does not give them.
+    #[error("could not {action} {what}")]
+    Io {
+        /// `read` or `write`.
+        action: &'static str,
+        /// What was being read or written.
+        what: String,
+        /// What the system said; a broken pipe is the reader's choice and no failure.
+        source: std::io::Error,
+    },
+    /// A line of JSON Lines is no finding; the file is damaged or something else.
+    #[error("{name}:{line}: not a finding; expected a JSON object with the fields of schema version 1")]
+    Line {
+        /// The file's name.
+        name: String,
+        /// The line, counted from 1.
+        line: u64,
+        /// What is wrong with it.
+        source: serde_json::Error,
+    },
+    /// A finding cannot be written as JSON.
+    #[error("could not write finding `{id}` as JSON")]
+    Json {
+        /// The finding's id.
+        id: String,
+        /// What is wrong with it.
+        source: serde_json::Error,
+    },
+    /// The findings are of another version than this code knows; use a newer flowsift.
+    #[error("{name}: finding {row} has schema version {got}, expected {expected}; use the flowsift that wrote it")]
+    SchemaVersion {
+        /// The file's name.
+        name: String,
+        /// The finding, counted from 1.
+        row: u64,
+        /// The version found.
+        got: u32,
+        /// The version known.
+        expected: u32,
+    },
+    /// A value of a Parquet file is not what the column promises; the file is damaged or something else.
+    #[error("{name}: finding {row}, column `{column}`: got `{got}`, expected {expected}")]
+    Value {
+        /// The file's name.
+        name: String,
+        /// The finding, counted from 1.
+        row: u64,
+        /// The column.
+        column: &'static str,
+        /// The text found.
+        got: String,
+        /// What would have been right.
+        expected: &'static str,
+    },
+    /// A Parquet file lacks a column or has it in another type; it holds something else than findings.
+    #[error("{name}: no column `{column}` of type {expected}; expected the columns of findings, schema version 1")]
+    Column {
+        /// The file's name.
+        name: String,
+        /// The column.
+        column: &'static str,
+        /// The type expected.
+        expected: &'static str,
+    },
+    /// Parquet cannot be written or read.
+    #[error("could not {action} {name} as Parquet")]
+    Parquet {
+        /// `read` or `write`.
+        action: &'static str,
+        /// The file's name, or what was being written.
+        name: String,
+        /// What the Parquet library said.
+        source: parquet::errors::ParquetError,
+    },
+    /// Columns cannot be made or taken apart.
+    #[error("could not {action} {name} as columns")]
+    Arrow {
+        /// `read` or `write`.
+        action: &'static str,
+        /// The file's name, or what was being written.
+        name: String,
+        /// What the Arrow library said.
+        source: arrow::error::ArrowError,
+    },
+}
+
+impl ReportError {
+    /// Tells whether the reader of a pipe has gone, which ends the writing but is no failure.
+    pub fn is_broken_pipe(&self) -> bool {
+        match self {
+            ReportError::Io { source, .. } => source.kind() == std::io::ErrorKind::BrokenPipe,
+            ReportError::Json { source, .. } => source.io_error_kind() == Some(std::io::ErrorKind::BrokenPipe),
+            _ => false,
+        }
+    }
+}

@@ -1,0 +1,18 @@
+//! Writes what was found: JSON Lines and Parquet for programs, a table for people, a summary of the run.
+//!
+//! Nothing here prints: every writer takes the place to write to.
+
+pub mod jsonl;
+pub mod parquet;
+pub mod summary;
+pub mod table;
+pub mod units;
+
+mod error;
+mod evidence;
+
+pub use self::parquet::{finding_schema, read_parquet, write_parquet};
+pub use error::ReportError;
+pub use jsonl::{read_jsonl, write_jsonl};
+pub use summary::{Baseline, BaselineKind, ObjectCounts, SkippedObject, StageTime, Summary};
+pub use table::{TableOptions, findings_table, write_table};

@@ -1,0 +1,311 @@
+//! What a run of `detect` read, skipped and found, and how long it took.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+use std::io::Write;
+
+use serde::Serialize;
+
+use super::error::ReportError;
+use super::units::{bytes_text, count_text, duration_text, number_text, printable, share_text};
+use crate::detect::finding::{Severity, rfc3339_text};
+use crate::flow::time;
+
+/// Skipped objects that the text names; the JSON names all.
+const NAMED_SKIPPED: usize = 5;
+/// Sources that the text names; the JSON names all.
+const NAMED_SOURCES: usize = 3;
+
+/// Where the baseline comes from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum BaselineKind {
+    /// Hours kept by earlier runs.
+    History,
+    /// Logs before `--from`, read in this run.
+    BeforeFrom,
+    /// No earlier data: the window is compared with itself.
+    #[default]
+    Window,
+}
+
+impl BaselineKind {
+    /// Returns the words that people read.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            BaselineKind::History => "history",
+            BaselineKind::BeforeFrom => "before --from",
+            BaselineKind::Window => "the window itself",
+        }
+    }
+}
+
+/// The time that the window is compared with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
+pub struct Baseline {
+    /// Where it comes from.
+    pub kind: BaselineKind,
+    /// First second of the baseline.
+    #[serde(rename = "from", with = "rfc3339_text")]
+    pub from_s: i64,
+    /// First second after the baseline.
+    #[serde(rename = "to", with = "rfc3339_text")]
+    pub to_s: i64,
+}
+
+/// What became of the objects found.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
+pub struct ObjectCounts {
+    /// Objects listed.
+    pub listed: u64,
+    /// Objects left out unread, as their path or footer says that they hold nothing of the time asked for.
+    pub pruned: u64,
+    /// Objects read.
+    pub read: u64,
+    /// Objects not read again, as their hours are kept.
+    pub reused: u64,
+    /// Objects that could not be read.
+    pub skipped: u64,
+}
+
+/// An object that could not be read.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct SkippedObject {
+    /// The object's path or URL.
+    pub object: String,
+    /// Why, in one line.
+    pub reason: String,
+}
+
+/// The time that one stage took.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct StageTime {
+    /// The stage, such as `scan`.
+    pub stage: String,
+    /// Seconds of wall time.
+    pub seconds: f64,
+}
+
+/// The account of one run; written to stderr as text and to `summary.json`.
+#[derive(Debug, Clone, PartialEq, Default, Serialize)]
+pub struct Summary {
+    /// The version of flowsift.
+    pub flowsift_version: String,
+    /// The sources as given.
+    pub sources: Vec<String>,
+    /// First second of the window.
+    #[serde(rename = "window_start", with = "rfc3339_text")]
+    pub window_start_s: i64,
+    /// First second after the window.
+    #[serde(rename = "window_end", with = "rfc3339_text")]
+    pub window_end_s: i64,
+    /// What the window is compared with.
+    pub baseline: Baseline,
+    /// What became of the objects.
+    pub objects: ObjectCounts,
+    /// The objects that could not be read, in the order met.
+    pub skipped_objects: Vec<SkippedObject>,
+    /// Rows read, with those below.
+    pub rows: u64,
+    /// Rows that say that an interface had no traffic.
+    pub nodata_rows: u64,
+    /// Rows that say that AWS lost flows.
+    pub skipdata_rows: u64,
+    /// Rows that could not be used: without addresses, times or with values out of range.
+    pub rejected_rows: u64,
+    /// Bytes of objects read.
+    pub bytes_read: u64,
+    /// Hosts in the window.
+    pub hosts: u64,
+    /// Pairs in the window.
+    pub pairs: u64,
+    /// Rows of `pair_hours`, window and baseline.
+    pub pair_hours: u64,
+    /// Remotes in the window.
+    pub destinations: u64,
+    /// The share of the window with data, 0–1; `None` when unknown.
+    pub coverage_share: Option<f64>,
+    /// Records not counted, as another interface counts the same packets.
+    pub transit_records: u64,
+    /// Findings by detection.
+    pub findings_by_detection: BTreeMap<String, u64>,
+    /// Findings by severity.
+    pub findings_by_severity: BTreeMap<Severity, u64>,
+    /// Pairs tested by the statistical detections.
+    pub candidates_tested: u64,
+    /// The false-discovery rate asked for, 0–1.
+    pub fdr: f64,
+    /// Beacons expected to be accidents among those found.
+    pub expected_false_beacons: f64,
+    /// Time per stage in the order run.
+    pub stages: Vec<StageTime>,
+    /// Seconds of wall time of the whole run.
+    pub total_seconds: f64,
+    /// Rows read per second of the whole run.
+    pub rows_per_s: f64,
+    /// Highest resident memory; `None` when the system does not tell.
+    pub peak_memory_bytes: Option<u64>,
+    /// Threads used.
+    pub threads: u64,
+}
+
+impl Summary {
+    /// Writes the summary as indented JSON with all skipped objects.
+    ///
+    /// # Errors
+    /// [`ReportError::Io`] when the writer fails.
+    pub fn write_json<W: Write>(&self, mut out: W) -> Result<(), ReportError> {
+        let failed = |source| ReportError::Io { action: "write", what: "summary".to_owned(), source };
+        serde_json::to_writer_pretty(&mut out, self).map_err(|error| failed(error.into()))?;
+        out.write_all(b"\n").and_then(|()| out.flush()).map_err(failed)
+    }
+
+    /// Writes the summary as text for stderr: at most 15 lines, aligned, without colour.
+    ///
+    /// # Errors
+    /// [`ReportError::Io`] when the writer fails.
+    pub fn write_text<W: Write>(&self, mut out: W) -> Result<(), ReportError> {
+        let written = out.write_all(self.to_text().as_bytes()).and_then(|()| out.flush());
+        written.map_err(|source| ReportError::Io { action: "write", what: "summary".to_owned(), source })
+    }
+
+    /// Returns the text of [`Summary::write_text`].
+    pub fn to_text(&self) -> String {
+        let mut text = String::new();
+        let mut line = |label: &str, content: &str| {
+            let _ = writeln!(text, "{label:<9} {content}");
+        };
+        line("source", &self.sources_text());
+        line("window", &span_text(self.window_start_s, self.window_end_s));
+        let baseline = self.baseline;
+        match baseline.kind {
+            BaselineKind::Window => line("baseline", baseline.kind.as_str()),
+            kind => line("baseline", &format!("{}, {}", kind.as_str(), span_text(baseline.from_s, baseline.to_s))),
+        }
+        line("objects", &self.objects_text());
+        for (at, skipped) in self.skipped_objects.iter().take(NAMED_SKIPPED).enumerate() {
+            let label = if at == 0 { "skipped" } else { "" };
+            line(label, &format!("{}: {}", printable(&skipped.object), printable(&skipped.reason)));
+        }
+        // The list may be shorter than the count when there were too many to keep.
+        let unnamed = self.objects.skipped.max(self.skipped_objects.len() as u64);
+        let unnamed = unnamed.saturating_sub(self.skipped_objects.len().min(NAMED_SKIPPED) as u64);
+        if unnamed > 0 {
+            match self.skipped_objects.is_empty() {
+                true => line("skipped", &format!("{} objects", count_text(unnamed))),
+                false => line("", &format!("and {} more", count_text(unnamed))),
+            }
+        }
+        line("rows", &self.rows_text());
+        line("traffic", &self.traffic_text());
+        line("findings", &self.findings_text());
+        if self.candidates_tested > 0 {
+            line("tested", &self.tested_text());
+        }
+        line("time", &self.time_text());
+        text
+    }
+
+    fn sources_text(&self) -> String {
+        let named: Vec<String> = self.sources.iter().take(NAMED_SOURCES).map(|source| printable(source)).collect();
+        let mut text = named.join(", ");
+        if self.sources.len() > NAMED_SOURCES {
+            let _ = write!(text, " and {} more", count_text((self.sources.len() - NAMED_SOURCES) as u64));
+        }
+        if text.is_empty() {
+            text.push_str("none");
+        }
+        let _ = write!(text, " (flowsift {})", self.flowsift_version);
+        text
+    }
+
+    fn objects_text(&self) -> String {
+        let ObjectCounts { listed, pruned, read, reused, skipped } = self.objects;
+        let mut text =
+            format!("{} listed, {} read ({})", count_text(listed), count_text(read), bytes_text(self.bytes_read));
+        push_counts(&mut text, &[(pruned, "outside the window"), (reused, "reused from state"), (skipped, "skipped")]);
+        text
+    }
+
+    fn rows_text(&self) -> String {
+        let mut text = count_text(self.rows);
+        if self.rows_per_s > 0.0 {
+            let _ = write!(text, " ({} a second)", count_text(self.rows_per_s.round() as u64));
+        }
+        push_counts(
+            &mut text,
+            &[
+                (self.nodata_rows, "without traffic (NODATA)"),
+                (self.skipdata_rows, "lost by AWS (SKIPDATA)"),
+                (self.transit_records, "in transit"),
+                (self.rejected_rows, "rejected"),
+            ],
+        );
+        text
+    }
+
+    fn traffic_text(&self) -> String {
+        let mut text = format!(
+            "{} hosts, {} remotes, {} pairs, {} pair-hours",
+            count_text(self.hosts),
+            count_text(self.destinations),
+            count_text(self.pairs),
+            count_text(self.pair_hours)
+        );
+        if let Some(share) = self.coverage_share {
+            let _ = write!(text, ", coverage {}", share_text(share));
+        }
+        text
+    }
+
+    fn findings_text(&self) -> String {
+        let severities = self.findings_by_severity.iter().rev().filter(|(_, count)| **count > 0);
+        let severities: Vec<String> =
+            severities.map(|(severity, count)| format!("{} {severity}", count_text(*count))).collect();
+        if severities.is_empty() {
+            return "none".to_owned();
+        }
+        let detections = self.findings_by_detection.iter().filter(|(_, count)| **count > 0);
+        let detections: Vec<String> =
+            detections.map(|(name, count)| format!("{} {}", printable(name), count_text(*count))).collect();
+        format!("{} ({})", severities.join(", "), detections.join(", "))
+    }
+
+    fn tested_text(&self) -> String {
+        format!(
+            "{} candidates at a false-discovery rate of {}, {} false beacons expected",
+            count_text(self.candidates_tested),
+            share_text(self.fdr),
+            number_text(self.expected_false_beacons)
+        )
+    }
+
+    fn time_text(&self) -> String {
+        let mut text = duration_text(self.total_seconds);
+        let stages =
+            self.stages.iter().map(|time| format!("{} {}", printable(&time.stage), duration_text(time.seconds)));
+        let stages: Vec<String> = stages.collect();
+        if !stages.is_empty() {
+            let _ = write!(text, " ({})", stages.join(", "));
+        }
+        let _ = write!(text, ", {} {}", count_text(self.threads), if self.threads == 1 { "thread" } else { "threads" });
+        if let Some(bytes) = self.peak_memory_bytes {
+            let _ = write!(text, ", peak memory {}", bytes_text(bytes));
+        }
+        text
+    }
+}
+
+fn push_counts(text: &mut String, counts: &[(u64, &str)]) {
+    for (count, what) in counts.iter().filter(|(count, _)| *count > 0) {
+        let _ = write!(text, ", {} {what}", count_text(*count));
+    }
+}
+
+fn span_text(from_s: i64, to_s: i64) -> String {
+    let span_s = to_s.saturating_sub(from_s) as f64;
+    format!("{} to {} ({})", time::rfc3339(from_s), time::rfc3339(to_s), duration_text(span_s))
+}
+
+#[cfg(test)]
+mod tests;

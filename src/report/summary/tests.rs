@@ -1,0 +1,73 @@
+//! Goldens of the summary.
+
+use super::*;
+
+fn example() -> Summary {
+    let skipped = |at: u64| SkippedObject {
+        object: format!("AWSLogs/1111/part-{at}.log.parquet"),
+        reason: "got 0 bytes, expected a Parquet footer".to_owned(),
+    };
+    let stages = [("list", 0.4), ("scan", 8.1), ("detect", 1.24)];
+    Summary {
+        flowsift_version: "0.1.0".to_owned(),
+        sources: vec!["s3://logs/".to_owned()],
+        window_start_s: 1_713_484_800,
+        window_end_s: 1_713_571_200,
+        baseline: Baseline { kind: BaselineKind::BeforeFrom, from_s: 1_713_484_800 - 14 * 86_400, to_s: 1_713_484_800 },
+        objects: ObjectCounts { listed: 1_440, pruned: 96, read: 1_297, reused: 40, skipped: 7 },
+        skipped_objects: (1..=7).map(skipped).collect(),
+        rows: 102_345_678,
+        nodata_rows: 1_024,
+        skipdata_rows: 12,
+        rejected_rows: 3,
+        bytes_read: 4_100_000_000,
+        hosts: 1_200,
+        pairs: 64_000,
+        pair_hours: 1_900_000,
+        destinations: 8_800,
+        coverage_share: Some(0.987),
+        transit_records: 4_000,
+        findings_by_detection: [("beacon".to_owned(), 2), ("bulk_egress".to_owned(), 1)].into(),
+        findings_by_severity: [(Severity::Critical, 1), (Severity::Low, 2), (Severity::High, 0)].into(),
+        candidates_tested: 3_210,
+        fdr: 0.01,
+        expected_false_beacons: 0.02,
+        stages: stages.map(|(stage, seconds)| StageTime { stage: stage.to_owned(), seconds }).into(),
+        total_seconds: 9.8,
+        rows_per_s: 10_443_436.5,
+        peak_memory_bytes: Some(1_200_000_000),
+        threads: 2,
+    }
+}
+
+#[test]
+fn golden_of_the_text() {
+    let mut bytes = Vec::new();
+    example().write_text(&mut bytes).unwrap();
+    let text = String::from_utf8(bytes).unwrap();
+    assert_eq!(text, include_str!("../goldens/summary.txt"));
+    assert!(text.lines().count() <= 15);
+}
+
+#[test]
+fn golden_of_an_empty_run() {
+    assert_eq!(Summary::default().to_text(), include_str!("../goldens/summary_empty.txt"));
+}
+
+#[test]
+fn golden_of_the_json() {
+    let mut bytes = Vec::new();
+    let mut summary = example();
+    summary.skipped_objects.truncate(1);
+    summary.write_json(&mut bytes).unwrap();
+    assert_eq!(String::from_utf8(bytes).unwrap(), include_str!("../goldens/summary.json"));
+}
+
+#[test]
+fn skipped_objects_without_a_list_are_counted() {
+    let mut summary = Summary::default();
+    summary.objects.skipped = 3;
+    assert!(summary.to_text().contains("\nskipped   3 objects\n"));
+    summary.skipped_objects.push(SkippedObject { object: "a".to_owned(), reason: "b\u{1b}".to_owned() });
+    assert!(summary.to_text().contains("\nskipped   a: b\u{fffd}\n          and 2 more\n"));
+}

@@ -1,0 +1,235 @@
+//! The `hosts` and `host_hours` tables: what each host sends out, hour by hour, against its own baseline.
+
+use super::Window;
+use super::pairs::{PairRecord, address_column, batch, seconds};
+use super::walk::is_egress;
+use crate::flow::Address;
+use crate::kernels::robust;
+use crate::rollup::RollupError;
+use crate::rollup::merge::{Merger, RowAt};
+use arrow::array::{ArrayRef, BooleanArray, Float64Array, RecordBatch, StringArray, UInt32Array, UInt64Array};
+use hdrhistogram::Histogram;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+/// What the log says of an ENI and the host behind it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct HostFacts {
+    /// EC2 instance; `None` for requester-managed ENIs.
+    pub instance_id: Option<String>,
+    /// VPC.
+    pub vpc_id: Option<String>,
+    /// Subnet.
+    pub subnet_id: Option<String>,
+}
+
+/// What a host sent to and got from external remotes as a client in one hour.
+#[derive(Clone, Copy, Debug, Default)]
+struct HostHour {
+    bytes_out: u64,
+    bytes_in: u64,
+    connections: u64,
+    remotes: u32,
+}
+
+/// One host over baseline and window.
+#[derive(Clone, Debug)]
+pub(super) struct HostRecord {
+    pub(super) host: Address,
+    pub(super) owner: u32,
+    pub(super) external_remotes_ever: u64,
+    sample: Option<RowAt>,
+    hours: BTreeMap<i64, HostHour>,
+    destinations: u64,
+    new_destinations: u64,
+    last_remote: Option<Address>,
+    last_remote_new: bool,
+    ports: BTreeSet<u16>,
+    connections: u64,
+    bytes_out: u64,
+    bytes_in: u64,
+    rejected: u64,
+    pairs: u64,
+    first_s: i64,
+    last_s: i64,
+}
+
+impl HostRecord {
+    pub(super) fn new(host: Address, owner: u32) -> Self {
+        Self {
+            host,
+            owner,
+            external_remotes_ever: 0,
+            sample: None,
+            hours: BTreeMap::new(),
+            destinations: 0,
+            new_destinations: 0,
+            last_remote: None,
+            last_remote_new: false,
+            ports: BTreeSet::new(),
+            connections: 0,
+            bytes_out: 0,
+            bytes_in: 0,
+            rejected: 0,
+            pairs: 0,
+            first_s: i64::MAX,
+            last_s: i64::MIN,
+        }
+    }
+
+    pub(super) fn add(&mut self, merger: &Merger<'_>, pair: &PairRecord, rows: &[RowAt], window: &Window) {
+        if pair.records > 0 {
+            self.sample.get_or_insert(pair.sample);
+            self.pairs += 1;
+            self.rejected += pair.rejected;
+            self.first_s = self.first_s.min(pair.first_s);
+            self.last_s = self.last_s.max(pair.last_s);
+        }
+        if !is_egress(pair) {
+            return;
+        }
+        // The pairs of one remote follow each other, ordered by protocol and port.
+        if self.last_remote != Some(pair.key.remote) {
+            self.last_remote = Some(pair.key.remote);
+            self.last_remote_new = false;
+            self.external_remotes_ever += 1;
+            self.destinations += u64::from(pair.records > 0);
+            if pair.records > 0 && pair.baseline.is_none() {
+                self.new_destinations += 1;
+                self.last_remote_new = true;
+            }
+        } else if self.last_remote_new && pair.baseline.is_some() {
+            self.new_destinations -= 1;
+            self.last_remote_new = false;
+        }
+        if pair.records > 0 {
+            self.ports.insert(pair.key.port);
+            self.connections += pair.connections;
+            self.bytes_out += pair.bytes_out;
+            self.bytes_in += pair.bytes_in;
+        }
+        for at in rows {
+            let table = merger.table(*at);
+            let hour_s = table.hour_s(at.row);
+            if hour_s >= window.to_s || hour_s < window.baseline_from_s {
+                continue;
+            }
+            let hour = self.hours.entry(hour_s).or_default();
+            hour.bytes_out += table.u64s("bytes_out").value(at.row);
+            hour.bytes_in += table.u64s("bytes_in").value(at.row);
+            hour.connections += u64::from(table.u32s("connections").value(at.row));
+            hour.remotes += 1;
+        }
+    }
+
+    /// Hours of the baseline: those before the window, or all of them when the window is its own baseline.
+    fn baseline_hours(&self, window: &Window) -> impl Iterator<Item = &HostHour> {
+        let to_s = if window.has_history() { window.from_s } else { window.to_s };
+        self.hours.range(..to_s).map(|(_, hour)| hour)
+    }
+}
+
+/// Bytes out per hour of a host, as a histogram of two significant digits up to 2^50 bytes.
+fn histogram<'a>(hours: impl Iterator<Item = &'a HostHour>) -> Option<Histogram<u32>> {
+    let mut histogram = Histogram::new_with_bounds(1, 1 << 50, 2).ok()?;
+    for hour in hours {
+        histogram.saturating_record(hour.bytes_out.max(1));
+    }
+    (!histogram.is_empty()).then_some(histogram)
+}
+
+pub(super) fn hosts_batch(
+    hosts: &[HostRecord],
+    merger: &Merger<'_>,
+    facts_of: &(dyn Fn(&str) -> Option<HostFacts> + Sync),
+) -> Result<RecordBatch, RollupError> {
+    let hosts: Vec<&HostRecord> = hosts.iter().filter(|host| host.pairs > 0).collect();
+    let interface = |host: &HostRecord| host.sample.and_then(|at| merger.table(at).interface(at.row));
+    let facts: Vec<HostFacts> = hosts.iter().map(|h| interface(h).and_then(facts_of).unwrap_or_default()).collect();
+    let words = |words: Vec<Option<&str>>| -> ArrayRef { Arc::new(StringArray::from(words)) };
+    let u64s = |pick: &dyn Fn(&HostRecord) -> u64| -> ArrayRef {
+        Arc::new(UInt64Array::from_iter_values(hosts.iter().map(|host| pick(host))))
+    };
+    let owner = |host: &HostRecord| &merger.owners()[host.owner as usize];
+    batch(
+        "hosts",
+        vec![
+            ("account_id", words(hosts.iter().map(|h| Some(owner(h).0.as_str())).collect())),
+            ("region", words(hosts.iter().map(|h| Some(owner(h).1.as_str())).collect())),
+            ("host", address_column(hosts.iter().map(|h| &h.host))?),
+            ("interface_id", words(hosts.iter().map(|h| interface(h)).collect())),
+            ("instance_id", words(facts.iter().map(|f| f.instance_id.as_deref()).collect())),
+            ("vpc_id", words(facts.iter().map(|f| f.vpc_id.as_deref()).collect())),
+            ("subnet_id", words(facts.iter().map(|f| f.subnet_id.as_deref()).collect())),
+            ("destinations", u64s(&|h| h.destinations)),
+            ("new_destinations", u64s(&|h| h.new_destinations)),
+            ("ports", Arc::new(UInt32Array::from_iter_values(hosts.iter().map(|h| h.ports.len() as u32)))),
+            ("pairs", u64s(&|h| h.pairs)),
+            ("connections", u64s(&|h| h.connections)),
+            ("bytes_out", u64s(&|h| h.bytes_out)),
+            ("bytes_in", u64s(&|h| h.bytes_in)),
+            ("rejected", u64s(&|h| h.rejected)),
+            ("first_seen", seconds(hosts.iter().map(|h| Some(h.first_s)).collect())),
+            ("last_seen", seconds(hosts.iter().map(|h| Some(h.last_s)).collect())),
+        ],
+    )
+}
+
+pub(super) fn host_hours_batch(
+    hosts: &[HostRecord],
+    merger: &Merger<'_>,
+    window: &Window,
+) -> Result<RecordBatch, RollupError> {
+    struct Row<'a> {
+        host: &'a HostRecord,
+        hour_s: i64,
+        hour: HostHour,
+        baseline: (u32, f64, f64, u64, u64),
+    }
+    let mut rows: Vec<Row<'_>> = Vec::new();
+    for host in hosts {
+        // Median and MAD of ln(1 + bytes): neither notices a past exfiltration, as a mean and deviation would.
+        let mut logs: Vec<f64> = host.baseline_hours(window).map(|hour| (hour.bytes_out as f64).ln_1p()).collect();
+        let (median, mad) = median_and_mad(&mut logs);
+        let histogram = histogram(host.baseline_hours(window));
+        let p99 = histogram.as_ref().map_or(0, |histogram| histogram.value_at_quantile(0.99));
+        let max = histogram.as_ref().map_or(0, |histogram| histogram.max());
+        let baseline = (logs.len() as u32, median, mad, p99, max);
+        rows.extend(host.hours.iter().map(|(hour_s, hour)| Row { host, hour_s: *hour_s, hour: *hour, baseline }));
+    }
+    let owner = |row: &Row<'_>| &merger.owners()[row.host.owner as usize];
+    let u64s = |pick: &dyn Fn(&Row<'_>) -> u64| -> ArrayRef {
+        Arc::new(UInt64Array::from_iter_values(rows.iter().map(pick)))
+    };
+    let f64s = |pick: &dyn Fn(&Row<'_>) -> f64| -> ArrayRef {
+        Arc::new(Float64Array::from_iter_values(rows.iter().map(pick)))
+    };
+    batch(
+        "host_hours",
+        vec![
+            ("account_id", Arc::new(StringArray::from_iter_values(rows.iter().map(|r| owner(r).0.as_str())))),
+            ("region", Arc::new(StringArray::from_iter_values(rows.iter().map(|r| owner(r).1.as_str())))),
+            ("host", address_column(rows.iter().map(|r| &r.host.host))?),
+            ("hour", seconds(rows.iter().map(|r| Some(r.hour_s)).collect())),
+            ("in_window", {
+                let within = |row: &Row<'_>| Some(row.hour_s >= window.from_s);
+                Arc::new(rows.iter().map(within).collect::<BooleanArray>())
+            }),
+            ("bytes_out", u64s(&|r| r.hour.bytes_out)),
+            ("bytes_in", u64s(&|r| r.hour.bytes_in)),
+            ("connections", u64s(&|r| r.hour.connections)),
+            ("remotes", u64s(&|r| u64::from(r.hour.remotes))),
+            ("baseline_hours", u64s(&|r| u64::from(r.baseline.0))),
+            ("baseline_median_ln", f64s(&|r| r.baseline.1)),
+            ("baseline_mad_ln", f64s(&|r| r.baseline.2)),
+            ("baseline_p99_bytes", u64s(&|r| r.baseline.3)),
+            ("baseline_max_bytes", u64s(&|r| r.baseline.4)),
+        ],
+    )
+}
+
+/// Median and median absolute deviation; zeros for an empty slice.
+fn median_and_mad(values: &mut [f64]) -> (f64, f64) {
+    let median = robust::median(values).unwrap_or(0.0);
+    (median, robust::mad(values, median).unwrap_or(0.0))
+}

@@ -1,0 +1,92 @@
+//! Derives what detections read from merged `pair_hours`: `pairs`, `hosts`, `host_hours` and `destinations`.
+//!
+//! All of them come from one walk over the merged pairs, made once per run and shared by every detection.
+
+mod destinations;
+mod hosts;
+mod pairs;
+mod walk;
+
+use super::RollupError;
+use super::fold::IsInternal;
+use super::merge::Merger;
+use super::pair_hours::PairHours;
+use crate::flow::Address;
+use crate::flow::time::HOUR_S;
+use arrow::array::RecordBatch;
+use rayon::prelude::*;
+
+pub use hosts::HostFacts;
+
+/// Pairs with fewer connections in the window keep no list of starts: no statistic judges them.
+pub const MIN_STARTS: usize = 6;
+
+/// The window that is judged, and the history before it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Window {
+    /// First second of the window, a whole hour.
+    pub from_s: i64,
+    /// First second after the window, a whole hour.
+    pub to_s: i64,
+    /// First second of the baseline; equal to `from_s` when there is no history and the window is its own baseline.
+    pub baseline_from_s: i64,
+}
+
+impl Window {
+    /// Tells whether there is history before the window.
+    pub fn has_history(&self) -> bool {
+        self.baseline_from_s < self.from_s
+    }
+
+    /// Length of the window in hours, at least 1.
+    pub fn hours(&self) -> i64 {
+        ((self.to_s - self.from_s) / HOUR_S).max(1)
+    }
+}
+
+/// The derived tables of one run.
+#[derive(Clone, Debug)]
+pub struct Derived {
+    /// host × remote × port × protocol × role over the window.
+    pub pairs: RecordBatch,
+    /// Hosts in the window, with their baseline.
+    pub hosts: RecordBatch,
+    /// host × hour of external bytes, over baseline and window.
+    pub host_hours: RecordBatch,
+    /// Remotes over baseline and window.
+    pub destinations: RecordBatch,
+}
+
+/// Derives the tables. `host_facts` gives what `coverage` knows of an ENI by name.
+///
+/// The result does not depend on the order of `tables` nor on the number of threads.
+///
+/// # Errors
+/// [`RollupError::Arrow`] when a table cannot be built.
+pub fn derive(
+    tables: &[PairHours],
+    window: &Window,
+    is_internal: &IsInternal<'_>,
+    host_facts: &(dyn Fn(&str) -> Option<HostFacts> + Sync),
+) -> Result<Derived, RollupError> {
+    let merger = Merger::new(tables);
+    let monitored = walk::own_hosts(tables);
+    let internal = |address: Address| is_internal(address) || monitored.binary_search(&address).is_ok();
+    let shards = merger.shards(rayon::current_num_threads() * 4);
+    let walked: Vec<walk::Walked> =
+        shards.into_par_iter().map(|shard| walk::walk(&merger, shard, window, &internal)).collect();
+    let mut all = walk::Walked::default();
+    let mut destinations = destinations::Destinations::default();
+    for mut part in walked {
+        destinations.merge(std::mem::take(&mut part.destinations));
+        all.pairs.append(&mut part.pairs);
+        all.hosts.append(&mut part.hosts);
+    }
+    let host_count = all.hosts.iter().filter(|host| host.external_remotes_ever > 0).count() as u64;
+    Ok(Derived {
+        pairs: pairs::pairs_batch(&all.pairs, &merger, &destinations, host_count, window)?,
+        hosts: hosts::hosts_batch(&all.hosts, &merger, host_facts)?,
+        host_hours: hosts::host_hours_batch(&all.hosts, &merger, window)?,
+        destinations: destinations.batch(host_count)?,
+    })
+}

@@ -1,0 +1,104 @@
+//! Folds flow records into `pair_hours`, the narrow waist: all that is ever needed of one hour of raw logs.
+//!
+//! A unit's records are packed ([`unit`]), seen from the right host, oriented to client and server, joined to
+//! connections ([`segment`]) and folded by hour ([`fold`]). Units are merged by key ([`merge`]) in any order.
+
+pub mod coverage;
+pub mod derive;
+mod fold;
+mod interface;
+pub mod merge;
+mod packed;
+pub mod pair_hours;
+mod peers;
+pub mod segment;
+pub mod unit;
+
+pub use coverage::coverage_schema;
+pub use fold::{IsInternal, UnitTables};
+pub use pair_hours::{PairHours, pair_hours_schema};
+pub use segment::{Connection, Opening, Segment};
+pub use unit::{ObjectRollup, UnitRollup};
+
+/// Which records a unit keeps.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct RollupOptions {
+    /// First second that counts, by the record's `start`; `None` for no bound.
+    pub from_s: Option<i64>,
+    /// First second that no longer counts; `None` for no bound.
+    pub to_s: Option<i64>,
+}
+
+impl RollupOptions {
+    /// Tells whether a record that starts at `start_s` counts.
+    pub fn holds(&self, start_s: i64) -> bool {
+        self.from_s.is_none_or(|from| start_s >= from) && self.to_s.is_none_or(|to| start_s < to)
+    }
+}
+
+/// What a unit's records were, in numbers of records.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct UnitCounts {
+    /// Records read, of any kind.
+    pub rows: u64,
+    /// Windows without traffic.
+    pub nodata: u64,
+    /// Windows that AWS lost records of.
+    pub skipdata: u64,
+    /// Records rejected by a security group or network ACL.
+    pub rejected: u64,
+    /// Records without an address, a protocol, bytes or a time that make sense.
+    pub unusable: u64,
+    /// Records outside the time range.
+    pub outside: u64,
+    /// Records of gateways and load balancers that only show traffic a second time.
+    pub transit: u64,
+    /// Text numbers of AWS services, by the number that packed records carry.
+    services: Vec<u32>,
+}
+
+impl UnitCounts {
+    /// Adds the counts of another unit; its services stay its own.
+    pub fn add(&mut self, other: &UnitCounts) {
+        self.rows += other.rows;
+        self.nodata += other.nodata;
+        self.skipdata += other.skipdata;
+        self.rejected += other.rejected;
+        self.unusable += other.unusable;
+        self.outside += other.outside;
+        self.transit += other.transit;
+    }
+
+    fn service(&mut self, text: u32) -> u8 {
+        let position = self.services.iter().position(|known| *known == text).unwrap_or_else(|| {
+            self.services.push(text);
+            self.services.len() - 1
+        });
+        u8::try_from(position).unwrap_or(u8::MAX)
+    }
+}
+
+/// Says that a table does not have the published schema.
+#[derive(Debug, thiserror::Error)]
+pub enum RollupError {
+    /// A column is missing or has another type.
+    #[error("{table}: column `{column}` is {got}, expected {expected}: the table was written by another version")]
+    Schema {
+        /// The table's name.
+        table: &'static str,
+        /// The column's name.
+        column: String,
+        /// What is there.
+        got: String,
+        /// What was expected.
+        expected: String,
+    },
+    /// Arrow could not build a table.
+    #[error("building {table}: {error}")]
+    Arrow {
+        /// The table's name.
+        table: &'static str,
+        /// What Arrow said.
+        error: arrow::error::ArrowError,
+    },
+}

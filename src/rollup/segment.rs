@@ -1,0 +1,166 @@
+//! Connections across windows, hours and units: segments, and the law by which they join.
+//!
+//! A segment is what one hour of one unit saw of one connection. Segments of a pair are kept as a multiset, so merging
+//! is a union: associative and free of order by construction. Connections are read off at the end, by [`stitch`].
+
+use crate::flow::codes::TCP;
+
+/// How a segment begins.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+#[repr(u8)]
+pub enum Opening {
+    /// A SYN was seen: the connection starts here.
+    Opened = 0,
+    /// TCP flags are logged and there was no SYN: the connection started earlier.
+    Continued = 1,
+    /// Nothing tells: a start if nothing of the 5-tuple came shortly before.
+    Unknown = 2,
+}
+
+impl Opening {
+    /// Reads the number that `pair_hours` keeps; numbers it does not know mean [`Opening::Unknown`].
+    pub const fn from_code(code: u8) -> Self {
+        match code {
+            0 => Opening::Opened,
+            1 => Opening::Continued,
+            _ => Opening::Unknown,
+        }
+    }
+}
+
+/// Part of one connection, within one hour.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub struct Segment {
+    /// First packet's second since 1970.
+    pub start_s: i64,
+    /// Port of the client: what tells connections of a pair apart.
+    pub client_port: u16,
+    /// Last packet's second since 1970.
+    pub end_s: i64,
+    /// How it begins.
+    pub opening: Opening,
+}
+
+/// SYNs of both directions of one connection lie this close; later ones open another connection on the same ports.
+pub const SYN_SPREAD_S: i64 = 2;
+/// A TCP connection whose flags are logged may be silent this long and still be the same.
+pub const TCP_IDLE_S: i64 = 4 * 3_600;
+
+/// Seconds of silence after which a 5-tuple without SYN counts as a new connection.
+///
+/// One aggregation window for UDP and the like, whose clients often reuse a port; two for TCP without flags.
+pub const fn idle_gap_s(protocol: u8, window_s: u32) -> i64 {
+    if protocol == TCP { 2 * window_s as i64 } else { window_s as i64 }
+}
+
+/// One connection of a pair.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub struct Connection {
+    /// First packet's second since 1970; the start if `started`.
+    pub start_s: i64,
+    /// Last packet's second since 1970.
+    pub end_s: i64,
+    /// The start was seen; otherwise the connection began before the data.
+    pub started: bool,
+}
+
+/// Joins the segments of one pair to connections, sorted by start. `segments` come back sorted by port and start.
+///
+/// Formula: segments of one client port are read in order of time; one joins the connection before it when it
+/// continues it (no SYN, silence within [`TCP_IDLE_S`]), when nothing tells and the silence is at most
+/// [`idle_gap_s`], or when its SYN lies within [`SYN_SPREAD_S`] of the connection's own.
+pub fn stitch(segments: &mut [Segment], protocol: u8, window_s: u32) -> Vec<Connection> {
+    segments.sort_unstable_by_key(|s| (s.client_port, s.start_s, s.opening, s.end_s));
+    let gap_s = idle_gap_s(protocol, window_s);
+    let mut connections: Vec<Connection> = Vec::with_capacity(segments.len());
+    let mut port = None;
+    for segment in segments.iter() {
+        let same_port = port == Some(segment.client_port);
+        port = Some(segment.client_port);
+        if same_port && let Some(last) = connections.last_mut() {
+            let joins = match segment.opening {
+                Opening::Opened => segment.start_s <= last.start_s + SYN_SPREAD_S,
+                Opening::Continued => segment.start_s <= last.end_s + TCP_IDLE_S,
+                Opening::Unknown => segment.start_s <= last.end_s + gap_s,
+            };
+            if joins {
+                last.end_s = last.end_s.max(segment.end_s);
+                last.started |= segment.opening == Opening::Opened;
+                continue;
+            }
+        }
+        let started = segment.opening != Opening::Continued;
+        connections.push(Connection { start_s: segment.start_s, end_s: segment.end_s, started });
+    }
+    connections.sort_unstable();
+    connections
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn segment(client_port: u16, start_s: i64, end_s: i64, opening: Opening) -> Segment {
+        Segment { start_s, client_port, end_s, opening }
+    }
+
+    #[test]
+    fn ten_hours_of_keep_alive_are_one_connection() {
+        let mut segments: Vec<Segment> =
+            (0..600).map(|minute| segment(50_000, minute * 60, minute * 60 + 59, Opening::Unknown)).collect();
+        let connections = stitch(&mut segments, TCP, 60);
+        assert_eq!(connections, [Connection { start_s: 0, end_s: 599 * 60 + 59, started: true }]);
+        for segment in &mut segments[1..] {
+            segment.opening = Opening::Continued;
+        }
+        assert_eq!(stitch(&mut segments, TCP, 60).len(), 1);
+    }
+
+    #[test]
+    fn beats_on_new_ports_are_connections() {
+        let mut segments: Vec<Segment> =
+            (0..100).map(|beat| segment(40_000 + beat as u16, beat * 75, beat * 75 + 1, Opening::Opened)).collect();
+        assert_eq!(stitch(&mut segments, TCP, 60).iter().filter(|c| c.started).count(), 100);
+    }
+
+    #[test]
+    fn a_connection_from_before_the_data_is_no_start() {
+        let mut segments = [segment(50_000, 0, 60, Opening::Continued), segment(50_000, 120, 180, Opening::Continued)];
+        assert_eq!(stitch(&mut segments, TCP, 60), [Connection { start_s: 0, end_s: 180, started: false }]);
+    }
+
+    fn records() -> impl Strategy<Value = Vec<Segment>> {
+        let record = (0u16..3, 0i64..20_000, 0i64..60, prop::bool::ANY);
+        proptest::collection::vec(record, 0..60).prop_map(|records| {
+            let known = |syn| if syn { Opening::Opened } else { Opening::Continued };
+            records.into_iter().map(|(port, start, length, syn)| segment(port, start, start + length, known(syn))).collect()
+        })
+    }
+
+    proptest! {
+        #[test]
+        fn order_does_not_matter(mut records in records(), seed in any::<u64>()) {
+            let expected = stitch(&mut records.clone(), TCP, 60);
+            let length = records.len().max(1) as u64;
+            for i in (1..records.len()).rev() {
+                let j = (seed.wrapping_mul(i as u64 + 1) % length) as usize % (i + 1);
+                records.swap(i, j);
+            }
+            prop_assert_eq!(stitch(&mut records, TCP, 60), expected);
+        }
+
+        #[test]
+        fn unknown_openings_join_as_a_slow_twin_does(times in proptest::collection::vec((0i64..5_000, 0i64..60), 1..40)) {
+            // The slow twin: mark every second that is within the gap of a record and count the islands.
+            let mut segments: Vec<Segment> =
+                times.iter().map(|&(start, length)| segment(1, start, start + length, Opening::Unknown)).collect();
+            let mut covered = vec![false; 10_000];
+            for &(start, length) in &times {
+                (start..=start + length + 60).for_each(|second| covered[second as usize] = true);
+            }
+            let islands = covered.windows(2).filter(|pair| !pair[0] && pair[1]).count() + usize::from(covered[0]);
+            prop_assert_eq!(stitch(&mut segments, 17, 60).len(), islands);
+        }
+    }
+}

@@ -1,0 +1,229 @@
+//! Collects the flow records of one unit of work, object by object, on any number of threads.
+
+use super::interface::{Interface, InterfaceTexts, Interfaces};
+use super::packed::{
+    FLAGS_KNOWN, OUTBOUND, PackedFlow, REJECTED, TRANSLATED, UNDECIDED, is_some, narrow,
+};
+use super::{RollupOptions, UnitCounts};
+use crate::flow::codes::TCP;
+use crate::flow::time::hour_of;
+use crate::scan::batch::TEXT_FIELDS;
+use crate::scan::{Books, Decision, FlowBatch, MISSING, NONE};
+use crate::flow::schema::Field;
+use foldhash::fast::FixedState;
+use hashbrown::HashMap;
+use std::sync::{Mutex, PoisonError};
+
+/// Parts that a unit's records are spread over, so that each fits the caches when it is folded.
+pub(super) const PARTS: usize = 128;
+
+/// The records of one unit so far. Objects are added whole, or not at all.
+#[derive(Debug)]
+pub struct UnitRollup {
+    pub(super) options: RollupOptions,
+    pub(super) books: Books,
+    pub(super) content: Mutex<Content>,
+}
+
+#[derive(Debug)]
+pub(super) struct Content {
+    pub(super) parts: Vec<Vec<PackedFlow>>,
+    pub(super) interfaces: Interfaces,
+    pub(super) counts: UnitCounts,
+}
+
+impl UnitRollup {
+    /// Makes an empty unit.
+    pub fn new(options: RollupOptions) -> Self {
+        let content =
+            Content { parts: vec![Vec::new(); PARTS], interfaces: Interfaces::default(), counts: UnitCounts::default() };
+        Self { options, books: Books::default(), content: Mutex::new(content) }
+    }
+
+    /// The unit's books, for the scan of its objects.
+    pub fn books(&self) -> &Books {
+        &self.books
+    }
+
+    /// Begins an object: its records count once [`ObjectRollup::commit`] is called.
+    pub fn object(&self) -> ObjectRollup<'_> {
+        ObjectRollup {
+            unit: self,
+            parts: vec![Vec::new(); PARTS],
+            interfaces: Interfaces::default(),
+            counts: UnitCounts::default(),
+            services: HashMap::default(),
+        }
+    }
+
+    /// Bytes of memory that the collected records take, about.
+    pub fn memory_bytes(&self) -> usize {
+        let content = self.content.lock().unwrap_or_else(PoisonError::into_inner);
+        content.parts.iter().map(|part| part.capacity() * size_of::<PackedFlow>()).sum()
+    }
+}
+
+/// The records of one object, not yet part of its unit.
+#[derive(Debug)]
+pub struct ObjectRollup<'a> {
+    unit: &'a UnitRollup,
+    parts: Vec<Vec<PackedFlow>>,
+    interfaces: Interfaces,
+    counts: UnitCounts,
+    /// AWS services by text number: where each stands in the object's list.
+    services: HashMap<u32, u8, FixedState>,
+}
+
+fn text_at(field: Field) -> usize {
+    TEXT_FIELDS.iter().position(|text| *text == field).unwrap_or(0)
+}
+
+impl ObjectRollup<'_> {
+    /// Adds a batch of flow records.
+    pub fn add(&mut self, batch: &FlowBatch) {
+        let interface_at = text_at(Field::InterfaceId);
+        let (src_service_at, dst_service_at) = (text_at(Field::PktSrcAwsService), text_at(Field::PktDstAwsService));
+        let flags_known = !batch.tcp_flags.is_empty();
+        let number = |column: &[i64], row: usize| column.get(row).copied().unwrap_or(MISSING);
+        // Records of one ENI mostly follow each other, so the look-up of the last one is kept.
+        let mut last = (NONE - 1, 0u32);
+        self.counts.rows += batch.rows as u64;
+        for row in 0..batch.rows {
+            let name = batch.text(interface_at, row);
+            if name != last.0 {
+                last = (name, self.interface(batch, name, row));
+            }
+            let interface = last.1;
+            let Some(start_s) = narrow::<u32>(number(&batch.start_s, row)) else {
+                self.counts.unusable += 1;
+                continue;
+            };
+            let end_s = narrow::<u32>(number(&batch.end_s, row)).unwrap_or(start_s).max(start_s);
+            let duration_s = u16::try_from(end_s - start_s).unwrap_or(u16::MAX);
+            let entry = &mut self.interfaces.entries[interface as usize].1;
+            let coverage = entry.hours.entry(hour_of(i64::from(start_s))).or_default();
+            coverage.records += 1;
+            let status = batch.log_status.get(row);
+            if status == Decision::NoData {
+                coverage.nodata += 1;
+                self.counts.nodata += 1;
+                continue;
+            }
+            if status == Decision::SkipData {
+                coverage.skipdata += 1;
+                coverage.skipdata_s = (coverage.skipdata_s + u32::from(duration_s) + 1).min(3_600);
+                self.counts.skipdata += 1;
+                continue;
+            }
+            let (src, dst) = (batch.srcaddr.get(row), batch.dstaddr.get(row));
+            let (pkt_src, pkt_dst) = (batch.pkt_srcaddr.get(row), batch.pkt_dstaddr.get(row));
+            if !is_some(src) && !is_some(dst) && !batch.log_status.is_present() {
+                coverage.nodata += 1;
+                self.counts.nodata += 1;
+                continue;
+            }
+            let far_src = if is_some(pkt_src) { pkt_src } else { src };
+            let far_dst = if is_some(pkt_dst) { pkt_dst } else { dst };
+            let protocol = narrow::<u8>(number(&batch.protocol, row));
+            let bytes = narrow::<u64>(number(&batch.bytes, row));
+            let (Some(protocol), Some(bytes)) = (protocol, bytes) else {
+                self.counts.unusable += 1;
+                continue;
+            };
+            if !is_some(far_src) || !is_some(far_dst) {
+                self.counts.unusable += 1;
+                continue;
+            }
+            if !self.unit.options.holds(i64::from(start_s)) {
+                self.counts.outside += 1;
+                continue;
+            }
+            entry.longest_record_s = entry.longest_record_s.max(duration_s);
+            let mut flow = PackedFlow {
+                bytes,
+                host: far_src,
+                remote: far_dst,
+                interface,
+                start_s,
+                packets: narrow(number(&batch.packets, row)).unwrap_or(0),
+                host_port: narrow(number(&batch.srcport, row)).unwrap_or(0),
+                remote_port: narrow(number(&batch.dstport, row)).unwrap_or(0),
+                duration_s,
+                protocol,
+                tcp_flags: narrow(number(&batch.tcp_flags, row)).unwrap_or(0),
+                bits: OUTBOUND,
+                service: u8::MAX,
+            };
+            if (is_some(pkt_src) && pkt_src != src) || (is_some(pkt_dst) && pkt_dst != dst) {
+                flow.bits |= TRANSLATED;
+                entry.translates = true;
+            }
+            if flags_known && protocol == TCP {
+                flow.bits |= FLAGS_KNOWN;
+            }
+            if batch.action.get(row) == Decision::Reject {
+                flow.bits |= REJECTED;
+                self.counts.rejected += 1;
+            }
+            let direction = batch.flow_direction.get(row);
+            let service = if direction == Decision::Ingress {
+                flow.swap();
+                batch.text(src_service_at, row)
+            } else if direction == Decision::Egress {
+                batch.text(dst_service_at, row)
+            } else {
+                flow.bits |= UNDECIDED;
+                for address in [far_src, far_dst] {
+                    *entry.votes.entry(address).or_default() += 1;
+                }
+                NONE
+            };
+            if is_some(service) {
+                let next = self.services.len().min(usize::from(u8::MAX) - 1) as u8;
+                flow.service = *self.services.entry(service).or_insert(next);
+            }
+            self.parts[flow.part(PARTS)].push(flow);
+        }
+    }
+
+    fn interface(&mut self, batch: &FlowBatch, name: u32, row: usize) -> u32 {
+        let text = |field| batch.text(text_at(field), row);
+        self.interfaces.position(name, || {
+            let texts = InterfaceTexts {
+                account: text(Field::AccountId),
+                instance: text(Field::InstanceId),
+                vpc: text(Field::VpcId),
+                subnet: text(Field::SubnetId),
+                kind: text(Field::InterfaceType),
+                region: text(Field::Region),
+            };
+            let has_instances = batch.texts[text_at(Field::InstanceId)].iter().any(|codes| codes.is_present());
+            Interface::new(texts, has_instances && !is_some(texts.instance))
+        })
+    }
+
+    /// Makes the object's records part of its unit.
+    pub fn commit(self) {
+        let texts = self.unit.books.texts.entries();
+        let mut content = self.unit.content.lock().unwrap_or_else(PoisonError::into_inner);
+        let Content { parts, interfaces, counts } = &mut *content;
+        let positions = interfaces.merge(&self.interfaces, &texts);
+        // An object numbers services by itself; a unit knows them by their number in the text book.
+        let mut services = vec![u8::MAX; usize::from(u8::MAX) + 1];
+        for (text, position) in &self.services {
+            services[usize::from(*position)] = counts.service(*text);
+        }
+        for (part, mut mine) in parts.iter_mut().zip(self.parts) {
+            for flow in &mut mine {
+                flow.interface = positions[flow.interface as usize];
+                flow.service = services[usize::from(flow.service)];
+            }
+            if part.is_empty() {
+                *part = mine;
+            } else {
+                part.extend_from_slice(&mine);
+            }
+        }
+        counts.add(&self.counts);
+    }
+}

@@ -1,0 +1,76 @@
+//! Turns Parquet objects into typed flow records.
+//!
+//! The scan works in the dictionary's domain: each address is parsed once per dictionary and rows carry small numbers.
+//! One row group is decoded at a time, in batches of 8,192 rows, and only the columns that were asked for.
+
+pub mod batch;
+pub mod binding;
+pub mod books;
+pub mod chunks;
+pub mod columns;
+pub mod fetch;
+mod inflate;
+pub mod object;
+mod pages;
+
+pub use batch::{Decision, FlowBatch};
+pub use binding::{Binding, ROLLUP_FIELDS};
+pub use books::{Books, NONE};
+pub use chunks::ObjectBytes;
+pub use columns::MISSING;
+
+/// Says why an object could not be scanned; every variant concerns that one object only.
+#[derive(Debug, thiserror::Error)]
+pub enum ScanError {
+    /// The object is Parquet but holds no flow records.
+    #[error("{object}: no VPC flow records: no column for {missing}")]
+    NotFlowLogs {
+        /// Where the object is.
+        object: String,
+        /// Names of the fields that no column stands for.
+        missing: String,
+    },
+    /// The object is damaged, or is not Parquet.
+    #[error("{object}: {place}: {error}")]
+    Parquet {
+        /// Where the object is.
+        object: String,
+        /// Where in the object: footer, schema or row group.
+        place: String,
+        /// What the decoder said.
+        error: parquet::errors::ParquetError,
+    },
+    /// The batches of an object could not be decoded.
+    #[error("{object}: {place}: {error}")]
+    Decode {
+        /// Where the object is.
+        object: String,
+        /// Where in the object.
+        place: String,
+        /// What the decoder said.
+        error: arrow::error::ArrowError,
+    },
+    /// A column has a type that cannot stand for its field.
+    #[error("{object}: column `{field}` is {got}, expected {expected}")]
+    Column {
+        /// Where the object is.
+        object: String,
+        /// The field that the column stands for.
+        field: &'static str,
+        /// The column's type.
+        got: String,
+        /// What was expected.
+        expected: &'static str,
+    },
+    /// The decoder met damage that it does not guard against.
+    #[error("{object}: the decoder gave up on damaged data: {reason}")]
+    Damaged {
+        /// Where the object is.
+        object: String,
+        /// The decoder's last words.
+        reason: String,
+    },
+    /// The object's bytes could not be fetched.
+    #[error("{0}")]
+    Fetch(String),
+}

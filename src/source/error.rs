@@ -1,0 +1,167 @@
+//! What can go wrong before a single object is read.
+
+/// Says why a SOURCE or a store cannot be used; each message is one line that says what to do.
+#[derive(Debug, thiserror::Error)]
+pub enum SourceError {
+    /// The text is no path and no `s3://` URL.
+    #[error("`{spec}` is not usable: {problem}; give s3://bucket/prefix, a folder, a file or a glob")]
+    BadUrl {
+        /// The text as given.
+        spec: String,
+        /// What is wrong with it.
+        problem: String,
+    },
+    /// A local path does not exist.
+    #[error("`{path}` does not exist; give a Parquet file, a folder, a glob or s3://bucket/prefix")]
+    NoSuchPath {
+        /// The path as given.
+        path: String,
+    },
+    /// A glob is malformed.
+    #[error("the glob `{pattern}` is malformed at byte {at}: {problem}; quote literal `*`, `?` and `[` as [*]")]
+    BadGlob {
+        /// The pattern as given.
+        pattern: String,
+        /// Byte offset of the fault.
+        at: usize,
+        /// What is wrong there.
+        problem: &'static str,
+    },
+    /// A glob matches nothing.
+    #[error("the glob `{pattern}` matches nothing; check the path, and quote it from the shell")]
+    NoMatch {
+        /// The pattern as given.
+        pattern: String,
+    },
+    /// A local file or folder cannot be listed or written.
+    #[error("cannot {action} `{path}`: {error}")]
+    Io {
+        /// What was tried: `list`, `read`, `write`, `delete`.
+        action: &'static str,
+        /// The path.
+        path: String,
+        /// The system's answer.
+        error: std::io::Error,
+    },
+    /// There is no Parquet object.
+    #[error(
+        "no Parquet objects under `{spec}` ({other_objects} other objects); flow logs must be delivered in the \
+         Parquet format (keys end in .parquet)"
+    )]
+    NothingFound {
+        /// The SOURCE as given.
+        spec: String,
+        /// Objects seen that are not Parquet.
+        other_objects: u64,
+    },
+    /// No place of AWS's chain has credentials.
+    #[error(
+        "no AWS credentials found: run `aws sso login`, set AWS_PROFILE or pass --profile, or pass --no-sign-request \
+         for a public bucket"
+    )]
+    NoCredentials,
+    /// The profile that was named has no credentials.
+    #[error("the AWS profile `{profile}` does not exist or names no credentials; check ~/.aws/config")]
+    NoProfile {
+        /// The profile as given.
+        profile: String,
+    },
+    /// A place of AWS's chain has credentials, but they cannot be loaded.
+    #[error("AWS credentials could not be loaded: {problem}; run `aws sso login` or check the profile")]
+    CredentialsFailed {
+        /// The chain of causes.
+        problem: String,
+    },
+    /// The credentials are wrong or expired.
+    #[error(
+        "S3 refused the credentials for `{url}` ({code}): renew them (`aws sso login`) or choose another --profile"
+    )]
+    CredentialsRefused {
+        /// What was asked for.
+        url: String,
+        /// S3's error code.
+        code: String,
+    },
+    /// The bucket does not exist.
+    #[error("the bucket `{bucket}` does not exist at {endpoint}; check its name")]
+    NoSuchBucket {
+        /// The bucket.
+        bucket: String,
+        /// Where it was looked for.
+        endpoint: String,
+    },
+    /// The caller may not do this.
+    #[error("access denied: {action} `{url}` ({problem}); the identity needs {needs}")]
+    Denied {
+        /// What was tried.
+        action: &'static str,
+        /// What it was tried on.
+        url: String,
+        /// S3's words.
+        problem: String,
+        /// The missing permission.
+        needs: &'static str,
+    },
+    /// The bucket is in another region.
+    #[error("the bucket `{bucket}` is not in region {used} but in {region}; pass --region {region}")]
+    WrongRegion {
+        /// The bucket.
+        bucket: String,
+        /// The region asked.
+        used: String,
+        /// The region S3 names, or `another one`.
+        region: String,
+    },
+    /// The endpoint does not answer.
+    #[error("{endpoint} does not answer: {problem}; check the network, the proxy and --endpoint-url")]
+    Unreachable {
+        /// The endpoint.
+        endpoint: String,
+        /// The chain of causes.
+        problem: String,
+    },
+    /// Any other answer of S3, after all retries.
+    #[error("S3 could not {action} `{url}`: {problem}")]
+    S3 {
+        /// What was tried.
+        action: &'static str,
+        /// What it was tried on.
+        url: String,
+        /// S3's words.
+        problem: String,
+    },
+    /// A whole-object write was to create an object that is there already.
+    #[error("`{url}` exists already; another run may be writing here")]
+    Exists {
+        /// The object.
+        url: String,
+    },
+}
+
+/// Shortens an S3 error document inside a message to its code and words.
+pub(crate) fn without_xml(message: &str) -> String {
+    let part = |tag: &str| {
+        let (_, rest) = message.split_once(&format!("<{tag}>"))?;
+        rest.split_once(&format!("</{tag}>")).map(|(text, _)| text)
+    };
+    match (part("Code"), part("Message")) {
+        (Some(code), Some(text)) => format!("{code}: {text}"),
+        (Some(code), None) => code.to_owned(),
+        _ => message.to_owned(),
+    }
+}
+
+/// Joins an error and its causes into one line, without repeating what an outer message already holds.
+pub(crate) fn one_line(error: &(dyn std::error::Error + 'static)) -> String {
+    let mut line = error.to_string();
+    let mut cause = error.source();
+    while let Some(inner) = cause {
+        let text = inner.to_string();
+        if !line.contains(&text) {
+            line.push_str(": ");
+            line.push_str(&text);
+        }
+        cause = inner.source();
+    }
+    line.split_whitespace().collect::<Vec<_>>().join(" ")
+}

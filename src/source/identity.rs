@@ -1,0 +1,173 @@
+//! Who asks: AWS's own chain of credentials, shared by listing (the SDK) and data reads (object_store).
+
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+use async_trait::async_trait;
+use aws_config::BehaviorVersion;
+use aws_config::default_provider::credentials::DefaultCredentialsChain;
+use aws_config::environment::EnvironmentVariableRegionProvider;
+use aws_config::imds::client::error::ImdsError;
+use aws_config::meta::region::RegionProviderChain;
+use aws_config::profile::{ProfileFileCredentialsProvider, ProfileFileRegionProvider};
+use aws_config::provider_config::ProviderConfig;
+use aws_credential_types::Credentials;
+use aws_credential_types::provider::error::CredentialsError;
+use aws_credential_types::provider::{ProvideCredentials, future};
+use aws_sdk_s3::config::{Region, SharedHttpClient};
+use aws_smithy_http_client::proxy::ProxyConfig;
+use aws_smithy_http_client::tls::{Provider, rustls_provider::CryptoMode};
+use aws_smithy_http_client::{Builder, Connector};
+use object_store::CredentialProvider;
+use object_store::aws::AwsCredential;
+use tokio::sync::Mutex;
+
+use super::SourceOptions;
+use super::error::{SourceError, one_line};
+
+/// Credentials are renewed this long before they end.
+const RENEW_BEFORE: Duration = Duration::from_secs(300);
+/// The instance metadata service answers within milliseconds where it exists; elsewhere nobody should wait for it.
+const IMDS_TIMEOUT: Duration = Duration::from_secs(1);
+const IMDS_ATTEMPTS: u32 = 2;
+
+/// Everything needed to talk to AWS as one caller.
+#[derive(Debug, Clone)]
+pub(crate) struct Identity {
+    /// The HTTP client of the SDK.
+    pub(crate) http: SharedHttpClient,
+    /// The region of the option, the environment or the profile.
+    pub(crate) region: Option<Region>,
+    /// `None` for unsigned requests.
+    pub(crate) credentials: Option<Arc<CachedCredentials>>,
+}
+
+impl Identity {
+    /// Finds the caller's identity and loads credentials once, so that a missing login is told at once.
+    ///
+    /// # Errors
+    /// [`SourceError::NoCredentials`] and [`SourceError::CredentialsFailed`].
+    pub(crate) async fn resolve(options: &SourceOptions) -> Result<Self, SourceError> {
+        let http = http_client();
+        let region = match &options.region {
+            Some(region) => Some(Region::new(region.clone())),
+            None => region_of_chain(options).await,
+        };
+        if options.no_sign_request {
+            return Ok(Self { http, region, credentials: None });
+        }
+        let config = ProviderConfig::without_region()
+            .with_behavior_version(Some(BehaviorVersion::latest()))
+            .with_http_client(http.clone());
+        let imds = aws_config::imds::Client::builder()
+            .configure(&config)
+            .connect_timeout(IMDS_TIMEOUT)
+            .read_timeout(IMDS_TIMEOUT)
+            .max_attempts(IMDS_ATTEMPTS)
+            .build();
+        // STS and SSO need a region of their own; us-east-1 serves all when none is configured.
+        let own_region = region.clone().unwrap_or_else(|| Region::from_static("us-east-1"));
+        let chain: Arc<dyn ProvideCredentials> = match &options.profile {
+            // A profile named on purpose is the only place to look, as in AWS's own command line.
+            Some(profile) => {
+                let config = config.with_region(Some(own_region));
+                Arc::new(ProfileFileCredentialsProvider::builder().configure(&config).profile_name(profile).build())
+            }
+            None => {
+                let chain = DefaultCredentialsChain::builder().configure(config).imds_client(imds).region(own_region);
+                Arc::new(chain.build().await)
+            }
+        };
+        let credentials = Arc::new(CachedCredentials { chain, last: Mutex::default() });
+        credentials.load().await.map_err(|error| refusal(&error, options.profile.as_deref()))?;
+        Ok(Self { http, region, credentials: Some(credentials) })
+    }
+}
+
+/// Tells a missing login from a broken one.
+fn refusal(error: &CredentialsError, profile: Option<&str>) -> SourceError {
+    let not_loaded = matches!(error, CredentialsError::CredentialsNotLoaded(_));
+    match profile {
+        Some(profile) if not_loaded => SourceError::NoProfile { profile: profile.to_owned() },
+        // Instance metadata comes last: when it fails, nothing before it had credentials.
+        None if not_loaded || is_from_imds(error) => SourceError::NoCredentials,
+        _ => SourceError::CredentialsFailed { problem: one_line(error) },
+    }
+}
+
+fn is_from_imds(error: &CredentialsError) -> bool {
+    let mut cause = std::error::Error::source(error);
+    while let Some(inner) = cause {
+        if inner.is::<ImdsError>() {
+            return true;
+        }
+        cause = inner.source();
+    }
+    matches!(error, CredentialsError::ProviderTimedOut(_))
+}
+
+/// The SDK's HTTP client on rustls with ring: the TLS stack that the data reads use as well.
+fn http_client() -> SharedHttpClient {
+    Builder::new().build_with_connector_fn(|settings, components| {
+        let mut connector = Connector::builder().proxy_config(ProxyConfig::from_env());
+        connector.set_connector_settings(settings.cloned());
+        connector.set_sleep_impl(components.and_then(|components| components.sleep_impl()));
+        connector.tls_provider(Provider::Rustls(CryptoMode::Ring)).build()
+    })
+}
+
+/// Asks the environment, then the profile; instance metadata is not asked, for a bucket tells its own region.
+async fn region_of_chain(options: &SourceOptions) -> Option<Region> {
+    let mut profile = ProfileFileRegionProvider::builder();
+    if let Some(name) = &options.profile {
+        profile = profile.profile_name(name);
+    }
+    RegionProviderChain::first_try(EnvironmentVariableRegionProvider::new()).or_else(profile.build()).region().await
+}
+
+/// AWS's chain of credentials with the last answer kept until shortly before it ends.
+#[derive(Debug)]
+pub(crate) struct CachedCredentials {
+    chain: Arc<dyn ProvideCredentials>,
+    last: Mutex<Option<Credentials>>,
+}
+
+impl CachedCredentials {
+    /// Returns valid credentials; only one task asks the chain at a time.
+    pub(crate) async fn load(&self) -> Result<Credentials, CredentialsError> {
+        let mut last = self.last.lock().await;
+        if let Some(credentials) = last.as_ref() {
+            let ends_soon = credentials.expiry().is_some_and(|expiry| expiry <= SystemTime::now() + RENEW_BEFORE);
+            if !ends_soon {
+                return Ok(credentials.clone());
+            }
+        }
+        let fresh = self.chain.provide_credentials().await?;
+        *last = Some(fresh.clone());
+        Ok(fresh)
+    }
+}
+
+impl ProvideCredentials for CachedCredentials {
+    fn provide_credentials<'a>(&'a self) -> future::ProvideCredentials<'a>
+    where
+        Self: 'a,
+    {
+        future::ProvideCredentials::new(self.load())
+    }
+}
+
+#[async_trait]
+impl CredentialProvider for CachedCredentials {
+    type Credential = AwsCredential;
+
+    async fn get_credential(&self) -> object_store::Result<Arc<AwsCredential>> {
+        let credentials =
+            self.load().await.map_err(|error| object_store::Error::Generic { store: "S3", source: Box::new(error) })?;
+        Ok(Arc::new(AwsCredential {
+            key_id: credentials.access_key_id().to_owned(),
+            secret_key: credentials.secret_access_key().to_owned(),
+            token: credentials.session_token().map(str::to_owned),
+        }))
+    }
+}

@@ -1,0 +1,237 @@
+//! Listing local folders, files and globs.
+
+use std::collections::HashSet;
+use std::fs::{self, Metadata};
+use std::path::{Path, PathBuf};
+use std::time::UNIX_EPOCH;
+
+use super::error::SourceError;
+use super::layout::{Place, is_foreign, parse_key, place_of};
+use super::{Kind, Listing, Location, Object, Window, kind_of};
+
+/// Runs a listing on tokio's blocking threads.
+pub(crate) async fn blocking<T: Send + 'static>(
+    spec: &str,
+    work: impl FnOnce() -> Result<T, SourceError> + Send + 'static,
+) -> Result<T, SourceError> {
+    tokio::task::spawn_blocking(work).await.unwrap_or_else(|error| {
+        Err(SourceError::Io { action: "list", path: spec.to_owned(), error: std::io::Error::other(error) })
+    })
+}
+
+/// Lists one file, whatever its name, or a folder with everything below; symlinks are followed.
+///
+/// # Errors
+/// [`SourceError::Io`] when the root cannot be read.
+pub(crate) fn list_path(root: &Path, window: &Window) -> Result<Listing, SourceError> {
+    let metadata = fs::metadata(root).map_err(|error| io("list", root, error))?;
+    let mut listing = Listing::default();
+    if metadata.is_dir() {
+        Walk::new(root, window).folder(root, "", &mut listing)?;
+    } else {
+        listing.objects.push(object(root, &metadata)?);
+    }
+    Ok(listing)
+}
+
+/// Lists the files that match, and the folders that match with everything below.
+///
+/// # Errors
+/// [`SourceError::NoMatch`], and [`SourceError::Io`] when a match cannot be read.
+pub(crate) fn list_glob(pattern: &str, window: &Window) -> Result<Listing, SourceError> {
+    let matches = glob::glob(pattern).map_err(|error| SourceError::BadGlob {
+        pattern: pattern.to_owned(),
+        at: error.pos,
+        problem: error.msg,
+    })?;
+    let mut listing = Listing::default();
+    let mut any = false;
+    for path in matches {
+        let path = path.map_err(|error| {
+            let path = error.path().to_owned();
+            io("list", &path, error.into())
+        })?;
+        any = true;
+        let metadata = fs::metadata(&path).map_err(|error| io("list", &path, error))?;
+        if metadata.is_dir() {
+            Walk::new(&path, window).folder(&path, "", &mut listing)?;
+        } else {
+            let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+            sort_in(&path, &name, &metadata, window, &mut listing)?;
+        }
+    }
+    if any { Ok(listing) } else { Err(SourceError::NoMatch { pattern: pattern.to_owned() }) }
+}
+
+/// A depth-first walk in the order of names.
+struct Walk<'a> {
+    window: &'a Window,
+    /// Real paths of the folders seen: a link into a folder above, or twice into one, is followed once.
+    seen: HashSet<PathBuf>,
+    foreign_wanted: bool,
+}
+
+impl<'a> Walk<'a> {
+    fn new(root: &Path, window: &'a Window) -> Self {
+        let foreign_wanted = place_of(&slashed(root)) == Place::Foreign;
+        Self { window, seen: HashSet::new(), foreign_wanted }
+    }
+
+    fn folder(&mut self, folder: &Path, below_root: &str, listing: &mut Listing) -> Result<(), SourceError> {
+        let real = fs::canonicalize(folder).map_err(|error| io("list", folder, error))?;
+        if !self.seen.insert(real) {
+            return Ok(());
+        }
+        let mut entries = fs::read_dir(folder)
+            .and_then(Iterator::collect::<Result<Vec<_>, _>>)
+            .map_err(|error| io("list", folder, error))?;
+        entries.sort_by_key(fs::DirEntry::file_name);
+        for entry in entries {
+            let path = entry.path();
+            let name = entry.file_name().to_string_lossy().into_owned();
+            if name.starts_with('.') {
+                continue;
+            }
+            // A dangling link or a file removed meanwhile is nobody's object.
+            let Ok(metadata) = fs::metadata(&path) else { continue };
+            if metadata.is_file() {
+                if self.foreign_wanted || !is_foreign(&slashed(&path)) {
+                    sort_in(&path, &format!("{below_root}{name}"), &metadata, self.window, listing)?;
+                }
+            } else if metadata.is_dir() {
+                match place_of(&slashed(&path)) {
+                    Place::Foreign if !self.foreign_wanted => {}
+                    Place::Dated { from_s, to_s } | Place::Hour { from_s, to_s }
+                        if !self.window.overlaps(from_s, to_s) =>
+                    {
+                        listing.pruned_folders += 1;
+                    }
+                    _ => self.folder(&path, &format!("{below_root}{name}/"), listing)?,
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+fn sort_in(
+    path: &Path,
+    below_root: &str,
+    metadata: &Metadata,
+    window: &Window,
+    listing: &mut Listing,
+) -> Result<(), SourceError> {
+    match kind_of(below_root) {
+        Kind::Ignored => {}
+        Kind::Other => listing.other_objects += 1,
+        Kind::Parquet => {
+            let object = object(path, metadata)?;
+            if window.wants(&object.facts) {
+                listing.objects.push(object);
+            } else {
+                listing.pruned_objects += 1;
+            }
+        }
+    }
+    Ok(())
+}
+
+fn object(path: &Path, metadata: &Metadata) -> Result<Object, SourceError> {
+    let real = fs::canonicalize(path).map_err(|error| io("list", path, error))?;
+    let modified_s = metadata
+        .modified()
+        .ok()
+        .and_then(|time| time.duration_since(UNIX_EPOCH).ok())
+        .map_or(0, |since| i64::try_from(since.as_secs()).unwrap_or(0));
+    Ok(Object {
+        url: path.to_string_lossy().replace('\\', "/").into(),
+        location: Location::Local(real.into()),
+        size: metadata.len(),
+        version: version_of(metadata).into(),
+        modified_s,
+        facts: parse_key(&slashed(path)),
+    })
+}
+
+/// What changes whenever a file is written anew: its modification time in nanoseconds and its size.
+pub(crate) fn version_of(metadata: &Metadata) -> String {
+    let nanos = metadata
+        .modified()
+        .ok()
+        .and_then(|time| time.duration_since(UNIX_EPOCH).ok())
+        .map_or(0, |since| since.as_nanos());
+    format!("{nanos}-{}", metadata.len())
+}
+
+/// The absolute path with `/` between folders, so that a source named from inside `AWSLogs/` is recognised too.
+fn slashed(path: &Path) -> String {
+    let absolute = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
+    absolute.to_string_lossy().replace('\\', "/")
+}
+
+fn io(action: &'static str, path: &Path, error: std::io::Error) -> SourceError {
+    SourceError::Io { action, path: path.display().to_string(), error }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::{SourceOptions, TimeRange};
+    use super::*;
+
+    fn touch(root: &Path, name: &str) {
+        let path = root.join(name);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, name).unwrap();
+    }
+
+    fn everything() -> Window {
+        Window::new(&TimeRange::default(), &SourceOptions::default())
+    }
+
+    fn names(listing: &Listing) -> Vec<&str> {
+        listing.objects.iter().map(Object::name).collect()
+    }
+
+    #[test]
+    fn walks_folders_in_order_and_leaves_the_rest() {
+        let root = tempfile::tempdir().unwrap();
+        for name in ["b/2.parquet", "a/1.PARQUET", "a/x.log.gz", "_SUCCESS", ".hidden/3.parquet", "c/.4.parquet"] {
+            touch(root.path(), name);
+        }
+        touch(root.path(), "AWSLogs/123456789012/CloudTrail/5.parquet");
+        touch(root.path(), "AWSLogs/123456789012/vpcflowlogs/r/2024/04/19/6.parquet");
+        let listing = list_path(root.path(), &everything()).unwrap();
+        assert_eq!(names(&listing), ["6.parquet", "1.PARQUET", "2.parquet"]);
+        assert_eq!(listing.other_objects, 1);
+        let trail = list_path(&root.path().join("AWSLogs/123456789012/CloudTrail"), &everything()).unwrap();
+        assert_eq!(names(&trail), ["5.parquet"], "named on purpose");
+        let window = Window::new(&TimeRange { from_s: Some(1_713_600_000), to_s: None }, &SourceOptions::default());
+        let late = list_path(root.path(), &window).unwrap();
+        assert_eq!((names(&late), late.pruned_folders), (vec!["1.PARQUET", "2.parquet"], 1));
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn follows_links_but_no_loops() {
+        let root = tempfile::tempdir().unwrap();
+        let elsewhere = tempfile::tempdir().unwrap();
+        touch(root.path(), "a/1.parquet");
+        touch(elsewhere.path(), "2.parquet");
+        std::os::unix::fs::symlink(root.path(), root.path().join("a/loop")).unwrap();
+        std::os::unix::fs::symlink(elsewhere.path(), root.path().join("b")).unwrap();
+        std::os::unix::fs::symlink("nowhere", root.path().join("c.parquet")).unwrap();
+        assert_eq!(names(&list_path(root.path(), &everything()).unwrap()), ["1.parquet", "2.parquet"]);
+    }
+
+    #[test]
+    fn globs_take_files_and_folders() {
+        let root = tempfile::tempdir().unwrap();
+        touch(root.path(), "day1/1.parquet");
+        touch(root.path(), "day2/2.parquet");
+        touch(root.path(), "3.parquet");
+        let text = root.path().display().to_string();
+        assert_eq!(names(&list_glob(&format!("{text}/day*"), &everything()).unwrap()), ["1.parquet", "2.parquet"]);
+        assert_eq!(names(&list_glob(&format!("{text}/*.parquet"), &everything()).unwrap()), ["3.parquet"]);
+        assert!(matches!(list_glob(&format!("{text}/x*"), &everything()), Err(SourceError::NoMatch { .. })));
+    }
+}

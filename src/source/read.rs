@@ -1,0 +1,247 @@
+//! Reading bytes of listed objects; an object that changed since its listing is refused.
+
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::io::{Read, Seek, SeekFrom};
+use std::ops::Range;
+use std::path::Path;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use object_store::path::Path as Key;
+use object_store::{GetOptions, GetRange, ObjectStore, coalesce_ranges};
+
+use super::error::{one_line, without_xml};
+use super::local::version_of;
+use super::s3::{Bucket, GetError};
+use super::{Location, Object};
+
+/// Ranges closer than this are fetched as one: a request costs more than the bytes between.
+const COALESCE_BYTES: u64 = 1 << 20;
+
+/// Says why one object cannot be read; the run goes on without it.
+#[derive(Debug, thiserror::Error)]
+pub enum ReadError {
+    /// Another version is there now.
+    #[error("{url} was replaced after it was listed; run again to read the new version")]
+    Changed {
+        /// The object.
+        url: String,
+    },
+    /// The object is gone.
+    #[error("{url} was deleted after it was listed")]
+    Gone {
+        /// The object.
+        url: String,
+    },
+    /// The caller may not read it.
+    #[error("{url}: access denied ({problem}); the identity needs s3:GetObject, and kms:Decrypt where KMS encrypts")]
+    Denied {
+        /// The object.
+        url: String,
+        /// The answer.
+        problem: String,
+    },
+    /// Fewer bytes came than the listing promised.
+    #[error("{url}: got {got} bytes, expected {expected}")]
+    Truncated {
+        /// The object.
+        url: String,
+        /// Bytes that came.
+        got: u64,
+        /// Bytes expected.
+        expected: u64,
+    },
+    /// The object is of another source than the reader.
+    #[error("{url} is in a bucket that was not opened")]
+    Unopened {
+        /// The object.
+        url: String,
+    },
+    /// Any other failure, after all retries.
+    #[error("cannot read {url}: {problem}")]
+    Failed {
+        /// The object.
+        url: String,
+        /// The chain of causes.
+        problem: String,
+    },
+}
+
+/// Reads objects of one [`super::Source`]; clones share connections.
+#[derive(Clone, Debug)]
+pub struct ObjectReader {
+    buckets: Arc<BTreeMap<Arc<str>, Arc<Bucket>>>,
+}
+
+impl ObjectReader {
+    pub(crate) fn new(buckets: Arc<BTreeMap<Arc<str>, Arc<Bucket>>>) -> Self {
+        Self { buckets }
+    }
+
+    /// Reads a whole object with one request.
+    ///
+    /// # Errors
+    /// [`ReadError`] when the object is gone, replaced, truncated or refused.
+    pub async fn whole(&self, object: &Object) -> Result<Bytes, ReadError> {
+        if object.size == 0 {
+            return Ok(Bytes::new());
+        }
+        self.range(object, None).await
+    }
+
+    /// Reads the last `length` bytes, or the whole object when it is shorter.
+    ///
+    /// # Errors
+    /// As [`Self::whole`].
+    pub async fn suffix(&self, object: &Object, length: u64) -> Result<Bytes, ReadError> {
+        let from = object.size.saturating_sub(length);
+        if from == object.size {
+            return Ok(Bytes::new());
+        }
+        self.range(object, Some(from..object.size)).await
+    }
+
+    /// Reads byte ranges, given and returned in any order; ranges less than 1 MiB apart share a request.
+    ///
+    /// # Errors
+    /// As [`Self::whole`]; [`ReadError::Truncated`] when a range ends after the object.
+    pub async fn ranges(&self, object: &Object, ranges: &[Range<u64>]) -> Result<Vec<Bytes>, ReadError> {
+        if let Some(beyond) = ranges.iter().find(|range| range.end > object.size || range.start > range.end) {
+            let url = object.url.to_string();
+            return Err(ReadError::Truncated { url, got: object.size, expected: beyond.end });
+        }
+        coalesce_ranges(ranges, |range| self.range(object, Some(range)), COALESCE_BYTES).await
+    }
+
+    async fn range(&self, object: &Object, range: Option<Range<u64>>) -> Result<Bytes, ReadError> {
+        let expected = range.as_ref().map_or(object.size, |range| range.end - range.start);
+        if expected == 0 {
+            return Ok(Bytes::new());
+        }
+        let bytes = match &object.location {
+            Location::Local(path) => {
+                let (path, version) = (path.clone(), object.version.clone());
+                let url = object.url.clone();
+                tokio::task::spawn_blocking(move || read_file(&path, &url, &version, range, expected))
+                    .await
+                    .unwrap_or_else(|error| Err(failed(&object.url, &error)))?
+            }
+            Location::S3 { bucket, key } => self.fetch(object, bucket, key, range).await?,
+        };
+        let got = bytes.len() as u64;
+        if got != expected {
+            return Err(ReadError::Truncated { url: object.url.to_string(), got, expected });
+        }
+        Ok(bytes)
+    }
+
+    async fn fetch(
+        &self,
+        object: &Object,
+        bucket: &str,
+        key: &str,
+        range: Option<Range<u64>>,
+    ) -> Result<Bytes, ReadError> {
+        let url = || object.url.to_string();
+        let bucket = self.buckets.get(bucket).ok_or_else(|| ReadError::Unopened { url: url() })?;
+        // ETags are quoted; anything else is our own stand-in, which no server would match.
+        let etag = object.version.contains('"').then(|| object.version.to_string());
+        // object_store has no name for keys such as `logs//AWSLogs/…` (a prefix configured with a last slash).
+        let Ok(key) = Key::parse(key) else {
+            return bucket.get(key, range, etag).await.map_err(|error| refused(&object.url, error));
+        };
+        let options =
+            GetOptions { range: range.map(GetRange::Bounded), if_match: etag.clone(), ..GetOptions::default() };
+        let answer = bucket.store.get_opts(&key, options).await.map_err(|error| explain(&object.url, &error))?;
+        // Some servers ignore If-Match, but tell what they sent.
+        if etag.is_some() && answer.meta.e_tag.is_some() && answer.meta.e_tag != etag {
+            return Err(ReadError::Changed { url: url() });
+        }
+        answer.bytes().await.map_err(|error| explain(&object.url, &error))
+    }
+}
+
+fn read_file(
+    path: &Path,
+    url: &str,
+    version: &str,
+    range: Option<Range<u64>>,
+    expected: u64,
+) -> Result<Bytes, ReadError> {
+    let explain = |error: std::io::Error| match error.kind() {
+        std::io::ErrorKind::NotFound => ReadError::Gone { url: url.to_owned() },
+        std::io::ErrorKind::PermissionDenied => ReadError::Denied { url: url.to_owned(), problem: error.to_string() },
+        _ => failed(url, &error),
+    };
+    let mut file = File::open(path).map_err(explain)?;
+    if version_of(&file.metadata().map_err(explain)?) != version {
+        return Err(ReadError::Changed { url: url.to_owned() });
+    }
+    if let Some(range) = &range
+        && range.start > 0
+    {
+        file.seek(SeekFrom::Start(range.start)).map_err(explain)?;
+    }
+    let mut bytes = Vec::with_capacity(usize::try_from(expected).unwrap_or(0));
+    file.take(expected).read_to_end(&mut bytes).map_err(explain)?;
+    Ok(bytes.into())
+}
+
+fn failed(url: &str, error: &(dyn std::error::Error + 'static)) -> ReadError {
+    ReadError::Failed { url: url.to_owned(), problem: one_line(error) }
+}
+
+fn refused(url: &str, error: GetError) -> ReadError {
+    let url = url.to_owned();
+    match error {
+        GetError { status: 404, .. } => ReadError::Gone { url },
+        GetError { status: 412, .. } => ReadError::Changed { url },
+        GetError { status: 401 | 403, problem } => ReadError::Denied { url, problem },
+        GetError { problem, .. } => ReadError::Failed { url, problem },
+    }
+}
+
+fn explain(url: &str, error: &object_store::Error) -> ReadError {
+    use object_store::Error;
+    let url_text = url.to_owned();
+    match error {
+        Error::NotFound { .. } => ReadError::Gone { url: url_text },
+        Error::Precondition { .. } | Error::NotModified { .. } => ReadError::Changed { url: url_text },
+        Error::PermissionDenied { .. } | Error::Unauthenticated { .. } => {
+            ReadError::Denied { url: url_text, problem: without_xml(&one_line(error)) }
+        }
+        other => ReadError::Failed { url: url_text, problem: without_xml(&one_line(other)) },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::{Source, SourceOptions, TimeRange};
+    use super::*;
+
+    #[tokio::test]
+    async fn reads_local_bytes_and_notices_changes() {
+        let root = tempfile::tempdir().unwrap();
+        let path = root.path().join("a.parquet");
+        let content: Vec<u8> = (0..3_000_000u32).map(|n| (n % 251) as u8).collect();
+        std::fs::write(&path, &content).unwrap();
+        let source = Source::open(&[root.path().to_str().unwrap()], &SourceOptions::default()).await.unwrap();
+        let object = source.list(&TimeRange::default()).await.unwrap().objects.remove(0);
+        let reader = source.reader();
+        assert_eq!(reader.whole(&object).await.unwrap(), content);
+        assert_eq!(reader.suffix(&object, 10).await.unwrap(), content[2_999_990..]);
+        assert_eq!(reader.suffix(&object, u64::MAX).await.unwrap(), content);
+        let ranges = [2_500_000..2_500_007, 3..5, 0..0, 4..100];
+        let got = reader.ranges(&object, &ranges).await.unwrap();
+        for (range, bytes) in ranges.iter().zip(got) {
+            assert_eq!(bytes, content[range.start as usize..range.end as usize]);
+        }
+        let beyond = reader.ranges(&object, &[Range { start: 0, end: 3_000_001 }]).await;
+        assert!(matches!(beyond, Err(ReadError::Truncated { got: 3_000_000, expected: 3_000_001, .. })));
+        std::fs::write(&path, &content[1..]).unwrap();
+        assert!(matches!(reader.whole(&object).await, Err(ReadError::Changed { .. })));
+        std::fs::remove_file(&path).unwrap();
+        assert!(matches!(reader.whole(&object).await, Err(ReadError::Gone { .. })));
+    }
+}

@@ -1,0 +1,298 @@
+//! A folder or S3 prefix for whole objects: kept state and results.
+
+use std::fs;
+use std::io::Write;
+use std::path::{Component, Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use bytes::Bytes;
+use object_store::path::Path as Key;
+use object_store::{ObjectStore, ObjectStoreExt, PutPayload};
+
+use super::SourceOptions;
+use super::error::{SourceError, one_line, without_xml};
+use super::identity::Identity;
+use super::local::blocking;
+use super::s3::{Bucket, split_url};
+
+/// What to do when the object is there already.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum PutMode {
+    /// Fail with [`SourceError::Exists`]: of two writers one wins.
+    Create,
+    /// Replace it.
+    Overwrite,
+}
+
+/// One object of a [`Store`].
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub struct StoredObject {
+    /// Its name below the store, `/` between folders.
+    pub name: String,
+    /// Size in bytes.
+    pub size: u64,
+}
+
+/// A folder or S3 prefix; writes are whole and atomic: a reader sees the old object or the new one.
+#[derive(Clone, Debug)]
+pub struct Store {
+    url: String,
+    place: Place,
+}
+
+#[derive(Clone, Debug)]
+enum Place {
+    Local(PathBuf),
+    S3 { bucket: Arc<Bucket>, prefix: String },
+}
+
+/// Marks files that are being written; listings leave them out.
+const UNFINISHED: &str = ".unfinished";
+
+impl Store {
+    /// Opens a folder (made on the first write) or `s3://bucket/prefix`.
+    ///
+    /// # Errors
+    /// [`SourceError`] when the text is neither, or AWS refuses the caller.
+    pub async fn open(url: &str, options: &SourceOptions) -> Result<Self, SourceError> {
+        let place = match split_url(url)? {
+            None => Place::Local(PathBuf::from(url)),
+            Some((name, key)) => {
+                let identity = Identity::resolve(options).await?;
+                let bucket = Arc::new(Bucket::open(name, &identity, options).await?);
+                Place::S3 { bucket, prefix: key.trim_matches('/').to_owned() }
+            }
+        };
+        Ok(Self { url: url.trim_end_matches('/').to_owned(), place })
+    }
+
+    /// Returns the URL or path of `name`.
+    pub fn url_of(&self, name: &str) -> String {
+        format!("{}/{name}", self.url)
+    }
+
+    /// Returns the folder when the store is local.
+    pub fn local_folder(&self) -> Option<&Path> {
+        match &self.place {
+            Place::Local(folder) => Some(folder),
+            Place::S3 { .. } => None,
+        }
+    }
+
+    /// Writes an object whole.
+    ///
+    /// # Errors
+    /// [`SourceError::Exists`] with [`PutMode::Create`]; else whatever keeps it from being written.
+    pub async fn put(&self, name: &str, bytes: Bytes, mode: PutMode) -> Result<(), SourceError> {
+        let url = self.url_of(name);
+        match &self.place {
+            Place::Local(folder) => {
+                let path = folder.join(checked(name)?);
+                blocking(&url, move || put_file(&path, &bytes, mode)).await
+            }
+            Place::S3 { bucket, prefix } => {
+                let mode = match mode {
+                    PutMode::Create => object_store::PutMode::Create,
+                    PutMode::Overwrite => object_store::PutMode::Overwrite,
+                };
+                let key = key_of(prefix, name)?;
+                let put = bucket.store.put_opts(&key, PutPayload::from_bytes(bytes), mode.into()).await;
+                put.map(|_| ()).map_err(|error| explain("write", url, &error))
+            }
+        }
+    }
+
+    /// Reads an object whole; `None` when it is not there.
+    ///
+    /// # Errors
+    /// Whatever keeps it from being read.
+    pub async fn get(&self, name: &str) -> Result<Option<Bytes>, SourceError> {
+        let url = self.url_of(name);
+        match &self.place {
+            Place::Local(folder) => {
+                let path = folder.join(checked(name)?);
+                blocking(&url, move || match fs::read(&path) {
+                    Ok(bytes) => Ok(Some(bytes.into())),
+                    Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
+                    Err(error) => Err(io("read", &path, error)),
+                })
+                .await
+            }
+            Place::S3 { bucket, prefix } => {
+                let answer = match bucket.store.get(&key_of(prefix, name)?).await {
+                    Ok(answer) => answer.bytes().await,
+                    Err(error) => Err(error),
+                };
+                match answer {
+                    Ok(bytes) => Ok(Some(bytes)),
+                    Err(object_store::Error::NotFound { .. }) => Ok(None),
+                    Err(error) => Err(explain("read", url, &error)),
+                }
+            }
+        }
+    }
+
+    /// Deletes an object; that it is not there is no error.
+    ///
+    /// # Errors
+    /// Whatever keeps it from being deleted.
+    pub async fn delete(&self, name: &str) -> Result<(), SourceError> {
+        let url = self.url_of(name);
+        match &self.place {
+            Place::Local(folder) => {
+                let path = folder.join(checked(name)?);
+                blocking(&url, move || match fs::remove_file(&path) {
+                    Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(io("delete", &path, error)),
+                    _ => Ok(()),
+                })
+                .await
+            }
+            Place::S3 { bucket, prefix } => bucket.delete(key_of(prefix, name)?.as_ref()).await,
+        }
+    }
+
+    /// Lists the objects whose names begin with the folder `below` (`""` for all), sorted by name.
+    ///
+    /// # Errors
+    /// Whatever keeps the store from being listed; a folder that does not exist is empty.
+    pub async fn list(&self, below: &str) -> Result<Vec<StoredObject>, SourceError> {
+        let below = below.trim_matches('/').to_owned();
+        let mut found = match &self.place {
+            Place::Local(root) => {
+                let (root, url) = (root.clone(), self.url.clone());
+                blocking(&url, move || {
+                    let mut found = Vec::new();
+                    let start = if below.is_empty() { root } else { root.join(checked(&below)?) };
+                    let prefix = if below.is_empty() { String::new() } else { format!("{below}/") };
+                    list_folder(&start, &prefix, &mut found)?;
+                    Ok(found)
+                })
+                .await?
+            }
+            Place::S3 { bucket, prefix } => {
+                let root = if prefix.is_empty() { String::new() } else { format!("{prefix}/") };
+                let folder = if below.is_empty() { root.clone() } else { format!("{root}{below}/") };
+                let listed = bucket.list(&folder, false).await?.objects;
+                let named = |key: &str| key.strip_prefix(&root).unwrap_or(key).to_owned();
+                listed.into_iter().map(|entry| StoredObject { name: named(&entry.key), size: entry.size }).collect()
+            }
+        };
+        found.retain(|entry| !entry.name.is_empty() && !entry.name.ends_with('/'));
+        found.sort();
+        Ok(found)
+    }
+}
+
+/// Refuses names that would leave the store.
+fn checked(name: &str) -> Result<&Path, SourceError> {
+    let path = Path::new(name);
+    let plain = path.components().all(|part| matches!(part, Component::Normal(_)));
+    if name.is_empty() || !plain {
+        let problem = "a name in a store has no `..` and does not begin with `/`".to_owned();
+        return Err(SourceError::BadUrl { spec: name.to_owned(), problem });
+    }
+    Ok(path)
+}
+
+fn key_of(prefix: &str, name: &str) -> Result<Key, SourceError> {
+    checked(name)?;
+    let whole = if prefix.is_empty() { name.to_owned() } else { format!("{prefix}/{name}") };
+    Key::parse(&whole).map_err(|error| SourceError::BadUrl { spec: whole, problem: one_line(&error) })
+}
+
+/// Writes beside the target, then renames (or links, where nothing may be replaced).
+fn put_file(path: &Path, bytes: &[u8], mode: PutMode) -> Result<(), SourceError> {
+    static NEXT: AtomicU64 = AtomicU64::new(0);
+    let folder = path.parent().unwrap_or(Path::new("."));
+    fs::create_dir_all(folder).map_err(|error| io("write", folder, error))?;
+    let number = NEXT.fetch_add(1, Ordering::Relaxed);
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    let unfinished = folder.join(format!(".{name}.{}-{number}{UNFINISHED}", std::process::id()));
+    let written = fs::File::create(&unfinished).and_then(|mut file| {
+        file.write_all(bytes)?;
+        file.sync_all()
+    });
+    let placed = written.and_then(|()| match mode {
+        PutMode::Overwrite => fs::rename(&unfinished, path),
+        PutMode::Create => fs::hard_link(&unfinished, path).and_then(|()| fs::remove_file(&unfinished)),
+    });
+    placed.map_err(|error| {
+        // The failure matters, not whether its leftover could be removed.
+        let _ = fs::remove_file(&unfinished);
+        if error.kind() == std::io::ErrorKind::AlreadyExists {
+            SourceError::Exists { url: path.display().to_string() }
+        } else {
+            io("write", path, error)
+        }
+    })
+}
+
+fn list_folder(folder: &Path, prefix: &str, found: &mut Vec<StoredObject>) -> Result<(), SourceError> {
+    let entries = match fs::read_dir(folder) {
+        Ok(entries) => entries,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(()),
+        Err(error) => return Err(io("list", folder, error)),
+    };
+    for entry in entries {
+        let entry = entry.map_err(|error| io("list", folder, error))?;
+        let name = format!("{prefix}{}", entry.file_name().to_string_lossy());
+        if name.ends_with(UNFINISHED) {
+            continue;
+        }
+        let Ok(metadata) = fs::metadata(entry.path()) else { continue };
+        if metadata.is_dir() {
+            list_folder(&entry.path(), &format!("{name}/"), found)?;
+        } else {
+            found.push(StoredObject { name, size: metadata.len() });
+        }
+    }
+    Ok(())
+}
+
+fn io(action: &'static str, path: &Path, error: std::io::Error) -> SourceError {
+    SourceError::Io { action, path: path.display().to_string(), error }
+}
+
+fn explain(action: &'static str, url: String, error: &object_store::Error) -> SourceError {
+    use object_store::Error;
+    match error {
+        Error::AlreadyExists { .. } => SourceError::Exists { url },
+        Error::PermissionDenied { .. } | Error::Unauthenticated { .. } => {
+            let needs = "s3:GetObject, s3:PutObject and s3:DeleteObject";
+            SourceError::Denied { action, url, problem: without_xml(&one_line(error)), needs }
+        }
+        other => SourceError::S3 { action, url, problem: without_xml(&one_line(other)) },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_folder_keeps_whole_objects() {
+        let root = tempfile::tempdir().unwrap();
+        let url = root.path().join("state").display().to_string();
+        let store = Store::open(&url, &SourceOptions::default()).await.unwrap();
+        assert_eq!(store.list("").await.unwrap(), []);
+        assert_eq!(store.get("a/b").await.unwrap(), None);
+        store.put("a/b", "one".into(), PutMode::Create).await.unwrap();
+        let again = store.put("a/b", "two".into(), PutMode::Create).await;
+        assert!(matches!(again, Err(SourceError::Exists { .. })));
+        assert_eq!(store.get("a/b").await.unwrap().unwrap(), "one");
+        store.put("a/b", "two".into(), PutMode::Overwrite).await.unwrap();
+        store.put("c", "x".into(), PutMode::Overwrite).await.unwrap();
+        assert_eq!(store.get("a/b").await.unwrap().unwrap(), "two");
+        let names = |found: Vec<StoredObject>| found.into_iter().map(|entry| entry.name).collect::<Vec<_>>();
+        assert_eq!(names(store.list("").await.unwrap()), ["a/b", "c"]);
+        assert_eq!(names(store.list("a").await.unwrap()), ["a/b"]);
+        assert_eq!(fs::read_dir(root.path().join("state/a")).unwrap().count(), 1, "nothing unfinished is left");
+        for name in ["../x", "/x", "", "a/../../x"] {
+            assert!(store.put(name, Bytes::new(), PutMode::Overwrite).await.is_err(), "{name}");
+        }
+        store.delete("a/b").await.unwrap();
+        store.delete("a/b").await.unwrap();
+        assert_eq!(names(store.list("").await.unwrap()), ["c"]);
+    }
+}

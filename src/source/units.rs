@@ -1,0 +1,225 @@
+//! Units of work: all objects of one account, region and day (or hour) of the source's layout.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::sync::Arc;
+
+use chrono::DateTime;
+
+use super::Object;
+use super::layout::Partition;
+
+/// The objects that are folded together: one account, region and day or hour of the layout.
+///
+/// Late objects join their own unit, so only that unit is computed again.
+#[derive(Clone, Debug)]
+pub struct Unit {
+    /// Stable name, also usable as a relative path: `account=A/region=R/day=2024-04-19[/hour=06]`, or
+    /// `folder=NAME-HASH` for objects whose keys tell no time.
+    pub id: String,
+    /// The account in the keys.
+    pub account_id: Option<Arc<str>>,
+    /// The region in the keys.
+    pub region: Option<Arc<str>>,
+    /// The day or hour of the folder.
+    pub partition: Option<Partition>,
+    /// The objects, sorted by URL.
+    pub objects: Vec<Object>,
+}
+
+/// A 128-bit value that changes whenever an object of a unit is added, removed, renamed or replaced.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub struct Fingerprint(pub u128);
+
+impl fmt::Display for Fingerprint {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:032x}", self.0)
+    }
+}
+
+impl Unit {
+    /// Hashes file name, size and version of every object, in the order of these.
+    ///
+    /// Folders do not enter: the same objects give the same value whether the source was named
+    /// `s3://bucket` or `s3://bucket/AWSLogs/`.
+    pub fn fingerprint(&self) -> Fingerprint {
+        let mut parts: Vec<_> =
+            self.objects.iter().map(|object| (object.name(), object.size, object.version.as_ref())).collect();
+        parts.sort_unstable();
+        let mut hash = Fnv128::default();
+        for (name, size, version) in parts {
+            hash.text(name);
+            hash.bytes(&size.to_le_bytes());
+            hash.text(version);
+        }
+        Fingerprint(hash.0)
+    }
+
+    /// Returns the bytes of all objects.
+    pub fn bytes(&self) -> u64 {
+        self.objects.iter().map(|object| object.size).sum()
+    }
+}
+
+/// Groups objects into units, sorted by id; the order of `objects` does not matter.
+///
+/// Objects without a time in folders or name are grouped by their folder.
+pub fn units(objects: impl IntoIterator<Item = Object>) -> Vec<Unit> {
+    let mut by_id: BTreeMap<String, Unit> = BTreeMap::new();
+    for object in objects {
+        let facts = &object.facts;
+        let id = unit_id(&object);
+        by_id
+            .entry(id)
+            .or_insert_with_key(|id| Unit {
+                id: id.clone(),
+                account_id: facts.account_id.clone(),
+                region: facts.region.clone(),
+                partition: facts.partition,
+                objects: Vec::new(),
+            })
+            .objects
+            .push(object);
+    }
+    let mut units: Vec<Unit> = by_id.into_values().collect();
+    for unit in &mut units {
+        unit.objects.sort_unstable_by(|a, b| a.url.cmp(&b.url));
+        // A folder may mix accounts: it then stands for none.
+        let first = unit.objects[0].facts.clone();
+        if unit.objects.iter().any(|object| object.facts.account_id != first.account_id) {
+            unit.account_id = None;
+        }
+        if unit.objects.iter().any(|object| object.facts.region != first.region) {
+            unit.region = None;
+        }
+    }
+    units
+}
+
+fn unit_id(object: &Object) -> String {
+    let facts = &object.facts;
+    let Some(partition) = facts.partition else {
+        let folder = object.folder();
+        let mut hash = Fnv128::default();
+        hash.text(folder);
+        let name = folder.trim_end_matches('/').rsplit('/').next().unwrap_or(folder);
+        return format!("folder={}-{:032x}", path_safe(name), hash.0);
+    };
+    let time = DateTime::from_timestamp(partition.from_s, 0).unwrap_or_default();
+    let form = if partition.is_hour() { "day=%Y-%m-%d/hour=%H" } else { "day=%Y-%m-%d" };
+    let account = facts.account_id.as_deref().map_or_else(|| "unknown".to_owned(), path_safe);
+    let region = facts.region.as_deref().map_or_else(|| "unknown".to_owned(), path_safe);
+    format!("account={account}/region={region}/{}", time.format(form))
+}
+
+/// Keeps letters, digits, `.`, `_` and `-`; everything else becomes `_`.
+fn path_safe(text: &str) -> String {
+    let safe = |letter: char| if letter.is_ascii_alphanumeric() || ".-_".contains(letter) { letter } else { '_' };
+    text.chars().map(safe).collect()
+}
+
+/// FNV-1a with 128 bits (draft-eastlake-fnv): enough to tell versions apart, no protection against forgery.
+struct Fnv128(u128);
+
+impl Default for Fnv128 {
+    fn default() -> Self {
+        Self(0x6c62_272e_07bb_0142_62b8_2175_6295_c58d)
+    }
+}
+
+impl Fnv128 {
+    const PRIME: u128 = 0x0000_0000_0100_0000_0000_0000_0000_013b;
+
+    fn bytes(&mut self, bytes: &[u8]) {
+        for &byte in bytes {
+            self.0 = (self.0 ^ u128::from(byte)).wrapping_mul(Self::PRIME);
+        }
+    }
+
+    /// The length goes first, so that ("ab", "c") and ("a", "bc") differ.
+    fn text(&mut self, text: &str) {
+        self.bytes(&(text.len() as u64).to_le_bytes());
+        self.bytes(text.as_bytes());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::Location;
+    use super::super::layout::parse_key;
+    use super::*;
+    use proptest::prelude::*;
+
+    fn object(key: &str, size: u64, version: &str) -> Object {
+        Object {
+            url: format!("s3://b/{key}").into(),
+            location: Location::S3 { bucket: "b".into(), key: key.into() },
+            size,
+            version: version.into(),
+            modified_s: 0,
+            facts: parse_key(key),
+        }
+    }
+
+    const DAY: &str = "AWSLogs/123456789012/vpcflowlogs/eu-west-1/2024/04/19";
+
+    #[test]
+    fn the_hash_is_fnv_1a() {
+        let mut hash = Fnv128::default();
+        hash.bytes(b"a");
+        assert_eq!(hash.0, 0xd228_cb69_6f1a_8caf_7891_2b70_4e4a_8964);
+    }
+
+    #[test]
+    fn units_follow_the_layout() {
+        let made = units([
+            object(&format!("{DAY}/06/b.parquet"), 1, "v"),
+            object(&format!("{DAY}/a.parquet"), 1, "v"),
+            object("x/bare/1.parquet", 1, "v"),
+            object("x/bare/2.parquet", 1, "v"),
+            object("y/bare/3.parquet", 1, "v"),
+        ]);
+        let ids: Vec<_> = made.iter().map(|unit| (unit.id.as_str(), unit.objects.len())).collect();
+        assert_eq!(ids.len(), 4);
+        assert_eq!(ids[0], ("account=123456789012/region=eu-west-1/day=2024-04-19", 1));
+        assert_eq!(ids[1], ("account=123456789012/region=eu-west-1/day=2024-04-19/hour=06", 1));
+        assert!(ids[2].0.starts_with("folder=bare-") && ids[3].0.starts_with("folder=bare-"));
+        assert_eq!(ids[2].1 + ids[3].1, 3);
+    }
+
+    #[test]
+    fn the_fingerprint_feels_every_change_and_no_folder() {
+        let base = units([object(&format!("{DAY}/a.parquet"), 1, "v"), object(&format!("{DAY}/b.parquet"), 2, "w")]);
+        let other = |objects: Vec<Object>| units(objects)[0].fingerprint();
+        let moved = other(vec![
+            object(&format!("logs/{DAY}/b.parquet"), 2, "w"),
+            object(&format!("logs/{DAY}/a.parquet"), 1, "v"),
+        ]);
+        assert_eq!(moved, base[0].fingerprint());
+        for changed in [
+            vec![object(&format!("{DAY}/a.parquet"), 1, "v")],
+            vec![object(&format!("{DAY}/a.parquet"), 1, "v"), object(&format!("{DAY}/b.parquet"), 2, "x")],
+            vec![object(&format!("{DAY}/a.parquet"), 1, "v"), object(&format!("{DAY}/b.parquet"), 3, "w")],
+            vec![object(&format!("{DAY}/a.parquet"), 1, "v"), object(&format!("{DAY}/c.parquet"), 2, "w")],
+        ] {
+            assert_ne!(other(changed), base[0].fingerprint());
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn any_listing_order_gives_the_same_units(order in Just((0u64..40).collect::<Vec<_>>()).prop_shuffle()) {
+            let key = |n: u64| match n % 3 {
+                0 => format!("{DAY}/{:02}/{n}.parquet", n % 24),
+                1 => format!("{DAY}/{n}.parquet"),
+                _ => format!("d{}/{n}.parquet", n % 5),
+            };
+            let shown = |units: Vec<Unit>| -> Vec<_> {
+                units.into_iter().map(|u| (u.id.clone(), u.fingerprint(), u.objects)).collect()
+            };
+            let straight = shown(units((0..40).map(|n| object(&key(n), n, "v"))));
+            let shuffled = shown(units(order.into_iter().map(|n| object(&key(n), n, "v"))));
+            prop_assert_eq!(straight, shuffled);
+        }
+    }
+}

@@ -1,0 +1,114 @@
+//! Binding of named parameters: `$name` in SQL becomes a literal, never text that could be read as SQL.
+
+use super::SqlError;
+use std::collections::BTreeMap;
+
+/// A value for a parameter.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Literal {
+    /// A whole number.
+    Integer(i64),
+    /// A number with a fraction.
+    Float(f64),
+    /// Yes or no.
+    Boolean(bool),
+    /// A text.
+    Text(String),
+}
+
+impl Literal {
+    /// Reads a literal as a header or a user writes it: numbers and `true`/`false` as such, all else as text.
+    pub fn parse(text: &str) -> Self {
+        let text = text.trim();
+        if let Ok(number) = text.parse::<i64>() {
+            return Literal::Integer(number);
+        }
+        if let Some(number) = text.parse::<f64>().ok().filter(|number| number.is_finite()) {
+            return Literal::Float(number);
+        }
+        match text {
+            "true" => Literal::Boolean(true),
+            "false" => Literal::Boolean(false),
+            _ => Literal::Text(text.trim_matches('\'').to_owned()),
+        }
+    }
+
+    fn to_sql(&self) -> String {
+        match self {
+            // In parentheses, so that a minus before a negative number does not begin a comment.
+            Literal::Integer(number) => format!("({number})"),
+            Literal::Float(number) => format!("CAST({number:e} AS DOUBLE)"),
+            Literal::Boolean(value) => value.to_string(),
+            Literal::Text(text) => format!("'{}'", text.replace('\'', "''")),
+        }
+    }
+}
+
+/// Replaces every `$name` outside quotes and comments by its literal.
+///
+/// # Errors
+/// [`SqlError::Parameter`] when a name has no value.
+pub fn bind(name: &str, sql: &str, parameters: &BTreeMap<String, Literal>) -> Result<String, SqlError> {
+    let mut out = String::with_capacity(sql.len() + 256);
+    let mut rest = sql;
+    while let Some(at) = rest.find(['$', '\'', '"', '-']) {
+        out.push_str(&rest[..at]);
+        rest = &rest[at..];
+        if let Some(comment) = rest.strip_prefix("--") {
+            let end = comment.find('\n').map_or(rest.len(), |end| end + 2);
+            out.push_str(&rest[..end]);
+            rest = &rest[end..];
+            continue;
+        }
+        let first = &rest[..1];
+        let after = &rest[1..];
+        match first {
+            "'" | "\"" => {
+                let end = after.find(first).map_or(rest.len(), |end| end + 2);
+                out.push_str(&rest[..end]);
+                rest = &rest[end..];
+            }
+            "$" => {
+                let end = after.find(|c: char| !c.is_ascii_alphanumeric() && c != '_').unwrap_or(after.len());
+                let (parameter, after) = after.split_at(end);
+                let literal = parameters.get(parameter).ok_or_else(|| SqlError::Parameter {
+                    name: name.to_owned(),
+                    parameter: parameter.to_owned(),
+                    known: parameters.keys().cloned().collect::<Vec<_>>().join(", "),
+                })?;
+                out.push_str(&literal.to_sql());
+                rest = after;
+            }
+            _ => {
+                out.push_str(first);
+                rest = after;
+            }
+        }
+    }
+    out.push_str(rest);
+    Ok(out)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn binds_names_and_nothing_else() {
+        let parameters = BTreeMap::from([
+            ("n".to_owned(), Literal::Integer(-3)),
+            ("who".to_owned(), Literal::Text("o'hara; DROP".to_owned())),
+        ]);
+        let sql = "SELECT '$n', \"$n\", a-$n -- not $here\n, $who";
+        let bound = bind("q", sql, &parameters).unwrap();
+        assert_eq!(bound, "SELECT '$n', \"$n\", a-(-3) -- not $here\n, 'o''hara; DROP'");
+        assert!(bind("q", "SELECT $missing", &parameters).is_err());
+    }
+
+    #[test]
+    fn reads_literals() {
+        assert_eq!(Literal::parse(" 12 "), Literal::Integer(12));
+        assert_eq!(Literal::parse("0.05"), Literal::Float(0.05));
+        assert_eq!(Literal::parse("'text'"), Literal::Text("text".to_owned()));
+    }
+}

@@ -1,0 +1,9 @@
+//! SQL over the tables of a run: the session, and the functions that detections and people use.
+
+pub mod functions;
+mod function;
+pub mod literal;
+pub mod session;
+
+pub use literal::{Literal, bind};
+pub use session::{SqlError, open_session, run};

@@ -1,0 +1,236 @@
+//! Gathers `pair_hours`: from kept hours where a unit's objects are unchanged, from the logs where not.
+
+use super::StateError;
+use super::kept::KeptHours;
+use crate::rollup::{IsInternal, PairHours, RollupOptions, UnitCounts, UnitRollup, UnitTables};
+use crate::scan::fetch::{Fetched, FetchOptions, fetch};
+use crate::scan::object::{footer, scan};
+use crate::scan::{ROLLUP_FIELDS, ScanError};
+use crate::source::{Object, ObjectReader, Unit};
+use arrow::array::RecordBatch;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use tokio::runtime::Handle;
+
+/// How hours are gathered.
+#[derive(Clone, Copy, Debug)]
+pub struct GatherOptions {
+    /// Threads that decode, at least 1.
+    pub threads: usize,
+    /// Records that count. Kept hours need all records of a unit, so leave it unbounded with them.
+    pub rollup: RollupOptions,
+    /// How objects are fetched.
+    pub fetch: FetchOptions,
+}
+
+/// Is told how far the work has come; called from many threads.
+pub trait Progress: Sync {
+    /// An object was read (or skipped): its size in bytes as listed, and its rows.
+    fn object_done(&self, bytes: u64, rows: u64);
+}
+
+/// An object that could not be read.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Skipped {
+    /// Where the object is.
+    pub object: String,
+    /// Why it was skipped, in one line.
+    pub reason: String,
+}
+
+/// Everything gathered of a source.
+#[derive(Debug, Default)]
+pub struct Gathered {
+    /// Tables of `pair_hours`, one a unit, in the order of the units.
+    pub pair_hours: Vec<PairHours>,
+    /// Tables of `coverage`, in the same order.
+    pub coverage: Vec<RecordBatch>,
+    /// What the records were, kept ones included.
+    pub counts: UnitCounts,
+    /// Objects that could not be read, sorted.
+    pub skipped: Vec<Skipped>,
+    /// Objects read now.
+    pub objects_read: u64,
+    /// Objects whose hours were kept.
+    pub objects_reused: u64,
+    /// Bytes read now.
+    pub bytes_read: u64,
+    /// Rows read now.
+    pub rows_read: u64,
+}
+
+/// One unit under work.
+struct Work {
+    unit: usize,
+    objects_left: AtomicUsize,
+    any_skipped: AtomicUsize,
+    rollup: Mutex<Option<Arc<UnitRollup>>>,
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Gathers the hours of `units`.
+///
+/// # Errors
+/// [`StateError`] when kept hours cannot be reached or a unit cannot be folded. Objects that cannot be read are no
+/// error: they are listed in [`Gathered::skipped`], and their unit is not kept.
+pub fn gather(
+    runtime: &Handle,
+    reader: &ObjectReader,
+    units: &[Unit],
+    kept: Option<&KeptHours>,
+    options: &GatherOptions,
+    is_internal: &IsInternal<'_>,
+    progress: &dyn Progress,
+) -> Result<Gathered, StateError> {
+    let mut tables: Vec<Option<UnitTables>> = Vec::with_capacity(units.len());
+    let mut gathered = Gathered::default();
+    for unit in units {
+        let known = match kept {
+            Some(kept) => runtime.block_on(kept.load(unit))?,
+            None => None,
+        };
+        if known.is_some() {
+            gathered.objects_reused += unit.objects.len() as u64;
+            progress.object_done(unit.bytes(), 0);
+        }
+        tables.push(known);
+    }
+    let works: Vec<Work> = (0..units.len())
+        .filter(|unit| tables[*unit].is_none())
+        .map(|unit| Work {
+            unit,
+            objects_left: AtomicUsize::new(units[unit].objects.len()),
+            any_skipped: AtomicUsize::new(0),
+            rollup: Mutex::new(None),
+        })
+        .collect();
+    let mut work_of: Vec<usize> = Vec::new();
+    let mut objects: Vec<Object> = Vec::new();
+    for (at, work) in works.iter().enumerate() {
+        objects.extend(units[work.unit].objects.iter().cloned());
+        work_of.resize(objects.len(), at);
+    }
+    let objects = Arc::new(objects);
+    let arrivals = fetch(runtime, reader.clone(), objects.clone(), ROLLUP_FIELDS, options.fetch);
+    let run = Run {
+        runtime,
+        units,
+        works: &works,
+        work_of: &work_of,
+        objects: &objects,
+        kept,
+        options,
+        is_internal,
+        progress,
+        finished: Mutex::new(Vec::new()),
+        skipped: Mutex::new(Vec::new()),
+        bytes_read: AtomicU64::new(0),
+        rows_read: AtomicU64::new(0),
+    };
+    std::thread::scope(|scope| {
+        let workers: Vec<_> = (0..options.threads.max(1))
+            .map(|_| {
+                scope.spawn(|| -> Result<(), StateError> {
+                    while let Ok(fetched) = arrivals.recv() {
+                        run.object(fetched)?;
+                    }
+                    Ok(())
+                })
+            })
+            .collect();
+        // All are joined before the first error is returned.
+        let results: Vec<_> = workers.into_iter().map(|w| w.join().unwrap_or(Err(StateError::Worker))).collect();
+        results.into_iter().collect::<Result<(), StateError>>()
+    })?;
+    gathered.bytes_read = run.bytes_read.into_inner();
+    gathered.rows_read = run.rows_read.into_inner();
+    gathered.skipped = run.skipped.into_inner().unwrap_or_else(PoisonError::into_inner);
+    gathered.skipped.sort_unstable();
+    gathered.objects_read = objects.len() as u64 - gathered.skipped.len() as u64;
+    for (unit, done) in run.finished.into_inner().unwrap_or_else(PoisonError::into_inner) {
+        tables[unit] = Some(done);
+    }
+    for table in tables.into_iter().flatten() {
+        gathered.counts.add(&table.counts);
+        gathered.pair_hours.push(PairHours::new(table.pair_hours)?);
+        gathered.coverage.push(table.coverage);
+    }
+    Ok(gathered)
+}
+
+struct Run<'a> {
+    runtime: &'a Handle,
+    units: &'a [Unit],
+    works: &'a [Work],
+    work_of: &'a [usize],
+    objects: &'a [Object],
+    kept: Option<&'a KeptHours>,
+    options: &'a GatherOptions,
+    is_internal: &'a IsInternal<'a>,
+    progress: &'a dyn Progress,
+    finished: Mutex<Vec<(usize, UnitTables)>>,
+    skipped: Mutex<Vec<Skipped>>,
+    bytes_read: AtomicU64,
+    rows_read: AtomicU64,
+}
+
+impl Run<'_> {
+    fn object(&self, fetched: Fetched) -> Result<(), StateError> {
+        let object = &self.objects[fetched.at];
+        let work = &self.works[self.work_of[fetched.at]];
+        let rollup =
+            lock(&work.rollup).get_or_insert_with(|| Arc::new(UnitRollup::new(self.options.rollup))).clone();
+        self.bytes_read.fetch_add(fetched.bytes_read, Ordering::Relaxed);
+        let rows = match self.scan(object, fetched, &rollup) {
+            Ok(rows) => {
+                self.rows_read.fetch_add(rows, Ordering::Relaxed);
+                rows
+            }
+            Err(error) => {
+                let reason = error.to_string();
+                tracing::warn!("skipped {reason}");
+                work.any_skipped.store(1, Ordering::Relaxed);
+                lock(&self.skipped).push(Skipped { object: object.url.to_string(), reason });
+                0
+            }
+        };
+        drop(rollup);
+        self.progress.object_done(object.size, rows);
+        if work.objects_left.fetch_sub(1, Ordering::AcqRel) == 1 {
+            self.finish(work)?;
+        }
+        Ok(())
+    }
+
+    fn scan(&self, object: &Object, fetched: Fetched, rollup: &UnitRollup) -> Result<u64, ScanError> {
+        let name = object.url.as_ref();
+        let (bytes, metadata) = fetched.content?;
+        let metadata = match metadata {
+            Some(metadata) => metadata,
+            None => footer(name, &bytes)?,
+        };
+        let mut records = rollup.object();
+        let rows = scan(name, &bytes, &metadata, ROLLUP_FIELDS, rollup.books(), |batch| records.add(batch))?;
+        records.commit();
+        Ok(rows)
+    }
+
+    fn finish(&self, work: &Work) -> Result<(), StateError> {
+        // Every other worker dropped its share of the unit before it counted its object as done.
+        let Some(rollup) = lock(&work.rollup).take().and_then(Arc::into_inner) else {
+            return Err(StateError::Worker);
+        };
+        let unit = &self.units[work.unit];
+        let tables = rollup.finish(unit.account_id.as_deref(), unit.region.as_deref(), self.is_internal)?;
+        if let Some(kept) = self.kept
+            && work.any_skipped.load(Ordering::Relaxed) == 0
+        {
+            self.runtime.block_on(kept.save(unit, &tables))?;
+        }
+        lock(&self.finished).push((work.unit, tables));
+        Ok(())
+    }
+}

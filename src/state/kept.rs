@@ -1,0 +1,138 @@
+//! Kept hours: one folder a unit, holding the tables of one fingerprint.
+
+use super::StateError;
+use crate::rollup::{PairHours, UnitCounts, UnitTables};
+use crate::source::{PutMode, Store, Unit};
+use arrow::array::RecordBatch;
+use arrow::compute::concat_batches;
+use bytes::Bytes;
+use parquet::arrow::ArrowWriter;
+use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
+use parquet::basic::{Compression, ZstdLevel};
+use parquet::file::metadata::KeyValue;
+use parquet::file::properties::WriterProperties;
+
+/// Version of the layout and schema of kept hours; a new one leaves older files alone.
+const VERSION: &str = "v1";
+const COUNTS_KEY: &str = "flowsift.counts";
+
+/// Hours kept under a local folder or an S3 prefix.
+#[derive(Debug, Clone)]
+pub struct KeptHours {
+    store: Store,
+    settings: u64,
+}
+
+/// Hashes what the fold depends on besides the records, such as the internal networks (FNV-1a, 64 bits).
+pub fn settings_hash<'a>(settings: impl IntoIterator<Item = &'a str>) -> u64 {
+    let mut hash = 0xcbf2_9ce4_8422_2325u64;
+    for text in settings {
+        for byte in text.bytes().chain([0]) {
+            hash = (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3);
+        }
+    }
+    hash
+}
+
+impl KeptHours {
+    /// Opens kept hours; `settings` is [`settings_hash`] of whatever else decides the tables.
+    pub fn new(store: Store, settings: u64) -> Self {
+        Self { store, settings }
+    }
+
+    fn folder(unit: &Unit) -> String {
+        format!("{VERSION}/{}", unit.id)
+    }
+
+    fn name(&self, unit: &Unit, table: &str) -> String {
+        format!("{}/{}-{:016x}.{table}.parquet", Self::folder(unit), unit.fingerprint(), self.settings)
+    }
+
+    /// Loads a unit's tables if the same objects under the same settings were kept; damaged files count as absent.
+    ///
+    /// # Errors
+    /// [`StateError::Store`] when the place cannot be read.
+    pub async fn load(&self, unit: &Unit) -> Result<Option<UnitTables>, StateError> {
+        // Coverage is written first, so that the presence of the hours means that both are whole.
+        let Some(hours) = self.store.get(&self.name(unit, "pair_hours")).await? else { return Ok(None) };
+        let Some(coverage) = self.store.get(&self.name(unit, "coverage")).await? else { return Ok(None) };
+        let Some((pair_hours, counts)) = read(hours) else { return Ok(None) };
+        let Some((coverage, _)) = read(coverage) else { return Ok(None) };
+        if PairHours::new(pair_hours.clone()).is_err() {
+            return Ok(None);
+        }
+        Ok(Some(UnitTables { pair_hours, coverage, counts: parse_counts(&counts) }))
+    }
+
+    /// Keeps a unit's tables, then removes those of other fingerprints of the unit.
+    ///
+    /// # Errors
+    /// [`StateError`] when the tables cannot be written.
+    pub async fn save(&self, unit: &Unit, tables: &UnitTables) -> Result<(), StateError> {
+        let counts = write_counts(&tables.counts);
+        for (table, batch) in [("coverage", &tables.coverage), ("pair_hours", &tables.pair_hours)] {
+            let name = self.name(unit, table);
+            let bytes = write(batch, &counts).map_err(|error| StateError::Write { name: name.clone(), error })?;
+            self.store.put(&name, bytes, PutMode::Overwrite).await?;
+        }
+        let keep = [self.name(unit, "coverage"), self.name(unit, "pair_hours")];
+        for object in self.store.list(&format!("{}/", Self::folder(unit))).await? {
+            // A daily unit's folder holds the folders of its hours: those are other units.
+            let inside = object.name.rsplit_once('/').is_some_and(|(folder, _)| folder == Self::folder(unit));
+            if inside && object.name.ends_with(".parquet") && !keep.contains(&object.name) {
+                self.store.delete(&object.name).await?;
+            }
+        }
+        Ok(())
+    }
+}
+
+fn write(batch: &RecordBatch, counts: &str) -> Result<Bytes, parquet::errors::ParquetError> {
+    let properties = WriterProperties::builder()
+        .set_compression(Compression::ZSTD(ZstdLevel::try_new(3)?))
+        .set_key_value_metadata(Some(vec![KeyValue::new(COUNTS_KEY.to_owned(), counts.to_owned())]))
+        .build();
+    let mut writer = ArrowWriter::try_new(Vec::new(), batch.schema(), Some(properties))?;
+    writer.write(batch)?;
+    Ok(writer.into_inner()?.into())
+}
+
+fn read(bytes: Bytes) -> Option<(RecordBatch, String)> {
+    let builder = ParquetRecordBatchReaderBuilder::try_new(bytes).ok()?;
+    let schema = builder.schema().clone();
+    let metadata = builder.metadata().file_metadata().key_value_metadata().cloned().unwrap_or_default();
+    let counts = metadata.into_iter().find(|entry| entry.key == COUNTS_KEY).and_then(|entry| entry.value)?;
+    let batches = builder.build().ok()?.collect::<Result<Vec<_>, _>>().ok()?;
+    Some((concat_batches(&schema, &batches).ok()?, counts))
+}
+
+fn write_counts(counts: &UnitCounts) -> String {
+    let numbers = [
+        counts.rows,
+        counts.nodata,
+        counts.skipdata,
+        counts.rejected,
+        counts.unusable,
+        counts.outside,
+        counts.transit,
+    ];
+    numbers.map(|number| number.to_string()).join(" ")
+}
+
+fn parse_counts(text: &str) -> UnitCounts {
+    let mut numbers = text.split(' ').map(|number| number.parse().unwrap_or(0));
+    let mut next = || numbers.next().unwrap_or(0);
+    let mut counts = UnitCounts::default();
+    for field in [
+        &mut counts.rows,
+        &mut counts.nodata,
+        &mut counts.skipdata,
+        &mut counts.rejected,
+        &mut counts.unusable,
+        &mut counts.outside,
+        &mut counts.transit,
+    ] {
+        *field = next();
+    }
+    counts
+}
