@@ -59,7 +59,7 @@ fn simulate(family: usize, class: usize, bin: usize, into: &mut Cells) {
         let Some(found) = tests(&starts, unit as u32) else { continue };
         for (method, class, count, evidence) in found.evidence {
             // A count far outside the simulated ones would only blur the edge cells.
-            if count >= 4 && count <= 1500 {
+            if (4..=1500).contains(&count) {
                 into[cell(method, class, bin_of(count))].push(evidence as f32);
             }
         }
@@ -78,6 +78,18 @@ fn tail(evidence: &mut [f32]) -> [f64; DEPTHS.len()] {
         1.0 => tenth,
         depth => hundredth + (depth - 2.0) / slope,
     })
+}
+
+/// One row of the table as text.
+///
+/// A cell that no family reaches takes its nearest neighbour; where there is none, almost nothing is found.
+fn line(rows: &[Option<[f64; DEPTHS.len()]>], method: Method, class: usize, bin: usize) -> String {
+    let nearest = (0..COUNTS.len())
+        .filter(|&other| rows[cell(method, class, other)].is_some())
+        .min_by_key(|&other| (bin.abs_diff(other), other));
+    let row = nearest.and_then(|other| rows[cell(method, class, other)]).unwrap_or([9.0, 18.0, 27.0, 54.0, 108.0]);
+    let text: Vec<String> = row.iter().map(|knot| format!("{knot:.3}")).collect();
+    format!("[{}],", text.join(", "))
 }
 
 fn main() {
@@ -121,16 +133,9 @@ fn main() {
         println!("    [ // {method:?}");
         for class in 0..CLASSES {
             println!("        [");
-            for bin in 0..COUNTS.len() {
-                // A cell that no family reaches takes its nearest neighbour; where there is none, nothing is found.
-                let nearest = (0..COUNTS.len())
-                    .filter(|&other| rows[cell(method, class, other)].is_some())
-                    .min_by_key(|&other| (bin.abs_diff(other), other));
-                let row = nearest
-                    .and_then(|other| rows[cell(method, class, other)])
-                    .unwrap_or([9.0, 18.0, 27.0, 54.0, 108.0]);
-                let text: Vec<String> = row.iter().map(|knot| format!("{knot:.3}")).collect();
-                println!("            [{}],", text.join(", "));
+            let lines: Vec<String> = (0..COUNTS.len()).map(|bin| line(&rows, method, class, bin)).collect();
+            for pair in lines.chunks(2) {
+                println!("            {}", pair.join(" "));
             }
             println!("        ],");
         }

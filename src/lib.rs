@@ -17,11 +17,13 @@
 //! | [`corpus`] | makes labelled corpora and judges findings against labels |
 //! | [`cli`] | one file a command; printing and progress live here only |
 
+pub mod cli;
 pub mod corpus;
 pub mod detect;
 pub mod flow;
 pub mod intel;
 pub mod kernels;
+pub mod report;
 pub mod rollup;
 pub mod scan;
 pub mod source;

@@ -141,9 +141,9 @@ impl Tally {
 
 /// Cuts text for a message to 80 characters on one line, without control characters.
 pub(crate) fn shorten(text: &str) -> String {
-    let clean = text.trim().chars().map(|c| if c.is_control() { '\u{fffd}' } else { c });
+    let mut clean = text.trim().chars().map(|c| if c.is_control() { '\u{fffd}' } else { c });
     let mut short: String = clean.clone().take(80).collect();
-    if clean.skip(80).next().is_some() {
+    if clean.nth(80).is_some() {
         short.push('…');
     }
     short

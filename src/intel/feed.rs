@@ -1,11 +1,13 @@
 //! Reads one indicator feed: plain lists, CSV, Feodo Tracker, Spamhaus DROP. The format is seen from the content.
 
+use std::borrow::Cow;
 use std::path::Path;
 
 use serde::Deserialize;
 
 use super::error::{IntelError, Tally, Warning, WarningKind, shorten};
 use super::internal::InternalNetworks;
+use super::row::split_row;
 use crate::flow::Network;
 use crate::flow::time;
 
@@ -167,8 +169,8 @@ impl Columns {
         })
     }
 
-    fn entry(&self, record: &csv::StringRecord) -> Option<FeedEntry> {
-        let field = |at: Option<usize>| at.and_then(|at| record.get(at)).map(str::trim).filter(|text| !text.is_empty());
+    fn entry(&self, row: &[Cow<'_, str>]) -> Option<FeedEntry> {
+        let field = |at: Option<usize>| at.and_then(|at| row.get(at)).map(Cow::as_ref).filter(|text| !text.is_empty());
         let (network, port) = parse_indicator(field(Some(self.indicator))?)?;
         let mut entry = FeedEntry::new(network, port);
         if let Some(text) = field(self.port) {
@@ -271,7 +273,6 @@ impl Feed {
 
     fn read_csv(&mut self, text: &str, columns: &Columns) -> &'static str {
         let mut is_header = columns.has_header;
-        // Line by line: a stray quote may then spoil one row, never the rest of the file.
         for (at, line) in text.lines().enumerate() {
             if is_comment(line) {
                 continue;
@@ -279,10 +280,7 @@ impl Feed {
             if std::mem::take(&mut is_header) {
                 continue;
             }
-            let mut reader = csv::ReaderBuilder::new().has_headers(false).flexible(true).from_reader(line.as_bytes());
-            let mut record = csv::StringRecord::new();
-            let is_read = reader.read_record(&mut record).unwrap_or(false);
-            let entry = if is_read { columns.entry(&record) } else { None };
+            let entry = split_row(line).and_then(|row| columns.entry(&row));
             self.accept(at as u64 + 1, line, entry, EXPECTED_CSV);
         }
         EXPECTED_CSV

@@ -10,6 +10,7 @@ pub mod networks;
 pub mod ranges;
 
 mod error;
+mod row;
 
 pub use allow::{AllowEntry, AllowList};
 pub use error::{IntelError, Warning, WarningKind};

@@ -1,5 +1,6 @@
 //! Who owns an address: AWS's ip-ranges.json, CSV of networks, CSV of ranges with AS numbers.
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 use std::path::Path;
 
@@ -7,6 +8,7 @@ use serde::Deserialize;
 
 use super::error::{IntelError, Tally, Warning, WarningKind, read_text};
 use super::ranges::{Block, RangeMap};
+use super::row::split_row;
 use crate::flow::{Address, Network};
 
 /// The owner's name for all of ip-ranges.json.
@@ -211,25 +213,18 @@ impl Loader {
 
     fn read_csv(&mut self, text: &str, tally: &mut Tally) -> u64 {
         let mut tried = 0;
-        let mut record = csv::StringRecord::new();
         for (at, line) in text.lines().enumerate() {
             if line.trim().is_empty() || line.trim_start().starts_with('#') {
                 continue;
             }
-            // Line by line: a stray quote may then spoil one row, never the rest of the file.
-            let mut reader = csv::ReaderBuilder::new()
-                .has_headers(false)
-                .flexible(true)
-                .trim(csv::Trim::All)
-                .buffer_capacity(256)
-                .from_reader(line.as_bytes());
-            let is_row = reader.read_record(&mut record).unwrap_or(false);
+            let row = split_row(line);
             // A first row without any address is the header.
-            if tried == 0 && is_row && matches!(record.get(0), Some("cidr" | "network" | "prefix" | "start")) {
+            let first = row.as_ref().and_then(|row| row.first()).map(Cow::as_ref);
+            if tried == 0 && matches!(first, Some("cidr" | "network" | "prefix" | "start")) {
                 continue;
             }
             tried += 1;
-            if !is_row || self.add_record(&record).is_none() {
+            if row.and_then(|row| self.add_row(&row)).is_none() {
                 tally.add(WarningKind::Unreadable, at as u64 + 1, line, EXPECTED_CSV);
             }
         }
@@ -237,10 +232,10 @@ impl Loader {
     }
 
     /// Adds one CSV row; `None` when it is neither of the two forms.
-    fn add_record(&mut self, record: &csv::StringRecord) -> Option<()> {
-        let first = record.get(0)?;
-        let second = record.get(1).filter(|text| !text.is_empty())?;
-        let field = |at: usize| record.get(at).filter(|text| !text.is_empty());
+    fn add_row(&mut self, row: &[Cow<'_, str>]) -> Option<()> {
+        let first = row.first()?;
+        let second = row.get(1).filter(|text| !text.is_empty())?;
+        let field = |at: usize| row.get(at).map(Cow::as_ref).filter(|text| !text.is_empty());
         if let Some(last) = Address::parse(second.as_bytes()) {
             let asn: u32 = field(2)?.trim_start_matches("AS").parse().ok()?;
             let owner = field(3).map_or_else(|| format!("AS{asn}"), str::to_owned);

@@ -134,15 +134,13 @@ pub fn tests(starts_s: &[i64], window_s: u32) -> Option<Tests> {
     let mut chosen = (single, beats);
     if let Some(scale) = burst_scale(&plain, unit_s) {
         let merged = coalesce(starts_s, scale);
-        if let Some(beats) = trim_gaps(&distances(&merged)) {
-            if fine(&beats)
-                && let Some(found) = regularity::regularity(&beats.capped_s, unit)
-            {
-                evidence.push((Method::Coalesced, class_of(&beats, unit_s), found.count, found.evidence));
-                if shape.is_none_or(|shape| found.shape > shape) {
-                    shape = Some(found.shape);
-                    chosen = (merged, beats);
-                }
+        if let Some(beats) = trim_gaps(&distances(&merged)).filter(fine)
+            && let Some(found) = regularity::regularity(&beats.capped_s, unit)
+        {
+            evidence.push((Method::Coalesced, class_of(&beats, unit_s), found.count, found.evidence));
+            if shape.is_none_or(|shape| found.shape > shape) {
+                shape = Some(found.shape);
+                chosen = (merged, beats);
             }
         }
     }
@@ -241,7 +239,7 @@ fn score(depth: f64, coverage: f64, jitter_ratio: f64, sizes: &[(u16, u32)]) -> 
 }
 
 #[cfg(test)]
-mod unit_tests {
+mod tests {
     use super::*;
     use crate::kernels::simulation::{Benign, Draws, Implant};
     use proptest::prelude::*;
@@ -287,7 +285,7 @@ mod unit_tests {
             ("daily +20 %", sleeping(DAY_S, 1.2 * DAY_S), 30.0, 1),
             ("working hours", Implant { working_hours: true, ..sleeping(300.0, 360.0) }, 1.0, 1),
             ("three connections", Implant { connections: 3, ..sleeping(300.0, 450.0) }, 1.0, 1),
-            ("one of four destinations", Implant { dropped: 0.75, ..sleeping(300.0, 360.0) }, 2.0, 1),
+            ("one of four destinations", Implant { dropped: 0.75, ..sleeping(300.0, 330.0) }, 2.0, 1),
             ("60 s windows", Implant { dropped: 0.2, ..sleeping(300.0, 450.0) }, 1.0, 60),
             ("600 s windows, ten a window", sleeping(60.0, 90.0), 1.0, 600),
         ] {

@@ -24,8 +24,8 @@ pub struct Clock {
 
 /// Tests the anchors for sorted check-ins whose period is about `period_s`, known to `unit_s` seconds.
 ///
-/// An anchor is tried when it spans at least eight units, is at most four periods long (else any regular train would
-/// leave marks) or a quarter of the period or shorter counts too, and the train covers at least four turns of it.
+/// An anchor is tried when it spans at least eight units and at most one and a half periods (longer ones would only see
+/// that the train is regular), there are at least five check-ins, and they cover at least four turns of it.
 pub fn clock(check_ins_s: &[i64], period_s: f64, unit_s: i64) -> Clock {
     let none = Clock { period_s: None, p_value: 1.0 };
     let (Some(first), Some(last)) = (check_ins_s.first(), check_ins_s.last()) else { return none };

@@ -179,7 +179,7 @@ mod tests {
     fn too_little_is_not_scored() {
         assert_eq!(rita_score(&[1, 2, 3], &[], 0, 86_400), None);
         assert_eq!(rita_score(&[1, 1, 1, 2, 3], &[], 0, 86_400), None);
-        assert_eq!(longest_run(&std::array::from_fn(|at| u64::from(at < 3 || at > 20))), 6);
+        assert_eq!(longest_run(&std::array::from_fn(|at| u64::from(!(3..=20).contains(&at)))), 6);
     }
 
     #[test]

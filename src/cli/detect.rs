@@ -1,0 +1,436 @@
+//! `flowsift detect`: from flow logs to findings.
+
+use super::exit::{Exit, Failure};
+use super::global::Global;
+use super::progress::Bar;
+use crate::detect::{self, Finding, Severity, WindowOptions};
+use crate::flow::Network;
+use crate::flow::time::{DAY_S, HOUR_S, parse_duration_s, parse_time};
+use crate::intel::{AllowList, Indicators, InternalNetworks, Networks, Warning};
+use crate::report::{
+    Baseline, BaselineKind, ObjectCounts, SkippedObject, StageTime, Summary, TableOptions, write_jsonl,
+    write_parquet, write_table,
+};
+use crate::rollup::RollupOptions;
+use crate::rollup::derive::{Derived, HostFacts, derive};
+use crate::scan::fetch::FetchOptions;
+use crate::source::{PutMode, Source, Store, TimeRange, Unit, units};
+use crate::state::{GatherOptions, Gathered, KeptHours, gather, settings_hash};
+use arrow::array::{Array, AsArray, RecordBatch};
+use clap::{Args, ValueEnum};
+use std::collections::HashMap;
+use std::io::{IsTerminal, Write};
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Instant;
+
+/// Find beacons and bulk egress in flow logs, with evidence
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:\n  flowsift detect datasets/demo\n  \
+    flowsift detect s3://flow-logs/AWSLogs --from 24h --state s3://findings/state --indicators feodo.csv --out s3://findings/today")]
+pub(super) struct DetectArgs {
+    /// s3://bucket/prefix, folder, file or glob; AWSLogs/ is found anywhere below
+    #[arg(required = true, value_name = "SOURCE")]
+    sources: Vec<String>,
+    /// Begin of the window judged: RFC 3339, a date, or relative such as 24h [default: all there is]
+    #[arg(long, value_name = "T")]
+    from: Option<String>,
+    /// End of the window [default: the end of the logs]
+    #[arg(long, value_name = "T")]
+    to: Option<String>,
+    /// History before the window to learn what is normal from
+    #[arg(long, value_name = "D", default_value = "14d")]
+    baseline: String,
+    /// Folder or s3:// URL that keeps hours between runs: unchanged partitions are not read again
+    #[arg(long, value_name = "URL")]
+    state: Option<String>,
+    /// Feed of bad addresses: list, CIDR list, Feodo CSV; may be given several times
+    #[arg(long, value_name = "FILE")]
+    indicators: Vec<PathBuf>,
+    /// Owners of networks: AWS ip-ranges.json or CSV; may be given several times
+    #[arg(long, value_name = "FILE")]
+    networks: Vec<PathBuf>,
+    /// Monitored network; may be given several times [default: RFC 1918, 100.64.0.0/10, fc00::/7]
+    #[arg(long, value_name = "CIDR")]
+    internal: Vec<Network>,
+    /// What is known to be fine: findings are lowered with the reason; may be given several times
+    #[arg(long, value_name = "FILE")]
+    allow: Vec<PathBuf>,
+    /// Folder of further detections (*.sql); one of a built-in's name replaces it
+    #[arg(long, value_name = "DIR")]
+    detections: Option<PathBuf>,
+    /// Folder or s3:// URL for findings.jsonl, findings.parquet and summary.json
+    #[arg(long, value_name = "DIR|URL")]
+    out: Option<String>,
+    /// Format on stdout [default: table on a terminal, jsonl in a pipe]
+    #[arg(long, value_enum, value_name = "FORMAT")]
+    format: Option<Format>,
+    /// Leave out findings below this severity
+    #[arg(long, value_name = "S", default_value_t = Severity::Low)]
+    min_severity: Severity,
+    /// End with exit code 4 when there are findings of this severity or above
+    #[arg(long, value_name = "S")]
+    fail_on: Option<Severity>,
+    /// Highest share of false findings among statistical ones
+    #[arg(long, value_name = "SHARE", default_value_t = 0.01)]
+    fdr: f64,
+    /// Rows of the table on a terminal; 0 for all
+    #[arg(long, value_name = "N", default_value_t = 50)]
+    limit: usize,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug, ValueEnum)]
+enum Format {
+    /// For people
+    Table,
+    /// One JSON object a line
+    Jsonl,
+    /// One Parquet file
+    Parquet,
+}
+
+/// Everything the options name, read and checked before any log is.
+struct Plan {
+    window: WindowOptions,
+    indicators: Indicators,
+    networks: Networks,
+    allow: AllowList,
+    internal: InternalNetworks,
+    internal_text: Vec<String>,
+    detections: Vec<detect::Detection>,
+}
+
+/// Times of the stages of a run.
+struct Clock {
+    begun: Instant,
+    stage: Instant,
+    stages: Vec<StageTime>,
+}
+
+impl Clock {
+    fn start() -> Self {
+        Self { begun: Instant::now(), stage: Instant::now(), stages: Vec::new() }
+    }
+
+    fn end_of(&mut self, stage: &str) {
+        let seconds = self.stage.elapsed().as_secs_f64();
+        self.stages.push(StageTime { stage: stage.to_owned(), seconds });
+        self.stage = Instant::now();
+    }
+}
+
+pub(super) fn run(global: &Global, args: &DetectArgs) -> Result<Exit, Failure> {
+    let stdout_terminal = std::io::stdout().is_terminal();
+    let format = args.format.unwrap_or(if stdout_terminal { Format::Table } else { Format::Jsonl });
+    if format == Format::Parquet && stdout_terminal {
+        return Err(Failure::usage("--format parquet writes binary data: redirect stdout to a file, or use --out"));
+    }
+    if !(args.fdr > 0.0 && args.fdr < 1.0) {
+        return Err(Failure::usage(format!("--fdr {}: expected a share between 0 and 1, such as 0.01", args.fdr)));
+    }
+    let plan = plan(args)?;
+    let runtime = global.start_threads()?;
+    let mut clock = Clock::start();
+    let options = global.source_options();
+    let out = match &args.out {
+        Some(url) => Some(runtime.block_on(Store::open(url, &options)).map_err(Failure::failed)?),
+        None => None,
+    };
+    let settings = settings_hash(plan.internal_text.iter().map(String::as_str));
+    let kept = match &args.state {
+        Some(url) => {
+            let store = runtime.block_on(Store::open(url, &options)).map_err(Failure::failed)?;
+            Some(KeptHours::new(store, settings))
+        }
+        None => None,
+    };
+    let source = runtime.block_on(Source::open(&args.sources, &options)).map_err(Failure::failed)?;
+    let range = listing_range(&plan.window, kept.is_some());
+    let listing = runtime.block_on(source.list(&range)).map_err(Failure::failed)?;
+    let listed = listing.objects.len() as u64;
+    let pruned = listing.pruned_objects;
+    let units = units(listing.objects);
+    clock.end_of("list");
+
+    let bar = Bar::new(global, listed, units.iter().map(Unit::bytes).sum());
+    let unbounded = RollupOptions::default();
+    let bounded = RollupOptions { from_s: plan.window.earliest_s(), to_s: plan.window.to_s };
+    let gather_options = GatherOptions {
+        threads: global.threads(),
+        rollup: if kept.is_some() { unbounded } else { bounded },
+        fetch: FetchOptions::default(),
+    };
+    let is_internal = |address| plan.internal.contains(address);
+    let gathered =
+        gather(runtime.handle(), &source.reader(), &units, kept.as_ref(), &gather_options, &is_internal, &bar);
+    bar.clear();
+    let gathered = gathered.map_err(Failure::failed)?;
+    clock.end_of("scan and rollup");
+
+    let (first_hour_s, last_hour_s) = hours_of(&gathered).unwrap_or((0, 0));
+    let (window, kind) = detect::choose_window(&plan.window, first_hour_s, last_hour_s);
+    let facts = host_facts(&gathered.coverage);
+    let derived = derive(&gathered.pair_hours, &window, &is_internal, &|name| facts.get(name).cloned())
+        .map_err(Failure::failed)?;
+    clock.end_of("baselines");
+
+    let context = detect::Context {
+        window,
+        fdr: args.fdr,
+        indicators: Arc::new(plan.indicators),
+        networks: Arc::new(plan.networks),
+        allow: &plan.allow,
+        coverage: &gathered.coverage,
+        host_facts: &facts,
+        threads: global.threads(),
+    };
+    let outcome =
+        runtime.block_on(detect::detect(&plan.detections, &derived, &context)).map_err(Failure::failed)?;
+    clock.end_of("detections");
+
+    let shown: Vec<Finding> =
+        outcome.findings.iter().filter(|finding| finding.severity >= args.min_severity).cloned().collect();
+    if let Some(store) = &out {
+        write_files(&runtime, store, &shown)?;
+    }
+    write_findings(&shown, format, args, stdout_terminal)?;
+    clock.end_of("report");
+
+    let mut summary = summarise(args, global, &gathered, &derived, &outcome, &clock);
+    summary.objects.listed = listed;
+    summary.objects.pruned = pruned;
+    summary.window_start_s = window.from_s;
+    summary.window_end_s = window.to_s;
+    summary.baseline = Baseline {
+        kind: match kind {
+            detect::BaselineKind::Itself => BaselineKind::Window,
+            _ if kept.is_some() => BaselineKind::History,
+            _ => BaselineKind::BeforeFrom,
+        },
+        from_s: window.baseline_from_s,
+        to_s: if window.has_history() { window.from_s } else { window.to_s },
+    };
+    summary.coverage_share = coverage_share(&gathered.coverage, window.from_s, window.to_s);
+    if let Some(store) = &out {
+        let mut json = Vec::new();
+        summary.write_json(&mut json)?;
+        let put = store.put("summary.json", json.into(), PutMode::Overwrite);
+        runtime.block_on(put).map_err(Failure::failed)?;
+    }
+    if !global.is_quiet() {
+        summary.write_text(std::io::stderr().lock())?;
+    }
+    let alarming = args.fail_on.is_some_and(|least| outcome.findings.iter().any(|f| f.severity >= least));
+    Ok(match (alarming, gathered.skipped.is_empty()) {
+        (true, _) => Exit::Findings,
+        (false, false) => Exit::Partial,
+        (false, true) => Exit::Done,
+    })
+}
+
+fn plan(args: &DetectArgs) -> Result<Plan, Failure> {
+    let now_s = chrono::Utc::now().timestamp();
+    let time = |name: &str, text: &Option<String>| -> Result<Option<i64>, Failure> {
+        let parsed = text.as_deref().map(|text| parse_time(text, now_s)).transpose();
+        parsed.map_err(|error| Failure::usage(format!("--{name}: {error}")))
+    };
+    let (from_s, to_s) = (time("from", &args.from)?, time("to", &args.to)?);
+    if let (Some(from_s), Some(to_s)) = (from_s, to_s)
+        && from_s >= to_s
+    {
+        return Err(Failure::usage("--from must be before --to"));
+    }
+    let baseline_s =
+        parse_duration_s(&args.baseline).map_err(|error| Failure::usage(format!("--baseline: {error}")))?;
+    let indicators = Indicators::load(&args.indicators).map_err(Failure::usage)?;
+    let networks = Networks::load(&args.networks).map_err(Failure::usage)?;
+    let allow = AllowList::load(&args.allow).map_err(Failure::usage)?;
+    warn(indicators.warnings())?;
+    warn(networks.warnings())?;
+    warn(&allow.expired(now_s))?;
+    let (internal, internal_text) = if args.internal.is_empty() {
+        (InternalNetworks::default(), vec!["default".to_owned()])
+    } else {
+        let mut text: Vec<String> = args.internal.iter().map(Network::to_string).collect();
+        text.sort_unstable();
+        (InternalNetworks::new(&args.internal), text)
+    };
+    let mut detections = detect::built_in().map_err(Failure::failed)?;
+    if let Some(folder) = &args.detections {
+        for own in detect::from_folder(folder).map_err(Failure::usage)? {
+            detections.retain(|detection| detection.name != own.name);
+            detections.push(own);
+        }
+        detections.sort_by(|a, b| a.name.cmp(&b.name));
+    }
+    if let Some(unknown) = allow.detections().iter().find(|name| !detections.iter().any(|d| d.name == **name)) {
+        let known: Vec<&str> = detections.iter().map(|d| d.name.as_str()).collect();
+        return Err(Failure::usage(format!("--allow: no detection `{unknown}`; known are {}", known.join(", "))));
+    }
+    let window = WindowOptions { from_s, to_s, baseline_s };
+    Ok(Plan { window, indicators, networks, allow, internal, internal_text, detections })
+}
+
+fn warn(warnings: &[Warning]) -> Result<(), Failure> {
+    let mut err = std::io::stderr().lock();
+    warnings.iter().try_for_each(|warning| writeln!(err, "warning: {warning}"))?;
+    Ok(())
+}
+
+/// The time range to list. Kept hours need whole partitions, so their range is widened to whole days.
+fn listing_range(window: &WindowOptions, keeps: bool) -> TimeRange {
+    let (from_s, to_s) = (window.earliest_s(), window.to_s);
+    if !keeps {
+        return TimeRange { from_s, to_s };
+    }
+    let day = |second: i64| second.div_euclid(DAY_S) * DAY_S;
+    TimeRange { from_s: from_s.map(day), to_s: to_s.map(|to_s| day(to_s + DAY_S - 1)) }
+}
+
+/// First and last hour of the data.
+fn hours_of(gathered: &Gathered) -> Option<(i64, i64)> {
+    let hours = |table: &RecordBatch| -> Option<(i64, i64)> {
+        let hours = table["hour"].as_primitive::<arrow::datatypes::TimestampSecondType>();
+        Some((arrow::compute::min(hours)?, arrow::compute::max(hours)?))
+    };
+    // Pairs first: a lone NODATA record outside the time range makes no window.
+    let of_pairs = gathered.pair_hours.iter().filter_map(|table| hours(table.batch()));
+    let of_coverage = gathered.coverage.iter().filter_map(hours);
+    let widest = |spans: Vec<(i64, i64)>| {
+        Some((spans.iter().map(|span| span.0).min()?, spans.iter().map(|span| span.1).max()?))
+    };
+    widest(of_pairs.collect()).or_else(|| widest(of_coverage.collect()))
+}
+
+/// What `coverage` knows of each ENI; the last hour's word counts.
+fn host_facts(coverage: &[RecordBatch]) -> HashMap<String, HostFacts> {
+    let mut facts = HashMap::new();
+    for table in coverage {
+        let column = |name: &str| table[name].as_string::<i32>();
+        let (names, instances, vpcs, subnets) =
+            (column("interface_id"), column("instance_id"), column("vpc_id"), column("subnet_id"));
+        for row in 0..table.num_rows() {
+            if names.is_null(row) || facts.contains_key(names.value(row)) {
+                continue;
+            }
+            let text = |array: &arrow::array::StringArray| (!array.is_null(row)).then(|| array.value(row).to_owned());
+            let fact =
+                HostFacts { instance_id: text(instances), vpc_id: text(vpcs), subnet_id: text(subnets) };
+            facts.insert(names.value(row).to_owned(), fact);
+        }
+    }
+    facts
+}
+
+/// Share of ENI-hours of the window with data, less what AWS lost; `None` when no ENI is named.
+fn coverage_share(coverage: &[RecordBatch], from_s: i64, to_s: i64) -> Option<f64> {
+    let mut covered_s = 0i64;
+    let mut seen: HashMap<&str, i64> = HashMap::new();
+    for table in coverage {
+        let names = table["interface_id"].as_string::<i32>();
+        let hours = table["hour"].as_primitive::<arrow::datatypes::TimestampSecondType>();
+        let lost = table["skipdata_s"].as_primitive::<arrow::datatypes::UInt32Type>();
+        for row in 0..table.num_rows() {
+            if !names.is_null(row) && (from_s..to_s).contains(&hours.value(row)) {
+                // An hour may be split over two units; it is still one hour.
+                let hour = seen.entry(names.value(row)).or_insert(i64::MIN);
+                covered_s += if *hour == hours.value(row) { 0 } else { HOUR_S };
+                covered_s -= i64::from(lost.value(row));
+                *hour = hours.value(row);
+            }
+        }
+    }
+    let whole_s = seen.len() as i64 * (to_s - from_s);
+    (whole_s > 0).then(|| (covered_s as f64 / whole_s as f64).clamp(0.0, 1.0))
+}
+
+fn write_files(runtime: &tokio::runtime::Runtime, store: &Store, findings: &[Finding]) -> Result<(), Failure> {
+    let (mut jsonl, mut parquet) = (Vec::new(), Vec::new());
+    write_jsonl(&mut jsonl, findings)?;
+    write_parquet(&mut parquet, findings)?;
+    for (name, bytes) in [("findings.jsonl", jsonl), ("findings.parquet", parquet)] {
+        runtime.block_on(store.put(name, bytes.into(), PutMode::Overwrite)).map_err(Failure::failed)?;
+    }
+    Ok(())
+}
+
+fn write_findings(findings: &[Finding], format: Format, args: &DetectArgs, terminal: bool) -> Result<(), Failure> {
+    let stdout = std::io::stdout();
+    match format {
+        Format::Jsonl => write_jsonl(std::io::BufWriter::new(stdout.lock()), findings)?,
+        Format::Parquet => write_parquet(stdout, findings)?,
+        Format::Table => {
+            let width = if terminal { terminal_width() } else { TableOptions::default().width };
+            let color = terminal && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
+            let limit = (args.limit > 0).then_some(args.limit);
+            write_table(stdout.lock(), findings, &TableOptions { width, color, limit, explained: 5 })?;
+        }
+    }
+    Ok(())
+}
+
+/// Columns of the terminal on stdout.
+fn terminal_width() -> usize {
+    match console::Term::stdout().size_checked() {
+        Some((_, columns)) if columns >= 40 => usize::from(columns),
+        _ => TableOptions::default().width,
+    }
+}
+
+fn summarise(
+    args: &DetectArgs,
+    global: &Global,
+    gathered: &Gathered,
+    derived: &Derived,
+    outcome: &detect::Outcome,
+    clock: &Clock,
+) -> Summary {
+    let total_seconds = clock.begun.elapsed().as_secs_f64();
+    let scan_seconds = clock.stages.iter().take(2).map(|stage| stage.seconds).sum::<f64>();
+    let mut summary = Summary {
+        flowsift_version: env!("CARGO_PKG_VERSION").to_owned(),
+        sources: args.sources.clone(),
+        objects: ObjectCounts {
+            read: gathered.objects_read,
+            reused: gathered.objects_reused,
+            skipped: gathered.skipped.len() as u64,
+            ..ObjectCounts::default()
+        },
+        skipped_objects: gathered
+            .skipped
+            .iter()
+            .map(|skipped| SkippedObject { object: skipped.object.clone(), reason: skipped.reason.clone() })
+            .collect(),
+        rows: gathered.counts.rows,
+        nodata_rows: gathered.counts.nodata,
+        skipdata_rows: gathered.counts.skipdata,
+        rejected_rows: gathered.counts.unusable,
+        bytes_read: gathered.bytes_read,
+        hosts: derived.hosts.num_rows() as u64,
+        pairs: derived.pairs.num_rows() as u64,
+        pair_hours: gathered.pair_hours.iter().map(|table| table.len() as u64).sum(),
+        destinations: derived.destinations.num_rows() as u64,
+        transit_records: gathered.counts.transit,
+        candidates_tested: outcome.candidates,
+        fdr: args.fdr,
+        expected_false_beacons: outcome.expected_false,
+        stages: clock.stages.clone(),
+        total_seconds,
+        rows_per_s: if scan_seconds > 0.0 { gathered.rows_read as f64 / total_seconds.max(1e-9) } else { 0.0 },
+        peak_memory_bytes: peak_memory_bytes(),
+        threads: global.threads() as u64,
+        ..Summary::default()
+    };
+    for finding in &outcome.findings {
+        *summary.findings_by_detection.entry(finding.detection.clone()).or_default() += 1;
+        *summary.findings_by_severity.entry(finding.severity).or_default() += 1;
+    }
+    summary
+}
+
+/// Most memory the process had at any time, where the system tells.
+fn peak_memory_bytes() -> Option<u64> {
+    let status = std::fs::read_to_string("/proc/self/status").ok()?;
+    let line = status.lines().find(|line| line.starts_with("VmHWM:"))?;
+    line.split_whitespace().nth(1)?.parse::<u64>().ok().map(|kilobytes| kilobytes * 1_024)
+}

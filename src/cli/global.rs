@@ -1,0 +1,118 @@
+//! Options of every command: threads, AWS identity, progress, verbosity.
+
+use super::exit::Failure;
+use crate::source::SourceOptions;
+use clap::{ArgAction, Args, ValueEnum};
+use std::path::PathBuf;
+use tokio::runtime::Runtime;
+use tracing_subscriber::EnvFilter;
+
+/// When to show progress.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, ValueEnum)]
+pub(super) enum When {
+    /// On a terminal.
+    Auto,
+    /// Always.
+    Always,
+    /// Never.
+    Never,
+}
+
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Global options")]
+pub(super) struct Global {
+    /// Threads for decoding and detection [default: all cores]
+    #[arg(long, global = true, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
+    threads: Option<u16>,
+    /// AWS profile for S3
+    #[arg(long, global = true, value_name = "NAME")]
+    profile: Option<String>,
+    /// AWS region of the bucket [default: from the environment, the profile or the bucket]
+    #[arg(long, global = true, value_name = "REGION")]
+    region: Option<String>,
+    /// S3 endpoint other than AWS's
+    #[arg(long, global = true, value_name = "URL")]
+    endpoint_url: Option<String>,
+    /// Do not sign S3 requests, for public buckets
+    #[arg(long, global = true)]
+    no_sign_request: bool,
+    /// Pay for requests to requester-pays buckets
+    #[arg(long, global = true)]
+    request_payer: bool,
+    /// TOML file with defaults: the table of a command holds its options, [global] those of all
+    #[arg(long, global = true, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// Show progress on stderr
+    #[arg(long, global = true, value_enum, default_value_t = When::Auto, value_name = "WHEN")]
+    progress: When,
+    /// Print no summary and no progress
+    #[arg(short, long, global = true)]
+    quiet: bool,
+    /// Say more; twice for everything
+    #[arg(short, long, global = true, action = ArgAction::Count)]
+    verbose: u8,
+}
+
+impl Global {
+    pub(super) fn threads(&self) -> usize {
+        let all = || std::thread::available_parallelism().map_or(1, usize::from);
+        self.threads.map_or_else(all, usize::from)
+    }
+
+    pub(super) fn is_quiet(&self) -> bool {
+        self.quiet
+    }
+
+    /// Tells whether a progress bar is wanted, given whether stderr is a terminal.
+    pub(super) fn shows_progress(&self, terminal: bool) -> bool {
+        match self.progress {
+            When::Always => true,
+            When::Never => false,
+            When::Auto => terminal && !self.quiet && self.verbose == 0,
+        }
+    }
+
+    pub(super) fn start_logging(&self) {
+        let level = match (self.quiet, self.verbose) {
+            (true, _) => "error",
+            (_, 0) => "flowsift=error",
+            (_, 1) => "flowsift=info,warn",
+            (_, _) => "flowsift=debug,info",
+        };
+        let filter = EnvFilter::try_from_env("FLOWSIFT_LOG").unwrap_or_else(|_| EnvFilter::new(level));
+        // A second start, as in tests, leaves the first in place.
+        let _ = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).try_init();
+    }
+
+    /// Sizes the pool of CPU work and starts the runtime of I/O; Ctrl-C ends the process with code 130.
+    pub(super) fn start_threads(&self) -> Result<Runtime, Failure> {
+        let threads = self.threads();
+        // Fails only when the pool exists already, as in tests.
+        let _ = rayon::ThreadPoolBuilder::new().num_threads(threads).build_global();
+        let runtime = tokio::runtime::Builder::new_multi_thread()
+            .worker_threads(threads.min(4))
+            .enable_all()
+            .thread_name("flowsift-io")
+            .build()
+            .map_err(Failure::failed)?;
+        runtime.spawn(async {
+            if tokio::signal::ctrl_c().await.is_ok() {
+                use std::io::Write;
+                let _ = writeln!(std::io::stderr(), "\ninterrupted");
+                std::process::exit(130);
+            }
+        });
+        Ok(runtime)
+    }
+
+    pub(super) fn source_options(&self) -> SourceOptions {
+        SourceOptions {
+            profile: self.profile.clone(),
+            region: self.region.clone(),
+            endpoint_url: self.endpoint_url.clone(),
+            no_sign_request: self.no_sign_request,
+            request_payer: self.request_payer,
+            ..SourceOptions::default()
+        }
+    }
+}

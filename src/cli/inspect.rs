@@ -1,0 +1,261 @@
+//! `flowsift inspect`: what a source holds, from listings and footers alone.
+
+use super::exit::{Exit, Failure};
+use super::global::Global;
+use crate::flow::schema::{FIELDS, REQUIRED, field_of};
+use crate::flow::time::{HOUR_S, parse_time, rfc3339};
+use crate::report::units::{bytes_text, count_text};
+use crate::source::{Layout, Object, Source, TimeRange};
+use clap::{Args, ValueEnum};
+use parquet::file::metadata::{ParquetMetaData, ParquetMetaDataReader};
+use serde::Serialize;
+use std::collections::{BTreeMap, BTreeSet};
+use std::io::Write;
+
+/// Show what a source holds: layouts, accounts, regions, hours, bytes, schema variants; reads no data
+#[derive(Debug, Args)]
+pub(super) struct InspectArgs {
+    /// s3://bucket/prefix, folder, file or glob
+    #[arg(required = true, value_name = "SOURCE")]
+    sources: Vec<String>,
+    /// Only objects that may hold records from this time on
+    #[arg(long, value_name = "T")]
+    from: Option<String>,
+    /// Only objects that may hold records before this time
+    #[arg(long, value_name = "T")]
+    to: Option<String>,
+    /// Footers read for each flow log: the first, the last and some between
+    #[arg(long, value_name = "N", default_value_t = 3)]
+    footers: usize,
+    /// Output format
+    #[arg(long, value_enum, default_value_t = Format::Table, value_name = "FORMAT")]
+    format: Format,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum Format {
+    Table,
+    Json,
+}
+
+/// What one place (account, region, layout) holds.
+#[derive(Debug, Default, Serialize)]
+struct Place {
+    layout: String,
+    account_id: Option<String>,
+    region: Option<String>,
+    objects: u64,
+    bytes: u64,
+    hours: u64,
+    from: Option<String>,
+    to: Option<String>,
+    flow_logs: BTreeSet<String>,
+    #[serde(skip)]
+    spans: BTreeSet<(i64, i64)>,
+}
+
+/// One schema as found in footers.
+#[derive(Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+struct Variant {
+    fields: usize,
+    version: u8,
+    missing: Vec<String>,
+    unknown: Vec<String>,
+    codec: String,
+    created_by: String,
+    types: BTreeMap<String, String>,
+}
+
+#[derive(Debug, Serialize)]
+struct Inspection {
+    objects: u64,
+    bytes: u64,
+    other_objects: u64,
+    places: Vec<Place>,
+    variants: Vec<(Variant, u64)>,
+    unreadable: Vec<String>,
+    rows_in_footers: u64,
+    footers_read: u64,
+}
+
+pub(super) fn run(global: &Global, args: &InspectArgs) -> Result<Exit, Failure> {
+    let runtime = global.start_threads()?;
+    let now_s = chrono::Utc::now().timestamp();
+    let time = |name: &str, text: &Option<String>| -> Result<Option<i64>, Failure> {
+        let parsed = text.as_deref().map(|text| parse_time(text, now_s)).transpose();
+        parsed.map_err(|error| Failure::usage(format!("--{name}: {error}")))
+    };
+    let range = TimeRange { from_s: time("from", &args.from)?, to_s: time("to", &args.to)? };
+    let found = runtime.block_on(inspect(global, args, range))?;
+    let mut out = std::io::stdout().lock();
+    match args.format {
+        Format::Json => {
+            let text = serde_json::to_string_pretty(&found).map_err(Failure::failed)?;
+            writeln!(out, "{text}")?;
+        }
+        Format::Table => write_table(&mut out, &found)?,
+    }
+    Ok(if found.unreadable.is_empty() { Exit::Done } else { Exit::Partial })
+}
+
+async fn inspect(global: &Global, args: &InspectArgs, range: TimeRange) -> Result<Inspection, Failure> {
+    let source = Source::open(&args.sources, &global.source_options()).await.map_err(Failure::failed)?;
+    let listing = source.list(&range).await.map_err(Failure::failed)?;
+    let mut places: BTreeMap<(Layout, Option<String>, Option<String>), Place> = BTreeMap::new();
+    let mut by_flow_log: BTreeMap<String, Vec<&Object>> = BTreeMap::new();
+    for object in &listing.objects {
+        let facts = &object.facts;
+        let (account, region) = (facts.account_id.as_deref(), facts.region.as_deref());
+        let key = (facts.layout, account.map(str::to_owned), region.map(str::to_owned));
+        let place = places.entry(key).or_default();
+        let hourly = facts.partition.is_some_and(|partition| partition.is_hour());
+        place.layout = match facts.layout {
+            Layout::Plain => format!("plain {}", if hourly { "hourly" } else { "daily" }),
+            Layout::Hive => format!("hive {}", if hourly { "hourly" } else { "daily" }),
+            Layout::Bare => "bare".to_owned(),
+        };
+        place.account_id = account.map(str::to_owned);
+        place.region = region.map(str::to_owned);
+        place.objects += 1;
+        place.bytes += object.size;
+        if let Some(partition) = facts.partition {
+            place.spans.insert((partition.from_s, partition.to_s));
+        }
+        let flow_log = facts.flow_log_id.as_deref().unwrap_or_else(|| object.folder());
+        place.flow_logs.extend(facts.flow_log_id.as_deref().map(str::to_owned));
+        by_flow_log.entry(flow_log.to_owned()).or_default().push(object);
+    }
+    for place in places.values_mut() {
+        place.hours = place.spans.iter().map(|(from, to)| ((to - from) / HOUR_S) as u64).sum();
+        place.from = place.spans.first().map(|span| rfc3339(span.0));
+        place.to = place.spans.last().map(|span| rfc3339(span.1));
+    }
+    let mut found = Inspection {
+        objects: listing.objects.len() as u64,
+        bytes: listing.objects.iter().map(|object| object.size).sum(),
+        other_objects: listing.other_objects,
+        places: places.into_values().collect(),
+        variants: Vec::new(),
+        unreadable: Vec::new(),
+        rows_in_footers: 0,
+        footers_read: 0,
+    };
+    let reader = source.reader();
+    let mut variants: BTreeMap<Variant, u64> = BTreeMap::new();
+    for objects in by_flow_log.values() {
+        let count = args.footers.min(objects.len());
+        let sample = (0..count).map(|at| if count == 1 { 0 } else { at * (objects.len() - 1) / (count - 1) });
+        for at in sample {
+            let object = objects[at];
+            match footer(&reader, object).await {
+                Ok(metadata) => {
+                    found.footers_read += 1;
+                    found.rows_in_footers += u64::try_from(metadata.file_metadata().num_rows()).unwrap_or(0);
+                    *variants.entry(variant(&metadata)).or_default() += 1;
+                }
+                Err(reason) => found.unreadable.push(reason),
+            }
+        }
+    }
+    found.variants = variants.into_iter().collect();
+    Ok(found)
+}
+
+async fn footer(reader: &crate::source::ObjectReader, object: &Object) -> Result<ParquetMetaData, String> {
+    let named = |problem: String| format!("{}: {problem}", object.url);
+    let mut length = 64 << 10;
+    loop {
+        let tail = reader.suffix(object, length).await.map_err(|error| error.to_string())?;
+        let mut parser = ParquetMetaDataReader::new();
+        match parser.try_parse_sized(&tail, object.size) {
+            Ok(()) => return parser.finish().map_err(|error| named(error.to_string())),
+            Err(parquet::errors::ParquetError::NeedMoreData(needed)) if needed as u64 > length => {
+                length = needed as u64;
+            }
+            Err(error) => return Err(named(error.to_string())),
+        }
+    }
+}
+
+fn variant(metadata: &ParquetMetaData) -> Variant {
+    let schema = metadata.file_metadata().schema_descr();
+    let mut types = BTreeMap::new();
+    let mut unknown = Vec::new();
+    let mut version = 0;
+    for column in schema.columns() {
+        let path = column.path().string();
+        match field_of(&path) {
+            Some((field, _)) => {
+                version = version.max(field.version());
+                types.insert(field.name().to_owned(), column.physical_type().to_string());
+            }
+            None => unknown.push(path),
+        }
+    }
+    let missing = REQUIRED.iter().filter(|field| !types.contains_key(field.name()));
+    let chunk = metadata.row_groups().first().and_then(|group| group.columns().first());
+    Variant {
+        fields: FIELDS.iter().filter(|field| types.contains_key(field.name())).count(),
+        version,
+        missing: missing.map(|field| field.name().to_owned()).collect(),
+        unknown,
+        codec: chunk.map_or("none".to_owned(), |chunk| chunk.compression().to_string()),
+        created_by: metadata.file_metadata().created_by().unwrap_or("unknown").to_owned(),
+        types,
+    }
+}
+
+fn write_table(out: &mut impl Write, found: &Inspection) -> Result<(), Failure> {
+    writeln!(
+        out,
+        "{} objects, {}{}",
+        count_text(found.objects),
+        bytes_text(found.bytes),
+        if found.other_objects > 0 { format!(", {} others not Parquet", found.other_objects) } else { String::new() }
+    )?;
+    let dash = |text: &Option<String>| text.clone().unwrap_or_else(|| "-".to_owned());
+    writeln!(
+        out,
+        "\n{:<13} {:<14} {:<14} {:>8} {:>9} {:>6}  {:<21} {:<21} FLOW LOGS",
+        "LAYOUT", "ACCOUNT", "REGION", "OBJECTS", "BYTES", "HOURS", "FROM", "TO"
+    )?;
+    for place in &found.places {
+        writeln!(
+            out,
+            "{:<13} {:<14} {:<14} {:>8} {:>9} {:>6}  {:<21} {:<21} {}",
+            place.layout,
+            dash(&place.account_id),
+            dash(&place.region),
+            count_text(place.objects),
+            bytes_text(place.bytes),
+            count_text(place.hours),
+            dash(&place.from),
+            dash(&place.to),
+            place.flow_logs.len(),
+        )?;
+    }
+    writeln!(out, "\n{} footers read, {} rows in them", found.footers_read, count_text(found.rows_in_footers))?;
+    for (variant, count) in &found.variants {
+        let numbers = ["protocol", "bytes", "start"];
+        let types = numbers.iter().filter_map(|name| Some(format!("{name} {}", variant.types.get(*name)?)));
+        writeln!(
+            out,
+            "{count:>4} × fields up to v{} ({} columns), {}, {}; by {}{}{}",
+            variant.version,
+            variant.fields,
+            variant.codec,
+            types.collect::<Vec<_>>().join(", "),
+            variant.created_by,
+            if variant.missing.is_empty() {
+                String::new()
+            } else {
+                format!("; NOT FLOW LOGS, without {}", variant.missing.join(", "))
+            },
+            if variant.unknown.is_empty() { String::new() } else { format!("; {} other columns", variant.unknown.len()) },
+        )?;
+    }
+    for reason in &found.unreadable {
+        writeln!(out, "unreadable: {reason}")?;
+    }
+    Ok(())
+}

@@ -1,0 +1,76 @@
+//! The command line: one file a command. Printing and progress live here and nowhere else.
+
+mod config;
+mod detect;
+mod evaluate;
+mod exit;
+mod generate;
+mod global;
+mod inspect;
+mod progress;
+mod shell;
+
+use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
+pub use exit::Exit;
+use exit::Failure;
+use global::Global;
+use std::ffi::OsString;
+
+/// Finds beaconing and bulk egress in AWS VPC Flow Logs kept as Parquet in S3 or on disk.
+#[derive(Debug, Parser)]
+#[command(
+    name = "flowsift",
+    version,
+    args_override_self = true,
+    after_help = "Exit codes: 0 done, 1 failed, 2 wrong usage, 3 done but some objects could not be read, \
+                  4 findings at or above --fail-on, 130 interrupted.\nstdout carries data only; all else goes to stderr."
+)]
+pub struct Cli {
+    #[command(flatten)]
+    global: Global,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    Detect(Box<detect::DetectArgs>),
+    Generate(Box<generate::GenerateArgs>),
+    Evaluate(evaluate::EvaluateArgs),
+    Inspect(inspect::InspectArgs),
+    Completions(shell::CompletionsArgs),
+    Man(shell::ManArgs),
+}
+
+/// Returns the definition of the command line, from which help, completions and man pages are made.
+pub fn definition() -> clap::Command {
+    Cli::command()
+}
+
+/// Runs the command line and tells how the process shall end.
+pub fn main(args: impl IntoIterator<Item = OsString>) -> Exit {
+    let args = match config::with_config(args.into_iter().collect()) {
+        Ok(args) => args,
+        Err(failure) => return failure.report(),
+    };
+    let parsed = Cli::command().try_get_matches_from(args).and_then(|matches| Cli::from_arg_matches(&matches));
+    let cli = match parsed {
+        Ok(cli) => cli,
+        Err(error) => {
+            let usage = error.use_stderr();
+            // A broken pipe while printing help is no failure.
+            let _ = error.print();
+            return if usage { Exit::Usage } else { Exit::Done };
+        }
+    };
+    cli.global.start_logging();
+    let result = match cli.command {
+        Command::Detect(args) => detect::run(&cli.global, &args),
+        Command::Generate(args) => generate::run(&cli.global, &args),
+        Command::Evaluate(args) => evaluate::run(&args),
+        Command::Inspect(args) => inspect::run(&cli.global, &args),
+        Command::Completions(args) => shell::completions(&args),
+        Command::Man(args) => shell::man(&args),
+    };
+    result.unwrap_or_else(Failure::report)
+}
