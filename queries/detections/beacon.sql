@@ -6,13 +6,14 @@
 -- discovery: p_value
 -- parameter min_connections = 6: connections in the window; pairs with fewer are not judged
 -- parameter few_hosts = 10: hosts with egress; with fewer, prevalence says nothing and severity ends at medium
--- parameter rare_share = 0.02: share of hosts; a remote met by no more (or by two hosts) is rare
+-- parameter rare_hosts = 5: hosts; a remote met by no more, and by no more than rare_share, is rare
+-- parameter rare_share = 0.02: share of hosts; never less than two hosts
 -- parameter common_share = 0.2: share of hosts; a remote met by at least so many is shared infrastructure
 WITH judged AS (
     SELECT
         *,
         beacon_statistics(starts, sizes, $window_from_s, $window_to_s, window_s) AS b,
-        prevalence_hosts <= greatest(2, $rare_share * $hosts) AS rare,
+        prevalence_hosts <= greatest(2, least($rare_hosts, $rare_share * $hosts)) AS rare,
         prevalence_share >= $common_share AND prevalence_hosts > 2 AS common
     FROM pairs
     WHERE connections >= $min_connections AND cardinality(starts) > 0 AND NOT local_scope AND NOT mirrored
@@ -20,6 +21,7 @@ WITH judged AS (
 placed AS (
     SELECT
         *,
+        b['clock_period_s'] IS NOT NULL AND b['period_s'] >= 60 AS keeps_clock,
         CASE
             WHEN port = 123 AND protocol = 17 THEN 'NTP keeps time by design'
             WHEN protocol IN (1, 58) THEN 'echo requests are monitoring'
@@ -39,9 +41,11 @@ SELECT
         WHEN role = 'server' THEN 'low'
         WHEN NOT external THEN 'low'
         WHEN $hosts < $few_hosts THEN CASE WHEN first_contact IS FALSE THEN 'low' ELSE 'medium' END
-        WHEN rare AND first_contact IS FALSE THEN 'medium'
-        WHEN rare AND b['clock_period_s'] IS NOT NULL AND b['period_s'] >= 60 THEN 'medium'
-        WHEN rare THEN 'high'
+        -- Implants sleep after their work, so they drift; what keeps the wall clock was scheduled.
+        WHEN rare AND keeps_clock THEN CASE WHEN first_contact THEN 'medium' ELSE 'low' END
+        WHEN rare THEN CASE WHEN first_contact IS FALSE THEN 'medium' ELSE 'high' END
+        -- Uncommon: many hosts at once that were all silent before the window may be an outbreak.
+        WHEN first_contact AND NOT keeps_clock THEN 'medium'
         ELSE 'low'
     END AS severity,
     b['score'] AS score,
@@ -78,7 +82,7 @@ SELECT
         CASE WHEN first_contact THEN ', never seen before the window' ELSE '' END,
         '.',
         CASE WHEN lowered_because IS NOT NULL THEN concat(' Lowered: ', lowered_because, '.') ELSE '' END,
-        CASE WHEN lowered_because IS NULL AND b['clock_period_s'] IS NOT NULL AND b['period_s'] >= 60
+        CASE WHEN lowered_because IS NULL AND keeps_clock
             THEN ' It keeps the wall clock, as scheduled jobs do.' ELSE '' END
     ) AS explanation
 FROM placed

@@ -7,7 +7,9 @@
 -- parameter min_z = 5: robust z of ln(1 + bytes) above which an hour is beyond habit
 -- parameter min_baseline_hours = 6: hours with egress that a habit needs; hosts with fewer are judged by the floor alone
 -- parameter few_hosts = 10: hosts with egress; with fewer, prevalence says nothing and severity ends at medium
--- parameter rare_share = 0.02: share of hosts; a remote met by no more (or by two hosts) is rare
+-- parameter high_bytes = 1000000000: bytes out in an hour to a rare remote from which severity is high
+-- parameter rare_hosts = 5: hosts; a remote met by no more, and by no more than rare_share, is rare
+-- parameter rare_share = 0.02: share of hosts; never less than two hosts
 WITH hours AS (
     SELECT
         *,
@@ -34,7 +36,9 @@ SELECT
         WHEN t.bytes_out < t.bytes_in THEN 'informational'
         WHEN t.aws_service IS NOT NULL AND t.aws_service NOT IN ('EC2', 'AMAZON') THEN 'low'
         WHEN $hosts < $few_hosts THEN 'medium'
-        WHEN t.prevalence_hosts > greatest(2, $rare_share * $hosts) THEN 'low'
+        WHEN t.prevalence_hosts > greatest(2, least($rare_hosts, $rare_share * $hosts)) THEN 'low'
+        -- Without history a busy host's rare remote may be its own supplier: volume must speak for itself.
+        WHEN h.bytes_out < $high_bytes THEN CASE WHEN t.first_contact THEN 'medium' ELSE 'low' END
         WHEN t.first_contact IS FALSE THEN 'medium'
         ELSE 'high'
     END AS severity,
@@ -66,7 +70,7 @@ SELECT
         '.',
         CASE WHEN t.bytes_out < t.bytes_in THEN ' Lowered: that remote sent more than it got.'
             WHEN t.aws_service IS NOT NULL AND t.aws_service NOT IN ('EC2', 'AMAZON') THEN concat(' Lowered: the remote is AWS ', t.aws_service, '.')
-            WHEN $hosts >= $few_hosts AND t.prevalence_hosts > greatest(2, $rare_share * $hosts) THEN ' Lowered: many hosts share that remote.' ELSE '' END
+            WHEN $hosts >= $few_hosts AND t.prevalence_hosts > greatest(2, least($rare_hosts, $rare_share * $hosts)) THEN ' Lowered: many hosts share that remote.' ELSE '' END
     ) AS explanation
 FROM beyond h
 JOIN takers t ON t.account_id = h.account_id AND t.host = h.host AND t.nth = 1

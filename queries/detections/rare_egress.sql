@@ -4,16 +4,21 @@
 -- about: is what counts, so neither splitting over many addresses nor a slow drip hides it. Only remotes that got
 -- about: more than they sent are added: downloads are no exfiltration.
 -- parameter floor_bytes = 100000000: bytes to rare remotes in the window; less is never reported
--- parameter high_bytes = 400000000: bytes from which severity is high
+-- parameter high_bytes = 1000000000: bytes from which severity is high
+-- parameter drip_hours = 8: hours; a remote fed evenly over at least so many is a drip, high from floor_bytes on
+-- parameter drip_evenness = 3: the fullest hour of a drip holds at most so many times its mean hour
 -- parameter upload_ratio = 2: a remote counts when it got at least so many times the bytes it sent
--- parameter min_z = 5: robust z of ln(1 + bytes) against the other hosts' sums
 -- parameter few_hosts = 10: hosts with egress; with fewer there is nobody to compare with, and severity ends at medium
--- parameter rare_share = 0.02: share of hosts; a remote met by no more (or by two hosts) is rare
+-- parameter rare_hosts = 5: hosts; a remote met by no more, and by no more than rare_share, is rare
+-- parameter rare_share = 0.02: share of hosts; never less than two hosts
 WITH rare AS (
-    SELECT *
+    SELECT
+        *,
+        active_hours >= $drip_hours AND bytes_out >= $floor_bytes AND prevalence_hosts <= 2
+            AND max_hour_bytes_out * active_hours <= $drip_evenness * bytes_out AS drip
     FROM pairs
     WHERE external AND role = 'client'
-        AND (prevalence_hosts <= greatest(2, $rare_share * $hosts) OR first_contact)
+        AND (prevalence_hosts <= greatest(2, least($rare_hosts, $rare_share * $hosts)) OR first_contact)
         AND bytes_out >= $upload_ratio * bytes_in
         AND (aws_service IS NULL OR aws_service IN ('EC2', 'AMAZON'))
         AND (first_contact IS NOT FALSE OR bytes_out > 2 * baseline_bytes_out)
@@ -31,20 +36,18 @@ sums AS (
         max(active_hours) AS active_hours,
         min(first_seen) AS first_seen,
         max(last_seen) AS last_seen,
-        bool_or(first_contact) AS first_contact
+        bool_or(first_contact) AS first_contact,
+        bool_or(drip) AS drip
     FROM rare
     GROUP BY account_id, region, host
 ),
-peers AS (
-    SELECT h.account_id, h.host, coalesce(s.bytes_out, 0) AS bytes_out
-    FROM hosts h LEFT JOIN sums s ON s.account_id = h.account_id AND s.region = h.region AND s.host = h.host
-),
+-- Most hosts send nothing to rare remotes, so those that do are each other's measure.
 centre AS (
-    SELECT median(ln(1 + CAST(bytes_out AS DOUBLE))) AS median_ln FROM peers
+    SELECT median(ln(1 + CAST(bytes_out AS DOUBLE))) AS median_ln FROM sums
 ),
 spread AS (
-    SELECT max(c.median_ln) AS median_ln, median(abs(ln(1 + CAST(p.bytes_out AS DOUBLE)) - c.median_ln)) AS mad_ln
-    FROM peers p CROSS JOIN centre c
+    SELECT max(c.median_ln) AS median_ln, median(abs(ln(1 + CAST(s.bytes_out AS DOUBLE)) - c.median_ln)) AS mad_ln
+    FROM sums s CROSS JOIN centre c
 ),
 scored AS (
     SELECT s.*, robust_z(ln(1 + CAST(s.bytes_out AS DOUBLE)), c.median_ln, c.mad_ln) AS z, exp(c.median_ln) - 1 AS peer_median_bytes
@@ -56,12 +59,12 @@ tops AS (
 )
 SELECT
     CASE
-        WHEN $hosts < $few_hosts THEN CASE WHEN s.bytes_out >= $high_bytes THEN 'medium' ELSE 'low' END
-        WHEN s.bytes_out >= $high_bytes AND s.z >= $min_z THEN 'high'
-        WHEN s.z >= $min_z THEN 'medium'
+        WHEN $hosts < $few_hosts THEN CASE WHEN s.bytes_out >= $high_bytes OR s.drip THEN 'medium' ELSE 'low' END
+        WHEN s.bytes_out >= $high_bytes OR s.drip THEN 'high'
+        WHEN s.first_contact THEN 'medium'
         ELSE 'low'
     END AS severity,
-    least(1.0, 0.4 + ln(CAST(s.bytes_out AS DOUBLE) / $floor_bytes) / 10 + least(s.z, 20) / 100) AS score,
+    least(1.0, 0.4 + ln(CAST(s.bytes_out AS DOUBLE) / $floor_bytes) / 10 + least(greatest(s.z, 0), 20) / 50) AS score,
     s.account_id, s.region, s.host,
     CASE WHEN 10 * s.top_bytes_out >= 9 * s.bytes_out THEN r.remote END AS remote,
     CASE WHEN 10 * s.top_bytes_out >= 9 * s.bytes_out THEN r.port END AS port,
@@ -69,7 +72,7 @@ SELECT
     'client' AS role,
     r.interface_id,
     s.first_seen, s.last_seen,
-    s.bytes_out, s.bytes_in, s.remotes, s.active_hours,
+    s.bytes_out, s.bytes_in, s.remotes AS destinations, s.active_hours, s.drip,
     s.z AS robust_z,
     CAST(s.peer_median_bytes AS BIGINT) AS peer_median_bytes,
     t.top_remotes,
@@ -80,7 +83,8 @@ SELECT
         ip(s.host), ' sent ', human_bytes(s.bytes_out), ' to ', CAST(s.remotes AS VARCHAR),
         CASE WHEN s.remotes = 1 THEN ' rare remote' ELSE ' rare remotes' END,
         ' and got ', human_bytes(s.bytes_in), ' back; most went to ', ip(r.remote), ' port ', CAST(r.port AS VARCHAR),
-        CASE WHEN $hosts >= $few_hosts THEN concat('; the median host sent ', human_bytes(s.peer_median_bytes), ' to such remotes') ELSE '' END, '.'
+        CASE WHEN $hosts >= $few_hosts THEN concat('; hosts that use such remotes sent ', human_bytes(s.peer_median_bytes), ' in the median') ELSE '' END,
+        CASE WHEN s.drip THEN concat('; it flows evenly over ', CAST(s.active_hours AS VARCHAR), ' hours') ELSE '' END, '.'
     ) AS explanation
 FROM scored s
 JOIN ranked r ON r.account_id = s.account_id AND r.host = s.host AND r.nth = 1
