@@ -4,7 +4,7 @@ use super::exit::{Exit, Failure};
 use super::global::Global;
 use crate::corpus::{Codec, GenerateOptions, Layout, PageVersion, Partition, generate, parse_attacks};
 use crate::flow::time::parse_time;
-use crate::report::units::{bytes_text, count_text};
+use crate::flow::units::{bytes_text, count_text};
 use clap::{Args, ValueEnum};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use std::io::{IsTerminal, Write};

@@ -4,7 +4,7 @@ use super::exit::{Exit, Failure};
 use super::global::Global;
 use crate::flow::schema::{FIELDS, REQUIRED, field_of};
 use crate::flow::time::{HOUR_S, parse_time, rfc3339};
-use crate::report::units::{bytes_text, count_text};
+use crate::flow::units::{bytes_text, count_text};
 use crate::source::{Layout, Object, Source, TimeRange};
 use clap::{Args, ValueEnum};
 use parquet::file::metadata::{ParquetMetaData, ParquetMetaDataReader};

@@ -7,5 +7,6 @@ pub mod codes;
 pub mod direction;
 pub mod schema;
 pub mod time;
+pub mod units;
 
 pub use address::{Address, Network};

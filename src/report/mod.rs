@@ -6,7 +6,6 @@ pub mod jsonl;
 pub mod parquet;
 pub mod summary;
 pub mod table;
-pub mod units;
 
 mod error;
 mod evidence;

@@ -7,7 +7,7 @@ use std::io::Write;
 use serde::Serialize;
 
 use super::error::ReportError;
-use super::units::{bytes_text, count_text, duration_text, number_text, printable, share_text};
+use crate::flow::units::{bytes_text, count_text, duration_text, number_text, printable, share_text};
 use crate::detect::finding::{Severity, rfc3339_text};
 use crate::flow::time;
 

@@ -14,6 +14,7 @@
 use super::function::{Body, Function};
 use crate::flow::Address;
 use crate::flow::codes::protocol_name;
+use crate::flow::units::{bytes_text, duration_text};
 use crate::intel::{Indicators, Networks};
 use crate::kernels::beacon::{BeaconStatistics, ObservedWindow, beacon};
 use crate::kernels::robust::robust_z;
@@ -36,8 +37,8 @@ pub fn all(indicators: Arc<Indicators>, networks: Arc<Networks>) -> Vec<ScalarUD
     let owners = networks.clone();
     vec![
         Function::exact("ip", vec![address()], text(), Arc::new(|args| texts(args, |at| Some(at.to_string())))),
-        Function::exact("human_bytes", vec![float()], text(), Arc::new(|args| number_texts(args, human_bytes))),
-        Function::exact("human_duration", vec![float()], text(), Arc::new(|args| number_texts(args, human_duration))),
+        Function::exact("human_bytes", vec![float()], text(), Arc::new(|args| number_texts(args, |bytes| bytes_text(bytes.max(0.0) as u64)))),
+        Function::exact("human_duration", vec![float()], text(), Arc::new(|args| number_texts(args, duration_text))),
         Function::exact("protocol_name", vec![float()], text(), Arc::new(|args| number_texts(args, protocol_text))),
         Function::exact("robust_z", vec![float(), float(), float()], float(), Arc::new(robust_z_body)),
         Function::any("beacon_statistics", 5, DataType::Struct(beacon_fields()), Arc::new(beacon_body)),
@@ -57,37 +58,6 @@ pub fn all(indicators: Arc<Indicators>, networks: Arc<Networks>) -> Vec<ScalarUD
             }),
         ),
     ]
-}
-
-/// Writes bytes in decimal units with three figures: `999 B`, `1.50 kB`, `12.3 GB`.
-pub fn human_bytes(bytes: f64) -> String {
-    let mut value = bytes.max(0.0);
-    for unit in ["B", "kB", "MB", "GB", "TB"] {
-        if value < 999.5 {
-            let places = if unit == "B" || value >= 99.95 { 0 } else { 1 + usize::from(value < 9.995) };
-            return format!("{value:.places$} {unit}");
-        }
-        value /= 1_000.0;
-    }
-    format!("{value:.1} PB")
-}
-
-/// Writes seconds in two units: `2.5 s`, `75 s`, `4 m 10 s`, `3 h 5 m`, `2 d 4 h`.
-pub fn human_duration(seconds: f64) -> String {
-    let seconds = seconds.max(0.0);
-    if seconds < 10.0 && seconds.fract() != 0.0 {
-        return format!("{seconds:.1} s");
-    }
-    let whole = seconds.round() as u64;
-    let two = |big: u64, unit: &str, small: u64, rest: &str| {
-        if small == 0 { format!("{big} {unit}") } else { format!("{big} {unit} {small} {rest}") }
-    };
-    match whole {
-        ..120 => format!("{whole} s"),
-        ..7_200 => two(whole / 60, "m", whole % 60, "s"),
-        ..172_800 => two(whole / 3_600, "h", whole % 3_600 / 60, "m"),
-        _ => two(whole / 86_400, "d", whole % 86_400 / 3_600, "h"),
-    }
 }
 
 fn protocol_text(number: f64) -> String {
@@ -232,22 +202,4 @@ fn indicator_body(indicators: Arc<Indicators>) -> Body {
         let nulls = NullBuffer::from_iter(hits.iter().map(Option::is_some));
         Ok(Arc::new(StructArray::try_new(indicator_fields(), columns, Some(nulls))?))
     })
-}
-
-/// Counts the rows of a result.
-pub fn rows(batches: &[RecordBatch]) -> usize {
-    batches.iter().map(RecordBatch::num_rows).sum()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn writes_for_people() {
-        let bytes = [0.0, 999.0, 1_500.0, 12_345_678.0, 999_600.0, 2.5e12];
-        assert_eq!(bytes.map(human_bytes), ["0 B", "999 B", "1.50 kB", "12.3 MB", "1.00 MB", "2.50 TB"]);
-        let seconds = [2.5, 75.0, 250.0, 3_600.0, 11_100.0, 187_200.0];
-        assert_eq!(seconds.map(human_duration), ["2.5 s", "75 s", "4 m 10 s", "60 m", "3 h 5 m", "2 d 4 h"]);
-    }
 }
