@@ -1,3 +1,27 @@
-//! The whole program, seen from outside.
+//! The whole program seen from outside: the binary on corpora, captures and an S3 server, the library on files of
+//! every physical kind, and the walls between the rooms.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::print_stdout, clippy::print_stderr)]
+
+#[path = "it/captures.rs"]
+mod captures;
+#[path = "it/command.rs"]
+mod command;
+#[path = "it/forms.rs"]
+mod forms;
+#[path = "it/other_commands.rs"]
+mod other_commands;
+#[path = "it/program.rs"]
+mod program;
+#[path = "it/records.rs"]
+mod records;
+#[path = "it/repeatable.rs"]
+mod repeatable;
+#[path = "it/rooms.rs"]
+mod rooms;
+#[path = "it/s3_detect.rs"]
+mod s3_detect;
 mod s3_server;
 mod s3_source;
+#[path = "it/schemas.rs"]
+mod schemas;

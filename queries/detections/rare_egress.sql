@@ -21,7 +21,6 @@ WITH rare AS (
         AND (prevalence_hosts <= greatest(2, least($rare_hosts, $rare_share * $hosts)) OR first_contact)
         AND bytes_out >= $upload_ratio * bytes_in
         AND (aws_service IS NULL OR aws_service IN ('EC2', 'AMAZON'))
-        AND (first_contact IS NOT FALSE OR bytes_out > 2 * baseline_bytes_out)
 ),
 ranked AS (
     SELECT *, row_number() OVER (PARTITION BY account_id, host ORDER BY bytes_out DESC, remote, port) AS nth FROM rare
@@ -36,7 +35,7 @@ sums AS (
         max(active_hours) AS active_hours,
         min(first_seen) AS first_seen,
         max(last_seen) AS last_seen,
-        bool_or(first_contact) AS first_contact,
+        bool_or(first_contact) AS any_first,
         bool_or(drip) AS drip
     FROM rare
     GROUP BY account_id, region, host
@@ -60,8 +59,8 @@ tops AS (
 SELECT
     CASE
         WHEN $hosts < $few_hosts THEN CASE WHEN s.bytes_out >= $high_bytes OR s.drip THEN 'medium' ELSE 'low' END
-        WHEN s.bytes_out >= $high_bytes OR s.drip THEN 'high'
-        WHEN s.first_contact THEN 'medium'
+        WHEN s.bytes_out >= $high_bytes OR s.drip THEN CASE WHEN s.any_first IS FALSE THEN 'medium' ELSE 'high' END
+        WHEN s.any_first THEN 'medium'
         ELSE 'low'
     END AS severity,
     least(1.0, 0.4 + ln(CAST(s.bytes_out AS DOUBLE) / $floor_bytes) / 10 + least(greatest(s.z, 0), 20) / 50) AS score,
@@ -77,7 +76,7 @@ SELECT
     CAST(s.peer_median_bytes AS BIGINT) AS peer_median_bytes,
     t.top_remotes,
     r.prevalence_hosts,
-    s.first_contact,
+    s.any_first AS first_contact,
     network_owner(r.remote) AS network_owner,
     concat(
         ip(s.host), ' sent ', human_bytes(s.bytes_out), ' to ', CAST(s.remotes AS VARCHAR),

@@ -154,7 +154,7 @@ pub(super) fn run(global: &Global, args: &DetectArgs) -> Result<Exit, Failure> {
 
     let bar = Bar::new(global, listed, units.iter().map(Unit::bytes).sum());
     let unbounded = RollupOptions::default();
-    let bounded = RollupOptions { from_s: plan.window.earliest_s(), to_s: plan.window.to_s };
+    let bounded = RollupOptions { from_s: plan.window.earliest_s(), to_s: plan.window.latest_s() };
     let gather_options = GatherOptions {
         threads: global.threads(),
         rollup: if kept.is_some() { unbounded } else { bounded },
@@ -167,8 +167,7 @@ pub(super) fn run(global: &Global, args: &DetectArgs) -> Result<Exit, Failure> {
     let gathered = gathered.map_err(Failure::failed)?;
     clock.end_of("scan and rollup");
 
-    let (first_hour_s, last_hour_s) = hours_of(&gathered).unwrap_or((0, 0));
-    let (window, kind) = detect::choose_window(&plan.window, first_hour_s, last_hour_s);
+    let (window, kind) = detect::choose_window(&plan.window, hours_of(&gathered));
     let facts = host_facts(&gathered.coverage);
     let derived = derive(&gathered.pair_hours, &window, &is_internal, &|name| facts.get(name).cloned())
         .map_err(Failure::failed)?;
@@ -279,7 +278,7 @@ fn warn(warnings: &[Warning]) -> Result<(), Failure> {
 
 /// The time range to list. Kept hours need whole partitions, so their range is widened to whole days.
 fn listing_range(window: &WindowOptions, keeps: bool) -> TimeRange {
-    let (from_s, to_s) = (window.earliest_s(), window.to_s);
+    let (from_s, to_s) = (window.earliest_s(), window.latest_s());
     if !keeps {
         return TimeRange { from_s, to_s };
     }
@@ -404,7 +403,7 @@ fn summarise(
         rows: gathered.counts.rows,
         nodata_rows: gathered.counts.nodata,
         skipdata_rows: gathered.counts.skipdata,
-        rejected_rows: gathered.counts.unusable,
+        unusable_rows: gathered.counts.unusable,
         bytes_read: gathered.bytes_read,
         hosts: derived.hosts.num_rows() as u64,
         pairs: derived.pairs.num_rows() as u64,

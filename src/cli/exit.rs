@@ -74,6 +74,13 @@ impl From<std::io::Error> for Failure {
 
 impl From<crate::report::ReportError> for Failure {
     fn from(error: crate::report::ReportError) -> Self {
-        if error.is_broken_pipe() { Failure::BrokenPipe } else { Failure::failed(error) }
+        if error.is_broken_pipe() {
+            return Failure::BrokenPipe;
+        }
+        // Its messages leave the cause to its source.
+        match std::error::Error::source(&error) {
+            Some(cause) => Failure::failed(format!("{error}: {cause}")),
+            None => Failure::failed(error),
+        }
     }
 }

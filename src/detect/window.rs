@@ -36,14 +36,21 @@ impl WindowOptions {
     pub fn earliest_s(&self) -> Option<i64> {
         self.from_s.map(|from_s| hour_of(from_s).saturating_sub(self.baseline_s))
     }
+
+    /// First second of records that are no longer needed, a whole hour; `None` for no bound.
+    pub fn latest_s(&self) -> Option<i64> {
+        self.to_s.map(|to_s| hour_of(to_s.saturating_add(HOUR_S - 1)))
+    }
 }
 
-/// Chooses the window by the hours the data has: `first_hour_s` to `last_hour_s`, both inclusive.
+/// Chooses the window by the first and last hour that the data has; `None` when there is no data.
 ///
 /// Windows are whole hours, since that is what `pair_hours` holds: `from` is rounded down, `to` up.
-pub fn choose_window(options: &WindowOptions, first_hour_s: i64, last_hour_s: i64) -> (Window, BaselineKind) {
+pub fn choose_window(options: &WindowOptions, hours_s: Option<(i64, i64)>) -> (Window, BaselineKind) {
+    let empty = hour_of(options.from_s.or(options.to_s).unwrap_or(0));
+    let (first_hour_s, last_hour_s) = hours_s.unwrap_or((empty, empty));
     let data_end_s = last_hour_s + HOUR_S;
-    let to_s = options.to_s.map_or(data_end_s, |to_s| hour_of(to_s + HOUR_S - 1));
+    let to_s = options.latest_s().unwrap_or(data_end_s);
     let Some(from_s) = options.from_s.map(hour_of) else {
         let from_s = first_hour_s.min(to_s - HOUR_S);
         return (Window { from_s, to_s, baseline_from_s: from_s }, BaselineKind::Itself);
@@ -65,15 +72,15 @@ mod tests {
     fn takes_the_history_there_is() {
         let day = |n: i64| n * DAY_S;
         let options = WindowOptions { from_s: Some(day(20) + 1_800), to_s: None, baseline_s: day(14) };
-        let (window, kind) = choose_window(&options, day(0), day(21) - HOUR_S);
+        let (window, kind) = choose_window(&options, Some((day(0), day(21) - HOUR_S)));
         assert_eq!(window, Window { from_s: day(20), to_s: day(21), baseline_from_s: day(6) });
         assert_eq!(kind, BaselineKind::History);
-        let (window, kind) = choose_window(&options, day(18), day(21) - HOUR_S);
+        let (window, kind) = choose_window(&options, Some((day(18), day(21) - HOUR_S)));
         assert_eq!((window.baseline_from_s, kind), (day(18), BaselineKind::Shorter));
-        let (window, kind) = choose_window(&options, day(20), day(21) - HOUR_S);
+        let (window, kind) = choose_window(&options, Some((day(20), day(21) - HOUR_S)));
         assert_eq!((window.has_history(), kind), (false, BaselineKind::Itself));
         let all = WindowOptions { from_s: None, ..options };
-        let (window, _) = choose_window(&all, day(18), day(21) - HOUR_S);
+        let (window, _) = choose_window(&all, Some((day(18), day(21) - HOUR_S)));
         assert_eq!(window, Window { from_s: day(18), to_s: day(21), baseline_from_s: day(18) });
     }
 }

@@ -17,6 +17,9 @@ pub const MOST_STARTS: usize = 16_384;
 /// Smallest p-value reported; beyond it the null tables mean nothing.
 pub const LEAST_P_VALUE: f64 = 1e-300;
 
+/// −log10 p from which lost beats are looked for: a train that may as well be random has none to lose.
+const DESCRIBED_FROM: f64 = 2.0;
+
 /// The statistic that carried a judgement.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum BeaconMethod {
@@ -59,12 +62,13 @@ pub struct BeaconStatistics {
     pub check_ins: u32,
     /// Connections per check-in, at least 1.
     pub connections_per_check_in: f64,
-    /// Typical distance between check-ins in seconds, missed beats taken out.
+    /// Mean distance between check-ins in seconds; missed beats are taken out where the p-value is at most 0.01.
     pub period_s: f64,
     /// `(q95 − q05) / (2·period)` of the single-beat distances: 0 = a clock, 0.5 = ±50 %; 0 too when
     /// beats come faster than the resolution.
     pub jitter_ratio: f64,
-    /// Estimated share of beats that did not arrive, 0 to 1 (gaps longer than six medians not counted).
+    /// Estimated share of beats that did not arrive, 0 to 1 (gaps longer than six medians not counted); 0 where
+    /// the p-value is above 0.01.
     pub missed_ratio: f64,
     /// Gamma shape κ of the check-in distances: 1 = Poisson, above 10 = a clock with jitter.
     pub shape: f64,
@@ -182,7 +186,11 @@ pub fn beacon(starts_s: &[i64], sizes: &[(u16, u32)], observed: &ObservedWindow)
     let (depth, method) = combine(&judged[..tests.evidence.len()])?;
     let looked_at = starts_s.len().min(MOST_STARTS);
     let check_ins = tests.check_ins_s.len();
-    let rhythm = rhythm::rhythm(&tests.distances_s, tests.phase.as_ref(), tests.mean_s);
+    let rhythm = if depth >= DESCRIBED_FROM {
+        rhythm::rhythm(&tests.distances_s, tests.unit_s as f64, tests.phase.as_ref(), tests.mean_s)
+    } else {
+        rhythm::plain(&tests.distances_s, tests.mean_s)
+    };
     let span_s = starts_s[starts_s.len() - 1] - starts_s[0];
     let window = (observed.to_s - observed.from_s).max(1) as f64;
     let span_ratio = ((span_s + 1) as f64 / window).min(1.0);

@@ -10,6 +10,7 @@
 //! | [`intervals`] | resolution, check-ins out of bursts, gaps trimmed (D0) |
 //! | [`regularity`] | renewal regularity: gamma shape against a mildly regular null (D1) |
 //! | [`phase`] | missed beats: intervals that are multiples of one period (D2) |
+//! | [`comb`] | beats with losses: period, deviation and missed share by maximum likelihood |
 //! | [`counts`] | under-dispersion of counts in windows (D3) |
 //! | [`clock`] | anchoring to the minute, hour or day (D5) |
 //! | [`calibration`] | p-values by the simulated composite null, and their combination |
@@ -24,6 +25,7 @@
 pub mod beacon;
 pub mod calibration;
 pub mod clock;
+pub mod comb;
 pub mod counts;
 pub mod discovery;
 pub mod intervals;

@@ -95,6 +95,9 @@ impl ReportError {
         match self {
             ReportError::Io { source, .. } => source.kind() == std::io::ErrorKind::BrokenPipe,
             ReportError::Json { source, .. } => source.io_error_kind() == Some(std::io::ErrorKind::BrokenPipe),
+            ReportError::Parquet { source: parquet::errors::ParquetError::External(source), .. } => source
+                .downcast_ref::<std::io::Error>()
+                .is_some_and(|source| source.kind() == std::io::ErrorKind::BrokenPipe),
             _ => false,
         }
     }

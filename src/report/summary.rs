@@ -112,7 +112,7 @@ pub struct Summary {
     /// Rows that say that AWS lost flows.
     pub skipdata_rows: u64,
     /// Rows that could not be used: without addresses, times or with values out of range.
-    pub rejected_rows: u64,
+    pub unusable_rows: u64,
     /// Bytes of objects read.
     pub bytes_read: u64,
     /// Hosts in the window.
@@ -183,18 +183,8 @@ impl Summary {
             kind => line("baseline", &format!("{}, {}", kind.as_str(), span_text(baseline.from_s, baseline.to_s))),
         }
         line("objects", &self.objects_text());
-        for (at, skipped) in self.skipped_objects.iter().take(NAMED_SKIPPED).enumerate() {
-            let label = if at == 0 { "skipped" } else { "" };
-            line(label, &format!("{}: {}", printable(&skipped.object), printable(&skipped.reason)));
-        }
-        // The list may be shorter than the count when there were too many to keep.
-        let unnamed = self.objects.skipped.max(self.skipped_objects.len() as u64);
-        let unnamed = unnamed.saturating_sub(self.skipped_objects.len().min(NAMED_SKIPPED) as u64);
-        if unnamed > 0 {
-            match self.skipped_objects.is_empty() {
-                true => line("skipped", &format!("{} objects", count_text(unnamed))),
-                false => line("", &format!("and {} more", count_text(unnamed))),
-            }
+        for (at, skipped) in self.skipped_texts().iter().enumerate() {
+            line(if at == 0 { "skipped" } else { "" }, skipped);
         }
         line("rows", &self.rows_text());
         line("traffic", &self.traffic_text());
@@ -204,6 +194,34 @@ impl Summary {
         }
         line("time", &self.time_text());
         text
+    }
+
+    /// Lines for the skipped objects: those that share a reason share a line, and the first of them is named.
+    fn skipped_texts(&self) -> Vec<String> {
+        let mut groups: Vec<(&SkippedObject, u64)> = Vec::new();
+        for skipped in &self.skipped_objects {
+            match groups.iter_mut().find(|(first, _)| first.reason == skipped.reason) {
+                Some((_, count)) => *count += 1,
+                None => groups.push((skipped, 1)),
+            }
+        }
+        let mut lines: Vec<String> = Vec::new();
+        let mut named = 0;
+        for (first, count) in groups.iter().take(NAMED_SKIPPED) {
+            named += count;
+            let (object, reason) = (printable(&first.object), printable(&first.reason));
+            lines.push(match count {
+                1 => format!("{object}: {reason}"),
+                many => format!("{object} and {} more: {reason}", count_text(many - 1)),
+            });
+        }
+        // The list may be shorter than the count when there were too many to keep.
+        let unnamed = self.objects.skipped.max(self.skipped_objects.len() as u64).saturating_sub(named);
+        if unnamed > 0 {
+            let more = if lines.is_empty() { " objects" } else { " more for other reasons" };
+            lines.push(format!("{}{more}", count_text(unnamed)));
+        }
+        lines
     }
 
     fn sources_text(&self) -> String {
@@ -238,7 +256,7 @@ impl Summary {
                 (self.nodata_rows, "without traffic (NODATA)"),
                 (self.skipdata_rows, "lost by AWS (SKIPDATA)"),
                 (self.transit_records, "in transit"),
-                (self.rejected_rows, "rejected"),
+                (self.unusable_rows, "unusable"),
             ],
         );
         text

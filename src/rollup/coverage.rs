@@ -39,7 +39,7 @@ pub(super) fn coverage_batch(
     entries.sort_unstable_by(|a, b| (a.0, &a.2).cmp(&(b.0, &b.2)));
     let rows: Vec<_> = entries
         .iter()
-        .flat_map(|(name, entry, owner)| entry.hours.iter().map(move |(hour, hours)| (*name, *entry, owner, *hour, hours)))
+        .flat_map(|(name, entry, owner)| entry.hours.sorted().map(move |(hour, hours)| (*name, *entry, owner, hour, hours)))
         .collect();
     let words = |pick: &dyn Fn(&Interface) -> u32| -> ArrayRef {
         Arc::new(rows.iter().map(|row| text(pick(row.1))).collect::<StringArray>())

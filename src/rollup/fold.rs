@@ -2,7 +2,7 @@
 
 use super::coverage::coverage_batch;
 use super::interface::Interfaces;
-use super::packed::{PackedFlow, TRANSIT, TRANSLATED, UNDECIDED, is_some};
+use super::packed::{NO_SERVICE, PackedFlow, TRANSIT, TRANSLATED, UNDECIDED, is_some};
 use super::pair_hours::{BatchTexts, pair_hours_batch};
 use super::peers::{InterfaceFacts, PairFold};
 use super::unit::{Content, UnitRollup};
@@ -63,7 +63,7 @@ impl UnitRollup {
         region: Option<&str>,
         is_internal: &IsInternal<'_>,
     ) -> Result<UnitTables, RollupError> {
-        let Content { mut parts, interfaces, mut counts } =
+        let Content { mut parts, interfaces, services, mut counts } =
             self.content.into_inner().unwrap_or_else(PoisonError::into_inner);
         let addresses = self.books.addresses.entries();
         let texts = self.books.texts.entries();
@@ -90,20 +90,21 @@ impl UnitRollup {
                 name_rank: ranks.of(*name),
                 window_s: entry.window_s(),
                 transit: !Interfaces::is_nameless(*name) && entry.is_transit(text(entry.texts.kind)),
-                own: entry.own_address(&addresses).filter(|_| !Interfaces::is_nameless(*name)).unwrap_or(NONE),
+                own: entry.own_address(&addresses, &internal).filter(|_| !Interfaces::is_nameless(*name)).unwrap_or(NONE),
             })
             .collect();
 
+        // Services are numbered by arrival; where a pair has several, the choice goes by name.
+        let (service_rank, services) = services.ranked(&texts);
         let folded: Vec<(PairFold, u64)> = parts
             .par_iter_mut()
             .map(|part| {
                 let flows = std::mem::take(part);
-                fold_part(flows, &facts, &internal, &address_rank)
+                fold_part(flows, &facts, &internal, &address_rank, &service_rank)
             })
             .collect();
         counts.transit += folded.iter().map(|(_, dropped)| dropped).sum::<u64>();
         let folds: Vec<PairFold> = folded.into_iter().map(|(fold, _)| fold).collect();
-        let services: Vec<&str> = counts.services.iter().filter_map(|number| text(*number)).collect();
         let names =
             BatchTexts { owners: &owners, addresses: &sorted_addresses, names: &ranks.sorted, services: &services };
         let pair_hours = pair_hours_batch(&folds, &names)?;
@@ -128,6 +129,7 @@ fn fold_part(
     facts: &[InterfaceFacts],
     internal: &[bool],
     address_rank: &[u32],
+    service_rank: &[u16],
 ) -> (PairFold, u64) {
     let before = flows.len();
     flows.retain_mut(|flow| see_from_host(flow, facts, internal));
@@ -135,6 +137,7 @@ fn fold_part(
     for flow in &mut flows {
         flow.host = address_rank[flow.host as usize];
         flow.remote = address_rank[flow.remote as usize];
+        flow.service = service_rank.get(usize::from(flow.service)).copied().unwrap_or(NO_SERVICE);
     }
     let owner = |flow: &PackedFlow| facts[flow.interface as usize].owner;
     let peer = |flow: &PackedFlow| (owner(flow), flow.host, flow.remote, flow.protocol, flow.bits & TRANSIT);

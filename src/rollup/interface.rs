@@ -1,7 +1,7 @@
 //! What a unit learns of each ENI: whose it is, how long its windows are, whether it only passes traffic on, and where
 //! its log has holes.
 
-use super::packed::is_some;
+use super::packed::{NO_SERVICE, is_some};
 use crate::flow::Address;
 use crate::flow::time::HOUR_S;
 use crate::scan::NONE;
@@ -37,27 +37,86 @@ pub(super) struct InterfaceTexts {
 #[derive(Clone, Debug)]
 pub(super) struct Interface {
     pub(super) texts: InterfaceTexts,
-    /// The file has `instance_id`, and it was `-`: a requester manages the ENI.
+    /// A record with traffic was seen, so the texts are all that the object tells.
+    pub(super) described: bool,
+    /// A record with traffic had `-` for `instance_id`: a requester manages the ENI, unless another names an instance.
     pub(super) no_instance: bool,
     /// Packet-level addresses differed from the ENI's in some record.
     pub(super) translates: bool,
     pub(super) longest_record_s: u16,
     /// How many records named each address (by number), where the log does not tell the direction.
     pub(super) votes: HashMap<u32, u32, FixedState>,
-    /// By hour, in seconds since 1970.
-    pub(super) hours: BTreeMap<i64, HourCoverage>,
+    pub(super) hours: Hours,
+}
+
+/// Coverage by hour, in seconds since 1970.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Hours {
+    map: BTreeMap<i64, HourCoverage>,
+    /// The hour of the last record, kept out of the map while records follow each other.
+    open: Option<(i64, HourCoverage)>,
+}
+
+impl Hours {
+    /// The coverage of an hour, to be added to.
+    pub(super) fn at(&mut self, hour_s: i64) -> &mut HourCoverage {
+        if self.open.as_ref().is_none_or(|(hour, _)| *hour != hour_s) {
+            self.close();
+            self.open = Some((hour_s, self.map.remove(&hour_s).unwrap_or_default()));
+        }
+        &mut self.open.get_or_insert_default().1
+    }
+
+    fn close(&mut self) {
+        if let Some((hour, coverage)) = self.open.take() {
+            self.map.insert(hour, coverage);
+        }
+    }
+
+    /// The hours so far, sorted.
+    pub(super) fn sorted(&self) -> impl Iterator<Item = (i64, HourCoverage)> + '_ {
+        let open = self.open.as_ref().map_or(i64::MAX, |(hour, _)| *hour);
+        let entry = |(hour, coverage): (&i64, &HourCoverage)| (*hour, *coverage);
+        self.map.range(..open).map(entry).chain(self.open).chain(self.map.range(open..).map(entry))
+    }
+
+    fn merge(&mut self, other: &Hours) {
+        for (hour, coverage) in other.sorted() {
+            let mine = self.at(hour);
+            mine.records += coverage.records;
+            mine.nodata += coverage.nodata;
+            mine.skipdata += coverage.skipdata;
+            mine.skipdata_s = (mine.skipdata_s + coverage.skipdata_s).min(HOUR_S as u32);
+        }
+    }
 }
 
 impl Interface {
-    pub(super) fn new(texts: InterfaceTexts, no_instance: bool) -> Self {
+    pub(super) fn new(texts: InterfaceTexts) -> Self {
         Self {
             texts,
-            no_instance,
+            described: false,
+            no_instance: false,
             translates: false,
             longest_record_s: 0,
             votes: HashMap::default(),
-            hours: BTreeMap::new(),
+            hours: Hours::default(),
         }
+    }
+
+    /// Takes the texts of the first record with traffic; what it does not tell stays.
+    pub(super) fn describe(&mut self, texts: InterfaceTexts, no_instance: bool) {
+        let or = |new: u32, old: u32| if is_some(new) { new } else { old };
+        self.texts = InterfaceTexts {
+            account: or(texts.account, self.texts.account),
+            instance: or(texts.instance, self.texts.instance),
+            vpc: or(texts.vpc, self.texts.vpc),
+            subnet: or(texts.subnet, self.texts.subnet),
+            kind: or(texts.kind, self.texts.kind),
+            region: or(texts.region, self.texts.region),
+        };
+        self.no_instance = no_instance;
+        self.described = true;
     }
 
     /// The aggregation interval in seconds, 60 or 600, by the longest record seen.
@@ -72,14 +131,18 @@ impl Interface {
             Some(kind) => {
                 kind.contains("nat_gateway") || kind.contains("transit_gateway") || kind.contains("load_balancer")
             }
-            None => self.no_instance && self.translates,
+            None => self.no_instance && !is_some(self.texts.instance) && self.translates,
         }
     }
 
-    /// The ENI's own address: the one that most records name; the lowest of equals.
-    pub(super) fn own_address(&self, addresses: &[Address]) -> Option<u32> {
+    /// The ENI's own address: the one that most records name; of equals an internal one, and then the lowest.
+    ///
+    /// An ENI that talked to a single remote names both equally often.
+    pub(super) fn own_address(&self, addresses: &[Address], internal: &[bool]) -> Option<u32> {
         let best = self.votes.iter().max_by_key(|(number, votes)| {
-            (**votes, std::cmp::Reverse(addresses.get(**number as usize).copied().unwrap_or_default()))
+            let at = **number as usize;
+            let is_internal = internal.get(at).copied().unwrap_or(false);
+            (**votes, is_internal, std::cmp::Reverse(addresses.get(at).copied().unwrap_or_default()))
         });
         best.map(|(number, _)| *number)
     }
@@ -98,19 +161,14 @@ impl Interface {
         settle(&mut self.texts.subnet, other.texts.subnet);
         settle(&mut self.texts.kind, other.texts.kind);
         settle(&mut self.texts.region, other.texts.region);
-        self.no_instance &= other.no_instance;
+        self.no_instance |= other.no_instance;
+        self.described |= other.described;
         self.translates |= other.translates;
         self.longest_record_s = self.longest_record_s.max(other.longest_record_s);
         for (address, votes) in &other.votes {
             *self.votes.entry(*address).or_default() += votes;
         }
-        for (hour, coverage) in &other.hours {
-            let mine = self.hours.entry(*hour).or_default();
-            mine.records += coverage.records;
-            mine.nodata += coverage.nodata;
-            mine.skipdata += coverage.skipdata;
-            mine.skipdata_s = (mine.skipdata_s + coverage.skipdata_s).min(HOUR_S as u32);
-        }
+        self.hours.merge(&other.hours);
     }
 }
 
@@ -155,5 +213,48 @@ impl Interfaces {
     /// Tells whether the entry stands for records that name no ENI.
     pub(super) fn is_nameless(name: u32) -> bool {
         name == NONE
+    }
+}
+
+/// AWS services by their number in the text book, numbered from 0 in order of arrival.
+#[derive(Debug, Default)]
+pub(super) struct Services {
+    numbers: HashMap<u32, u16, FixedState>,
+    texts: Vec<u32>,
+    /// There were more than a record can carry, so nobody's is told: which of them fit would depend on their order.
+    overflown: bool,
+}
+
+impl Services {
+    /// Returns the number of a service, entering it when it is new; [`NO_SERVICE`] when there are too many.
+    pub(super) fn number(&mut self, text: u32) -> u16 {
+        if let Some(number) = self.numbers.get(&text) {
+            return *number;
+        }
+        let Some(number) = u16::try_from(self.texts.len()).ok().filter(|number| *number != NO_SERVICE) else {
+            self.overflown = true;
+            return NO_SERVICE;
+        };
+        self.numbers.insert(text, number);
+        self.texts.push(text);
+        number
+    }
+
+    /// Merges another object's services in; returns the number here of each of them.
+    pub(super) fn merge(&mut self, other: &Services) -> Vec<u16> {
+        self.overflown |= other.overflown;
+        other.texts.iter().map(|text| self.number(*text)).collect()
+    }
+
+    /// Gives each service its rank by text, and the texts by rank; nothing when there were too many.
+    pub(super) fn ranked<'a>(&self, texts: &'a [String]) -> (Vec<u16>, Vec<&'a str>) {
+        if self.overflown {
+            return (Vec::new(), Vec::new());
+        }
+        let text = |number: &u32| texts.get(*number as usize).map_or("", String::as_str);
+        let mut sorted: Vec<&str> = self.texts.iter().map(text).collect();
+        sorted.sort_unstable();
+        let rank = |number: &u32| sorted.binary_search(&text(number)).map_or(NO_SERVICE, |rank| rank as u16);
+        (self.texts.iter().map(rank).collect(), sorted)
     }
 }

@@ -3,9 +3,12 @@
 use super::pair_hours::PairHours;
 use crate::flow::Address;
 use crate::flow::codes::Role;
-use arrow::array::AsArray;
+use foldhash::fast::FixedState;
+use hashbrown::HashMap;
+use rayon::prelude::*;
 use std::cmp::Reverse;
-use std::collections::{BTreeMap, BinaryHeap};
+use std::collections::BinaryHeap;
+use std::collections::binary_heap::PeekMut;
 
 /// What names a pair, in the order of the tables; the owner comes last so that all views of a pair stand together.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
@@ -43,25 +46,19 @@ pub struct Merger<'a> {
 #[derive(Debug)]
 struct Table<'a> {
     hours: &'a PairHours,
-    hosts: &'a arrow::array::FixedSizeBinaryArray,
-    remotes: &'a arrow::array::FixedSizeBinaryArray,
-    /// Owner positions by the dictionary keys of account and region.
-    owners: BTreeMap<(i32, i32), u32>,
+    /// Position of each row's owner in [`Merger::owners`].
+    owners: Vec<u32>,
 }
 
 impl Table<'_> {
-    fn host(&self, row: usize) -> Address {
-        Address::from_bytes(self.hosts.value(row).try_into().unwrap_or_default())
-    }
-
     fn key(&self, row: usize) -> PairKey {
         PairKey {
-            host: self.host(row),
-            remote: Address::from_bytes(self.remotes.value(row).try_into().unwrap_or_default()),
-            protocol: self.hours.protocols().value(row),
-            port: self.hours.ports().value(row),
+            host: self.hours.host(row),
+            remote: self.hours.remote(row),
+            protocol: self.hours.protocol(row),
+            port: self.hours.port(row),
             role: self.hours.role(row),
-            owner: self.owners.get(&self.hours.owner_keys(row)).copied().unwrap_or(0),
+            owner: self.owners[row],
         }
     }
 
@@ -70,7 +67,7 @@ impl Table<'_> {
         let (mut low, mut high) = (0, self.hours.len());
         while low < high {
             let middle = low + (high - low) / 2;
-            if self.host(middle) < host { low = middle + 1 } else { high = middle }
+            if self.hours.host(middle) < host { low = middle + 1 } else { high = middle }
         }
         low
     }
@@ -79,31 +76,26 @@ impl Table<'_> {
 impl<'a> Merger<'a> {
     /// Prepares the merge of sorted tables.
     pub fn new(tables: &'a [PairHours]) -> Self {
+        // Owners by dictionary keys, table by table; the keys change seldom from row to row.
+        let keyed: Vec<(Vec<(i32, i32)>, Vec<u32>)> = tables.par_iter().map(owner_numbers).collect();
+        let named = |table: &PairHours, keys: &(i32, i32)| {
+            let (account, region) = table.owner_of_keys(*keys);
+            (account.to_owned(), region.to_owned())
+        };
         let mut owners: Vec<(String, String)> = Vec::new();
-        let mut keyed: Vec<BTreeMap<(i32, i32), (String, String)>> = Vec::new();
-        for table in tables {
-            let mut keys = BTreeMap::new();
-            for row in 0..table.len() {
-                let key = table.owner_keys(row);
-                keys.entry(key).or_insert_with(|| {
-                    let (account, region) = table.owner(row);
-                    (account.to_owned(), region.to_owned())
-                });
-            }
-            owners.extend(keys.values().cloned());
-            keyed.push(keys);
+        for (table, (keys, _)) in tables.iter().zip(&keyed) {
+            owners.extend(keys.iter().map(|keys| named(table, keys)));
         }
         owners.sort_unstable();
         owners.dedup();
-        let position = |owner: &(String, String)| owners.binary_search(owner).unwrap_or(0) as u32;
         let tables = tables
             .iter()
             .zip(keyed)
-            .map(|(hours, keys)| Table {
-                hours,
-                hosts: hours.batch()["host"].as_fixed_size_binary(),
-                remotes: hours.batch()["remote"].as_fixed_size_binary(),
-                owners: keys.iter().map(|(key, owner)| (*key, position(owner))).collect(),
+            .map(|(hours, (keys, mut of_row))| {
+                let position: Vec<u32> =
+                    keys.iter().map(|keys| owners.binary_search(&named(hours, keys)).unwrap_or(0) as u32).collect();
+                of_row.iter_mut().for_each(|owner| *owner = position[*owner as usize]);
+                Table { hours, owners: of_row }
             })
             .collect();
         Self { tables, owners }
@@ -119,7 +111,7 @@ impl<'a> Merger<'a> {
         let mut sample: Vec<Address> = Vec::new();
         for table in &self.tables {
             let step = (table.hours.len() / (count * 16).max(1)).max(1);
-            sample.extend((0..table.hours.len()).step_by(step).map(|row| table.host(row)));
+            sample.extend((0..table.hours.len()).step_by(step).map(|row| table.hours.host(row)));
         }
         sample.sort_unstable();
         let mut begins: Vec<Address> = vec![Address::from_bits(0)];
@@ -145,44 +137,83 @@ impl<'a> Merger<'a> {
                 heap.push(Reverse((table.key(begin), at, begin)));
             }
         }
-        let mut group: Vec<(PairKey, RowAt)> = Vec::new();
+        let mut group: Vec<(u32, RowAt)> = Vec::new();
         let mut rows: Vec<RowAt> = Vec::new();
-        let mut flush = |group: &mut Vec<(PairKey, RowAt)>| {
-            let own = group.iter().any(|(_, at)| !self.tables[at.table].hours.is_transit(at.row));
-            if own {
-                group.retain(|(_, at)| !self.tables[at.table].hours.is_transit(at.row));
+        let is_transit = |at: &RowAt| self.tables[at.table].hours.is_transit(at.row);
+        let mut flush = |key: PairKey, group: &mut Vec<(u32, RowAt)>| {
+            if group.iter().any(|(_, at)| !is_transit(at)) {
+                group.retain(|(_, at)| !is_transit(at));
             }
             for pair in group.chunk_by(|a, b| a.0 == b.0) {
                 rows.clear();
                 rows.extend(pair.iter().map(|(_, at)| *at));
                 rows.sort_unstable_by_key(|at| (self.tables[at.table].hours.hour_s(at.row), *at));
-                visitor(&pair[0].0, &rows);
+                visitor(&PairKey { owner: pair[0].0, ..key }, &rows);
             }
             group.clear();
         };
-        while let Some(Reverse((key, at, row))) = heap.pop() {
-            let same = group.first().is_none_or(|(first, _)| PairKey { owner: 0, ..*first } == PairKey { owner: 0, ..key });
-            if !same {
-                flush(&mut group);
+        let mut current: Option<PairKey> = None;
+        while let Some(mut top) = heap.peek_mut() {
+            let Reverse((key, at, row)) = *top;
+            let pair = PairKey { owner: 0, ..key };
+            if let Some(last) = current.filter(|last| *last != pair) {
+                flush(last, &mut group);
             }
-            group.push((key, RowAt { table: at, row }));
+            current = Some(pair);
+            group.push((key.owner, RowAt { table: at, row }));
             // Rows of one table stand together, so the run is taken at once.
             let mut next = row + 1;
-            while next < ends[at] {
-                let next_key = self.tables[at].key(next);
-                if next_key != key {
-                    heap.push(Reverse((next_key, at, next)));
+            loop {
+                if next >= ends[at] {
+                    PeekMut::pop(top);
                     break;
                 }
-                group.push((key, RowAt { table: at, row: next }));
+                let next_key = self.tables[at].key(next);
+                if next_key != key {
+                    *top = Reverse((next_key, at, next));
+                    break;
+                }
+                group.push((key.owner, RowAt { table: at, row: next }));
                 next += 1;
             }
         }
-        flush(&mut group);
+        if let Some(last) = current {
+            flush(last, &mut group);
+        }
+    }
+
+    /// ENI and AWS service of a row: what settles which of several rows names a pair.
+    pub fn names(&self, at: RowAt) -> (Option<&'a str>, Option<&'a str>) {
+        let table = self.table(at);
+        (table.interface(at.row), table.service(at.row))
     }
 
     /// The table a row stands in.
     pub fn table(&self, at: RowAt) -> &'a PairHours {
         self.tables[at.table].hours
     }
+}
+
+/// Numbers the owners of a table's rows: the dictionary keys of each owner, and each row's position among them.
+fn owner_numbers(table: &PairHours) -> (Vec<(i32, i32)>, Vec<u32>) {
+    let mut numbers: HashMap<(i32, i32), u32, FixedState> = HashMap::default();
+    let mut keys = Vec::new();
+    let mut last = None;
+    let of_row = (0..table.len())
+        .map(|row| {
+            let key = table.owner_keys(row);
+            if let Some((last_key, number)) = last
+                && last_key == key
+            {
+                return number;
+            }
+            let number = *numbers.entry(key).or_insert_with(|| {
+                keys.push(key);
+                (keys.len() - 1) as u32
+            });
+            last = Some((key, number));
+            number
+        })
+        .collect();
+    (keys, of_row)
 }

@@ -12,6 +12,8 @@ mod packed;
 pub mod pair_hours;
 mod peers;
 pub mod segment;
+#[cfg(test)]
+mod tests;
 pub mod unit;
 
 pub use coverage::coverage_schema;
@@ -53,12 +55,10 @@ pub struct UnitCounts {
     pub outside: u64,
     /// Records of gateways and load balancers that only show traffic a second time.
     pub transit: u64,
-    /// Text numbers of AWS services, by the number that packed records carry.
-    services: Vec<u32>,
 }
 
 impl UnitCounts {
-    /// Adds the counts of another unit; its services stay its own.
+    /// Adds the counts of another unit.
     pub fn add(&mut self, other: &UnitCounts) {
         self.rows += other.rows;
         self.nodata += other.nodata;
@@ -67,14 +67,6 @@ impl UnitCounts {
         self.unusable += other.unusable;
         self.outside += other.outside;
         self.transit += other.transit;
-    }
-
-    fn service(&mut self, text: u32) -> u8 {
-        let position = self.services.iter().position(|known| *known == text).unwrap_or_else(|| {
-            self.services.push(text);
-            self.services.len() - 1
-        });
-        u8::try_from(position).unwrap_or(u8::MAX)
     }
 }
 

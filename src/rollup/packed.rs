@@ -15,6 +15,9 @@ pub(super) const UNDECIDED: u8 = 16;
 /// The ENI only passes traffic on.
 pub(super) const TRANSIT: u8 = 32;
 
+/// The number that stands for "no AWS service".
+pub(super) const NO_SERVICE: u16 = u16::MAX;
+
 /// One flow record; addresses and texts are numbers of the unit's books.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(C)]
@@ -34,8 +37,8 @@ pub(super) struct PackedFlow {
     pub(super) protocol: u8,
     pub(super) tcp_flags: u8,
     pub(super) bits: u8,
-    /// Number of the AWS service in the unit's services, 255 for none.
-    pub(super) service: u8,
+    /// Number of the AWS service, [`NO_SERVICE`] for none: in order of arrival until the unit is finished, then by text.
+    pub(super) service: u16,
 }
 
 impl PackedFlow {

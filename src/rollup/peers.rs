@@ -1,6 +1,6 @@
 //! Folds the records between one host and one remote: service ports, roles, connections, hours.
 
-use super::packed::{FLAGS_KNOWN, OUTBOUND, PackedFlow, REJECTED};
+use super::packed::{FLAGS_KNOWN, NO_SERVICE, OUTBOUND, PackedFlow, REJECTED};
 use super::segment::{Opening, SYN_SPREAD_S, Segment, TCP_IDLE_S, idle_gap_s};
 use crate::flow::codes::{Role, SYN, TCP};
 use crate::flow::direction::{Ends, Side, opener};
@@ -24,8 +24,8 @@ pub(super) struct PairRow {
     pub(super) hour_s: i64,
     /// Text rank of the ENI's name, [`NONE`] if nameless.
     pub(super) interface: u32,
-    /// The AWS service's number in the unit, 255 for none.
-    pub(super) service: u8,
+    /// Text rank of the AWS service, [`NO_SERVICE`] for none.
+    pub(super) service: u16,
     pub(super) window_s: u32,
     pub(super) connections: u32,
     pub(super) records: u32,
@@ -93,7 +93,7 @@ struct Piece {
     bytes: [u64; 2],
     packets: [u64; 2],
     interface: u32,
-    service: u8,
+    service: u16,
     window_s: u32,
 }
 
@@ -125,7 +125,7 @@ impl PairFold {
             transit,
             hour_s: lead.hour_s,
             interface: NONE,
-            service: u8::MAX,
+            service: NO_SERVICE,
             window_s: 0,
             connections: 0,
             records: 0,

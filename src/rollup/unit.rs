@@ -1,17 +1,13 @@
 //! Collects the flow records of one unit of work, object by object, on any number of threads.
 
-use super::interface::{Interface, InterfaceTexts, Interfaces};
-use super::packed::{
-    FLAGS_KNOWN, OUTBOUND, PackedFlow, REJECTED, TRANSLATED, UNDECIDED, is_some, narrow,
-};
+use super::interface::{Interface, InterfaceTexts, Interfaces, Services};
+use super::packed::{FLAGS_KNOWN, NO_SERVICE, OUTBOUND, PackedFlow, REJECTED, TRANSLATED, UNDECIDED, is_some, narrow};
 use super::{RollupOptions, UnitCounts};
 use crate::flow::codes::TCP;
 use crate::flow::time::hour_of;
 use crate::scan::batch::TEXT_FIELDS;
 use crate::scan::{Books, Decision, FlowBatch, MISSING, NONE};
 use crate::flow::schema::Field;
-use foldhash::fast::FixedState;
-use hashbrown::HashMap;
 use std::sync::{Mutex, PoisonError};
 
 /// Parts that a unit's records are spread over, so that each fits the caches when it is folded.
@@ -29,14 +25,19 @@ pub struct UnitRollup {
 pub(super) struct Content {
     pub(super) parts: Vec<Vec<PackedFlow>>,
     pub(super) interfaces: Interfaces,
+    pub(super) services: Services,
     pub(super) counts: UnitCounts,
 }
 
 impl UnitRollup {
     /// Makes an empty unit.
     pub fn new(options: RollupOptions) -> Self {
-        let content =
-            Content { parts: vec![Vec::new(); PARTS], interfaces: Interfaces::default(), counts: UnitCounts::default() };
+        let content = Content {
+            parts: vec![Vec::new(); PARTS],
+            interfaces: Interfaces::default(),
+            services: Services::default(),
+            counts: UnitCounts::default(),
+        };
         Self { options, books: Books::default(), content: Mutex::new(content) }
     }
 
@@ -52,7 +53,7 @@ impl UnitRollup {
             parts: vec![Vec::new(); PARTS],
             interfaces: Interfaces::default(),
             counts: UnitCounts::default(),
-            services: HashMap::default(),
+            services: Services::default(),
         }
     }
 
@@ -70,8 +71,7 @@ pub struct ObjectRollup<'a> {
     parts: Vec<Vec<PackedFlow>>,
     interfaces: Interfaces,
     counts: UnitCounts,
-    /// AWS services by text number: where each stands in the object's list.
-    services: HashMap<u32, u8, FixedState>,
+    services: Services,
 }
 
 fn text_at(field: Field) -> usize {
@@ -83,6 +83,7 @@ impl ObjectRollup<'_> {
     pub fn add(&mut self, batch: &FlowBatch) {
         let interface_at = text_at(Field::InterfaceId);
         let (src_service_at, dst_service_at) = (text_at(Field::PktSrcAwsService), text_at(Field::PktDstAwsService));
+        let instances_known = batch.texts[text_at(Field::InstanceId)].iter().any(|codes| codes.is_present());
         let flags_known = !batch.tcp_flags.is_empty();
         let number = |column: &[i64], row: usize| column.get(row).copied().unwrap_or(MISSING);
         // Records of one ENI mostly follow each other, so the look-up of the last one is kept.
@@ -91,7 +92,7 @@ impl ObjectRollup<'_> {
         for row in 0..batch.rows {
             let name = batch.text(interface_at, row);
             if name != last.0 {
-                last = (name, self.interface(batch, name, row));
+                last = (name, self.interfaces.position(name, || Interface::new(texts_of(batch, row))));
             }
             let interface = last.1;
             let Some(start_s) = narrow::<u32>(number(&batch.start_s, row)) else {
@@ -101,7 +102,7 @@ impl ObjectRollup<'_> {
             let end_s = narrow::<u32>(number(&batch.end_s, row)).unwrap_or(start_s).max(start_s);
             let duration_s = u16::try_from(end_s - start_s).unwrap_or(u16::MAX);
             let entry = &mut self.interfaces.entries[interface as usize].1;
-            let coverage = entry.hours.entry(hour_of(i64::from(start_s))).or_default();
+            let coverage = entry.hours.at(hour_of(i64::from(start_s)));
             coverage.records += 1;
             let status = batch.log_status.get(row);
             if status == Decision::NoData {
@@ -139,6 +140,11 @@ impl ObjectRollup<'_> {
                 continue;
             }
             entry.longest_record_s = entry.longest_record_s.max(duration_s);
+            if !entry.described {
+                // Windows without traffic leave most texts out, so the first record with traffic tells them.
+                let texts = texts_of(batch, row);
+                entry.describe(texts, instances_known && !is_some(texts.instance));
+            }
             let mut flow = PackedFlow {
                 bytes,
                 host: far_src,
@@ -152,9 +158,11 @@ impl ObjectRollup<'_> {
                 protocol,
                 tcp_flags: narrow(number(&batch.tcp_flags, row)).unwrap_or(0),
                 bits: OUTBOUND,
-                service: u8::MAX,
+                service: NO_SERVICE,
             };
-            if (is_some(pkt_src) && pkt_src != src) || (is_some(pkt_dst) && pkt_dst != dst) {
+            let src_translated = is_some(pkt_src) && pkt_src != src;
+            let dst_translated = is_some(pkt_dst) && pkt_dst != dst;
+            if src_translated || dst_translated {
                 flow.bits |= TRANSLATED;
                 entry.translates = true;
             }
@@ -172,51 +180,35 @@ impl ObjectRollup<'_> {
             } else if direction == Decision::Egress {
                 batch.text(dst_service_at, row)
             } else {
-                flow.bits |= UNDECIDED;
-                for address in [far_src, far_dst] {
+                // An ENI translates its own side only: a pod's or a secondary address behind the primary one.
+                if src_translated == dst_translated {
+                    flow.bits |= UNDECIDED;
+                } else if dst_translated {
+                    flow.swap();
+                }
+                for address in [src, dst].into_iter().filter(|address| is_some(*address)) {
                     *entry.votes.entry(address).or_default() += 1;
                 }
                 NONE
             };
             if is_some(service) {
-                let next = self.services.len().min(usize::from(u8::MAX) - 1) as u8;
-                flow.service = *self.services.entry(service).or_insert(next);
+                flow.service = self.services.number(service);
             }
             self.parts[flow.part(PARTS)].push(flow);
         }
     }
 
-    fn interface(&mut self, batch: &FlowBatch, name: u32, row: usize) -> u32 {
-        let text = |field| batch.text(text_at(field), row);
-        self.interfaces.position(name, || {
-            let texts = InterfaceTexts {
-                account: text(Field::AccountId),
-                instance: text(Field::InstanceId),
-                vpc: text(Field::VpcId),
-                subnet: text(Field::SubnetId),
-                kind: text(Field::InterfaceType),
-                region: text(Field::Region),
-            };
-            let has_instances = batch.texts[text_at(Field::InstanceId)].iter().any(|codes| codes.is_present());
-            Interface::new(texts, has_instances && !is_some(texts.instance))
-        })
-    }
-
     /// Makes the object's records part of its unit.
     pub fn commit(self) {
-        let texts = self.unit.books.texts.entries();
         let mut content = self.unit.content.lock().unwrap_or_else(PoisonError::into_inner);
-        let Content { parts, interfaces, counts } = &mut *content;
-        let positions = interfaces.merge(&self.interfaces, &texts);
+        let Content { parts, interfaces, services, counts } = &mut *content;
+        let positions = self.unit.books.texts.read(|texts| interfaces.merge(&self.interfaces, texts));
         // An object numbers services by itself; a unit knows them by their number in the text book.
-        let mut services = vec![u8::MAX; usize::from(u8::MAX) + 1];
-        for (text, position) in &self.services {
-            services[usize::from(*position)] = counts.service(*text);
-        }
+        let services = services.merge(&self.services);
         for (part, mut mine) in parts.iter_mut().zip(self.parts) {
             for flow in &mut mine {
                 flow.interface = positions[flow.interface as usize];
-                flow.service = services[usize::from(flow.service)];
+                flow.service = services.get(usize::from(flow.service)).copied().unwrap_or(NO_SERVICE);
             }
             if part.is_empty() {
                 *part = mine;
@@ -225,5 +217,17 @@ impl ObjectRollup<'_> {
             }
         }
         counts.add(&self.counts);
+    }
+}
+
+fn texts_of(batch: &FlowBatch, row: usize) -> InterfaceTexts {
+    let text = |field| batch.text(text_at(field), row);
+    InterfaceTexts {
+        account: text(Field::AccountId),
+        instance: text(Field::InstanceId),
+        vpc: text(Field::VpcId),
+        subnet: text(Field::SubnetId),
+        kind: text(Field::InterfaceType),
+        region: text(Field::Region),
     }
 }

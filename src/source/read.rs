@@ -209,10 +209,17 @@ fn explain(url: &str, error: &object_store::Error) -> ReadError {
         Error::NotFound { .. } => ReadError::Gone { url: url_text },
         Error::Precondition { .. } | Error::NotModified { .. } => ReadError::Changed { url: url_text },
         Error::PermissionDenied { .. } | Error::Unauthenticated { .. } => {
-            ReadError::Denied { url: url_text, problem: without_xml(&one_line(error)) }
+            ReadError::Denied { url: url_text, problem: without_xml(&status_of(error)) }
         }
         other => ReadError::Failed { url: url_text, problem: without_xml(&one_line(other)) },
     }
+}
+
+/// The last words of an answer, such as `403 Forbidden`: what stands before them only repeats URL and object.
+fn status_of(error: &object_store::Error) -> String {
+    let line = one_line(error);
+    let status = line.rsplit("status code: ").next().unwrap_or(&line);
+    status.trim_end_matches([':', ' ']).to_owned()
 }
 
 #[cfg(test)]

@@ -190,8 +190,10 @@ impl Run<'_> {
                 rows
             }
             Err(error) => {
-                let reason = error.to_string();
-                tracing::warn!("skipped {reason}");
+                let message = error.to_string();
+                tracing::warn!("skipped {message}");
+                // The object is named beside its reason, so equal reasons can be told together.
+                let reason = message.strip_prefix(&format!("{}: ", object.url)).unwrap_or(&message).to_owned();
                 work.any_skipped.store(1, Ordering::Relaxed);
                 lock(&self.skipped).push(Skipped { object: object.url.to_string(), reason });
                 0

@@ -5,12 +5,14 @@ use crate::rollup::{PairHours, UnitCounts, UnitTables};
 use crate::source::{PutMode, Store, Unit};
 use arrow::array::RecordBatch;
 use arrow::compute::concat_batches;
+use arrow::datatypes::Schema;
 use bytes::Bytes;
 use parquet::arrow::ArrowWriter;
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 use parquet::basic::{Compression, ZstdLevel};
 use parquet::file::metadata::KeyValue;
 use parquet::file::properties::WriterProperties;
+use std::sync::Arc;
 
 /// Version of the layout and schema of kept hours; a new one leaves older files alone.
 const VERSION: &str = "v1";
@@ -103,7 +105,10 @@ fn read(bytes: Bytes) -> Option<(RecordBatch, String)> {
     let metadata = builder.metadata().file_metadata().key_value_metadata().cloned().unwrap_or_default();
     let counts = metadata.into_iter().find(|entry| entry.key == COUNTS_KEY).and_then(|entry| entry.value)?;
     let batches = builder.build().ok()?.collect::<Result<Vec<_>, _>>().ok()?;
-    Some((concat_batches(&schema, &batches).ok()?, counts))
+    // The file's own key-value metadata is no part of the table: kept and new tables must look alike.
+    let whole = concat_batches(&schema, &batches).ok()?;
+    let plain = Arc::new(Schema::new(schema.fields().clone()));
+    Some((RecordBatch::try_new(plain, whole.columns().to_vec()).ok()?, counts))
 }
 
 fn write_counts(counts: &UnitCounts) -> String {

@@ -9,8 +9,8 @@ use std::fs;
 use std::io::{Read, Seek, SeekFrom};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, UNIX_EPOCH};
 
 use bytes::Bytes;
@@ -38,6 +38,8 @@ pub struct Traffic {
     pub latency_ms: AtomicU64,
     /// 1 refuses every GET with AccessDenied.
     pub deny_get: AtomicU64,
+    /// GETs of keys that contain this are refused with AccessDenied; empty for none.
+    pub deny_keys: Mutex<String>,
     /// All requests that passed the signature check, refused ones too.
     pub requests: AtomicU64,
     /// Requests answered with 503.
@@ -226,6 +228,10 @@ impl S3 for Disk {
             return Err(s3_error!(AccessDenied, "not authorized to perform: kms:Decrypt"));
         }
         let input = request.input;
+        let denied = self.traffic.deny_keys.lock().unwrap().clone();
+        if !denied.is_empty() && input.key.contains(&denied) {
+            return Err(s3_error!(AccessDenied, "Access Denied"));
+        }
         let facts = self.facts(&input.bucket, &input.key)?;
         check_match(input.if_match.as_ref(), &facts.etag)?;
         let (range, content_range) = match input.range {

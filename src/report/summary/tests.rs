@@ -19,7 +19,7 @@ fn example() -> Summary {
         rows: 102_345_678,
         nodata_rows: 1_024,
         skipdata_rows: 12,
-        rejected_rows: 3,
+        unusable_rows: 3,
         bytes_read: 4_100_000_000,
         hosts: 1_200,
         pairs: 64_000,
@@ -69,5 +69,14 @@ fn skipped_objects_without_a_list_are_counted() {
     summary.objects.skipped = 3;
     assert!(summary.to_text().contains("\nskipped   3 objects\n"));
     summary.skipped_objects.push(SkippedObject { object: "a".to_owned(), reason: "b\u{1b}".to_owned() });
-    assert!(summary.to_text().contains("\nskipped   a: b\u{fffd}\n          and 2 more\n"));
+    assert!(summary.to_text().contains("\nskipped   a: b\u{fffd}\n          2 more for other reasons\n"));
+}
+
+#[test]
+fn different_reasons_stay_apart() {
+    let mut summary = example();
+    summary.skipped_objects[2].reason = "truncated".to_owned();
+    let text = summary.to_text();
+    assert!(text.contains("part-1.log.parquet and 5 more: got 0 bytes"), "{text}");
+    assert!(text.contains("part-3.log.parquet: truncated"), "{text}");
 }

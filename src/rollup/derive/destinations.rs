@@ -1,5 +1,6 @@
 //! The `destinations` table: every remote, by how many hosts it meets.
 
+use super::HostCounts;
 use super::pairs::{PairRecord, address_column, batch, seconds};
 use super::walk::is_egress;
 use crate::flow::Address;
@@ -81,7 +82,7 @@ impl Destinations {
     }
 
     /// Builds the table, sorted by remote and role.
-    pub(super) fn batch(&self, host_count: u64) -> Result<RecordBatch, RollupError> {
+    pub(super) fn batch(&self, counts: HostCounts) -> Result<RecordBatch, RollupError> {
         let mut rows: Vec<(&(Address, Role), &Destination)> = self.0.iter().collect();
         rows.sort_unstable_by_key(|(key, _)| **key);
         let u64s = |pick: &dyn Fn(&Destination) -> u64| -> arrow::array::ArrayRef {
@@ -95,8 +96,10 @@ impl Destinations {
                 ("external", Arc::new(rows.iter().map(|(_, entry)| Some(entry.external)).collect::<BooleanArray>())),
                 ("prevalence_hosts", u64s(&|entry| entry.hosts)),
                 ("prevalence_share", {
-                    let share = |entry: &Destination| entry.hosts as f64 / host_count.max(1) as f64;
-                    Arc::new(Float64Array::from_iter_values(rows.iter().map(|(_, entry)| share(entry))))
+                    let share = |(key, entry): &(&(Address, Role), &Destination)| {
+                        counts.share(entry.hosts, entry.external, key.1)
+                    };
+                    Arc::new(Float64Array::from_iter_values(rows.iter().map(share)))
                 }),
                 ("connections", u64s(&|entry| entry.connections)),
                 ("bytes_out", u64s(&|entry| entry.bytes_out)),

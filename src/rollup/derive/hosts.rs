@@ -30,6 +30,7 @@ struct HostHour {
     bytes_in: u64,
     connections: u64,
     remotes: u32,
+    last_remote: Option<Address>,
 }
 
 /// One host over baseline and window.
@@ -43,6 +44,8 @@ pub(super) struct HostRecord {
     destinations: u64,
     new_destinations: u64,
     last_remote: Option<Address>,
+    last_remote_live: bool,
+    last_remote_known: bool,
     last_remote_new: bool,
     ports: BTreeSet<u16>,
     connections: u64,
@@ -65,6 +68,8 @@ impl HostRecord {
             destinations: 0,
             new_destinations: 0,
             last_remote: None,
+            last_remote_live: false,
+            last_remote_known: false,
             last_remote_new: false,
             ports: BTreeSet::new(),
             connections: 0,
@@ -88,20 +93,18 @@ impl HostRecord {
         if !is_egress(pair) {
             return;
         }
-        // The pairs of one remote follow each other, ordered by protocol and port.
+        // The pairs of one remote follow each other, ordered by protocol and port; some lie in the window, some before.
         if self.last_remote != Some(pair.key.remote) {
             self.last_remote = Some(pair.key.remote);
-            self.last_remote_new = false;
+            (self.last_remote_live, self.last_remote_known, self.last_remote_new) = (false, false, false);
             self.external_remotes_ever += 1;
-            self.destinations += u64::from(pair.records > 0);
-            if pair.records > 0 && pair.baseline.is_none() {
-                self.new_destinations += 1;
-                self.last_remote_new = true;
-            }
-        } else if self.last_remote_new && pair.baseline.is_some() {
-            self.new_destinations -= 1;
-            self.last_remote_new = false;
         }
+        self.destinations += u64::from(pair.records > 0 && !self.last_remote_live);
+        self.last_remote_live |= pair.records > 0;
+        self.last_remote_known |= pair.baseline.is_some();
+        let is_new = self.last_remote_live && !self.last_remote_known;
+        self.new_destinations = self.new_destinations + u64::from(is_new) - u64::from(self.last_remote_new);
+        self.last_remote_new = is_new;
         if pair.records > 0 {
             self.ports.insert(pair.key.port);
             self.connections += pair.connections;
@@ -115,10 +118,12 @@ impl HostRecord {
                 continue;
             }
             let hour = self.hours.entry(hour_s).or_default();
-            hour.bytes_out += table.u64s("bytes_out").value(at.row);
-            hour.bytes_in += table.u64s("bytes_in").value(at.row);
-            hour.connections += u64::from(table.u32s("connections").value(at.row));
-            hour.remotes += 1;
+            hour.bytes_out += table.bytes_out(at.row);
+            hour.bytes_in += table.bytes_in(at.row);
+            hour.connections += table.connections(at.row);
+            // Several ports, and rows of several units, are one remote.
+            hour.remotes += u32::from(hour.last_remote != Some(pair.key.remote));
+            hour.last_remote = Some(pair.key.remote);
         }
     }
 
@@ -131,6 +136,7 @@ impl HostRecord {
 
 /// Bytes out per hour of a host, as a histogram of two significant digits up to 2^50 bytes.
 fn histogram<'a>(hours: impl Iterator<Item = &'a HostHour>) -> Option<Histogram<u32>> {
+    // It grows to the largest value, which is far below the bound for nearly every host.
     let mut histogram = Histogram::new_with_bounds(1, 1 << 50, 2).ok()?;
     for hour in hours {
         histogram.saturating_record(hour.bytes_out.max(1));
@@ -139,11 +145,11 @@ fn histogram<'a>(hours: impl Iterator<Item = &'a HostHour>) -> Option<Histogram<
 }
 
 pub(super) fn hosts_batch(
-    hosts: &[HostRecord],
+    hosts: &[&HostRecord],
     merger: &Merger<'_>,
     facts_of: &(dyn Fn(&str) -> Option<HostFacts> + Sync),
 ) -> Result<RecordBatch, RollupError> {
-    let hosts: Vec<&HostRecord> = hosts.iter().filter(|host| host.pairs > 0).collect();
+    let hosts: Vec<&HostRecord> = hosts.iter().copied().filter(|host| host.pairs > 0).collect();
     let interface = |host: &HostRecord| host.sample.and_then(|at| merger.table(at).interface(at.row));
     let facts: Vec<HostFacts> = hosts.iter().map(|h| interface(h).and_then(facts_of).unwrap_or_default()).collect();
     let words = |words: Vec<Option<&str>>| -> ArrayRef { Arc::new(StringArray::from(words)) };
@@ -176,7 +182,7 @@ pub(super) fn hosts_batch(
 }
 
 pub(super) fn host_hours_batch(
-    hosts: &[HostRecord],
+    hosts: &[&HostRecord],
     merger: &Merger<'_>,
     window: &Window,
 ) -> Result<RecordBatch, RollupError> {

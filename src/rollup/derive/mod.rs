@@ -12,6 +12,7 @@ use super::fold::IsInternal;
 use super::merge::Merger;
 use super::pair_hours::PairHours;
 use crate::flow::Address;
+use crate::flow::codes::Role;
 use crate::flow::time::HOUR_S;
 use arrow::array::RecordBatch;
 use rayon::prelude::*;
@@ -73,20 +74,51 @@ pub fn derive(
     let monitored = walk::own_hosts(tables);
     let internal = |address: Address| is_internal(address) || monitored.binary_search(&address).is_ok();
     let shards = merger.shards(rayon::current_num_threads() * 4);
-    let walked: Vec<walk::Walked> =
+    let mut walked: Vec<walk::Walked> =
         shards.into_par_iter().map(|shard| walk::walk(&merger, shard, window, &internal)).collect();
-    let mut all = walk::Walked::default();
     let mut destinations = destinations::Destinations::default();
-    for mut part in walked {
+    for part in &mut walked {
         destinations.merge(std::mem::take(&mut part.destinations));
-        all.pairs.append(&mut part.pairs);
-        all.hosts.append(&mut part.hosts);
     }
-    let host_count = all.hosts.iter().filter(|host| host.external_remotes_ever > 0).count() as u64;
-    Ok(Derived {
-        pairs: pairs::pairs_batch(&all.pairs, &merger, &destinations, host_count, window)?,
-        hosts: hosts::hosts_batch(&all.hosts, &merger, host_facts)?,
-        host_hours: hosts::host_hours_batch(&all.hosts, &merger, window)?,
-        destinations: destinations.batch(host_count)?,
-    })
+    // The shards follow each other, so their records in a row are sorted; records are large, so they stay in place.
+    let all_pairs: Vec<&pairs::PairRecord> = walked.iter().flat_map(|part| part.pairs.iter().flatten()).collect();
+    let all_hosts: Vec<&hosts::HostRecord> = walked.iter().flat_map(|part| &part.hosts).collect();
+    let counts = HostCounts::new(&all_hosts);
+    let ((pairs, hosts), (host_hours, destinations)) = rayon::join(
+        || {
+            rayon::join(
+                || pairs::pairs_batch(&all_pairs, &merger, &destinations, counts, window),
+                || hosts::hosts_batch(&all_hosts, &merger, host_facts),
+            )
+        },
+        || rayon::join(|| hosts::host_hours_batch(&all_hosts, &merger, window), || destinations.batch(counts)),
+    );
+    Ok(Derived { pairs: pairs?, hosts: hosts?, host_hours: host_hours?, destinations: destinations? })
+}
+
+/// Distinct hosts, the whole that shares of prevalence are taken of. An address in two accounts counts once.
+#[derive(Clone, Copy, Debug)]
+struct HostCounts {
+    /// Hosts that meet any remote.
+    all: u64,
+    /// Hosts that meet an external remote as a client.
+    egress: u64,
+}
+
+impl HostCounts {
+    /// Counts hosts; the records of one host stand together.
+    fn new(hosts: &[&hosts::HostRecord]) -> Self {
+        let mut counts = Self { all: 0, egress: 0 };
+        for records in hosts.chunk_by(|a, b| a.host == b.host) {
+            counts.all += 1;
+            counts.egress += u64::from(records.iter().any(|record| record.external_remotes_ever > 0));
+        }
+        counts
+    }
+
+    /// The share that `hosts` are of those that could meet such a remote, 0 to 1.
+    fn share(&self, hosts: u64, external: bool, role: Role) -> f64 {
+        let whole = if external && role == Role::Client { self.egress } else { self.all };
+        hosts as f64 / whole.max(1) as f64
+    }
 }

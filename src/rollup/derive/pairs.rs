@@ -1,7 +1,7 @@
 //! The `pairs` table.
 
 use super::destinations::Destinations;
-use super::Window;
+use super::{HostCounts, Window};
 use crate::rollup::RollupError;
 use crate::rollup::merge::{Merger, PairKey, RowAt};
 use arrow::array::{
@@ -11,6 +11,7 @@ use arrow::array::{
 use arrow::array::Int64Array;
 use arrow::buffer::OffsetBuffer;
 use arrow::datatypes::{DataType, Field, Fields};
+use rayon::prelude::*;
 use std::sync::Arc;
 
 /// What the history before the window says of a pair.
@@ -50,8 +51,8 @@ pub(super) struct PairRecord {
     pub(super) active_hours: u32,
     pub(super) window_s: u32,
     pub(super) segments_dropped: u64,
-    pub(super) starts: Vec<i64>,
-    pub(super) sizes: Vec<(u16, u32)>,
+    pub(super) starts: Box<[i64]>,
+    pub(super) sizes: Box<[(u16, u32)]>,
     pub(super) baseline: Option<Baseline>,
     /// Over baseline and window.
     pub(super) ever_first_s: i64,
@@ -81,8 +82,8 @@ impl PairRecord {
             active_hours: 0,
             window_s: 0,
             segments_dropped: 0,
-            starts: Vec::new(),
-            sizes: Vec::new(),
+            starts: Box::default(),
+            sizes: Box::default(),
             baseline: None,
             ever_first_s: i64::MAX,
             ever_last_s: i64::MIN,
@@ -116,36 +117,43 @@ fn list(item: DataType, offsets: OffsetBuffer<i32>, values: ArrayRef) -> ArrayRe
     Arc::new(ListArray::new(Arc::new(Field::new("item", item, false)), offsets, values, None))
 }
 
+/// Builds one column when it is asked to.
+type Column<'a> = Box<dyn Fn() -> Result<ArrayRef, RollupError> + Send + Sync + 'a>;
+
+fn column<'a>(build: impl Fn() -> Result<ArrayRef, RollupError> + Send + Sync + 'a) -> Column<'a> {
+    Box::new(build)
+}
+
 pub(super) fn pairs_batch(
-    pairs: &[PairRecord],
+    pairs: &[&PairRecord],
     merger: &Merger<'_>,
     destinations: &Destinations,
-    host_count: u64,
+    counts: HostCounts,
     window: &Window,
 ) -> Result<RecordBatch, RollupError> {
     let owner = |pair: &PairRecord| &merger.owners()[pair.key.owner as usize];
     let u64s = |pick: &dyn Fn(&PairRecord) -> u64| -> ArrayRef {
-        Arc::new(UInt64Array::from_iter_values(pairs.iter().map(pick)))
+        Arc::new(UInt64Array::from_iter_values(pairs.iter().map(|pair| pick(pair))))
     };
     let u32s = |pick: &dyn Fn(&PairRecord) -> u32| -> ArrayRef {
-        Arc::new(UInt32Array::from_iter_values(pairs.iter().map(pick)))
+        Arc::new(UInt32Array::from_iter_values(pairs.iter().map(|pair| pick(pair))))
     };
     let baseline = |pick: &dyn Fn(&Baseline) -> u64| -> ArrayRef {
         let has_history = window.has_history();
-        let of = |pair: &PairRecord| has_history.then(|| pair.baseline.as_ref().map_or(0, pick));
+        let of = |pair: &&PairRecord| has_history.then(|| pair.baseline.as_ref().map_or(0, pick));
         Arc::new(pairs.iter().map(of).collect::<UInt64Array>())
     };
     let words = |words: Vec<Option<&str>>| -> ArrayRef { Arc::new(StringArray::from(words)) };
-    let prevalence: Vec<u64> = pairs.iter().map(|p| destinations.hosts(p.key.remote, p.key.role)).collect();
+    let prevalence: Vec<u64> = pairs.par_iter().map(|p| destinations.hosts(p.key.remote, p.key.role)).collect();
     // A client-role twin between the same two hosts tells the same story from the side that acts.
-    let mirrored: BooleanArray = {
+    let mirrored = || -> BooleanArray {
         let mut clients: Vec<_> = pairs
             .iter()
             .filter(|p| p.key.role == crate::flow::codes::Role::Client && !p.external)
             .map(|p| (p.key.host, p.key.remote, p.key.protocol, p.key.port))
             .collect();
         clients.sort_unstable();
-        let twin = |p: &PairRecord| {
+        let twin = |p: &&PairRecord| {
             let key = (p.key.remote, p.key.host, p.key.protocol, p.key.port);
             p.key.role == crate::flow::codes::Role::Server && clients.binary_search(&key).is_ok()
         };
@@ -153,65 +161,67 @@ pub(super) fn pairs_batch(
     };
     let size_fields: Fields =
         vec![Field::new("bucket", DataType::UInt16, false), Field::new("count", DataType::UInt32, false)].into();
-    let size_values = StructArray::new(
+    let size_values = || {
+        StructArray::new(
         size_fields.clone(),
         vec![
             Arc::new(UInt16Array::from_iter_values(pairs.iter().flat_map(|p| p.sizes.iter().map(|s| s.0)))),
             Arc::new(UInt32Array::from_iter_values(pairs.iter().flat_map(|p| p.sizes.iter().map(|s| s.1)))),
         ],
         None,
-    );
-    batch(
-        "pairs",
-        vec![
-            ("account_id", words(pairs.iter().map(|p| Some(owner(p).0.as_str())).collect())),
-            ("region", words(pairs.iter().map(|p| Some(owner(p).1.as_str())).collect())),
-            ("host", address_column(pairs.iter().map(|p| &p.key.host))?),
-            ("remote", address_column(pairs.iter().map(|p| &p.key.remote))?),
-            ("port", Arc::new(UInt16Array::from_iter_values(pairs.iter().map(|p| p.key.port)))),
-            ("protocol", Arc::new(UInt8Array::from_iter_values(pairs.iter().map(|p| p.key.protocol)))),
-            ("role", words(pairs.iter().map(|p| Some(p.key.role.as_str())).collect())),
-            ("interface_id", words(pairs.iter().map(|p| merger.table(p.sample).interface(p.sample.row)).collect())),
-            ("aws_service", words(pairs.iter().map(|p| merger.table(p.sample).service(p.sample.row)).collect())),
-            ("external", Arc::new(pairs.iter().map(|p| Some(p.external)).collect::<BooleanArray>())),
-            ("local_scope", Arc::new(pairs.iter().map(|p| Some(p.key.remote.is_local_scope())).collect::<BooleanArray>())),
-            ("mirrored", Arc::new(mirrored)),
-            ("connections", u64s(&|p| p.connections)),
-            ("records", u64s(&|p| p.records)),
-            ("rejected", u64s(&|p| p.rejected)),
-            ("bytes_out", u64s(&|p| p.bytes_out)),
-            ("bytes_in", u64s(&|p| p.bytes_in)),
-            ("packets_out", u64s(&|p| p.packets_out)),
-            ("packets_in", u64s(&|p| p.packets_in)),
-            ("max_hour_bytes_out", u64s(&|p| p.max_hour_bytes_out)),
-            ("first_seen", seconds(pairs.iter().map(|p| Some(p.first_s)).collect())),
-            ("last_seen", seconds(pairs.iter().map(|p| Some(p.last_s)).collect())),
-            ("longest_s", u64s(&|p| p.longest_s.max(0) as u64)),
-            ("active_hours", u32s(&|p| p.active_hours)),
-            ("window_s", u32s(&|p| p.window_s)),
-            ("baseline_hours", baseline(&|b| u64::from(b.hours))),
-            ("baseline_connections", baseline(&|b| b.connections)),
-            ("baseline_bytes_out", baseline(&|b| b.bytes_out)),
-            ("baseline_max_hour_bytes_out", baseline(&|b| b.max_hour_bytes_out)),
-            ("baseline_first_seen", seconds(pairs.iter().map(|p| p.baseline.map(|b| b.first_s)).collect())),
-            ("first_contact", {
-                let first = |p: &PairRecord| window.has_history().then_some(p.baseline.is_none());
-                Arc::new(pairs.iter().map(first).collect::<BooleanArray>())
-            }),
-            ("prevalence_hosts", Arc::new(UInt64Array::from(prevalence.clone()))),
-            ("prevalence_share", {
-                let share = |hosts: &u64| *hosts as f64 / host_count.max(1) as f64;
-                Arc::new(Float64Array::from_iter_values(prevalence.iter().map(share)))
-            }),
-            ("starts", {
+    )
+    };
+    let columns: Vec<(&str, Column<'_>)> = vec![
+        ("account_id", column(|| Ok(words(pairs.iter().map(|p| Some(owner(p).0.as_str())).collect())))),
+        ("region", column(|| Ok(words(pairs.iter().map(|p| Some(owner(p).1.as_str())).collect())))),
+        ("host", column(|| address_column(pairs.iter().map(|p| &p.key.host)))),
+        ("remote", column(|| address_column(pairs.iter().map(|p| &p.key.remote)))),
+        ("port", column(|| Ok(Arc::new(UInt16Array::from_iter_values(pairs.iter().map(|p| p.key.port)))))),
+        ("protocol", column(|| Ok(Arc::new(UInt8Array::from_iter_values(pairs.iter().map(|p| p.key.protocol)))))),
+        ("role", column(|| Ok(words(pairs.iter().map(|p| Some(p.key.role.as_str())).collect())))),
+        ("interface_id", column(|| Ok(words(pairs.iter().map(|p| merger.table(p.sample).interface(p.sample.row)).collect())))),
+        ("aws_service", column(|| Ok(words(pairs.iter().map(|p| merger.table(p.sample).service(p.sample.row)).collect())))),
+        ("external", column(|| Ok(Arc::new(pairs.iter().map(|p| Some(p.external)).collect::<BooleanArray>())))),
+        ("local_scope", column(|| Ok(Arc::new(pairs.iter().map(|p| Some(p.key.remote.is_local_scope())).collect::<BooleanArray>())))),
+        ("mirrored", column(|| Ok(Arc::new(mirrored())))),
+        ("connections", column(|| Ok(u64s(&|p| p.connections)))),
+        ("records", column(|| Ok(u64s(&|p| p.records)))),
+        ("rejected", column(|| Ok(u64s(&|p| p.rejected)))),
+        ("bytes_out", column(|| Ok(u64s(&|p| p.bytes_out)))),
+        ("bytes_in", column(|| Ok(u64s(&|p| p.bytes_in)))),
+        ("packets_out", column(|| Ok(u64s(&|p| p.packets_out)))),
+        ("packets_in", column(|| Ok(u64s(&|p| p.packets_in)))),
+        ("max_hour_bytes_out", column(|| Ok(u64s(&|p| p.max_hour_bytes_out)))),
+        ("first_seen", column(|| Ok(seconds(pairs.iter().map(|p| Some(p.first_s)).collect())))),
+        ("last_seen", column(|| Ok(seconds(pairs.iter().map(|p| Some(p.last_s)).collect())))),
+        ("longest_s", column(|| Ok(u64s(&|p| p.longest_s.max(0) as u64)))),
+        ("active_hours", column(|| Ok(u32s(&|p| p.active_hours)))),
+        ("window_s", column(|| Ok(u32s(&|p| p.window_s)))),
+        ("baseline_hours", column(|| Ok(baseline(&|b| u64::from(b.hours))))),
+        ("baseline_connections", column(|| Ok(baseline(&|b| b.connections)))),
+        ("baseline_bytes_out", column(|| Ok(baseline(&|b| b.bytes_out)))),
+        ("baseline_max_hour_bytes_out", column(|| Ok(baseline(&|b| b.max_hour_bytes_out)))),
+        ("baseline_first_seen", column(|| Ok(seconds(pairs.iter().map(|p| p.baseline.map(|b| b.first_s)).collect())))),
+        ("first_contact", column(|| {
+                let first = |p: &&PairRecord| window.has_history().then_some(p.baseline.is_none());
+                Ok(Arc::new(pairs.iter().map(first).collect::<BooleanArray>()))
+            })),
+        ("prevalence_hosts", column(|| Ok(Arc::new(UInt64Array::from(prevalence.clone()))))),
+        ("prevalence_share", column(|| {
+                let share = |(hosts, p): (&u64, &&PairRecord)| counts.share(*hosts, p.external, p.key.role);
+                Ok(Arc::new(Float64Array::from_iter_values(prevalence.iter().zip(pairs).map(share))))
+            })),
+        ("starts", column(|| {
                 let offsets = OffsetBuffer::from_lengths(pairs.iter().map(|p| p.starts.len()));
                 let values = Int64Array::from_iter_values(pairs.iter().flat_map(|p| p.starts.iter().copied()));
-                list(DataType::Int64, offsets, Arc::new(values))
-            }),
-            ("sizes", {
+                Ok(list(DataType::Int64, offsets, Arc::new(values)))
+            })),
+        ("sizes", column(|| {
                 let offsets = OffsetBuffer::from_lengths(pairs.iter().map(|p| p.sizes.len()));
-                list(DataType::Struct(size_fields), offsets, Arc::new(size_values))
-            }),
-        ],
-    )
+                Ok(list(DataType::Struct(size_fields.clone()), offsets, Arc::new(size_values())))
+            })),
+    ];
+    // Columns are many and independent, so each is built by whichever thread is free.
+    let built = columns.into_par_iter().map(|(name, build)| Ok((name, build()?)));
+    batch("pairs", built.collect::<Result<Vec<_>, RollupError>>()?)
 }

@@ -6,35 +6,49 @@ use super::pairs::{Baseline, PairRecord};
 use super::{MIN_STARTS, Window};
 use crate::flow::Address;
 use crate::flow::codes::Role;
-use crate::kernels::sizes;
 use crate::rollup::merge::{Merger, PairKey, RowAt};
 use crate::rollup::pair_hours::PairHours;
-use crate::rollup::segment::{Segment, TCP_IDLE_S, stitch};
+use crate::rollup::segment::{Connection, Segment, TCP_IDLE_S, stitch_into};
+use rayon::prelude::*;
 
 /// What one shard of the walk gathered.
 #[derive(Debug, Default)]
 pub(super) struct Walked {
-    pub(super) pairs: Vec<PairRecord>,
+    /// In chunks of [`CHUNK`], so that a growing list never moves what it holds.
+    pub(super) pairs: Vec<Vec<PairRecord>>,
     pub(super) hosts: Vec<HostRecord>,
     pub(super) destinations: Destinations,
 }
 
-/// All hosts that their own ENI logged, sorted: whoever they are, they are monitored.
-pub(super) fn own_hosts(tables: &[PairHours]) -> Vec<Address> {
-    let mut hosts: Vec<Address> = Vec::new();
-    for table in tables {
-        let mut last = None;
-        for row in 0..table.len() {
-            if table.is_transit(row) {
-                continue;
-            }
-            let host = table.address("host", row);
-            if last != Some(host) {
-                hosts.push(host);
-                last = Some(host);
+/// Pairs in a chunk of a shard's list.
+const CHUNK: usize = 1_024;
+
+impl Walked {
+    fn push(&mut self, pair: PairRecord) {
+        match self.pairs.last_mut() {
+            Some(chunk) if chunk.len() < CHUNK => chunk.push(pair),
+            _ => {
+                let mut chunk = Vec::with_capacity(CHUNK);
+                chunk.push(pair);
+                self.pairs.push(chunk);
             }
         }
     }
+}
+
+/// All hosts that their own ENI logged, sorted: whoever they are, they are monitored.
+pub(super) fn own_hosts(tables: &[PairHours]) -> Vec<Address> {
+    let of_table = |table: &PairHours| {
+        let mut hosts: Vec<Address> = Vec::new();
+        for row in (0..table.len()).filter(|row| !table.is_transit(*row)) {
+            let host = table.host(row);
+            if hosts.last() != Some(&host) {
+                hosts.push(host);
+            }
+        }
+        hosts
+    };
+    let mut hosts: Vec<Address> = tables.par_iter().flat_map_iter(of_table).collect();
     hosts.sort_unstable();
     hosts.dedup();
     hosts
@@ -48,7 +62,7 @@ pub(super) fn walk(
     is_internal: &dyn Fn(Address) -> bool,
 ) -> Walked {
     let mut walked = Walked::default();
-    let mut segments = Vec::new();
+    let mut scratch = Scratch::default();
     // The pairs of one host stand together, those of its accounts in between: few enough for a list.
     let mut of_host: Vec<HostRecord> = Vec::new();
     let mut host = None;
@@ -58,7 +72,11 @@ pub(super) fn walk(
             host = Some(key.host);
         }
         let external = !is_internal(key.remote) && !key.remote.is_local_scope();
-        let pair = gather(merger, key, rows, window, external, &mut segments);
+        let Some(pair) = gather(merger, key, rows, window, external, &mut scratch) else { return };
+        // Kept hours may reach beyond baseline and window: a pair that was only met there was not met.
+        if pair.ever_first_s == i64::MAX {
+            return;
+        }
         let at = match of_host.iter().position(|record| record.owner == key.owner) {
             Some(at) => at,
             None => {
@@ -69,25 +87,36 @@ pub(super) fn walk(
         of_host[at].add(merger, &pair, rows, window);
         walked.destinations.add(&pair);
         if pair.records > 0 {
-            walked.pairs.push(pair);
+            walked.push(pair);
         }
     });
     walked.hosts.append(&mut of_host);
     walked
 }
 
+/// Buffers of the walk that are used again for every pair.
+#[derive(Debug, Default)]
+struct Scratch {
+    segments: Vec<Segment>,
+    connections: Vec<Connection>,
+    sizes: Vec<(u16, u32)>,
+}
+
+/// Sums the rows of one pair; `None` when none of them lies in baseline or window.
 fn gather(
     merger: &Merger<'_>,
     key: &PairKey,
     rows: &[RowAt],
     window: &Window,
     external: bool,
-    segments: &mut Vec<Segment>,
-) -> PairRecord {
+    scratch: &mut Scratch,
+) -> Option<PairRecord> {
     let mut pair = PairRecord::new(*key, rows[0], external);
     let mut baseline = Baseline::default();
-    segments.clear();
+    scratch.segments.clear();
     let mut last_hour = None;
+    let mut hour_bytes_out = 0;
+    let mut sample_hour = None;
     for at in rows {
         let table = merger.table(*at);
         let row = at.row;
@@ -95,76 +124,74 @@ fn gather(
         if hour_s >= window.to_s || hour_s < window.baseline_from_s {
             continue;
         }
-        let first_s = table.batch_seconds("first_seen", row);
-        let last_s = table.batch_seconds("last_seen", row);
-        let bytes_out = table.u64s("bytes_out").value(row);
+        let (first_s, last_s) = (table.first_seen_s(row), table.last_seen_s(row));
+        let bytes_out = table.bytes_out(row);
         pair.ever_first_s = pair.ever_first_s.min(first_s);
         pair.ever_last_s = pair.ever_last_s.max(last_s);
-        pair.window_s = pair.window_s.max(table.u32s("window_s").value(row));
+        pair.window_s = pair.window_s.max(table.window_s(row));
         pair.ever_bytes_out += bytes_out;
         let new_hour = last_hour != Some(hour_s);
         last_hour = Some(hour_s);
+        // The rows of one hour may come from several units.
+        hour_bytes_out = if new_hour { bytes_out } else { hour_bytes_out + bytes_out };
         // A connection that runs into the window started before it: its last hours tell.
         if hour_s + TCP_IDLE_S >= window.from_s {
-            table.segments(row, segments);
+            table.segments(row, &mut scratch.segments);
         }
         if hour_s < window.from_s {
             baseline.hours += u32::from(new_hour);
-            baseline.connections += u64::from(table.u32s("connections").value(row));
+            baseline.connections += table.connections(row);
             baseline.bytes_out += bytes_out;
-            baseline.max_hour_bytes_out = baseline.max_hour_bytes_out.max(bytes_out);
+            baseline.max_hour_bytes_out = baseline.max_hour_bytes_out.max(hour_bytes_out);
             baseline.first_s = baseline.first_s.min(first_s);
             continue;
         }
-        if pair.records == 0 {
+        if sample_hour.is_none_or(|hour| hour == hour_s && merger.names(*at) < merger.names(pair.sample)) {
             pair.sample = *at;
+            sample_hour = Some(hour_s);
         }
         pair.active_hours += u32::from(new_hour);
-        pair.records += u64::from(table.u32s("records").value(row));
-        pair.rejected += u64::from(table.u32s("rejected").value(row));
+        pair.records += table.records(row);
+        pair.rejected += table.rejected(row);
         pair.bytes_out += bytes_out;
-        pair.bytes_in += table.u64s("bytes_in").value(row);
-        pair.packets_out += table.u64s("packets_out").value(row);
-        pair.packets_in += table.u64s("packets_in").value(row);
-        pair.max_hour_bytes_out = pair.max_hour_bytes_out.max(bytes_out);
+        pair.bytes_in += table.bytes_in(row);
+        pair.packets_out += table.packets_out(row);
+        pair.packets_in += table.packets_in(row);
+        pair.max_hour_bytes_out = pair.max_hour_bytes_out.max(hour_bytes_out);
         pair.first_s = pair.first_s.min(first_s);
         pair.last_s = pair.last_s.max(last_s);
-        pair.segments_dropped += u64::from(table.u32s("segments_dropped").value(row));
+        pair.segments_dropped += table.segments_dropped(row);
     }
+    last_hour?;
     pair.baseline = (baseline.hours > 0).then_some(baseline);
     if pair.records == 0 {
-        return pair;
+        return Some(pair);
     }
-    let connections = stitch(segments, key.protocol, pair.window_s.max(1));
-    for connection in &connections {
+    stitch_into(&mut scratch.segments, key.protocol, pair.window_s.max(1), &mut scratch.connections);
+    for connection in &scratch.connections {
         if connection.end_s >= window.from_s {
             pair.longest_s = pair.longest_s.max(connection.end_s - connection.start_s);
             pair.connections += u64::from(connection.started && connection.start_s >= window.from_s);
         }
     }
     if pair.connections >= MIN_STARTS as u64 {
-        let in_window = connections.iter().filter(|c| c.started && c.start_s >= window.from_s);
+        let in_window = scratch.connections.iter().filter(|c| c.started && c.start_s >= window.from_s);
         pair.starts = in_window.map(|c| c.start_s).collect();
+        scratch.sizes.clear();
         for at in rows {
             let table = merger.table(*at);
             let hour_s = table.hour_s(at.row);
             if hour_s >= window.from_s && hour_s < window.to_s {
-                let of_row: Vec<(u16, u32)> = table.sizes(at.row).collect();
-                pair.sizes = sizes::merge(&pair.sizes, &of_row);
+                scratch.sizes.extend(table.sizes(at.row));
             }
         }
+        scratch.sizes.sort_unstable();
+        let buckets = scratch.sizes.chunk_by(|a, b| a.0 == b.0);
+        let sum = |same: &[(u16, u32)]| same.iter().fold(0u32, |sum, size| sum.saturating_add(size.1));
+        pair.sizes = buckets.map(|same| (same[0].0, sum(same))).collect();
     }
     pair.connections += pair.segments_dropped;
-    pair
-}
-
-impl PairHours {
-    /// Second in one of the time columns.
-    pub(super) fn batch_seconds(&self, name: &str, row: usize) -> i64 {
-        use arrow::array::AsArray;
-        use arrow::datatypes::TimestampSecondType;
-        self.batch()[name].as_primitive::<TimestampSecondType>().value(row)
-    }
+    Some(pair)
 }
 
 /// Tells whether bytes out of a pair leave the organisation by the host's own doing.

@@ -1,0 +1,9 @@
+//! The rollup against a slow twin, the laws of merging, and the vantages that AWS documents.
+
+mod derived;
+mod direction;
+mod laws;
+mod record;
+mod rows;
+mod twin;
+mod vantage;

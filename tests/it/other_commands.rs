@@ -1,0 +1,105 @@
+//! Help, completions, configuration, `inspect` and `generate`.
+
+use std::fs;
+
+use serde_json::Value;
+
+use crate::program::{ATTACKS, Corpus, finish, flowsift, parquet_files, program, scratch};
+
+#[test]
+fn help_completions_and_man_pages_come_from_one_definition() {
+    let commands = ["detect", "generate", "evaluate", "inspect", "completions", "man"];
+    let whole = flowsift(["--help"]).expect(0);
+    for command in commands {
+        assert!(whole.text().contains(&format!("\n  {command}")), "{}", whole.text());
+        let help = flowsift([command, "--help"]).expect(0);
+        assert!(help.text().contains(&format!("Usage: flowsift {command}")) && help.err.is_empty());
+        assert!(help.text().lines().all(|line| line.chars().count() <= 160), "{command}");
+    }
+    let detect = flowsift(["detect", "--help"]).expect(0);
+    let options = ["--from", "--to", "--baseline", "--state", "--indicators", "--networks", "--internal", "--allow"];
+    let more = ["--detections", "--out", "--format", "--min-severity", "--fail-on", "--fdr", "--threads", "--profile"];
+    for option in options.iter().chain(&more) {
+        assert!(detect.text().contains(option), "no {option} in the help of detect");
+    }
+    let version = flowsift(["--version"]).expect(0);
+    assert_eq!(version.text(), format!("flowsift {}\n", env!("CARGO_PKG_VERSION")));
+    for shell in ["bash", "zsh", "fish"] {
+        let script = flowsift(["completions", shell]).expect(0);
+        assert!(script.text().contains("min-severity") && script.err.is_empty(), "{shell}");
+    }
+    assert!(flowsift(["man"]).expect(0).text().contains(".TH flowsift 1"));
+    let folder = scratch();
+    finish(program().args(["man", "--out"]).arg(folder.path())).expect(0);
+    for command in commands {
+        let page = fs::read_to_string(folder.path().join(format!("flowsift-{command}.1"))).unwrap();
+        assert!(page.contains(".TH"), "{command}");
+    }
+}
+
+#[test]
+fn a_config_file_gives_defaults_that_flags_override() {
+    let corpus = Corpus::shared();
+    let folder = scratch();
+    let config = folder.path().join("flowsift.toml");
+    fs::write(&config, "[global]\nquiet = true\nthreads = 1\n[detect]\nmin-severity = 'high'\n").unwrap();
+    let config = config.to_str().unwrap();
+    let high = flowsift(["detect", corpus.source(), "--config", config]).expect(0);
+    assert_eq!(high.err, "", "quiet comes from [global]");
+    assert!(high.findings().iter().all(|finding| finding["severity"] == "high"));
+    let low = flowsift(["--config", config, "detect", corpus.source(), "--min-severity", "low"]).expect(0);
+    assert!(low.findings().len() > high.findings().len(), "the flag wins");
+}
+
+#[test]
+fn inspect_tells_what_is_there_without_reading_rows() {
+    let corpus = Corpus::shared();
+    let table = flowsift(["inspect", corpus.source()]).expect(0);
+    for word in ["18 objects", "hive hourly", "123456789012", "us-east-1", "2024-01-15T06:00:00Z", "29 columns"] {
+        assert!(table.text().contains(word), "no `{word}` in:\n{}", table.text());
+    }
+    let told = flowsift(["inspect", corpus.source(), "--format", "json"]).expect(0);
+    let told: Value = serde_json::from_str(told.text()).unwrap();
+    let bytes: u64 = corpus.files().iter().map(|file| fs::metadata(file).unwrap().len()).sum();
+    assert_eq!((&told["objects"], &told["bytes"], &told["places"][0]["hours"]), (&18.into(), &bytes.into(), &6.into()));
+    let hour = flowsift(["inspect", corpus.source(), "--from", "2024-01-15T05:00:00Z", "--format", "json"]).expect(0);
+    let hour: Value = serde_json::from_str(hour.text()).unwrap();
+    assert!(hour["objects"].as_u64().unwrap() < 6, "{hour}");
+}
+
+#[test]
+fn generate_makes_the_same_bytes_on_any_number_of_threads() {
+    let folder = scratch();
+    let made = |threads: &str| {
+        let out = folder.path().join(threads);
+        let rows = "20000";
+        let args =
+            ["generate", "--rows", rows, "--hosts", "30", "--hours", "2", "--attack-hosts", "0", "--threads", threads];
+        let ran = finish(program().args(args).arg("--out").arg(&out)).expect(0);
+        assert!(ran.out.is_empty() && ran.err.contains("rows in"), "{}", ran.err);
+        let files = parquet_files(&out);
+        assert_eq!(files.len(), 24);
+        files.iter().map(|f| (f.strip_prefix(&out).unwrap().to_owned(), fs::read(f).unwrap())).collect::<Vec<_>>()
+    };
+    assert!(made("1") == made("3"));
+}
+
+#[test]
+fn every_way_to_write_a_corpus_is_read_alike() {
+    let folder = scratch();
+    let mut all = Vec::new();
+    for extra in [
+        &["--layout", "hive", "--partition", "hourly"][..],
+        &["--layout", "plain", "--partition", "hourly", "--codec", "zstd", "--page-version", "2"],
+        &["--layout", "plain", "--codec", "snappy", "--no-dictionary", "--row-group-rows", "500"],
+        &["--codec", "none", "--files-per-hour", "1"],
+    ] {
+        let out = folder.path().join(all.len().to_string());
+        let attacks = folder.path().join("attacks.toml");
+        fs::write(&attacks, ATTACKS).unwrap();
+        let args = ["generate", "-q", "--rows", "30000", "--hosts", "20", "--hours", "3"];
+        finish(program().args(args).args(extra).arg("--attacks").arg(&attacks).arg("--out").arg(&out)).expect(0);
+        all.push(flowsift(["detect", "-q", out.to_str().unwrap()]).expect(0).out);
+    }
+    assert!(!all[0].is_empty() && all.iter().all(|findings| *findings == all[0]));
+}

@@ -1,0 +1,186 @@
+//! The same objects give the same findings: on any number of threads, under any names, with kept hours or without.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use serde_json::Value;
+
+use crate::program::{Corpus, copy, flowsift, parquet_files, scratch};
+
+fn findings(source: &str, more: &[&str]) -> Vec<u8> {
+    let args = [&["detect", source, "-q", "--min-severity", "informational"], more].concat();
+    flowsift(args).expect(0).out
+}
+
+/// Runs with kept hours and `--out`; returns the findings and the counts of objects.
+fn with_state(source: &str, state: &Path, more: &[&str], code: i32) -> (Vec<u8>, Value) {
+    let out = scratch();
+    let (state, out_text) = (state.to_str().unwrap(), out.path().to_str().unwrap());
+    let fixed = ["detect", source, "-q", "--min-severity", "informational", "--state", state, "--out", out_text];
+    let ran = flowsift([&fixed[..], more].concat()).expect(code);
+    let summary = fs::read_to_string(out.path().join("summary.json")).unwrap();
+    let summary: Value = serde_json::from_str(&summary).unwrap();
+    assert_eq!(fs::read(out.path().join("findings.jsonl")).unwrap(), ran.out);
+    (ran.out, summary["objects"].clone())
+}
+
+/// The objects' numbers as (read, reused, skipped).
+fn counts(objects: &Value) -> (u64, u64, u64) {
+    let count = |name: &str| objects[name].as_u64().unwrap();
+    (count("read"), count("reused"), count("skipped"))
+}
+
+/// A copy of the shared corpus that a test may change.
+fn copied(corpus: &Corpus) -> tempfile::TempDir {
+    let folder = scratch();
+    for file in corpus.files() {
+        copy(&file, &folder.path().join(file.strip_prefix(corpus.path()).unwrap()));
+    }
+    folder
+}
+
+/// An order that differs from the sorted one and hardly keeps neighbours.
+fn shuffled(mut files: Vec<PathBuf>) -> Vec<PathBuf> {
+    files.sort_by_key(|file| {
+        let name = file.file_name().unwrap().to_string_lossy().into_owned();
+        name.bytes().fold(7u64, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3))
+    });
+    files
+}
+
+#[test]
+fn threads_do_not_matter() {
+    let corpus = Corpus::shared();
+    let one = findings(corpus.source(), &["--threads", "1"]);
+    assert!(one.len() > 10_000);
+    for threads in ["2", "4", "7"] {
+        assert!(findings(corpus.source(), &["--threads", threads]) == one, "{threads} threads");
+    }
+}
+
+#[test]
+fn names_and_folders_do_not_matter() {
+    let corpus = Corpus::shared();
+    let expected = findings(corpus.source(), &[]);
+    let folder = scratch();
+    // The same hours in AWS's plain layout, under names in another order.
+    for (at, file) in shuffled(corpus.files()).iter().enumerate() {
+        let hour = file.parent().unwrap().file_name().unwrap().to_string_lossy().replace("hour=", "");
+        let name = format!("123456789012_vpcflowlogs_us-east-1_fl-0_20240115T{hour}00Z_{at:08x}.log.parquet");
+        let place = format!("deep/er/AWSLogs/o-abc/123456789012/vpcflowlogs/us-east-1/2024/01/15/{hour}/{name}");
+        copy(file, &folder.path().join(place));
+    }
+    let plain = findings(folder.path().to_str().unwrap(), &[]);
+    assert!(plain == expected, "the plain layout gives other findings");
+    // The files named one by one, last first, some of them twice.
+    let mut files: Vec<String> = corpus.files().iter().rev().map(|file| file.to_str().unwrap().to_owned()).collect();
+    files.push(files[3].clone());
+    let args = ["detect", "-q", "--min-severity", "informational"].map(str::to_owned);
+    let named = flowsift(args.into_iter().chain(files)).expect(0);
+    assert!(named.out == expected, "files named one by one give other findings");
+}
+
+#[test]
+fn a_folder_without_any_layout_finds_the_same() {
+    let corpus = Corpus::shared();
+    let folder = scratch();
+    for (at, file) in shuffled(corpus.files()).iter().enumerate() {
+        copy(file, &folder.path().join(format!("{at}.parquet")));
+    }
+    // One unit now holds all hours, so connections that cross an hour are seen whole; what is found stays.
+    let key = |finding: &Value| ["id", "detection", "host", "remote", "severity"].map(|name| finding[name].to_string());
+    let read = |bytes: Vec<u8>| -> Vec<_> {
+        let text = String::from_utf8(bytes).unwrap();
+        let mut keys: Vec<_> = text.lines().map(|line| key(&serde_json::from_str(line).unwrap())).collect();
+        keys.sort();
+        keys
+    };
+    let flat = flowsift(["detect", "-q", folder.path().to_str().unwrap()]).expect(0).out;
+    let dated = flowsift(["detect", "-q", corpus.source()]).expect(0).out;
+    assert_eq!(read(flat), read(dated));
+}
+
+#[test]
+fn kept_hours_give_the_same_findings_and_are_used_again() {
+    let corpus = Corpus::shared();
+    let expected = findings(corpus.source(), &[]);
+    let state = scratch();
+    let (first, objects) = with_state(corpus.source(), state.path(), &[], 0);
+    assert_eq!(counts(&objects), (18, 0, 0));
+    assert!(first == expected, "the first run with kept hours differs from one without");
+    let (second, objects) = with_state(corpus.source(), state.path(), &["--threads", "1"], 0);
+    assert_eq!(counts(&objects), (0, 18, 0));
+    assert!(second == expected, "kept hours give other findings");
+
+    // Other internal networks make other hours: none of the kept ones fits.
+    let (_, objects) = with_state(corpus.source(), state.path(), &["--internal", "10.0.0.0/8"], 0);
+    assert_eq!(counts(&objects), (18, 0, 0));
+
+    // A damaged or half-written file counts as absent.
+    let state = scratch();
+    with_state(corpus.source(), state.path(), &[], 0);
+    let kept = parquet_files(state.path());
+    assert_eq!(kept.len(), 12, "pair_hours and coverage of six units");
+    let bytes = fs::read(&kept[0]).unwrap();
+    fs::write(&kept[0], &bytes[..bytes.len() / 2]).unwrap();
+    fs::remove_file(&kept[3]).unwrap();
+    let (third, objects) = with_state(corpus.source(), state.path(), &[], 0);
+    assert_eq!(counts(&objects), (6, 12, 0));
+    assert!(third == expected, "damaged kept hours changed the findings");
+}
+
+#[test]
+fn a_window_in_kept_hours_is_judged_as_one_that_was_read() {
+    let corpus = Corpus::shared();
+    let state = scratch();
+    with_state(corpus.source(), state.path(), &[], 0);
+    for window in [
+        &["--from", "2024-01-15T03:00:00Z"][..],
+        &["--to", "2024-01-15T04:00:00Z"],
+        &["--from", "2024-01-15T02:00:00Z", "--to", "2024-01-15T05:00:00Z"],
+        &["--from", "2024-01-15T03:20:00Z", "--to", "2024-01-15T04:40:00Z", "--baseline", "2h"],
+    ] {
+        let read = findings(corpus.source(), window);
+        let (kept, objects) = with_state(corpus.source(), state.path(), window, 0);
+        assert_eq!(counts(&objects), (0, 18, 0), "{window:?}");
+        assert!(kept == read, "{window:?} gives other findings from kept hours");
+    }
+}
+
+#[test]
+fn a_late_object_costs_its_own_unit_only() {
+    let corpus = Corpus::shared();
+    let folder = copied(&corpus);
+    let source = folder.path().to_str().unwrap();
+    let late = &parquet_files(folder.path())[10];
+    let aside = folder.path().join("late.bin");
+    fs::rename(late, &aside).unwrap();
+    let state = scratch();
+    let (before, objects) = with_state(source, state.path(), &[], 0);
+    assert_eq!(counts(&objects), (17, 0, 0));
+    fs::rename(&aside, late).unwrap();
+    let (after, objects) = with_state(source, state.path(), &[], 0);
+    assert_eq!(counts(&objects), (3, 15, 0), "three objects make an hour");
+    assert!(after == findings(corpus.source(), &[]) && after != before);
+    assert_eq!(parquet_files(state.path()).len(), 12, "hours of the unit without the late object are gone");
+}
+
+#[test]
+fn a_unit_with_a_damaged_object_is_not_kept() {
+    let corpus = Corpus::shared();
+    let folder = copied(&corpus);
+    let source = folder.path().to_str().unwrap();
+    let damaged = &parquet_files(folder.path())[4];
+    let whole = fs::read(damaged).unwrap();
+    fs::write(damaged, &whole[..whole.len() - 100]).unwrap();
+    let state = scratch();
+    let (first, objects) = with_state(source, state.path(), &[], 3);
+    assert_eq!(counts(&objects), (17, 0, 1));
+    let (second, objects) = with_state(source, state.path(), &[], 3);
+    assert_eq!(counts(&objects), (2, 15, 1), "the unit is read again, in case the object has healed");
+    assert!(first == second);
+    fs::write(damaged, &whole).unwrap();
+    let (healed, objects) = with_state(source, state.path(), &[], 0);
+    assert_eq!(counts(&objects), (3, 15, 0));
+    assert!(healed == findings(corpus.source(), &[]));
+}
