@@ -5,20 +5,20 @@ use super::global::Global;
 use super::progress::Bar;
 use crate::detect::{self, Finding, Severity, WindowOptions};
 use crate::flow::Network;
-use crate::flow::time::{DAY_S, HOUR_S, parse_duration_s, parse_time};
+use crate::flow::time::{DAY_S, parse_duration_s, parse_time};
 use crate::intel::{AllowList, Indicators, InternalNetworks, Networks, Warning};
 use crate::report::{
-    Baseline, BaselineKind, ObjectCounts, SkippedObject, StageTime, Summary, TableOptions, write_jsonl,
-    write_parquet, write_table,
+    Baseline, BaselineKind, ObjectCounts, SkippedObject, StageTime, Summary, TableOptions, write_jsonl, write_parquet,
+    write_table,
 };
 use crate::rollup::RollupOptions;
-use crate::rollup::derive::{Derived, HostFacts, derive};
+use crate::rollup::coverage::{coverage_shares, host_facts};
+use crate::rollup::derive::{Derived, derive};
 use crate::scan::fetch::FetchOptions;
 use crate::source::{PutMode, Source, Store, TimeRange, Unit, units};
 use crate::state::{GatherOptions, Gathered, KeptHours, gather, settings_hash};
-use arrow::array::{Array, AsArray, RecordBatch};
+use arrow::array::{AsArray, RecordBatch};
 use clap::{Args, ValueEnum};
-use std::collections::HashMap;
 use std::io::{IsTerminal, Write};
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -183,8 +183,7 @@ pub(super) fn run(global: &Global, args: &DetectArgs) -> Result<Exit, Failure> {
         host_facts: &facts,
         threads: global.threads(),
     };
-    let outcome =
-        runtime.block_on(detect::detect(&plan.detections, &derived, &context)).map_err(Failure::failed)?;
+    let outcome = runtime.block_on(detect::detect(&plan.detections, &derived, &context)).map_err(Failure::failed)?;
     clock.end_of("detections");
 
     let shown: Vec<Finding> =
@@ -209,7 +208,8 @@ pub(super) fn run(global: &Global, args: &DetectArgs) -> Result<Exit, Failure> {
         from_s: window.baseline_from_s,
         to_s: if window.has_history() { window.from_s } else { window.to_s },
     };
-    summary.coverage_share = coverage_share(&gathered.coverage, window.from_s, window.to_s);
+    let shares = coverage_shares(&gathered.coverage, window.from_s, window.to_s);
+    summary.coverage_share = (!shares.is_empty()).then(|| shares.values().sum::<f64>() / shares.len() as f64);
     if let Some(store) = &out {
         let mut json = Vec::new();
         summary.write_json(&mut json)?;
@@ -295,52 +295,9 @@ fn hours_of(gathered: &Gathered) -> Option<(i64, i64)> {
     // Pairs first: a lone NODATA record outside the time range makes no window.
     let of_pairs = gathered.pair_hours.iter().filter_map(|table| hours(table.batch()));
     let of_coverage = gathered.coverage.iter().filter_map(hours);
-    let widest = |spans: Vec<(i64, i64)>| {
-        Some((spans.iter().map(|span| span.0).min()?, spans.iter().map(|span| span.1).max()?))
-    };
+    let widest =
+        |spans: Vec<(i64, i64)>| Some((spans.iter().map(|span| span.0).min()?, spans.iter().map(|span| span.1).max()?));
     widest(of_pairs.collect()).or_else(|| widest(of_coverage.collect()))
-}
-
-/// What `coverage` knows of each ENI; the last hour's word counts.
-fn host_facts(coverage: &[RecordBatch]) -> HashMap<String, HostFacts> {
-    let mut facts = HashMap::new();
-    for table in coverage {
-        let column = |name: &str| table[name].as_string::<i32>();
-        let (names, instances, vpcs, subnets) =
-            (column("interface_id"), column("instance_id"), column("vpc_id"), column("subnet_id"));
-        for row in 0..table.num_rows() {
-            if names.is_null(row) || facts.contains_key(names.value(row)) {
-                continue;
-            }
-            let text = |array: &arrow::array::StringArray| (!array.is_null(row)).then(|| array.value(row).to_owned());
-            let fact =
-                HostFacts { instance_id: text(instances), vpc_id: text(vpcs), subnet_id: text(subnets) };
-            facts.insert(names.value(row).to_owned(), fact);
-        }
-    }
-    facts
-}
-
-/// Share of ENI-hours of the window with data, less what AWS lost; `None` when no ENI is named.
-fn coverage_share(coverage: &[RecordBatch], from_s: i64, to_s: i64) -> Option<f64> {
-    let mut covered_s = 0i64;
-    let mut seen: HashMap<&str, i64> = HashMap::new();
-    for table in coverage {
-        let names = table["interface_id"].as_string::<i32>();
-        let hours = table["hour"].as_primitive::<arrow::datatypes::TimestampSecondType>();
-        let lost = table["skipdata_s"].as_primitive::<arrow::datatypes::UInt32Type>();
-        for row in 0..table.num_rows() {
-            if !names.is_null(row) && (from_s..to_s).contains(&hours.value(row)) {
-                // An hour may be split over two units; it is still one hour.
-                let hour = seen.entry(names.value(row)).or_insert(i64::MIN);
-                covered_s += if *hour == hours.value(row) { 0 } else { HOUR_S };
-                covered_s -= i64::from(lost.value(row));
-                *hour = hours.value(row);
-            }
-        }
-    }
-    let whole_s = seen.len() as i64 * (to_s - from_s);
-    (whole_s > 0).then(|| (covered_s as f64 / whole_s as f64).clamp(0.0, 1.0))
 }
 
 fn write_files(runtime: &tokio::runtime::Runtime, store: &Store, findings: &[Finding]) -> Result<(), Failure> {

@@ -251,7 +251,11 @@ fn write_table(out: &mut impl Write, found: &Inspection) -> Result<(), Failure> 
             } else {
                 format!("; NOT FLOW LOGS, without {}", variant.missing.join(", "))
             },
-            if variant.unknown.is_empty() { String::new() } else { format!("; {} other columns", variant.unknown.len()) },
+            if variant.unknown.is_empty() {
+                String::new()
+            } else {
+                format!("; {} other columns", variant.unknown.len())
+            },
         )?;
     }
     for reason in &found.unreadable {

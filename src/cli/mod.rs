@@ -64,6 +64,7 @@ pub fn main(args: impl IntoIterator<Item = OsString>) -> Exit {
         }
     };
     cli.global.start_logging();
+    crate::scan::quiet_panics();
     let result = match cli.command {
         Command::Detect(args) => detect::run(&cli.global, &args),
         Command::Generate(args) => generate::run(&cli.global, &args),

@@ -99,7 +99,9 @@ fn address_at(array: Option<&ArrayRef>, row: usize) -> Option<Address> {
         return None;
     }
     match array.data_type() {
-        DataType::FixedSizeBinary(16) => array.as_fixed_size_binary().value(row).try_into().ok().map(Address::from_bytes),
+        DataType::FixedSizeBinary(16) => {
+            array.as_fixed_size_binary().value(row).try_into().ok().map(Address::from_bytes)
+        }
         DataType::Utf8 => Address::parse(array.as_string::<i32>().value(row).as_bytes()),
         DataType::Utf8View => Address::parse(array.as_string_view().value(row).as_bytes()),
         _ => None,
@@ -107,7 +109,11 @@ fn address_at(array: Option<&ArrayRef>, row: usize) -> Option<Address> {
 }
 
 /// Reads the findings of one batch. Ids, window and techniques are filled in; coverage and host facts are not yet.
-pub(super) fn findings(detection: &Detection, batch: &RecordBatch, window: &Window) -> Result<Vec<Finding>, DetectError> {
+pub(super) fn findings(
+    detection: &Detection,
+    batch: &RecordBatch,
+    window: &Window,
+) -> Result<Vec<Finding>, DetectError> {
     let columns = Columns { detection, batch };
     let severity = columns.required("severity", columns.text("severity")?, "text")?;
     let explanation = columns.required("explanation", columns.text("explanation")?, "text")?;

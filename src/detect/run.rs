@@ -4,13 +4,12 @@ use super::DetectError;
 use super::catalogue::Detection;
 use super::finding::{Finding, Severity, sort_findings};
 use super::rows::findings;
-use crate::flow::time::{HOUR_S, rfc3339};
 use crate::intel::{AllowList, Indicators, Networks};
 use crate::kernels::discovery::benjamini_hochberg;
+use crate::rollup::coverage::coverage_shares;
 use crate::rollup::derive::{Derived, HostFacts, Window};
 use crate::sql::{Literal, bind, functions, open_session, run};
-use arrow::array::{Array, AsArray, RecordBatch};
-use arrow::datatypes::{TimestampSecondType, UInt32Type};
+use arrow::array::{AsArray, RecordBatch};
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
@@ -50,7 +49,11 @@ pub struct Outcome {
 ///
 /// # Errors
 /// [`DetectError`] when a detection's SQL fails or its result has not the form of findings.
-pub async fn detect(detections: &[Detection], derived: &Derived, context: &Context<'_>) -> Result<Outcome, DetectError> {
+pub async fn detect(
+    detections: &[Detection],
+    derived: &Derived,
+    context: &Context<'_>,
+) -> Result<Outcome, DetectError> {
     let tables = vec![
         ("pairs", vec![derived.pairs.clone()]),
         ("hosts", vec![derived.hosts.clone()]),
@@ -61,7 +64,7 @@ pub async fn detect(detections: &[Detection], derived: &Derived, context: &Conte
     let functions = functions::all(context.indicators.clone(), context.networks.clone());
     let session = open_session(tables, functions, context.threads)?;
     let egress_hosts = count_egress_hosts(&derived.hosts);
-    let coverage = coverage_shares(context.coverage, &context.window);
+    let coverage = coverage_shares(context.coverage, context.window.from_s, context.window.to_s);
     let mut outcome = Outcome::default();
     for detection in detections {
         let mut parameters: BTreeMap<String, Literal> =
@@ -104,7 +107,7 @@ fn discover(mut found: Vec<Finding>, fdr: f64, outcome: &mut Outcome) -> Vec<Fin
     kept
 }
 
-fn complete(finding: &mut Finding, context: &Context<'_>, coverage: &HashMap<String, f64>) {
+fn complete(finding: &mut Finding, context: &Context<'_>, coverage: &BTreeMap<String, f64>) {
     if let Some(name) = finding.interface_id.clone() {
         if let Some(facts) = context.host_facts.get(&name) {
             finding.instance_id = facts.instance_id.clone();
@@ -133,31 +136,4 @@ fn count_egress_hosts(hosts: &RecordBatch) -> i64 {
     let Some(destinations) = hosts.column_by_name("destinations") else { return 0 };
     let destinations = destinations.as_primitive::<arrow::datatypes::UInt64Type>();
     destinations.iter().flatten().filter(|count| *count > 0).count() as i64
-}
-
-/// Share of the window with data, by ENI: hours with any record, less the windows that AWS lost records of.
-fn coverage_shares(tables: &[RecordBatch], window: &Window) -> HashMap<String, f64> {
-    let mut seconds: BTreeMap<(String, i64), i64> = BTreeMap::new();
-    for table in tables {
-        let names = table["interface_id"].as_string::<i32>();
-        let hours = table["hour"].as_primitive::<TimestampSecondType>();
-        let lost = table["skipdata_s"].as_primitive::<UInt32Type>();
-        for row in 0..table.num_rows() {
-            let hour = hours.value(row);
-            if names.is_null(row) || hour < window.from_s || hour >= window.to_s {
-                continue;
-            }
-            let entry = seconds.entry((names.value(row).to_owned(), hour)).or_insert(HOUR_S);
-            *entry = (*entry - i64::from(lost.value(row))).max(0);
-        }
-    }
-    let mut shares: HashMap<String, f64> = HashMap::new();
-    for ((name, _), covered_s) in seconds {
-        *shares.entry(name).or_default() += covered_s as f64 / (window.hours() * HOUR_S) as f64;
-    }
-    for share in shares.values_mut() {
-        *share = (share.min(1.0) * 1e4).round() / 1e4;
-    }
-    tracing::debug!(from = rfc3339(window.from_s), to = rfc3339(window.to_s), interfaces = shares.len());
-    shares
 }

@@ -52,7 +52,11 @@ impl Address {
     ///
     /// Dotted IPv4 takes a fast path; all else goes through the standard library.
     pub fn parse(text: &[u8]) -> Option<Self> {
-        if text.len() >= 7 && text.len() <= 15 && text[0].is_ascii_digit() && let Some(bits) = parse_v4(text) {
+        if text.len() >= 7
+            && text.len() <= 15
+            && text[0].is_ascii_digit()
+            && let Some(bits) = parse_v4(text)
+        {
             return Some(Self::from_v4_bits(bits));
         }
         let text = std::str::from_utf8(text).ok()?;

@@ -7,9 +7,9 @@ use std::io::Write;
 use serde::Serialize;
 
 use super::error::ReportError;
-use crate::flow::units::{bytes_text, count_text, duration_text, number_text, printable, share_text};
 use crate::detect::finding::{Severity, rfc3339_text};
 use crate::flow::time;
+use crate::flow::units::{bytes_text, count_text, duration_text, number_text, printable, share_text};
 
 /// Skipped objects that the text names; the JSON names all.
 const NAMED_SKIPPED: usize = 5;

@@ -8,9 +8,9 @@ use std::io::Write;
 
 use super::error::ReportError;
 use super::evidence::phrases;
-use crate::flow::units::{count_text, printable};
 use crate::detect::finding::{Finding, Severity, compare_findings};
 use crate::flow::codes::{self, protocol_name};
+use crate::flow::units::{count_text, printable};
 use crate::flow::{Address, time};
 
 /// Columns between two columns of the table.

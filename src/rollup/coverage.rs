@@ -1,9 +1,14 @@
 //! The `coverage` table: what was logged of each ENI in each hour, so that lost data is never taken for silence.
 
 use super::RollupError;
+use super::derive::HostFacts;
 use super::interface::{Interface, Interfaces};
-use arrow::array::{ArrayRef, BooleanArray, RecordBatch, StringArray, TimestampSecondArray, UInt32Array, UInt64Array};
-use arrow::datatypes::{DataType, Field, Schema, SchemaRef, TimeUnit};
+use crate::flow::time::HOUR_S;
+use arrow::array::{
+    Array, ArrayRef, AsArray, BooleanArray, RecordBatch, StringArray, TimestampSecondArray, UInt32Array, UInt64Array,
+};
+use arrow::datatypes::{DataType, Field, Schema, SchemaRef, TimeUnit, TimestampSecondType, UInt32Type};
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 /// The schema of `coverage`: one row per ENI and hour with any record, sorted by ENI and hour.
@@ -39,7 +44,9 @@ pub(super) fn coverage_batch(
     entries.sort_unstable_by(|a, b| (a.0, &a.2).cmp(&(b.0, &b.2)));
     let rows: Vec<_> = entries
         .iter()
-        .flat_map(|(name, entry, owner)| entry.hours.sorted().map(move |(hour, hours)| (*name, *entry, owner, hour, hours)))
+        .flat_map(|(name, entry, owner)| {
+            entry.hours.sorted().map(move |(hour, hours)| (*name, *entry, owner, hour, hours))
+        })
         .collect();
     let words = |pick: &dyn Fn(&Interface) -> u32| -> ArrayRef {
         Arc::new(rows.iter().map(|row| text(pick(row.1))).collect::<StringArray>())
@@ -59,6 +66,85 @@ pub(super) fn coverage_batch(
         Arc::new(UInt32Array::from_iter_values(rows.iter().map(|row| row.4.skipdata))),
         Arc::new(UInt32Array::from_iter_values(rows.iter().map(|row| row.4.skipdata_s))),
     ];
-    RecordBatch::try_new(coverage_schema(), columns)
-        .map_err(|error| RollupError::Arrow { table: "coverage", error })
+    RecordBatch::try_new(coverage_schema(), columns).map_err(|error| RollupError::Arrow { table: "coverage", error })
+}
+
+/// What `coverage` knows of each ENI, by name; where rows differ, the first table that names it counts.
+pub fn host_facts(tables: &[RecordBatch]) -> HashMap<String, HostFacts> {
+    let mut facts = HashMap::new();
+    for table in tables {
+        let column = |name: &str| table[name].as_string::<i32>();
+        let (names, instances, vpcs, subnets) =
+            (column("interface_id"), column("instance_id"), column("vpc_id"), column("subnet_id"));
+        for row in 0..table.num_rows() {
+            if names.is_null(row) || facts.contains_key(names.value(row)) {
+                continue;
+            }
+            let text = |array: &StringArray| (!array.is_null(row)).then(|| array.value(row).to_owned());
+            let fact = HostFacts { instance_id: text(instances), vpc_id: text(vpcs), subnet_id: text(subnets) };
+            facts.insert(names.value(row).to_owned(), fact);
+        }
+    }
+    facts
+}
+
+/// Share of `from_s` to `to_s` with data, by ENI, 0–1 to four places: hours with any record, less the windows that AWS
+/// lost records of. ENIs without any hour in that time are left out.
+pub fn coverage_shares(tables: &[RecordBatch], from_s: i64, to_s: i64) -> BTreeMap<String, f64> {
+    // An hour may be split over two units; it is still one hour.
+    let mut covered_s: BTreeMap<(&str, i64), i64> = BTreeMap::new();
+    for table in tables {
+        let names = table["interface_id"].as_string::<i32>();
+        let hours = table["hour"].as_primitive::<TimestampSecondType>();
+        let lost = table["skipdata_s"].as_primitive::<UInt32Type>();
+        for row in 0..table.num_rows() {
+            let hour_s = hours.value(row);
+            if !names.is_null(row) && (from_s..to_s).contains(&hour_s) {
+                let hour = covered_s.entry((names.value(row), hour_s)).or_insert(HOUR_S);
+                *hour = (*hour - i64::from(lost.value(row))).max(0);
+            }
+        }
+    }
+    let mut shares: BTreeMap<String, f64> = BTreeMap::new();
+    for ((name, _), seconds) in covered_s {
+        *shares.entry(name.to_owned()).or_default() += seconds as f64 / (to_s - from_s).max(HOUR_S) as f64;
+    }
+    for share in shares.values_mut() {
+        *share = (share.min(1.0) * 1e4).round() / 1e4;
+    }
+    shares
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn table(rows: &[(&str, i64, u32)]) -> RecordBatch {
+        let (words, numbers) =
+            (|| StringArray::from(vec![Some("x"); rows.len()]), |n| UInt32Array::from(vec![n; rows.len()]));
+        let columns: Vec<ArrayRef> = vec![
+            Arc::new(TimestampSecondArray::from_iter_values(rows.iter().map(|row| row.1)).with_timezone("UTC")),
+            Arc::new(StringArray::from_iter_values(rows.iter().map(|row| row.0))),
+            Arc::new(words()),
+            Arc::new(words()),
+            Arc::new(StringArray::from_iter_values(rows.iter().map(|row| format!("i-{}", row.0)))),
+            Arc::new(words()),
+            Arc::new(words()),
+            Arc::new(BooleanArray::from(vec![false; rows.len()])),
+            Arc::new(numbers(60)),
+            Arc::new(UInt64Array::from(vec![1; rows.len()])),
+            Arc::new(numbers(0)),
+            Arc::new(numbers(0)),
+            Arc::new(UInt32Array::from_iter_values(rows.iter().map(|row| row.2))),
+        ];
+        RecordBatch::try_new(coverage_schema(), columns).unwrap()
+    }
+
+    #[test]
+    fn lost_windows_and_silent_hours_lower_the_share() {
+        let tables = [table(&[("a", 0, 0), ("a", 3_600, 360), ("b", 0, 0)]), table(&[("a", 0, 0), ("a", 7_200, 0)])];
+        let shares = coverage_shares(&tables, 0, 4 * 3_600);
+        assert_eq!(shares, BTreeMap::from([("a".to_owned(), 0.725), ("b".to_owned(), 0.25)]));
+        assert_eq!(host_facts(&tables)["b"].instance_id.as_deref(), Some("i-b"));
+    }
 }

@@ -90,7 +90,10 @@ impl UnitRollup {
                 name_rank: ranks.of(*name),
                 window_s: entry.window_s(),
                 transit: !Interfaces::is_nameless(*name) && entry.is_transit(text(entry.texts.kind)),
-                own: entry.own_address(&addresses, &internal).filter(|_| !Interfaces::is_nameless(*name)).unwrap_or(NONE),
+                own: entry
+                    .own_address(&addresses, &internal)
+                    .filter(|_| !Interfaces::is_nameless(*name))
+                    .unwrap_or(NONE),
             })
             .collect();
 

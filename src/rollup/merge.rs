@@ -77,7 +77,7 @@ impl<'a> Merger<'a> {
     /// Prepares the merge of sorted tables.
     pub fn new(tables: &'a [PairHours]) -> Self {
         // Owners by dictionary keys, table by table; the keys change seldom from row to row.
-        let keyed: Vec<(Vec<(i32, i32)>, Vec<u32>)> = tables.par_iter().map(owner_numbers).collect();
+        let keyed: Vec<OwnerNumbers> = tables.par_iter().map(owner_numbers).collect();
         let named = |table: &PairHours, keys: &(i32, i32)| {
             let (account, region) = table.owner_of_keys(*keys);
             (account.to_owned(), region.to_owned())
@@ -194,8 +194,11 @@ impl<'a> Merger<'a> {
     }
 }
 
+/// Dictionary keys of each owner of a table, and each row's position among them.
+type OwnerNumbers = (Vec<(i32, i32)>, Vec<u32>);
+
 /// Numbers the owners of a table's rows: the dictionary keys of each owner, and each row's position among them.
-fn owner_numbers(table: &PairHours) -> (Vec<(i32, i32)>, Vec<u32>) {
+fn owner_numbers(table: &PairHours) -> OwnerNumbers {
     let mut numbers: HashMap<(i32, i32), u32, FixedState> = HashMap::default();
     let mut keys = Vec::new();
     let mut last = None;

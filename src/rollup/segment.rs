@@ -140,7 +140,10 @@ mod tests {
         let record = (0u16..3, 0i64..20_000, 0i64..60, prop::bool::ANY);
         proptest::collection::vec(record, 0..60).prop_map(|records| {
             let known = |syn| if syn { Opening::Opened } else { Opening::Continued };
-            records.into_iter().map(|(port, start, length, syn)| segment(port, start, start + length, known(syn))).collect()
+            records
+                .into_iter()
+                .map(|(port, start, length, syn)| segment(port, start, start + length, known(syn)))
+                .collect()
         })
     }
 

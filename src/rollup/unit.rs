@@ -4,10 +4,10 @@ use super::interface::{Interface, InterfaceTexts, Interfaces, Services};
 use super::packed::{FLAGS_KNOWN, NO_SERVICE, OUTBOUND, PackedFlow, REJECTED, TRANSLATED, UNDECIDED, is_some, narrow};
 use super::{RollupOptions, UnitCounts};
 use crate::flow::codes::TCP;
+use crate::flow::schema::Field;
 use crate::flow::time::hour_of;
 use crate::scan::batch::TEXT_FIELDS;
 use crate::scan::{Books, Decision, FlowBatch, MISSING, NONE};
-use crate::flow::schema::Field;
 use std::sync::{Mutex, PoisonError};
 
 /// Parts that a unit's records are spread over, so that each fits the caches when it is folded.
@@ -81,9 +81,9 @@ fn text_at(field: Field) -> usize {
 impl ObjectRollup<'_> {
     /// Adds a batch of flow records.
     pub fn add(&mut self, batch: &FlowBatch) {
-        let interface_at = text_at(Field::InterfaceId);
+        let (interface_at, instance_at) = (text_at(Field::InterfaceId), text_at(Field::InstanceId));
         let (src_service_at, dst_service_at) = (text_at(Field::PktSrcAwsService), text_at(Field::PktDstAwsService));
-        let instances_known = batch.texts[text_at(Field::InstanceId)].iter().any(|codes| codes.is_present());
+        let instances_known = batch.texts[instance_at].iter().any(|codes| codes.is_present());
         let flags_known = !batch.tcp_flags.is_empty();
         let number = |column: &[i64], row: usize| column.get(row).copied().unwrap_or(MISSING);
         // Records of one ENI mostly follow each other, so the look-up of the last one is kept.
@@ -140,8 +140,9 @@ impl ObjectRollup<'_> {
                 continue;
             }
             entry.longest_record_s = entry.longest_record_s.max(duration_s);
-            if !entry.described {
-                // Windows without traffic leave most texts out, so the first record with traffic tells them.
+            let names_instance = || instances_known && is_some(batch.text(instance_at, row));
+            if !entry.described || (!is_some(entry.texts.instance) && names_instance()) {
+                // Windows without traffic leave most texts out, so records with traffic tell them.
                 let texts = texts_of(batch, row);
                 entry.describe(texts, instances_known && !is_some(texts.instance));
             }

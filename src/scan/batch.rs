@@ -123,7 +123,8 @@ pub(super) struct BatchMaker<'a> {
 
 impl<'a> BatchMaker<'a> {
     pub(super) fn new(object: &'a str, binding: &'a Binding, books: &'a Books) -> Self {
-        let translators = binding.fields.iter().map(|(_, l)| l.iter().map(|_| Translator::default()).collect()).collect();
+        let translators =
+            binding.fields.iter().map(|(_, l)| l.iter().map(|_| Translator::default()).collect()).collect();
         Self { object, binding, books, translators }
     }
 

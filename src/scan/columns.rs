@@ -7,8 +7,8 @@ use arrow::array::{Array, ArrayRef, AsArray, DictionaryArray, RecordBatch, Strin
 use arrow::buffer::NullBuffer;
 use arrow::compute::cast;
 use arrow::datatypes::{
-    DataType, Float32Type, Float64Type, Int16Type, Int32Type, Int64Type, TimeUnit, TimestampMillisecondType, UInt16Type,
-    UInt32Type, UInt64Type,
+    DataType, Float32Type, Float64Type, Int16Type, Int32Type, Int64Type, TimeUnit, TimestampMillisecondType,
+    UInt16Type, UInt32Type, UInt64Type,
 };
 use std::sync::Arc;
 
@@ -98,7 +98,9 @@ impl Translator {
         // The held array keeps its buffers alive, so an equal pointer is the same dictionary and never a reused one.
         let same = self.values.as_ref().is_some_and(|held| {
             let (held, new) = (held.as_string::<i32>(), keys.values().as_string::<i32>());
-            held.len() == new.len() && held.values().as_ptr() == new.values().as_ptr() && held.offsets().ptr_eq(new.offsets())
+            held.len() == new.len()
+                && held.values().as_ptr() == new.values().as_ptr()
+                && held.offsets().ptr_eq(new.offsets())
         });
         if !same {
             self.map = Arc::new(enter(keys.values().as_string::<i32>()));
@@ -144,7 +146,8 @@ pub(super) fn numbers(
             out.extend(array.iter().map(|value| value.filter(|v| v.is_finite()).map_or(MISSING, |v| v as i64)));
         }
         DataType::Timestamp(_, _) => {
-            let millis = cast(array, &DataType::Timestamp(TimeUnit::Millisecond, None)).map_err(|_| unfit(object, field, array))?;
+            let millis = cast(array, &DataType::Timestamp(TimeUnit::Millisecond, None))
+                .map_err(|_| unfit(object, field, array))?;
             let millis = millis.as_primitive::<TimestampMillisecondType>();
             out.extend(millis.iter().map(|value| value.map_or(MISSING, |value| value.div_euclid(1_000))));
         }

@@ -12,12 +12,16 @@ pub mod fetch;
 mod inflate;
 pub mod object;
 mod pages;
+mod row_groups;
+#[cfg(test)]
+mod tests;
 
 pub use batch::{Decision, FlowBatch};
 pub use binding::{Binding, ROLLUP_FIELDS};
 pub use books::{Books, NONE};
 pub use chunks::ObjectBytes;
 pub use columns::MISSING;
+pub use object::quiet_panics;
 
 /// Says why an object could not be scanned; every variant concerns that one object only.
 #[derive(Debug, thiserror::Error)]

@@ -2,12 +2,16 @@
 
 use super::batch::{BatchMaker, FlowBatch};
 use super::pages::OneRowGroup;
+use super::row_groups::check_row_groups;
 use super::{Binding, Books, ObjectBytes, ScanError};
 use crate::flow::schema::Field;
 use parquet::arrow::arrow_reader::ParquetRecordBatchReader;
+use parquet::errors::ParquetError;
 use parquet::file::metadata::{ParquetMetaData, ParquetMetaDataReader};
+use parquet::file::reader::Length;
+use std::cell::Cell;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::Arc;
+use std::sync::{Arc, Once};
 
 /// Rows in a batch: small enough for the caches, large enough to hide the cost of a batch.
 pub const BATCH_ROWS: usize = 8_192;
@@ -18,11 +22,10 @@ pub const BATCH_ROWS: usize = 8_192;
 /// [`ScanError::Parquet`] when the object is truncated, damaged or no Parquet.
 pub fn footer(object: &str, bytes: &ObjectBytes) -> Result<Arc<ParquetMetaData>, ScanError> {
     let read = guarded(object, || {
-        ParquetMetaDataReader::new().parse_and_finish(bytes).map_err(|error| ScanError::Parquet {
-            object: object.to_owned(),
-            place: "footer".to_owned(),
-            error,
-        })
+        let checked = check_row_groups(bytes);
+        checked
+            .and_then(|()| ParquetMetaDataReader::new().parse_and_finish(bytes))
+            .map_err(|error| ScanError::Parquet { object: object.to_owned(), place: "footer".to_owned(), error })
     })?;
     Ok(Arc::new(read))
 }
@@ -45,6 +48,7 @@ pub fn scan(
         let binding = Binding::new(object, metadata.file_metadata().schema_descr(), wanted)?;
         let mut maker = BatchMaker::new(object, &binding, books);
         let mut rows = 0;
+        check_rows(object, bytes, metadata)?;
         for index in 0..metadata.num_row_groups() {
             if metadata.row_group(index).num_rows() == 0 {
                 continue;
@@ -54,20 +58,70 @@ pub fn scan(
             let reader = ParquetRecordBatchReader::try_new_with_row_groups(binding.levels(), &group, BATCH_ROWS, None)
                 .map_err(|error| ScanError::Parquet { object: object.to_owned(), place: place(), error })?;
             for batch in reader {
-                let batch = batch
-                    .map_err(|error| ScanError::Decode { object: object.to_owned(), place: place(), error })?;
+                let batch =
+                    batch.map_err(|error| ScanError::Decode { object: object.to_owned(), place: place(), error })?;
                 let batch = maker.make(&batch)?;
                 rows += batch.rows as u64;
+                // What the sink does wrong is no damage of the object, so it may be heard.
+                let guard = GUARDED.replace(false);
                 sink(&batch);
+                GUARDED.set(guard);
             }
         }
         Ok(rows)
     })
 }
 
+/// Rows that a byte of an object may stand for; constant columns in large pages come to some hundreds.
+const ROWS_A_BYTE: u64 = 1_024;
+/// Most rows of one row group; writers stay below a few million.
+const ROW_GROUP_ROWS: i64 = 1 << 27;
+
+/// Refuses a footer that claims more rows than its object can hold: a decoder would make them all up.
+fn check_rows(object: &str, bytes: &ObjectBytes, metadata: &ParquetMetaData) -> Result<(), ScanError> {
+    let most = bytes.len().saturating_mul(ROWS_A_BYTE);
+    let mut all = 0u64;
+    for (index, group) in metadata.row_groups().iter().enumerate() {
+        let rows = group.num_rows();
+        all = all.saturating_add(u64::try_from(rows).unwrap_or(u64::MAX));
+        if all > most || rows > ROW_GROUP_ROWS {
+            let claim = format!("claims {rows} rows, an object of {} bytes cannot hold them", bytes.len());
+            return Err(ScanError::Parquet {
+                object: object.to_owned(),
+                place: format!("row group {index}"),
+                error: ParquetError::General(claim),
+            });
+        }
+    }
+    Ok(())
+}
+
+thread_local! {
+    /// A panic on this thread is about to become an error of an object.
+    static GUARDED: Cell<bool> = const { Cell::new(false) };
+}
+
+/// Keeps panics that become [`ScanError::Damaged`] off stderr; all others are reported as before.
+///
+/// It changes the panic hook of the process, so a program calls it once, at its start; a second call does nothing.
+pub fn quiet_panics() {
+    static ONCE: Once = Once::new();
+    ONCE.call_once(|| {
+        let loud = std::panic::take_hook();
+        std::panic::set_hook(Box::new(move |info| {
+            if !GUARDED.try_with(Cell::get).unwrap_or(false) {
+                loud(info);
+            }
+        }));
+    });
+}
+
 /// Runs `work` and turns a panic of the decoder on damaged data into an error about this object.
 fn guarded<T>(object: &str, work: impl FnOnce() -> Result<T, ScanError>) -> Result<T, ScanError> {
-    catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(|panic| {
+    let before = GUARDED.replace(true);
+    let result = catch_unwind(AssertUnwindSafe(work));
+    GUARDED.set(before);
+    result.unwrap_or_else(|panic| {
         let reason = panic
             .downcast_ref::<String>()
             .cloned()

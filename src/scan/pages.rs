@@ -4,10 +4,11 @@ use super::chunks::ObjectBytes;
 use super::inflate::Inflater;
 use bytes::Bytes;
 use parquet::arrow::arrow_reader::RowGroups;
-use parquet::basic::Compression;
+use parquet::basic::{Compression, Encoding};
 use parquet::column::page::{Page, PageIterator, PageMetadata, PageReader};
-use parquet::errors::Result;
-use parquet::file::metadata::{ParquetMetaData, RowGroupMetaData};
+use parquet::errors::{ParquetError, Result};
+use parquet::file::metadata::{ColumnChunkMetaData, ParquetMetaData, RowGroupMetaData};
+use parquet::file::reader::{ChunkReader, Length};
 use parquet::file::serialized_reader::SerializedPageReader;
 use std::sync::Arc;
 
@@ -29,15 +30,18 @@ impl RowGroups for OneRowGroup {
         let group = self.metadata.row_group(self.index);
         let chunk = group.column(column);
         let rows = self.num_rows();
-        let reader: Box<dyn PageReader> = if matches!(chunk.compression(), Compression::GZIP(_)) {
+        let limit = page_limit(chunk);
+        let source = Arc::new(PageSource { data: self.data.clone(), limit });
+        let (inner, inflater) = if matches!(chunk.compression(), Compression::GZIP(_)) {
             // The inner reader believes that the chunk is not compressed, so it hands the raw pages through.
-            let limit = usize::try_from(chunk.uncompressed_size()).unwrap_or(0);
             let raw = chunk.clone().into_builder().set_compression(Compression::UNCOMPRESSED).build()?;
-            let inner = SerializedPageReader::new(self.data.clone(), &raw, rows, None)?;
-            Box::new(GzipPages { inner, inflater: Inflater::new(), limit })
+            (SerializedPageReader::new(source, &raw, rows, None)?, Some(Inflater::new()))
         } else {
-            Box::new(SerializedPageReader::new(self.data.clone(), chunk, rows, None)?)
+            (SerializedPageReader::new(source, chunk, rows, None)?, None)
         };
+        let has_levels = chunk.column_descr().max_def_level() > 0;
+        let reader: Box<dyn PageReader> =
+            Box::new(CheckedPages { inner, inflater, limit, values_left: rows, has_levels });
         Ok(Box::new(OneChunk(Some(reader))))
     }
 
@@ -63,23 +67,174 @@ impl Iterator for OneChunk {
 
 impl PageIterator for OneChunk {}
 
-/// Inflates the gzip pages that `inner` hands through raw.
-struct GzipPages {
-    inner: SerializedPageReader<ObjectBytes>,
-    inflater: Inflater,
-    /// What the footer says the whole chunk inflates to; no page may be larger.
+/// Most bytes that a page may inflate to, by the footer's word and by what the codec can do at its best.
+fn page_limit(chunk: &ColumnChunkMetaData) -> usize {
+    let best = match chunk.compression() {
+        Compression::UNCOMPRESSED => 1,
+        Compression::SNAPPY => 64,
+        Compression::GZIP(_) => 1_032,
+        // Runs make zstd and brotli all but unbounded.
+        _ => 65_536,
+    };
+    let size = |bytes: i64| usize::try_from(bytes).unwrap_or(0);
+    let possible = size(chunk.compressed_size()).saturating_mul(best).saturating_add(64 << 10);
+    size(chunk.uncompressed_size()).min(possible).min(LARGEST_PAGE)
+}
+
+/// No writer makes pages this large: theirs are about a megabyte.
+const LARGEST_PAGE: usize = 512 << 20;
+
+/// An object's bytes for a page reader; refuses pages whose header claims more than `limit` bytes, before anything is
+/// allocated for them.
+struct PageSource {
+    data: Arc<ObjectBytes>,
     limit: usize,
 }
 
-impl GzipPages {
+impl Length for PageSource {
+    fn len(&self) -> u64 {
+        self.data.len()
+    }
+}
+
+impl ChunkReader for PageSource {
+    type T = <ObjectBytes as ChunkReader>::T;
+
+    /// The page reader calls this for headers only; their bodies come by [`Self::get_bytes`].
+    fn get_read(&self, start: u64) -> Result<Self::T> {
+        let read = self.data.get_read(start)?;
+        match claimed_size(read.get_ref()) {
+            Some(size) if size <= self.limit => Ok(read),
+            Some(size) => Err(ParquetError::General(format!(
+                "page at {start} claims {size} bytes, the footer allows {}",
+                self.limit
+            ))),
+            None => Err(ParquetError::General(format!("no page header at {start}"))),
+        }
+    }
+
+    fn get_bytes(&self, start: u64, length: usize) -> Result<Bytes> {
+        self.data.get_bytes(start, length)
+    }
+}
+
+/// The uncompressed size that a page header claims: its second field, after the page's type.
+fn claimed_size(header: &[u8]) -> Option<usize> {
+    const NEXT_I32: u8 = 0x15;
+    let mut at = 0;
+    let mut field = || {
+        let tag = *header.get(at)?;
+        at += 1;
+        (tag == NEXT_I32).then(|| varint(header, &mut at)).flatten()
+    };
+    field()?;
+    let zigzag = field()?;
+    usize::try_from((zigzag >> 1) as i64 ^ -((zigzag & 1) as i64)).ok()
+}
+
+/// Reads an unsigned LEB128 number of at most 64 bits and moves `at` behind it.
+fn varint(bytes: &[u8], at: &mut usize) -> Option<u64> {
+    let mut number = 0;
+    for shift in (0..64).step_by(7) {
+        let byte = *bytes.get(*at)?;
+        *at += 1;
+        number |= u64::from(byte & 0x7f) << shift;
+        if byte & 0x80 == 0 {
+            return Some(number);
+        }
+    }
+    None
+}
+
+/// Walks one block of delta-packed 32-bit numbers: how many there are, and where what follows begins.
+fn delta_count(bytes: &[u8], most: usize) -> Option<(usize, usize)> {
+    let mut at = 0;
+    let block = usize::try_from(varint(bytes, &mut at)?).ok()?;
+    let miniblocks = usize::try_from(varint(bytes, &mut at)?).ok().filter(|count| *count > 0 && *count <= block)?;
+    let count = usize::try_from(varint(bytes, &mut at)?).ok().filter(|count| *count <= most)?;
+    varint(bytes, &mut at)?;
+    let per_miniblock = block / miniblocks;
+    let mut left = count.saturating_sub(1);
+    while left > 0 {
+        varint(bytes, &mut at)?;
+        let widths = bytes.get(at..at.checked_add(miniblocks)?)?;
+        at += miniblocks;
+        for width in widths.iter().take(left.div_ceil(per_miniblock)) {
+            at = at.checked_add(per_miniblock.checked_mul(usize::from(*width))?.div_ceil(8))?;
+            left = left.saturating_sub(per_miniblock);
+        }
+    }
+    Some((count, at))
+}
+
+/// Pages of a column chunk, inflated where they are gzip, and refused where they claim more than there can be: the
+/// decoder allocates by these claims.
+struct CheckedPages {
+    inner: SerializedPageReader<PageSource>,
+    /// Inflates what `inner` hands through raw.
+    inflater: Option<Inflater>,
+    /// What a page may inflate to.
+    limit: usize,
+    /// Values of the row group that no page has brought yet.
+    values_left: usize,
+    /// Definition levels stand before the values of a page.
+    has_levels: bool,
+}
+
+impl CheckedPages {
+    fn check(&mut self, page: &Page) -> Result<()> {
+        let values = page.num_values() as usize;
+        let too_many =
+            |most: usize| Err(ParquetError::General(format!("page claims {values} values, there are {most} at most")));
+        if page.is_dictionary_page() {
+            // Every entry of a dictionary takes a byte at least.
+            return if values > page.buffer().len() { too_many(page.buffer().len()) } else { Ok(()) };
+        }
+        if values > self.values_left {
+            return too_many(self.values_left);
+        }
+        self.values_left -= values;
+        let lists = match page.encoding() {
+            Encoding::DELTA_LENGTH_BYTE_ARRAY => 1,
+            Encoding::DELTA_BYTE_ARRAY => 2,
+            _ => 0,
+        };
+        let mut rest = self.values(page);
+        for _ in 0..lists {
+            let counted = delta_count(rest, values);
+            let Some((_, end)) = counted else {
+                return Err(ParquetError::General(format!("page of {values} values has no such number of lengths")));
+            };
+            rest = rest.get(end..).unwrap_or_default();
+        }
+        Ok(())
+    }
+
+    /// The bytes of a data page behind its levels.
+    fn values<'a>(&self, page: &'a Page) -> &'a [u8] {
+        let buffer: &[u8] = page.buffer();
+        let levels = match page {
+            Page::DataPageV2 { def_levels_byte_len, rep_levels_byte_len, .. } => {
+                (*def_levels_byte_len as usize).saturating_add(*rep_levels_byte_len as usize)
+            }
+            _ if self.has_levels => {
+                let frame = buffer.first_chunk::<4>().copied().unwrap_or_default();
+                (u32::from_le_bytes(frame) as usize).saturating_add(4)
+            }
+            _ => 0,
+        };
+        buffer.get(levels..).unwrap_or_default()
+    }
+
     fn inflate(&mut self, page: Page) -> Result<Page> {
+        let Some(inflater) = &mut self.inflater else { return Ok(page) };
         Ok(match page {
             Page::DataPage { buf, num_values, encoding, def_level_encoding, rep_level_encoding, statistics } => {
-                let buf = self.inflater.gzip(&buf, self.limit)?;
+                let buf = inflater.gzip(&buf, self.limit)?;
                 Page::DataPage { buf, num_values, encoding, def_level_encoding, rep_level_encoding, statistics }
             }
             Page::DictionaryPage { buf, num_values, encoding, is_sorted } => {
-                let buf = self.inflater.gzip(&buf, self.limit)?;
+                let buf = inflater.gzip(&buf, self.limit)?;
                 Page::DictionaryPage { buf, num_values, encoding, is_sorted }
             }
             Page::DataPageV2 {
@@ -96,7 +251,7 @@ impl GzipPages {
                 // Version 2 keeps the levels before the values, outside the compression.
                 let levels = (def_levels_byte_len as usize).saturating_add(rep_levels_byte_len as usize);
                 let buf = if is_compressed && levels < buf.len() {
-                    let values = self.inflater.gzip(&buf[levels..], self.limit)?;
+                    let values = inflater.gzip(&buf[levels..], self.limit)?;
                     let mut whole = Vec::with_capacity(levels + values.len());
                     whole.extend_from_slice(&buf[..levels]);
                     whole.extend_from_slice(&values);
@@ -120,7 +275,7 @@ impl GzipPages {
     }
 }
 
-impl Iterator for GzipPages {
+impl Iterator for CheckedPages {
     type Item = Result<Page>;
 
     fn next(&mut self) -> Option<Self::Item> {
@@ -128,10 +283,14 @@ impl Iterator for GzipPages {
     }
 }
 
-impl PageReader for GzipPages {
+impl PageReader for CheckedPages {
     fn get_next_page(&mut self) -> Result<Option<Page>> {
         match self.inner.get_next_page()? {
-            Some(page) => self.inflate(page).map(Some),
+            Some(page) => {
+                let page = self.inflate(page)?;
+                self.check(&page)?;
+                Ok(Some(page))
+            }
             None => Ok(None),
         }
     }

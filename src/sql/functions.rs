@@ -19,8 +19,8 @@ use crate::intel::{Indicators, Networks};
 use crate::kernels::beacon::{BeaconStatistics, ObservedWindow, beacon};
 use crate::kernels::robust::robust_z;
 use arrow::array::{
-    Array, ArrayRef, AsArray, BooleanArray, FixedSizeBinaryArray, Float64Array, RecordBatch, StringArray, StructArray,
-    UInt8Array, UInt32Array,
+    Array, ArrayRef, AsArray, BooleanArray, FixedSizeBinaryArray, Float64Array, StringArray, StructArray, UInt8Array,
+    UInt32Array,
 };
 use arrow::buffer::NullBuffer;
 use arrow::datatypes::{DataType, Field, Fields, Float64Type, Int64Type, UInt16Type, UInt32Type};
@@ -37,7 +37,12 @@ pub fn all(indicators: Arc<Indicators>, networks: Arc<Networks>) -> Vec<ScalarUD
     let owners = networks.clone();
     vec![
         Function::exact("ip", vec![address()], text(), Arc::new(|args| texts(args, |at| Some(at.to_string())))),
-        Function::exact("human_bytes", vec![float()], text(), Arc::new(|args| number_texts(args, |bytes| bytes_text(bytes.max(0.0) as u64)))),
+        Function::exact(
+            "human_bytes",
+            vec![float()],
+            text(),
+            Arc::new(|args| number_texts(args, |bytes| bytes_text(bytes.max(0.0) as u64))),
+        ),
         Function::exact("human_duration", vec![float()], text(), Arc::new(|args| number_texts(args, duration_text))),
         Function::exact("protocol_name", vec![float()], text(), Arc::new(|args| number_texts(args, protocol_text))),
         Function::exact("robust_z", vec![float(), float(), float()], float(), Arc::new(robust_z_body)),

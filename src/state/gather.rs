@@ -3,7 +3,7 @@
 use super::StateError;
 use super::kept::KeptHours;
 use crate::rollup::{IsInternal, PairHours, RollupOptions, UnitCounts, UnitRollup, UnitTables};
-use crate::scan::fetch::{Fetched, FetchOptions, fetch};
+use crate::scan::fetch::{FetchOptions, Fetched, fetch};
 use crate::scan::object::{footer, scan};
 use crate::scan::{ROLLUP_FIELDS, ScanError};
 use crate::source::{Object, ObjectReader, Unit};
@@ -181,8 +181,7 @@ impl Run<'_> {
     fn object(&self, fetched: Fetched) -> Result<(), StateError> {
         let object = &self.objects[fetched.at];
         let work = &self.works[self.work_of[fetched.at]];
-        let rollup =
-            lock(&work.rollup).get_or_insert_with(|| Arc::new(UnitRollup::new(self.options.rollup))).clone();
+        let rollup = lock(&work.rollup).get_or_insert_with(|| Arc::new(UnitRollup::new(self.options.rollup))).clone();
         self.bytes_read.fetch_add(fetched.bytes_read, Ordering::Relaxed);
         let rows = match self.scan(object, fetched, &rollup) {
             Ok(rows) => {

@@ -112,15 +112,8 @@ fn read(bytes: Bytes) -> Option<(RecordBatch, String)> {
 }
 
 fn write_counts(counts: &UnitCounts) -> String {
-    let numbers = [
-        counts.rows,
-        counts.nodata,
-        counts.skipdata,
-        counts.rejected,
-        counts.unusable,
-        counts.outside,
-        counts.transit,
-    ];
+    let numbers =
+        [counts.rows, counts.nodata, counts.skipdata, counts.rejected, counts.unusable, counts.outside, counts.transit];
     numbers.map(|number| number.to_string()).join(" ")
 }
 

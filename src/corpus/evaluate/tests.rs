@@ -11,13 +11,7 @@ fn label(src: &str, dst: &str, port: u16, label: &str) -> Label {
     }
 }
 
-fn finding(
-    detection: &str,
-    severity: FindingSeverity,
-    host: &str,
-    remote: &str,
-    port: Option<u16>,
-) -> JudgedFinding {
+fn finding(detection: &str, severity: FindingSeverity, host: &str, remote: &str, port: Option<u16>) -> JudgedFinding {
     JudgedFinding {
         detection: detection.into(),
         severity,

@@ -115,11 +115,11 @@ impl Destinations {
 impl Destination {
     /// Keeps the lowest ports, so that the result does not depend on order.
     fn add_port(&mut self, port: u16) {
-        if let Err(at) = self.ports.binary_search(&port) {
-            if at < PORTS_COUNTED {
-                self.ports.insert(at, port);
-                self.ports.truncate(PORTS_COUNTED);
-            }
+        if let Err(at) = self.ports.binary_search(&port)
+            && at < PORTS_COUNTED
+        {
+            self.ports.insert(at, port);
+            self.ports.truncate(PORTS_COUNTED);
         }
     }
 }

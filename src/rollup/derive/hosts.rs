@@ -136,7 +136,6 @@ impl HostRecord {
 
 /// Bytes out per hour of a host, as a histogram of two significant digits up to 2^50 bytes.
 fn histogram<'a>(hours: impl Iterator<Item = &'a HostHour>) -> Option<Histogram<u32>> {
-    // It grows to the largest value, which is far below the bound for nearly every host.
     let mut histogram = Histogram::new_with_bounds(1, 1 << 50, 2).ok()?;
     for hour in hours {
         histogram.saturating_record(hour.bytes_out.max(1));
@@ -204,9 +203,8 @@ pub(super) fn host_hours_batch(
         rows.extend(host.hours.iter().map(|(hour_s, hour)| Row { host, hour_s: *hour_s, hour: *hour, baseline }));
     }
     let owner = |row: &Row<'_>| &merger.owners()[row.host.owner as usize];
-    let u64s = |pick: &dyn Fn(&Row<'_>) -> u64| -> ArrayRef {
-        Arc::new(UInt64Array::from_iter_values(rows.iter().map(pick)))
-    };
+    let u64s =
+        |pick: &dyn Fn(&Row<'_>) -> u64| -> ArrayRef { Arc::new(UInt64Array::from_iter_values(rows.iter().map(pick))) };
     let f64s = |pick: &dyn Fn(&Row<'_>) -> f64| -> ArrayRef {
         Arc::new(Float64Array::from_iter_values(rows.iter().map(pick)))
     };

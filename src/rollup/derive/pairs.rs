@@ -4,11 +4,11 @@ use super::destinations::Destinations;
 use super::{HostCounts, Window};
 use crate::rollup::RollupError;
 use crate::rollup::merge::{Merger, PairKey, RowAt};
+use arrow::array::Int64Array;
 use arrow::array::{
     ArrayRef, BooleanArray, FixedSizeBinaryArray, Float64Array, ListArray, RecordBatch, StringArray, StructArray,
     TimestampSecondArray, UInt8Array, UInt16Array, UInt32Array, UInt64Array,
 };
-use arrow::array::Int64Array;
 use arrow::buffer::OffsetBuffer;
 use arrow::datatypes::{DataType, Field, Fields};
 use rayon::prelude::*;
@@ -96,12 +96,12 @@ pub(super) fn seconds(values: Vec<Option<i64>>) -> ArrayRef {
     Arc::new(TimestampSecondArray::from(values).with_timezone("UTC"))
 }
 
-pub(super) fn address_column<'a>(values: impl Iterator<Item = &'a crate::flow::Address>) -> Result<ArrayRef, RollupError> {
+pub(super) fn address_column<'a>(
+    values: impl Iterator<Item = &'a crate::flow::Address>,
+) -> Result<ArrayRef, RollupError> {
     let mut builder = arrow::array::FixedSizeBinaryBuilder::new(16);
     for address in values {
-        builder
-            .append_value(address.to_bytes())
-            .map_err(|error| RollupError::Arrow { table: "addresses", error })?;
+        builder.append_value(address.to_bytes()).map_err(|error| RollupError::Arrow { table: "addresses", error })?;
     }
     let array: FixedSizeBinaryArray = builder.finish();
     Ok(Arc::new(array))
@@ -163,13 +163,13 @@ pub(super) fn pairs_batch(
         vec![Field::new("bucket", DataType::UInt16, false), Field::new("count", DataType::UInt32, false)].into();
     let size_values = || {
         StructArray::new(
-        size_fields.clone(),
-        vec![
-            Arc::new(UInt16Array::from_iter_values(pairs.iter().flat_map(|p| p.sizes.iter().map(|s| s.0)))),
-            Arc::new(UInt32Array::from_iter_values(pairs.iter().flat_map(|p| p.sizes.iter().map(|s| s.1)))),
-        ],
-        None,
-    )
+            size_fields.clone(),
+            vec![
+                Arc::new(UInt16Array::from_iter_values(pairs.iter().flat_map(|p| p.sizes.iter().map(|s| s.0)))),
+                Arc::new(UInt32Array::from_iter_values(pairs.iter().flat_map(|p| p.sizes.iter().map(|s| s.1)))),
+            ],
+            None,
+        )
     };
     let columns: Vec<(&str, Column<'_>)> = vec![
         ("account_id", column(|| Ok(words(pairs.iter().map(|p| Some(owner(p).0.as_str())).collect())))),
@@ -179,10 +179,21 @@ pub(super) fn pairs_batch(
         ("port", column(|| Ok(Arc::new(UInt16Array::from_iter_values(pairs.iter().map(|p| p.key.port)))))),
         ("protocol", column(|| Ok(Arc::new(UInt8Array::from_iter_values(pairs.iter().map(|p| p.key.protocol)))))),
         ("role", column(|| Ok(words(pairs.iter().map(|p| Some(p.key.role.as_str())).collect())))),
-        ("interface_id", column(|| Ok(words(pairs.iter().map(|p| merger.table(p.sample).interface(p.sample.row)).collect())))),
-        ("aws_service", column(|| Ok(words(pairs.iter().map(|p| merger.table(p.sample).service(p.sample.row)).collect())))),
+        (
+            "interface_id",
+            column(|| Ok(words(pairs.iter().map(|p| merger.table(p.sample).interface(p.sample.row)).collect()))),
+        ),
+        (
+            "aws_service",
+            column(|| Ok(words(pairs.iter().map(|p| merger.table(p.sample).service(p.sample.row)).collect()))),
+        ),
         ("external", column(|| Ok(Arc::new(pairs.iter().map(|p| Some(p.external)).collect::<BooleanArray>())))),
-        ("local_scope", column(|| Ok(Arc::new(pairs.iter().map(|p| Some(p.key.remote.is_local_scope())).collect::<BooleanArray>())))),
+        (
+            "local_scope",
+            column(|| {
+                Ok(Arc::new(pairs.iter().map(|p| Some(p.key.remote.is_local_scope())).collect::<BooleanArray>()))
+            }),
+        ),
         ("mirrored", column(|| Ok(Arc::new(mirrored())))),
         ("connections", column(|| Ok(u64s(&|p| p.connections)))),
         ("records", column(|| Ok(u64s(&|p| p.records)))),
@@ -202,24 +213,36 @@ pub(super) fn pairs_batch(
         ("baseline_bytes_out", column(|| Ok(baseline(&|b| b.bytes_out)))),
         ("baseline_max_hour_bytes_out", column(|| Ok(baseline(&|b| b.max_hour_bytes_out)))),
         ("baseline_first_seen", column(|| Ok(seconds(pairs.iter().map(|p| p.baseline.map(|b| b.first_s)).collect())))),
-        ("first_contact", column(|| {
+        (
+            "first_contact",
+            column(|| {
                 let first = |p: &&PairRecord| window.has_history().then_some(p.baseline.is_none());
                 Ok(Arc::new(pairs.iter().map(first).collect::<BooleanArray>()))
-            })),
+            }),
+        ),
         ("prevalence_hosts", column(|| Ok(Arc::new(UInt64Array::from(prevalence.clone()))))),
-        ("prevalence_share", column(|| {
+        (
+            "prevalence_share",
+            column(|| {
                 let share = |(hosts, p): (&u64, &&PairRecord)| counts.share(*hosts, p.external, p.key.role);
                 Ok(Arc::new(Float64Array::from_iter_values(prevalence.iter().zip(pairs).map(share))))
-            })),
-        ("starts", column(|| {
+            }),
+        ),
+        (
+            "starts",
+            column(|| {
                 let offsets = OffsetBuffer::from_lengths(pairs.iter().map(|p| p.starts.len()));
                 let values = Int64Array::from_iter_values(pairs.iter().flat_map(|p| p.starts.iter().copied()));
                 Ok(list(DataType::Int64, offsets, Arc::new(values)))
-            })),
-        ("sizes", column(|| {
+            }),
+        ),
+        (
+            "sizes",
+            column(|| {
                 let offsets = OffsetBuffer::from_lengths(pairs.iter().map(|p| p.sizes.len()));
                 Ok(list(DataType::Struct(size_fields.clone()), offsets, Arc::new(size_values())))
-            })),
+            }),
+        ),
     ];
     // Columns are many and independent, so each is built by whichever thread is free.
     let built = columns.into_par_iter().map(|(name, build)| Ok((name, build()?)));

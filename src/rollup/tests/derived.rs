@@ -157,7 +157,11 @@ fn slow(all: &[Row], window: &Window) -> Slow {
                 now.difference(&before).count().to_string(),
                 of_host.iter().filter(|(_, rows)| live(rows)).count().to_string(),
                 egress().filter_map(|(pair, _)| connections_of.get(pair)).sum::<u64>().to_string(),
-                egress().flat_map(|(_, rows)| rows.iter().filter(in_window)).map(|r| r.bytes[0]).sum::<u64>().to_string(),
+                egress()
+                    .flat_map(|(_, rows)| rows.iter().filter(in_window))
+                    .map(|r| r.bytes[0])
+                    .sum::<u64>()
+                    .to_string(),
             ]);
         }
         let mut hourly: BTreeMap<i64, (u64, BTreeSet<&String>)> = BTreeMap::new();
@@ -206,17 +210,45 @@ fn slow(all: &[Row], window: &Window) -> Slow {
 }
 
 const PAIRS: &[&str] = &[
-    "host", "remote", "protocol", "port", "role", "external", "connections", "records", "rejected", "bytes_out",
-    "bytes_in", "packets_out", "max_hour_bytes_out", "first_seen", "last_seen", "longest_s", "active_hours",
-    "baseline_hours", "baseline_connections", "baseline_bytes_out", "baseline_max_hour_bytes_out",
-    "baseline_first_seen", "first_contact", "prevalence_hosts", "prevalence_share",
+    "host",
+    "remote",
+    "protocol",
+    "port",
+    "role",
+    "external",
+    "connections",
+    "records",
+    "rejected",
+    "bytes_out",
+    "bytes_in",
+    "packets_out",
+    "max_hour_bytes_out",
+    "first_seen",
+    "last_seen",
+    "longest_s",
+    "active_hours",
+    "baseline_hours",
+    "baseline_connections",
+    "baseline_bytes_out",
+    "baseline_max_hour_bytes_out",
+    "baseline_first_seen",
+    "first_contact",
+    "prevalence_hosts",
+    "prevalence_share",
 ];
 const HOSTS: &[&str] = &["host", "destinations", "new_destinations", "pairs", "connections", "bytes_out"];
-const HOST_HOURS: &[&str] = &[
-    "host", "hour", "in_window", "bytes_out", "remotes", "baseline_hours", "baseline_median_ln", "baseline_mad_ln",
-];
+const HOST_HOURS: &[&str] =
+    &["host", "hour", "in_window", "bytes_out", "remotes", "baseline_hours", "baseline_median_ln", "baseline_mad_ln"];
 const DESTINATIONS: &[&str] = &[
-    "remote", "role", "external", "prevalence_hosts", "prevalence_share", "bytes_out", "ports", "first_seen", "last_seen",
+    "remote",
+    "role",
+    "external",
+    "prevalence_hosts",
+    "prevalence_share",
+    "bytes_out",
+    "ports",
+    "first_seen",
+    "last_seen",
 ];
 
 proptest! {

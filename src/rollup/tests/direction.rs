@@ -35,10 +35,8 @@ fn the_address_named_by_most_records_is_the_enis_own() {
         let mut records = exchange("eni-1", (hosts[0], 40_000), (hosts[1], 443), 0);
         records.extend(exchange("eni-1", (hosts[0], 40_001), (hosts[2], 5_432), 0));
         let rows = told(records, V2);
-        let mut expected = [
-            (hosts[0], hosts[1], 443, "client", [1_000, 70]),
-            (hosts[0], hosts[2], 5_432, "client", [1_000, 70]),
-        ];
+        let mut expected =
+            [(hosts[0], hosts[1], 443, "client", [1_000, 70]), (hosts[0], hosts[2], 5_432, "client", [1_000, 70])];
         expected.sort();
         assert_eq!(seen(&rows), expected);
     }

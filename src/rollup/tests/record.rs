@@ -243,7 +243,11 @@ pub fn record() -> impl Strategy<Value = Record> {
             record.action = some("REJECT");
         }
         let service = Some(service.to_owned()).filter(|s| s != "-");
-        if outbound { record.dst_service = service } else { record.src_service = service }
+        if outbound {
+            record.dst_service = service
+        } else {
+            record.src_service = service
+        }
         match translate {
             0 | 1 if outbound => record.pkt_src = some("10.0.77.7"),
             0 | 1 => record.pkt_dst = some("10.0.77.7"),

@@ -32,6 +32,9 @@ struct Seen {
     flags_known: bool,
 }
 
+/// Records by host's and remote's port.
+type Tuples = BTreeMap<(u16, u16), Vec<Seen>>;
+
 #[derive(Default)]
 struct Eni {
     managed: bool,
@@ -97,7 +100,7 @@ pub fn slow(objects: &[Vec<u8>]) -> Vec<Row> {
         }
     }
     // Every record from its host.
-    let mut peers: BTreeMap<(Address, Address, u8, bool), BTreeMap<(u16, u16), Vec<Seen>>> = BTreeMap::new();
+    let mut peers: BTreeMap<(Address, Address, u8, bool), Tuples> = BTreeMap::new();
     for (b, row) in all().filter(|(b, row)| usable(b, *row)) {
         let name = text(b, "interface_id", row);
         let eni = &enis[&name];

@@ -75,7 +75,7 @@ fn a_nat_gateway_alone_tells_the_workload() {
 #[test]
 fn a_nat_gateway_of_another_account_repeats_nothing() {
     let theirs: Vec<Record> = nat(0).into_iter().map(|r| Record { account: some("999999999999"), ..r }).collect();
-    assert_eq!(pairs(&tables(&[theirs.clone()], V5)), expected());
+    assert_eq!(pairs(&tables(std::slice::from_ref(&theirs), V5)), expected());
     assert_eq!(pairs(&tables(&[theirs, own(0)], V5)), expected());
 }
 
@@ -113,7 +113,8 @@ fn a_node_whose_first_windows_were_empty_is_no_gateway() {
 #[test]
 fn pods_stay_hosts_of_their_own() {
     let out = Record::new("eni-node", (HOST, 40_000), (REMOTE, 443), 0).flags(2).packet("10.0.1.77", REMOTE);
-    let back = Record::new("eni-node", (REMOTE, 443), (HOST, 40_000), 0).flags(18).ingress().packet(REMOTE, "10.0.1.77");
+    let back =
+        Record::new("eni-node", (REMOTE, 443), (HOST, 40_000), 0).flags(18).ingress().packet(REMOTE, "10.0.1.77");
     let plain = own(0);
     for shape in [V5, super::record::V3] {
         let mut records = vec![out.clone(), back.clone()];
@@ -131,7 +132,7 @@ fn a_transit_gateway_tells_client_and_server() {
     let response = Record::new("eni-tgw", (server, 80), (tgw, 39_812), 0).flags(19).ingress().packet(server, client);
     let gateway = vec![request.managed(), response.managed()];
     // Alone, each end is known once: both ends are internal, so the sender of the request stands as host.
-    let told_pairs = pairs(&tables(&[gateway.clone()], V5));
+    let told_pairs = pairs(&tables(std::slice::from_ref(&gateway), V5));
     let total: u64 = told_pairs.iter().map(|pair| pair.3 + pair.4).sum();
     assert_eq!(total, 2_000, "{told_pairs:?}");
     // With the server's own ENI its two records win for the server.
@@ -154,9 +155,7 @@ proptest! {
     ) {
         // The NAT gateway's hours come in units of their own account; the workload's in any.
         let mut units: Vec<Vec<Record>> = vec![Vec::new(); 4];
-        let mut port = 40_000;
-        for (second, place) in seconds.iter().zip(&places) {
-            port += 1;
+        for (port, (second, place)) in (40_001..).zip(seconds.iter().zip(&places)) {
             let ports = |mut r: Record| {
                 r.ports = (if r.ports.0 == 40_000 { port } else { r.ports.0 }, if r.ports.1 == 40_000 { port } else { r.ports.1 });
                 r

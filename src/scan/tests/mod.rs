@@ -1,0 +1,5 @@
+//! The scan against the stock reader, and against damage.
+
+mod damage;
+mod equal;
+mod files;
