@@ -151,7 +151,7 @@ pub(super) fn findings(
         let account_id = text_at(&account, row).map(str::to_owned);
         let mut values = Map::new();
         for (name, array) in &evidence {
-            if let Some(value) = json_at(name, array, row) {
+            if let Some(value) = json_at(array, row) {
                 values.insert(name.clone(), value);
             }
         }
@@ -196,7 +196,7 @@ pub(super) fn findings(
 }
 
 /// A cell as JSON; NULL is no evidence. Floats are rounded to six significant figures: more would feign precision.
-fn json_at(name: &str, array: &ArrayRef, row: usize) -> Option<Value> {
+fn json_at(array: &ArrayRef, row: usize) -> Option<Value> {
     if array.is_null(row) {
         return None;
     }
@@ -221,7 +221,7 @@ fn json_at(name: &str, array: &ArrayRef, row: usize) -> Option<Value> {
         DataType::FixedSizeBinary(16) => address_at(Some(array), row).map(|address| address.to_string().into()),
         DataType::List(_) => {
             let items = array.as_list::<i32>().value(row);
-            let values = (0..items.len()).filter_map(|at| json_at(name, &items, at)).collect();
+            let values = (0..items.len()).filter_map(|at| json_at(&items, at)).collect();
             Some(Value::Array(values))
         }
         _ => text(array.as_ref()).map(|text| text.as_string::<i32>().value(0).to_owned().into()),

@@ -139,11 +139,14 @@ pub fn is_missing(text: &str) -> bool {
 ///
 /// Some writers contradict AWS's documentation and store milliseconds; 10^11 seconds is the year 5138.
 pub const fn to_seconds(time: i64) -> i64 {
-    match time {
-        ..100_000_000_000 => time,
-        ..100_000_000_000_000 => time / 1_000,
-        ..100_000_000_000_000_000 => time / 1_000_000,
-        _ => time / 1_000_000_000,
+    if time < 100_000_000_000 {
+        time
+    } else if time < 100_000_000_000_000 {
+        time / 1_000
+    } else if time < 100_000_000_000_000_000 {
+        time / 1_000_000
+    } else {
+        time / 1_000_000_000
     }
 }
 
