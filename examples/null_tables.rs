@@ -7,6 +7,8 @@
 //! Seeded: the same source gives the same bytes on any number of threads. A few minutes on two cores. The fit of the
 //! tails is described in `kernels::calibration`.
 
+#![allow(clippy::print_stdout, clippy::print_stderr, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
 use flowsift::kernels::beacon::tests;
 use flowsift::kernels::calibration::{CLASSES, COUNTS, DEPTHS, Method, RESOLUTIONS};
 use flowsift::kernels::simulation::{Benign, Draws};
