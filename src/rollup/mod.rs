@@ -1,7 +1,7 @@
 //! Folds flow records into `pair_hours`, the narrow waist: all that is ever needed of one hour of raw logs.
 //!
-//! A unit's records are packed ([`unit`]), seen from the right host, oriented to client and server, joined to
-//! connections ([`segment`]) and folded by hour ([`fold`]). Units are merged by key ([`merge`]) in any order.
+//! A unit's records are packed ([`mod@unit`]), seen from the right host, oriented to client and server, joined to
+//! connections ([`segment`]) and folded by hour ([`UnitRollup::finish`]). Units are merged by key ([`merge`]) in any order.
 
 pub mod coverage;
 pub mod derive;

@@ -13,7 +13,7 @@ use super::merge::Merger;
 use super::pair_hours::PairHours;
 use crate::flow::Address;
 use crate::flow::codes::Role;
-use crate::flow::time::HOUR_S;
+use crate::flow::time::{DAY_S, HOUR_S};
 use arrow::array::RecordBatch;
 use rayon::prelude::*;
 
@@ -21,6 +21,9 @@ pub use hosts::HostFacts;
 
 /// Pairs with fewer connections in the window keep no list of starts: no statistic judges them.
 pub const MIN_STARTS: usize = 6;
+
+/// History that it takes to call a pair new: what a shorter one has not seen may well be weekly business.
+pub const FIRST_CONTACT_HISTORY_S: i64 = 7 * DAY_S;
 
 /// The window that is judged, and the history before it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -37,6 +40,15 @@ impl Window {
     /// Tells whether there is history before the window.
     pub fn has_history(&self) -> bool {
         self.baseline_from_s < self.from_s
+    }
+
+    /// Judges whether a pair is new: it is not when the history has it; it is when a history of at least
+    /// [`FIRST_CONTACT_HISTORY_S`] has not; a shorter history cannot tell.
+    pub fn first_contact(&self, in_baseline: bool) -> Option<bool> {
+        match in_baseline {
+            true => Some(false),
+            false => (self.from_s - self.baseline_from_s >= FIRST_CONTACT_HISTORY_S).then_some(true),
+        }
     }
 
     /// Length of the window in hours, at least 1.
@@ -120,5 +132,17 @@ impl HostCounts {
     fn share(&self, hosts: u64, external: bool, role: Role) -> f64 {
         let whole = if external && role == Role::Client { self.egress } else { self.all };
         hosts as f64 / whole.max(1) as f64
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_short_history_calls_nothing_new() {
+        let after = |days: i64| Window { from_s: 10 * DAY_S, to_s: 11 * DAY_S, baseline_from_s: (10 - days) * DAY_S };
+        assert_eq!([0, 1, 6, 7].map(|days| after(days).first_contact(false)), [None, None, None, Some(true)]);
+        assert_eq!(after(1).first_contact(true), Some(false));
     }
 }

@@ -216,7 +216,7 @@ pub(super) fn pairs_batch(
         (
             "first_contact",
             column(|| {
-                let first = |p: &&PairRecord| window.has_history().then_some(p.baseline.is_none());
+                let first = |p: &&PairRecord| window.first_contact(p.baseline.is_some());
                 Ok(Arc::new(pairs.iter().map(first).collect::<BooleanArray>()))
             }),
         ),
