@@ -11,9 +11,9 @@ use crate::report::{
     Baseline, BaselineKind, ObjectCounts, SkippedObject, StageTime, Summary, TableOptions, write_jsonl, write_parquet,
     write_table,
 };
-use crate::rollup::RollupOptions;
 use crate::rollup::coverage::{coverage_shares, host_facts};
 use crate::rollup::derive::{Derived, derive};
+use crate::rollup::{PairHours, RollupOptions};
 use crate::scan::fetch::FetchOptions;
 use crate::source::{PutMode, Source, Store, TimeRange, Unit, units};
 use crate::state::{GatherOptions, Gathered, KeptHours, gather, settings_hash};
@@ -293,7 +293,7 @@ fn hours_of(gathered: &Gathered) -> Option<(i64, i64)> {
         Some((arrow::compute::min(hours)?, arrow::compute::max(hours)?))
     };
     // Pairs first: a lone NODATA record outside the time range makes no window.
-    let of_pairs = gathered.pair_hours.iter().filter_map(|table| hours(table.batch()));
+    let of_pairs = gathered.pair_hours.iter().filter_map(PairHours::hour_range);
     let of_coverage = gathered.coverage.iter().filter_map(hours);
     let widest =
         |spans: Vec<(i64, i64)>| Some((spans.iter().map(|span| span.0).min()?, spans.iter().map(|span| span.1).max()?));
@@ -363,10 +363,11 @@ fn summarise(
         unusable_rows: gathered.counts.unusable,
         bytes_read: gathered.bytes_read,
         hosts: derived.hosts.num_rows() as u64,
-        pairs: derived.pairs.num_rows() as u64,
+        pairs: derived.pairs.iter().map(|batch| batch.num_rows() as u64).sum(),
         pair_hours: gathered.pair_hours.iter().map(|table| table.len() as u64).sum(),
         destinations: derived.destinations.num_rows() as u64,
         transit_records: gathered.counts.transit,
+        knock_records: gathered.counts.knocks,
         candidates_tested: outcome.candidates,
         fdr: args.fdr,
         expected_false_beacons: outcome.expected_false,

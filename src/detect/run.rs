@@ -55,7 +55,7 @@ pub async fn detect(
     context: &Context<'_>,
 ) -> Result<Outcome, DetectError> {
     let tables = vec![
-        ("pairs", vec![derived.pairs.clone()]),
+        ("pairs", derived.pairs.clone()),
         ("hosts", vec![derived.hosts.clone()]),
         ("host_hours", vec![derived.host_hours.clone()]),
         ("destinations", vec![derived.destinations.clone()]),

@@ -127,6 +127,8 @@ pub struct Summary {
     pub coverage_share: Option<f64>,
     /// Records not counted, as another interface counts the same packets.
     pub transit_records: u64,
+    /// Rejected records of remotes that did no more than knock, summed up by host and hour.
+    pub knock_records: u64,
     /// Findings by detection.
     pub findings_by_detection: BTreeMap<String, u64>,
     /// Findings by severity.
@@ -256,6 +258,7 @@ impl Summary {
                 (self.nodata_rows, "without traffic (NODATA)"),
                 (self.skipdata_rows, "lost by AWS (SKIPDATA)"),
                 (self.transit_records, "in transit"),
+                (self.knock_records, "rejected knocks summed up"),
                 (self.unusable_rows, "unusable"),
             ],
         );

@@ -33,12 +33,16 @@ pub(super) struct InterfaceTexts {
     pub(super) region: u32,
 }
 
+impl Default for InterfaceTexts {
+    fn default() -> Self {
+        Self { account: NONE, instance: NONE, vpc: NONE, subnet: NONE, kind: NONE, region: NONE }
+    }
+}
+
 /// One ENI, by what its records say.
 #[derive(Clone, Debug)]
 pub(super) struct Interface {
     pub(super) texts: InterfaceTexts,
-    /// A record with traffic was seen, so the texts are all that the object tells.
-    pub(super) described: bool,
     /// A record with traffic had `-` for `instance_id`: a requester manages the ENI, unless another names an instance.
     pub(super) no_instance: bool,
     /// Packet-level addresses differed from the ENI's in some record.
@@ -53,31 +57,17 @@ pub(super) struct Interface {
 #[derive(Clone, Debug, Default)]
 pub(super) struct Hours {
     map: BTreeMap<i64, HourCoverage>,
-    /// The hour of the last record, kept out of the map while records follow each other.
-    open: Option<(i64, HourCoverage)>,
 }
 
 impl Hours {
     /// The coverage of an hour, to be added to.
     pub(super) fn at(&mut self, hour_s: i64) -> &mut HourCoverage {
-        if self.open.as_ref().is_none_or(|(hour, _)| *hour != hour_s) {
-            self.close();
-            self.open = Some((hour_s, self.map.remove(&hour_s).unwrap_or_default()));
-        }
-        &mut self.open.get_or_insert_default().1
-    }
-
-    fn close(&mut self) {
-        if let Some((hour, coverage)) = self.open.take() {
-            self.map.insert(hour, coverage);
-        }
+        self.map.entry(hour_s).or_default()
     }
 
     /// The hours so far, sorted.
     pub(super) fn sorted(&self) -> impl Iterator<Item = (i64, HourCoverage)> + '_ {
-        let open = self.open.as_ref().map_or(i64::MAX, |(hour, _)| *hour);
-        let entry = |(hour, coverage): (&i64, &HourCoverage)| (*hour, *coverage);
-        self.map.range(..open).map(entry).chain(self.open).chain(self.map.range(open..).map(entry))
+        self.map.iter().map(|(hour, coverage)| (*hour, *coverage))
     }
 
     fn merge(&mut self, other: &Hours) {
@@ -91,11 +81,15 @@ impl Hours {
     }
 }
 
+/// Tells whether an `interface_type` is one that only passes traffic on.
+pub(super) fn is_gateway(kind: &str) -> bool {
+    kind.contains("nat_gateway") || kind.contains("transit_gateway") || kind.contains("load_balancer")
+}
+
 impl Interface {
-    pub(super) fn new(texts: InterfaceTexts) -> Self {
+    fn new() -> Self {
         Self {
-            texts,
-            described: false,
+            texts: InterfaceTexts::default(),
             no_instance: false,
             translates: false,
             longest_record_s: 0,
@@ -104,8 +98,8 @@ impl Interface {
         }
     }
 
-    /// Takes the texts of the first record with traffic; what it does not tell stays.
-    pub(super) fn describe(&mut self, texts: InterfaceTexts, no_instance: bool) {
+    /// Takes the texts that a record tells; what it does not tell stays.
+    pub(super) fn describe(&mut self, texts: InterfaceTexts) {
         let or = |new: u32, old: u32| if is_some(new) { new } else { old };
         self.texts = InterfaceTexts {
             account: or(texts.account, self.texts.account),
@@ -115,8 +109,6 @@ impl Interface {
             kind: or(texts.kind, self.texts.kind),
             region: or(texts.region, self.texts.region),
         };
-        self.no_instance = no_instance;
-        self.described = true;
     }
 
     /// The aggregation interval in seconds, 60 or 600, by the longest record seen.
@@ -128,23 +120,22 @@ impl Interface {
     /// otherwise a requester-managed ENI whose packet-level addresses differ is a NAT or transit gateway.
     pub(super) fn is_transit(&self, kind: Option<&str>) -> bool {
         match kind {
-            Some(kind) => {
-                kind.contains("nat_gateway") || kind.contains("transit_gateway") || kind.contains("load_balancer")
-            }
+            Some(kind) => is_gateway(kind),
             None => self.no_instance && !is_some(self.texts.instance) && self.translates,
         }
     }
 
-    /// The ENI's own address: the one that most records name; of equals an internal one, and then the lowest.
+    /// The ENI's own address by code: the one that most records name; of equals an internal one, and then the lowest.
     ///
     /// An ENI that talked to a single remote names both equally often.
-    pub(super) fn own_address(&self, addresses: &[Address], internal: &[bool]) -> Option<u32> {
-        let best = self.votes.iter().max_by_key(|(number, votes)| {
-            let at = **number as usize;
-            let is_internal = internal.get(at).copied().unwrap_or(false);
-            (**votes, is_internal, std::cmp::Reverse(addresses.get(at).copied().unwrap_or_default()))
-        });
-        best.map(|(number, _)| *number)
+    pub(super) fn own_address(
+        &self,
+        address_of: impl Fn(u32) -> Address,
+        is_internal: impl Fn(Address) -> bool,
+    ) -> Option<u32> {
+        let most = self.votes.values().copied().max()?;
+        let equals = self.votes.iter().filter(|(_, votes)| **votes == most).map(|(code, _)| (*code, address_of(*code)));
+        equals.max_by_key(|(_, address)| (is_internal(*address), std::cmp::Reverse(*address))).map(|(code, _)| code)
     }
 
     /// Adds what another object says of the same ENI. Texts that differ are settled by their content, not by order.
@@ -162,7 +153,6 @@ impl Interface {
         settle(&mut self.texts.kind, other.texts.kind);
         settle(&mut self.texts.region, other.texts.region);
         self.no_instance |= other.no_instance;
-        self.described |= other.described;
         self.translates |= other.translates;
         self.longest_record_s = self.longest_record_s.max(other.longest_record_s);
         for (address, votes) in &other.votes {
@@ -172,42 +162,91 @@ impl Interface {
     }
 }
 
+/// What the records of an ENI add up to while an object is read, small enough to stay in the caches for thousands of
+/// ENIs.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Tally {
+    /// The hour that `records` are of, in seconds since 1970.
+    pub(super) hour_s: u32,
+    pub(super) records: u32,
+    pub(super) longest_record_s: u16,
+    /// A record with traffic was seen, so the texts are all that the object tells.
+    pub(super) described: bool,
+    /// The ENI may be a gateway's, which only the whole unit tells.
+    pub(super) unsettled: bool,
+    /// Packet-level addresses differed from the ENI's in some record.
+    pub(super) translates: bool,
+}
+
 /// The ENIs of one object or unit, by the number of their name in the text book.
 #[derive(Debug, Default)]
 pub(super) struct Interfaces {
-    /// Position in `entries` by text number; the last slot is for records without an ENI.
-    positions: HashMap<u32, u32, FixedState>,
+    /// Place in `entries` plus one by text number, 0 for none; the first slot is for records without an ENI.
+    places: Vec<u32>,
     pub(super) entries: Vec<(u32, Interface)>,
+    /// Beside `entries`.
+    pub(super) tallies: Vec<Tally>,
 }
 
 impl Interfaces {
-    /// Returns the position of an ENI ([`NONE`] is one of its own), making it when it is new.
-    pub(super) fn position(&mut self, name: u32, make: impl FnOnce() -> Interface) -> u32 {
-        let next = self.entries.len() as u32;
-        let position = *self.positions.entry(name).or_insert(next);
-        if position == next {
-            self.entries.push((name, make()));
+    /// Returns the place of an ENI ([`NONE`] is one of its own), making it when it is new.
+    #[inline]
+    pub(super) fn place(&mut self, name: u32) -> usize {
+        let slot = name.wrapping_add(1) as usize;
+        match self.places.get(slot) {
+            Some(place) if *place > 0 => *place as usize - 1,
+            _ => self.enter(name, slot),
         }
-        position
     }
 
-    /// Merges another object's ENIs in; returns where each of them stands here.
-    pub(super) fn merge(&mut self, other: &Interfaces, texts: &[String]) -> Vec<u32> {
-        other
-            .entries
-            .iter()
-            .map(|(name, interface)| {
-                let mut new = false;
-                let position = self.position(*name, || {
-                    new = true;
-                    interface.clone()
-                });
-                if !new {
-                    self.entries[position as usize].1.merge(interface, texts);
-                }
-                position
-            })
-            .collect()
+    fn enter(&mut self, name: u32, slot: usize) -> usize {
+        if self.places.len() <= slot {
+            self.places.resize(slot + 1, 0);
+        }
+        self.entries.push((name, Interface::new()));
+        self.tallies.push(Tally::default());
+        self.places[slot] = self.entries.len() as u32;
+        self.entries.len() - 1
+    }
+
+    /// Adds a record to the tally of an ENI.
+    #[inline]
+    pub(super) fn count(&mut self, place: usize, hour_s: u32) {
+        let tally = &mut self.tallies[place];
+        if tally.hour_s != hour_s {
+            Self::close(tally, &mut self.entries[place].1);
+            tally.hour_s = hour_s;
+        }
+        tally.records += 1;
+    }
+
+    fn close(tally: &mut Tally, entry: &mut Interface) {
+        if tally.records > 0 {
+            entry.hours.at(i64::from(tally.hour_s)).records += u64::from(tally.records);
+            tally.records = 0;
+        }
+        entry.longest_record_s = entry.longest_record_s.max(tally.longest_record_s);
+        entry.translates |= tally.translates;
+    }
+
+    /// Writes all tallies to their ENIs.
+    pub(super) fn close_all(&mut self) {
+        for (tally, (_, entry)) in self.tallies.iter_mut().zip(&mut self.entries) {
+            Self::close(tally, entry);
+        }
+    }
+
+    /// Merges another object's ENIs in; both have their tallies closed.
+    pub(super) fn merge(&mut self, other: Interfaces, texts: &[String]) {
+        for (name, interface) in other.entries {
+            let known = self.entries.len();
+            let place = self.place(name);
+            if place < known {
+                self.entries[place].1.merge(&interface, texts);
+            } else {
+                self.entries[place].1 = interface;
+            }
+        }
     }
 
     /// Tells whether the entry stands for records that name no ENI.
@@ -238,12 +277,6 @@ impl Services {
         self.numbers.insert(text, number);
         self.texts.push(text);
         number
-    }
-
-    /// Merges another object's services in; returns the number here of each of them.
-    pub(super) fn merge(&mut self, other: &Services) -> Vec<u16> {
-        self.overflown |= other.overflown;
-        other.texts.iter().map(|text| self.number(*text)).collect()
     }
 
     /// Gives each service its rank by text, and the texts by rank; nothing when there were too many.

@@ -6,6 +6,7 @@
 pub mod coverage;
 pub mod derive;
 mod fold;
+mod group;
 mod interface;
 pub mod merge;
 mod packed;
@@ -18,7 +19,7 @@ pub mod unit;
 
 pub use coverage::coverage_schema;
 pub use fold::{IsInternal, UnitTables};
-pub use pair_hours::{PairHours, pair_hours_schema};
+pub use pair_hours::{Hour, PairHours, pair_hours_schema};
 pub use segment::{Connection, Opening, Segment};
 pub use unit::{ObjectRollup, UnitRollup};
 
@@ -55,6 +56,8 @@ pub struct UnitCounts {
     pub outside: u64,
     /// Records of gateways and load balancers that only show traffic a second time.
     pub transit: u64,
+    /// Rejected records of remotes that did no more than knock, summed up by host and hour.
+    pub knocks: u64,
 }
 
 impl UnitCounts {
@@ -67,6 +70,7 @@ impl UnitCounts {
         self.unusable += other.unusable;
         self.outside += other.outside;
         self.transit += other.transit;
+        self.knocks += other.knocks;
     }
 }
 

@@ -1,6 +1,7 @@
-//! Flow records packed to 40 bytes, seen from the host whose ENI wrote them.
+//! Flow records packed to 40 bytes, seen from the host whose ENI wrote them, and the parts they are spread over.
 
-use crate::scan::NONE;
+use crate::flow::Address;
+use crate::scan::{FIRST_BOOKED, NONE};
 
 /// The host sent the packets of the record.
 pub(super) const OUTBOUND: u8 = 1;
@@ -18,14 +19,14 @@ pub(super) const TRANSIT: u8 = 32;
 /// The number that stands for "no AWS service".
 pub(super) const NO_SERVICE: u16 = u16::MAX;
 
-/// One flow record; addresses and texts are numbers of the unit's books.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// One flow record; addresses are codes of the unit's book.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[repr(C)]
 pub(super) struct PackedFlow {
     pub(super) bytes: u64,
     pub(super) host: u32,
     pub(super) remote: u32,
-    /// Number of the ENI in the unit's interfaces.
+    /// Number of the ENI's name in the text book, [`NONE`] when the record names none.
     pub(super) interface: u32,
     /// Seconds since 1970; good until 2106.
     pub(super) start_s: u32,
@@ -57,20 +58,36 @@ impl PackedFlow {
         self.bits ^= OUTBOUND;
     }
 
-    /// Spreads records over `count` (a power of two) parts; both views of a pair land in the same part.
-    pub(super) fn part(&self, count: usize) -> usize {
-        let (low, high) = (self.host.min(self.remote), self.host.max(self.remote));
-        let key = (u64::from(low) << 32 | u64::from(high)).wrapping_add(1).wrapping_mul(0x9e37_79b9_7f4a_7c15);
-        ((key >> 40) as usize) & (count - 1)
+    /// Orders the records of one pair by ports and start.
+    pub(super) fn order(&self) -> u64 {
+        u64::from(self.host_port) << 48 | u64::from(self.remote_port) << 32 | u64::from(self.start_s)
     }
 }
 
-/// Narrows a number of a record to its packed width; what does not fit or is missing becomes `None`.
-pub(super) fn narrow<T: TryFrom<i64>>(number: i64) -> Option<T> {
-    T::try_from(number).ok()
+/// Parts that hosts are spread over, so that the records of each fit the caches when they are folded.
+///
+/// All tables of all units share the division, so what concerns one host stands in the same part of each.
+pub(super) const PARTS: usize = 128;
+const PART_BITS: u32 = PARTS.trailing_zeros();
+
+/// The part of a host that is its own code.
+#[inline]
+pub(super) fn part_of_code(code: u32) -> usize {
+    (code.wrapping_mul(0x9e37_79b1) >> (u32::BITS - PART_BITS)) as usize
 }
 
-/// Tells whether a book's number stands for a value.
+/// The part of any host, by its address.
+pub(super) fn part_of(host: Address) -> usize {
+    match host.v4_bits() {
+        Some(bits) if bits < FIRST_BOOKED => part_of_code(bits),
+        _ => {
+            let folded = host.bits() as u64 ^ (host.bits() >> 64) as u64;
+            (folded.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> (u64::BITS - PART_BITS)) as usize
+        }
+    }
+}
+
+/// Tells whether a number of a book stands for a value.
 pub(super) const fn is_some(number: u32) -> bool {
     number != NONE
 }

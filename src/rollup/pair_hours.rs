@@ -1,178 +1,325 @@
-//! The `pair_hours` table: its published schema, how a unit writes it and how it is read back.
+//! The `pair_hours` table in memory: rows of 96 bytes and their connection segments, in parts by host.
 
-mod opened;
+mod table;
 
-use super::RollupError;
-use super::packed::NO_SERVICE;
-use super::peers::{PairFold, PairRow};
+use super::packed::{NO_SERVICE, PARTS, part_of};
+use super::segment::{Opening, Segment};
 use crate::flow::Address;
-use crate::scan::NONE;
-use arrow::array::{
-    Array, ArrayRef, DictionaryArray, FixedSizeBinaryBuilder, Int32Array, ListArray, RecordBatch, StringArray,
-    StructArray, TimestampSecondArray,
-};
-use arrow::buffer::OffsetBuffer;
-use arrow::datatypes::{
-    ArrowPrimitiveType, DataType, Field, Fields, Int32Type, Int64Type, Schema, SchemaRef, TimeUnit, UInt8Type,
-    UInt16Type, UInt32Type, UInt64Type,
-};
-pub use opened::PairHours;
-use rayon::prelude::*;
-use std::sync::Arc;
+use crate::flow::codes::Role;
+use crate::flow::time::HOUR_S;
+use crate::scan::{FIRST_BOOKED, NONE, address_of};
+pub use table::pair_hours_schema;
 
-const TABLE: &str = "pair_hours";
-
-fn text() -> DataType {
-    DataType::Dictionary(Box::new(DataType::Int32), Box::new(DataType::Utf8))
+/// One row in numbers, 96 bytes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct HourRow {
+    pub(super) bytes_out: u64,
+    pub(super) bytes_in: u64,
+    pub(super) packets_out: u64,
+    pub(super) packets_in: u64,
+    /// Code of the host.
+    pub(super) host: u32,
+    /// Code of the remote.
+    pub(super) remote: u32,
+    /// Times in seconds since 1970.
+    pub(super) hour_s: u32,
+    pub(super) first_s: u32,
+    pub(super) last_s: u32,
+    pub(super) longest_s: u32,
+    pub(super) connections: u32,
+    pub(super) records: u32,
+    pub(super) rejected: u32,
+    pub(super) segments_dropped: u32,
+    /// First of the row's segments in its part.
+    pub(super) segments_at: u32,
+    /// Place of the ENI's name in the table's, [`NONE`] if nameless.
+    pub(super) interface: u32,
+    /// Place of account and region in the table's.
+    pub(super) owner: u32,
+    pub(super) segments: u16,
+    /// Place of the AWS service in the table's, [`NO_SERVICE`] for none.
+    pub(super) service: u16,
+    pub(super) port: u16,
+    pub(super) window_s: u16,
+    pub(super) protocol: u8,
+    pub(super) role: Role,
+    pub(super) transit: bool,
 }
 
-fn seconds() -> DataType {
-    DataType::Timestamp(TimeUnit::Second, Some("UTC".into()))
-}
-
-fn list(item: DataType) -> DataType {
-    DataType::List(Arc::new(Field::new("item", item, false)))
-}
-
-fn size_fields() -> Fields {
-    vec![Field::new("bucket", DataType::UInt16, false), Field::new("count", DataType::UInt32, false)].into()
-}
-
-/// The schema of `pair_hours`: one row per hour × host × remote × protocol × port × role × account × region × vantage,
-/// sorted by host, remote, protocol, port, role, account, region, vantage, hour.
-///
-/// `starts`, `durations_s`, `client_ports` and `openings` are parallel lists of connection segments (4,096 at most,
-/// `segments_dropped` more were seen): an opening of 0 is a SYN, 1 continues an earlier connection and is no start,
-/// 2 is a first sight. `sizes` is a sparse histogram of bytes out per segment with the buckets of
-/// [`crate::kernels::sizes`]. `vantage` is `own` (the host's ENI) or `transit` (a gateway's). Rejected records count
-/// in `records` and `rejected`, never in bytes or packets.
-pub fn pair_hours_schema() -> SchemaRef {
-    let column = |name: &str, kind: DataType| Field::new(name, kind, false);
-    Arc::new(Schema::new(vec![
-        column("hour", seconds()),
-        column("account_id", text()),
-        column("region", text()),
-        column("host", DataType::FixedSizeBinary(16)),
-        column("remote", DataType::FixedSizeBinary(16)),
-        column("port", DataType::UInt16),
-        column("protocol", DataType::UInt8),
-        column("role", text()),
-        column("vantage", text()),
-        Field::new("interface_id", text(), true),
-        Field::new("aws_service", text(), true),
-        column("connections", DataType::UInt32),
-        column("records", DataType::UInt32),
-        column("rejected", DataType::UInt32),
-        column("bytes_out", DataType::UInt64),
-        column("bytes_in", DataType::UInt64),
-        column("packets_out", DataType::UInt64),
-        column("packets_in", DataType::UInt64),
-        column("first_seen", seconds()),
-        column("last_seen", seconds()),
-        column("longest_s", DataType::UInt32),
-        column("window_s", DataType::UInt32),
-        column("segments_dropped", DataType::UInt32),
-        column("starts", list(DataType::Int64)),
-        column("durations_s", list(DataType::UInt32)),
-        column("client_ports", list(DataType::UInt16)),
-        column("openings", list(DataType::UInt8)),
-        column("sizes", list(DataType::Struct(size_fields()))),
-    ]))
-}
-
-/// Texts and addresses that packed rows name by rank or number.
-pub(super) struct BatchTexts<'a> {
-    pub(super) owners: &'a [(String, String)],
-    pub(super) addresses: &'a [Address],
-    pub(super) names: &'a [String],
-    pub(super) services: &'a [&'a str],
-}
-
-/// Builds a dictionary column from numbers into `values`; numbers out of range are null.
-fn dictionary<'a>(
-    keys: impl Iterator<Item = u32>,
-    values: impl Iterator<Item = &'a str>,
-) -> Result<ArrayRef, RollupError> {
-    let values = StringArray::from_iter_values(values);
-    let keys: Int32Array = keys.map(|key| ((key as usize) < values.len()).then_some(key as i32)).collect();
-    let array = DictionaryArray::<Int32Type>::try_new(keys, Arc::new(values))
-        .map_err(|error| RollupError::Arrow { table: TABLE, error })?;
-    Ok(Arc::new(array))
-}
-
-fn addresses(ranks: impl ExactSizeIterator<Item = u32>, sorted: &[Address]) -> Result<ArrayRef, RollupError> {
-    let mut builder = FixedSizeBinaryBuilder::with_capacity(ranks.len(), 16);
-    for rank in ranks {
-        let address = sorted.get(rank as usize).copied().unwrap_or_default();
-        builder.append_value(address.to_bytes()).map_err(|error| RollupError::Arrow { table: TABLE, error })?;
+impl HourRow {
+    /// What the rows of a part are sorted by, hour left out.
+    pub(super) fn key(&self) -> u128 {
+        key_of(self.host, self.remote, self.protocol, self.port, self.role, self.owner)
     }
-    Ok(Arc::new(builder.finish()))
+
+    /// What the rows of a part are sorted by.
+    pub(super) fn order(&self) -> (u128, bool, u32) {
+        (self.key(), self.transit, self.hour_s)
+    }
 }
 
-fn numbers<T: ArrowPrimitiveType>(values: impl Iterator<Item = T::Native>) -> ArrayRef {
-    Arc::new(arrow::array::PrimitiveArray::<T>::from_iter_values(values))
+/// Host, remote, protocol, port, role and owner as one number, in this order. Below 2^15 owners.
+pub(super) fn key_of(host: u32, remote: u32, protocol: u8, port: u16, role: Role, owner: u32) -> u128 {
+    let peers = u128::from(host) << 32 | u128::from(remote);
+    let service = u128::from(protocol) << 17 | u128::from(port) << 1 | u128::from(role as u8);
+    peers << 64 | service << 32 | u128::from(owner)
 }
 
-/// Builds the table from folded parts, sorted by key.
-pub(super) fn pair_hours_batch(folds: &[PairFold], texts: &BatchTexts<'_>) -> Result<RecordBatch, RollupError> {
-    let mut rows: Vec<(&PairRow, &PairFold)> =
-        folds.iter().flat_map(|fold| fold.rows.iter().map(move |row| (row, fold))).collect();
-    rows.par_sort_unstable_by_key(|(row, _)| {
-        (row.host, row.remote, row.protocol, row.port, row.role, row.owner, row.transit, row.hour_s)
-    });
-    let per_row = || rows.iter().map(|(row, _)| *row);
-    let segments = || rows.iter().flat_map(|(row, fold)| &fold.segments[row.segments.0..row.segments.1]);
-    let offsets = OffsetBuffer::from_lengths(per_row().map(|row| row.segments.1 - row.segments.0));
-    let listed = |item: DataType, values: ArrayRef| -> ArrayRef {
-        Arc::new(ListArray::new(Arc::new(Field::new("item", item, false)), offsets.clone(), values, None))
+/// One connection segment in 12 bytes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct PackedSegment {
+    start_s: u32,
+    client_port: u16,
+    /// Bucket of the segment's bytes out.
+    bucket: u16,
+    /// Seconds in the upper 30 bits, opening in the lower two.
+    length: u32,
+}
+
+impl PackedSegment {
+    pub(super) fn new(segment: &Segment, bucket: u16) -> Self {
+        let duration_s = u32::try_from(segment.end_s - segment.start_s).unwrap_or(0).min(u32::MAX >> 2);
+        Self {
+            start_s: u32::try_from(segment.start_s).unwrap_or(0),
+            client_port: segment.client_port,
+            bucket,
+            length: duration_s << 2 | segment.opening as u32,
+        }
+    }
+
+    pub(super) fn segment(&self) -> Segment {
+        Segment {
+            start_s: i64::from(self.start_s),
+            client_port: self.client_port,
+            end_s: i64::from(self.start_s) + i64::from(self.length >> 2),
+            opening: Opening::from_code((self.length & 3) as u8),
+        }
+    }
+}
+
+/// The rows of the hosts of one part.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct HourPart {
+    /// Sorted by [`HourRow::order`].
+    pub(super) rows: Vec<HourRow>,
+    pub(super) segments: Vec<PackedSegment>,
+}
+
+/// The words and addresses that rows name by place.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct HourWords {
+    /// Account and region, sorted.
+    pub(super) owners: Vec<(String, String)>,
+    /// Names of ENIs, sorted.
+    pub(super) names: Vec<String>,
+    /// AWS services, sorted.
+    pub(super) services: Vec<String>,
+    /// Addresses that are not their own code, sorted.
+    pub(super) addresses: Vec<Address>,
+}
+
+/// A `pair_hours` table: rows sorted by part of the host, then by host, remote, protocol, port, role, owner, vantage
+/// and hour; addresses in the order of their codes, which puts IPv4 first.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PairHours {
+    /// As many as there are parts of hosts.
+    pub(super) parts: Vec<HourPart>,
+    pub(super) words: HourWords,
+}
+
+impl Default for PairHours {
+    fn default() -> Self {
+        Self { parts: vec![HourPart::default(); PARTS], words: HourWords::default() }
+    }
+}
+
+impl PairHours {
+    /// Number of rows.
+    pub fn len(&self) -> usize {
+        self.parts.iter().map(|part| part.rows.len()).sum()
+    }
+
+    /// Tells whether there are no rows.
+    pub fn is_empty(&self) -> bool {
+        self.parts.iter().all(|part| part.rows.is_empty())
+    }
+
+    /// All rows in order.
+    pub fn hours(&self) -> impl Iterator<Item = Hour<'_>> {
+        (0..self.parts.len())
+            .flat_map(move |part| (0..self.parts[part].rows.len()).map(move |row| self.hour(part, row)))
+    }
+
+    /// One row of one part; both must exist.
+    #[inline]
+    pub(super) fn hour(&self, part: usize, row: usize) -> Hour<'_> {
+        let part = &self.parts[part];
+        let row = &part.rows[row];
+        let begin = row.segments_at as usize;
+        Hour { words: &self.words, row, segments: &part.segments[begin..begin + usize::from(row.segments)] }
+    }
+
+    /// First and last hour of any row, in seconds since 1970; `None` for an empty table.
+    pub fn hour_range(&self) -> Option<(i64, i64)> {
+        let hours = || self.parts.iter().flat_map(|part| &part.rows).map(|row| i64::from(row.hour_s));
+        Some((hours().min()?, hours().max()?))
+    }
+
+    /// Bytes of memory that the table takes.
+    pub fn memory_bytes(&self) -> usize {
+        let part = |part: &HourPart| {
+            part.rows.capacity() * size_of::<HourRow>() + part.segments.capacity() * size_of::<PackedSegment>()
+        };
+        let words = self.words.names.iter().chain(&self.words.services).map(|text| text.capacity() + 24).sum::<usize>();
+        self.parts.iter().map(part).sum::<usize>() + words + self.words.addresses.capacity() * 16
+    }
+}
+
+/// One row of a `pair_hours` table.
+#[derive(Clone, Copy, Debug)]
+pub struct Hour<'a> {
+    words: &'a HourWords,
+    pub(super) row: &'a HourRow,
+    segments: &'a [PackedSegment],
+}
+
+impl<'a> Hour<'a> {
+    /// The monitored side.
+    pub fn host(&self) -> Address {
+        address_of(self.row.host, &self.words.addresses)
+    }
+
+    /// The other side; `0.0.0.0` in the row that sums up knocks from outside.
+    pub fn remote(&self) -> Address {
+        address_of(self.row.remote, &self.words.addresses)
+    }
+
+    /// Port of the service.
+    pub fn port(&self) -> u16 {
+        self.row.port
+    }
+
+    /// IANA protocol number.
+    pub fn protocol(&self) -> u8 {
+        self.row.protocol
+    }
+
+    /// The role of the host.
+    pub fn role(&self) -> Role {
+        self.row.role
+    }
+
+    /// Tells whether a gateway saw the traffic, not the host's own ENI.
+    pub fn is_transit(&self) -> bool {
+        self.row.transit
+    }
+
+    /// The hour, in seconds since 1970.
+    pub fn hour_s(&self) -> i64 {
+        i64::from(self.row.hour_s)
+    }
+
+    /// Account and region; `unknown` where nothing tells.
+    pub fn owner(&self) -> (&'a str, &'a str) {
+        let owner = self.words.owners.get(self.row.owner as usize);
+        owner.map_or(("unknown", "unknown"), |(account, region)| (account, region))
+    }
+
+    /// Name of the ENI.
+    pub fn interface(&self) -> Option<&'a str> {
+        self.words.names.get(self.row.interface as usize).map(String::as_str)
+    }
+
+    /// AWS service behind the remote.
+    pub fn service(&self) -> Option<&'a str> {
+        self.words.services.get(usize::from(self.row.service)).map(String::as_str)
+    }
+
+    /// Connections that began in the hour.
+    pub fn connections(&self) -> u64 {
+        u64::from(self.row.connections)
+    }
+
+    /// Flow records.
+    pub fn records(&self) -> u64 {
+        u64::from(self.row.records)
+    }
+
+    /// Rejected flow records.
+    pub fn rejected(&self) -> u64 {
+        u64::from(self.row.rejected)
+    }
+
+    /// Bytes that left the host.
+    pub fn bytes_out(&self) -> u64 {
+        self.row.bytes_out
+    }
+
+    /// Bytes that reached the host.
+    pub fn bytes_in(&self) -> u64 {
+        self.row.bytes_in
+    }
+
+    /// Packets that left the host.
+    pub fn packets_out(&self) -> u64 {
+        self.row.packets_out
+    }
+
+    /// Packets that reached the host.
+    pub fn packets_in(&self) -> u64 {
+        self.row.packets_in
+    }
+
+    /// First packet's second since 1970.
+    pub fn first_seen_s(&self) -> i64 {
+        i64::from(self.row.first_s)
+    }
+
+    /// Last packet's second since 1970.
+    pub fn last_seen_s(&self) -> i64 {
+        i64::from(self.row.last_s)
+    }
+
+    /// Length of the longest segment in seconds.
+    pub fn longest_s(&self) -> u32 {
+        self.row.longest_s
+    }
+
+    /// Aggregation interval in seconds, 60 or 600.
+    pub fn window_s(&self) -> u32 {
+        u32::from(self.row.window_s)
+    }
+
+    /// Connection segments beyond those that the row keeps.
+    pub fn segments_dropped(&self) -> u64 {
+        u64::from(self.row.segments_dropped)
+    }
+
+    /// The connection segments, sorted by start.
+    pub fn segments(&self) -> impl ExactSizeIterator<Item = Segment> + 'a {
+        self.segments.iter().map(PackedSegment::segment)
+    }
+
+    /// Buckets of bytes out of the segments, in their order ([`crate::kernels::sizes`]).
+    pub fn buckets(&self) -> impl ExactSizeIterator<Item = u16> + 'a {
+        self.segments.iter().map(|segment| segment.bucket)
+    }
+}
+
+/// Histogram of buckets, sorted, each bucket once. `buckets` come back sorted.
+pub(super) fn histogram(buckets: &mut [u16]) -> impl Iterator<Item = (u16, u32)> + '_ {
+    buckets.sort_unstable();
+    buckets.chunk_by(|a, b| a == b).map(|same| (same[0], same.len() as u32))
+}
+
+/// The part and code of an address in a table whose `addresses` are sorted; `None` when the table does not have it.
+pub(super) fn code_in(address: Address, addresses: &[Address]) -> Option<(usize, u32)> {
+    let code = match crate::scan::own_code(address) {
+        Some(code) => code,
+        None => addresses.binary_search(&address).ok().map(|place| FIRST_BOOKED + place as u32)?,
     };
-    let sizes = || rows.iter().flat_map(|(row, fold)| &fold.sizes[row.sizes.0..row.sizes.1]);
-    let size_values = StructArray::new(
-        size_fields(),
-        vec![
-            numbers::<UInt16Type>(sizes().map(|(bucket, _)| *bucket)),
-            numbers::<UInt32Type>(sizes().map(|(_, count)| *count)),
-        ],
-        None,
-    );
-    let size_offsets = OffsetBuffer::from_lengths(per_row().map(|row| row.sizes.1 - row.sizes.0));
-    let size_field = Arc::new(Field::new("item", DataType::Struct(size_fields()), false));
-    let stamp = |values: Vec<i64>| -> ArrayRef { Arc::new(TimestampSecondArray::from(values).with_timezone("UTC")) };
-    let columns: Vec<ArrayRef> = vec![
-        stamp(per_row().map(|row| row.hour_s).collect()),
-        dictionary(per_row().map(|row| row.owner), texts.owners.iter().map(|(account, _)| account.as_str()))?,
-        dictionary(per_row().map(|row| row.owner), texts.owners.iter().map(|(_, region)| region.as_str()))?,
-        addresses(per_row().map(|row| row.host).collect::<Vec<_>>().into_iter(), texts.addresses)?,
-        addresses(per_row().map(|row| row.remote).collect::<Vec<_>>().into_iter(), texts.addresses)?,
-        numbers::<UInt16Type>(per_row().map(|row| row.port)),
-        numbers::<UInt8Type>(per_row().map(|row| row.protocol)),
-        dictionary(per_row().map(|row| row.role as u32), ["client", "server"].into_iter())?,
-        dictionary(per_row().map(|row| u32::from(row.transit)), ["own", "transit"].into_iter())?,
-        dictionary(per_row().map(|row| row.interface), texts.names.iter().map(String::as_str))?,
-        dictionary(
-            per_row().map(|row| if row.service == NO_SERVICE { NONE } else { u32::from(row.service) }),
-            texts.services.iter().copied(),
-        )?,
-        numbers::<UInt32Type>(per_row().map(|row| row.connections)),
-        numbers::<UInt32Type>(per_row().map(|row| row.records)),
-        numbers::<UInt32Type>(per_row().map(|row| row.rejected)),
-        numbers::<UInt64Type>(per_row().map(|row| row.bytes_out)),
-        numbers::<UInt64Type>(per_row().map(|row| row.bytes_in)),
-        numbers::<UInt64Type>(per_row().map(|row| row.packets_out)),
-        numbers::<UInt64Type>(per_row().map(|row| row.packets_in)),
-        stamp(per_row().map(|row| row.first_s).collect()),
-        stamp(per_row().map(|row| row.last_s).collect()),
-        numbers::<UInt32Type>(per_row().map(|row| u32::try_from(row.longest_s).unwrap_or(u32::MAX))),
-        numbers::<UInt32Type>(per_row().map(|row| row.window_s)),
-        numbers::<UInt32Type>(per_row().map(|row| row.segments_dropped)),
-        listed(DataType::Int64, numbers::<Int64Type>(segments().map(|s| s.start_s))),
-        listed(
-            DataType::UInt32,
-            numbers::<UInt32Type>(segments().map(|s| u32::try_from(s.end_s - s.start_s).unwrap_or(0))),
-        ),
-        listed(DataType::UInt16, numbers::<UInt16Type>(segments().map(|s| s.client_port))),
-        listed(DataType::UInt8, numbers::<UInt8Type>(segments().map(|s| s.opening as u8))),
-        Arc::new(ListArray::new(size_field, size_offsets, Arc::new(size_values), None)),
-    ];
-    RecordBatch::try_new(pair_hours_schema(), columns).map_err(|error| RollupError::Arrow { table: TABLE, error })
+    Some((part_of(address), code))
 }
+
+const _: () = assert!(size_of::<HourRow>() == 96 && size_of::<PackedSegment>() == 12);
+const _: () = assert!(HOUR_S <= u16::MAX as i64 && NO_SERVICE as u32 <= NONE);

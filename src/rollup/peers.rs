@@ -1,68 +1,84 @@
 //! Folds the records between one host and one remote: service ports, roles, connections, hours.
 
-use super::packed::{FLAGS_KNOWN, NO_SERVICE, OUTBOUND, PackedFlow, REJECTED};
+use super::group::GroupKey;
+use super::packed::{FLAGS_KNOWN, NO_SERVICE, OUTBOUND, PackedFlow, REJECTED, TRANSIT};
+use super::pair_hours::{HourPart, HourRow, PackedSegment};
 use super::segment::{Opening, SYN_SPREAD_S, Segment, TCP_IDLE_S, idle_gap_s};
 use crate::flow::codes::{Role, SYN, TCP};
 use crate::flow::direction::{Ends, Side, opener};
 use crate::flow::time::hour_of;
 use crate::kernels::sizes::bucket_of;
 use crate::scan::NONE;
+use std::collections::BTreeMap;
 
 /// Segments kept of one pair and hour; more are counted, not kept.
 pub const SEGMENTS_KEPT: usize = 4_096;
 
-/// One row of `pair_hours` in numbers; its lists lie in [`PairFold`].
-#[derive(Clone, Copy, Debug)]
-pub(super) struct PairRow {
-    pub(super) owner: u32,
-    pub(super) host: u32,
-    pub(super) remote: u32,
-    pub(super) protocol: u8,
-    pub(super) port: u16,
-    pub(super) role: Role,
-    pub(super) transit: bool,
-    pub(super) hour_s: i64,
-    /// Text rank of the ENI's name, [`NONE`] if nameless.
-    pub(super) interface: u32,
-    /// Text rank of the AWS service, [`NO_SERVICE`] for none.
-    pub(super) service: u16,
-    pub(super) window_s: u32,
-    pub(super) connections: u32,
-    pub(super) records: u32,
-    pub(super) rejected: u32,
-    pub(super) bytes_out: u64,
-    pub(super) bytes_in: u64,
-    pub(super) packets_out: u64,
-    pub(super) packets_in: u64,
-    pub(super) first_s: i64,
-    pub(super) last_s: i64,
-    pub(super) longest_s: i64,
-    pub(super) segments_dropped: u32,
-    /// Begin and end in [`PairFold::segments`].
-    pub(super) segments: (usize, usize),
-    /// Begin and end in [`PairFold::sizes`].
-    pub(super) sizes: (usize, usize),
+/// Segments of a pair and hour below which a remote that only knocked is no more than noise.
+const KNOCKS: usize = 3;
+
+/// Rows of one part in the making.
+pub(super) struct PairFold<'a> {
+    pub(super) part: HourPart,
+    facts: &'a InterfaceFactsList,
+    is_external: &'a dyn Fn(u32) -> bool,
+    scratch: Scratch,
+    /// The host whose rows are being made, where they begin, and what knocked at it.
+    host: Option<u32>,
+    host_rows: usize,
+    noise: BTreeMap<NoiseKey, HourRow>,
+    /// Records that were summed up as noise.
+    pub(super) knocks: u64,
 }
 
-/// Rows of many pairs and the lists they point into.
-#[derive(Debug, Default)]
-pub(super) struct PairFold {
-    pub(super) rows: Vec<PairRow>,
-    pub(super) segments: Vec<Segment>,
-    /// Sparse histograms of bytes out per connection: bucket and count.
-    pub(super) sizes: Vec<(u16, u32)>,
-    scratch: Scratch,
-}
+/// Protocol, owner, vantage and hour of rejected knocks at one host.
+type NoiseKey = (u8, u32, bool, u32);
 
 /// What a unit knows of an ENI once all records are in.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct InterfaceFacts {
     pub(super) owner: u32,
     pub(super) name_rank: u32,
-    pub(super) window_s: u32,
+    pub(super) window_s: u16,
     pub(super) transit: bool,
-    /// The ENI's own address by number, [`NONE`] if unknown.
+    /// The ENI's own address by code, [`NONE`] if unknown.
     pub(super) own: u32,
+}
+
+/// Facts of ENIs by the number of their name in the text book.
+#[derive(Debug, Default)]
+pub(super) struct InterfaceFactsList {
+    by_name: Vec<Option<InterfaceFacts>>,
+    nameless: InterfaceFacts,
+}
+
+impl Default for InterfaceFacts {
+    fn default() -> Self {
+        Self { owner: 0, name_rank: NONE, window_s: 60, transit: false, own: NONE }
+    }
+}
+
+impl InterfaceFactsList {
+    pub(super) fn new(facts: impl Iterator<Item = (u32, InterfaceFacts)>) -> Self {
+        let mut list = Self::default();
+        for (name, facts) in facts {
+            if name == NONE {
+                list.nameless = facts;
+                continue;
+            }
+            let place = name as usize;
+            if list.by_name.len() <= place {
+                list.by_name.resize(place + 1, None);
+            }
+            list.by_name[place] = Some(facts);
+        }
+        list
+    }
+
+    #[inline]
+    pub(super) fn of(&self, flow: &PackedFlow) -> &InterfaceFacts {
+        self.by_name.get(flow.interface as usize).and_then(Option::as_ref).unwrap_or(&self.nameless)
+    }
 }
 
 /// Buffers that are used again for every pair.
@@ -71,7 +87,6 @@ struct Scratch {
     tuples: Vec<Tuple>,
     remote_ports: Vec<(u16, u32)>,
     pieces: Vec<Piece>,
-    sizes: Vec<u16>,
 }
 
 /// The records of one 4-tuple: begin and end in the pair's slice, and what decides its orientation.
@@ -94,55 +109,68 @@ struct Piece {
     packets: [u64; 2],
     interface: u32,
     service: u16,
-    window_s: u32,
+    window_s: u16,
+    /// The host sent some of it.
+    outbound: bool,
 }
 
-impl PairFold {
-    /// Folds the records of one (owner, host, remote, protocol, vantage), sorted by ports and start.
-    pub(super) fn fold(&mut self, flows: &[PackedFlow], interfaces: &[InterfaceFacts], transit: bool) {
+impl<'a> PairFold<'a> {
+    pub(super) fn new(facts: &'a InterfaceFactsList, is_external: &'a dyn Fn(u32) -> bool) -> Self {
+        Self {
+            part: HourPart::default(),
+            facts,
+            is_external,
+            scratch: Scratch::default(),
+            host: None,
+            host_rows: 0,
+            noise: BTreeMap::new(),
+            knocks: 0,
+        }
+    }
+
+    /// Goes on to the host of these records, which may be the same; returns the number of rows so far.
+    pub(super) fn enter_host(&mut self, flows: &[PackedFlow]) -> usize {
+        let host = flows.first().map(|flow| flow.host);
+        if self.host != host {
+            self.end_host();
+            self.host = host;
+        }
+        self.part.rows.len()
+    }
+
+    /// Folds the records of one group, sorted by ports and start; groups come in order of their keys.
+    pub(super) fn fold(&mut self, key: &GroupKey, flows: &[PackedFlow]) {
         let Some(first) = flows.first() else { return };
         let mut scratch = std::mem::take(&mut self.scratch);
         scratch.orient(flows);
-        scratch.cut(flows, interfaces);
-        scratch.pieces.sort_unstable_by_key(|p| (p.port, p.role, p.hour_s, p.segment));
-        let owner = interfaces[first.interface as usize].owner;
+        scratch.cut(flows, self.facts);
+        if scratch.pieces.len() > 1 {
+            scratch.pieces.sort_unstable_by_key(|p| (p.port, p.role, p.hour_s, p.segment));
+        }
+        let owner = key.owner();
+        // The row knows what is the same for the whole group; the rest is filled in below.
+        let blank = blank_row(first, owner);
         for pieces in scratch.pieces.chunk_by(|a, b| (a.port, a.role, a.hour_s) == (b.port, b.role, b.hour_s)) {
-            self.push_row(pieces, (owner, first.host, first.remote, first.protocol, transit), &mut scratch.sizes);
+            self.push_row(pieces, blank);
         }
         self.scratch = scratch;
     }
 
-    fn push_row(&mut self, pieces: &[Piece], key: (u32, u32, u32, u8, bool), sizes: &mut Vec<u16>) {
-        let (owner, host, remote, protocol, transit) = key;
+    fn push_row(&mut self, pieces: &[Piece], blank: HourRow) {
         let lead = pieces[0];
-        let mut row = PairRow {
-            owner,
-            host,
-            remote,
-            protocol,
+        let kept = pieces.len().min(SEGMENTS_KEPT);
+        let mut row = HourRow {
             port: lead.port,
             role: lead.role,
-            transit,
-            hour_s: lead.hour_s,
-            interface: NONE,
-            service: NO_SERVICE,
-            window_s: 0,
-            connections: 0,
-            records: 0,
-            rejected: 0,
-            bytes_out: 0,
-            bytes_in: 0,
-            packets_out: 0,
-            packets_in: 0,
-            first_s: i64::MAX,
-            last_s: i64::MIN,
-            longest_s: 0,
-            segments_dropped: pieces.len().saturating_sub(SEGMENTS_KEPT) as u32,
-            segments: (self.segments.len(), self.segments.len() + pieces.len().min(SEGMENTS_KEPT)),
-            sizes: (self.sizes.len(), self.sizes.len()),
+            hour_s: lead.hour_s as u32,
+            segments_dropped: (pieces.len() - kept) as u32,
+            segments_at: self.part.segments.len() as u32,
+            segments: kept as u16,
+            ..blank
         };
-        sizes.clear();
-        for (at, piece) in pieces.iter().enumerate() {
+        let mut outbound = false;
+        for piece in pieces {
+            outbound |= piece.outbound;
             row.interface = row.interface.min(piece.interface);
             row.service = row.service.min(piece.service);
             row.window_s = row.window_s.max(piece.window_s);
@@ -153,18 +181,90 @@ impl PairFold {
             row.bytes_in += piece.bytes[1];
             row.packets_out += piece.packets[0];
             row.packets_in += piece.packets[1];
-            row.first_s = row.first_s.min(piece.segment.start_s);
-            row.last_s = row.last_s.max(piece.segment.end_s);
-            row.longest_s = row.longest_s.max(piece.segment.end_s - piece.segment.start_s);
-            sizes.push(bucket_of(piece.bytes[0]));
-            if at < SEGMENTS_KEPT {
-                self.segments.push(piece.segment);
-            }
+            row.first_s = row.first_s.min(piece.segment.start_s as u32);
+            row.last_s = row.last_s.max(piece.segment.end_s as u32);
+            row.longest_s = row.longest_s.max((piece.segment.end_s - piece.segment.start_s) as u32);
         }
-        sizes.sort_unstable();
-        self.sizes.extend(sizes.chunk_by(|a, b| a == b).map(|same| (same[0], same.len() as u32)));
-        row.sizes.1 = self.sizes.len();
-        self.rows.push(row);
+        // A scanner's knocks are many and say little each.
+        if row.rejected == row.records && !outbound && pieces.len() < KNOCKS && (self.is_external)(row.remote) {
+            return self.sum_up(row);
+        }
+        let segments = pieces[..kept].iter().map(|p| PackedSegment::new(&p.segment, bucket_of(p.bytes[0])));
+        self.part.segments.extend(segments);
+        self.part.rows.push(row);
+    }
+
+    /// Adds a row of rejected knocks to the sum of its hour.
+    fn sum_up(&mut self, row: HourRow) {
+        self.knocks += u64::from(row.records);
+        let key = (row.protocol, row.owner, row.transit, row.hour_s);
+        let sum = self.noise.entry(key).or_insert(HourRow {
+            remote: KNOCKING,
+            port: 0,
+            role: Role::Server,
+            service: NO_SERVICE,
+            segments: 0,
+            longest_s: 0,
+            connections: 0,
+            records: 0,
+            rejected: 0,
+            ..row
+        });
+        sum.connections += row.connections;
+        sum.records += row.records;
+        sum.rejected += row.rejected;
+        sum.first_s = sum.first_s.min(row.first_s);
+        sum.last_s = sum.last_s.max(row.last_s);
+        sum.interface = sum.interface.min(row.interface);
+        sum.window_s = sum.window_s.max(row.window_s);
+    }
+
+    /// Puts the knocks at a host before its other rows, since their remote sorts first.
+    pub(super) fn end_host(&mut self) {
+        if !self.noise.is_empty() {
+            let sums = std::mem::take(&mut self.noise).into_values();
+            self.part.rows.splice(self.host_rows..self.host_rows, sums);
+            // A real remote of the same code would be `0.0.0.0` itself, and groups of several owners interleave.
+            self.part.rows[self.host_rows..].sort_by_key(HourRow::order);
+        }
+        self.host_rows = self.part.rows.len();
+    }
+
+    /// Sorts the rows from `begin` on: those of several owners or vantages interleave.
+    pub(super) fn sort_from(&mut self, begin: usize) {
+        self.part.rows[begin..].sort_unstable_by_key(HourRow::order);
+    }
+}
+
+/// The code that stands for the remotes of rejected knocks: `0.0.0.0`.
+const KNOCKING: u32 = 0;
+
+fn blank_row(flow: &PackedFlow, owner: u32) -> HourRow {
+    HourRow {
+        bytes_out: 0,
+        bytes_in: 0,
+        packets_out: 0,
+        packets_in: 0,
+        host: flow.host,
+        remote: flow.remote,
+        hour_s: 0,
+        first_s: u32::MAX,
+        last_s: 0,
+        longest_s: 0,
+        connections: 0,
+        records: 0,
+        rejected: 0,
+        segments_dropped: 0,
+        segments_at: 0,
+        interface: NONE,
+        owner,
+        segments: 0,
+        service: NO_SERVICE,
+        port: 0,
+        window_s: 0,
+        protocol: flow.protocol,
+        role: Role::Client,
+        transit: flow.is(TRANSIT),
     }
 }
 
@@ -199,6 +299,10 @@ impl Scratch {
             self.tuples.push(Tuple { range: (begin, begin + tuple.len()), ends });
             begin += tuple.len();
         }
+        if let [tuple] = &mut self.tuples[..] {
+            (tuple.ends.host_port_fan, tuple.ends.remote_port_fan) = (1, 1);
+            return;
+        }
         // The tuples are sorted by host port, so its fan is the length of its run.
         for run in self.tuples.chunk_by_mut(|a, b| a.ends.host_port == b.ends.host_port) {
             let fan = run.len() as u32;
@@ -221,7 +325,7 @@ impl Scratch {
     }
 
     /// Cuts every 4-tuple into connections and hours.
-    fn cut(&mut self, flows: &[PackedFlow], interfaces: &[InterfaceFacts]) {
+    fn cut(&mut self, flows: &[PackedFlow], facts: &InterfaceFactsList) {
         self.pieces.clear();
         for tuple in &self.tuples {
             let client = tuple.ends.host_is_client();
@@ -232,7 +336,7 @@ impl Scratch {
             };
             let mut current: Option<Piece> = None;
             for flow in &flows[tuple.range.0..tuple.range.1] {
-                let facts = interfaces[flow.interface as usize];
+                let facts = facts.of(flow);
                 let (start_s, end_s) = (i64::from(flow.start_s), i64::from(flow.end_s()));
                 let flags_known = flow.is(FLAGS_KNOWN);
                 let opening = match (flags_known, flow.tcp_flags & SYN != 0) {
@@ -246,7 +350,7 @@ impl Scratch {
                             Opening::Opened => start_s <= piece.segment.start_s + SYN_SPREAD_S,
                             Opening::Continued => start_s <= piece.segment.end_s + TCP_IDLE_S,
                             Opening::Unknown => {
-                                start_s <= piece.segment.end_s + idle_gap_s(flow.protocol, facts.window_s)
+                                start_s <= piece.segment.end_s + idle_gap_s(flow.protocol, u32::from(facts.window_s))
                             }
                         }
                 });
@@ -265,6 +369,7 @@ impl Scratch {
                     interface: facts.name_rank,
                     service: flow.service,
                     window_s: facts.window_s,
+                    outbound: false,
                 });
                 piece.add(flow, end_s, opening, facts);
             }
@@ -274,10 +379,11 @@ impl Scratch {
 }
 
 impl Piece {
-    fn add(&mut self, flow: &PackedFlow, end_s: i64, opening: Opening, facts: InterfaceFacts) {
+    fn add(&mut self, flow: &PackedFlow, end_s: i64, opening: Opening, facts: &InterfaceFacts) {
         self.segment.end_s = self.segment.end_s.max(end_s);
         self.segment.opening = self.segment.opening.min(opening);
         self.records += 1;
+        self.outbound |= flow.is(OUTBOUND);
         self.interface = self.interface.min(facts.name_rank);
         self.service = self.service.min(flow.service);
         self.window_s = self.window_s.max(facts.window_s);

@@ -1,44 +1,50 @@
 //! Collects the flow records of one unit of work, object by object, on any number of threads.
 
-use super::interface::{Interface, InterfaceTexts, Interfaces, Services};
-use super::packed::{FLAGS_KNOWN, NO_SERVICE, OUTBOUND, PackedFlow, REJECTED, TRANSLATED, UNDECIDED, is_some, narrow};
+use super::interface::{InterfaceTexts, Interfaces, Services, is_gateway};
+use super::packed::{
+    FLAGS_KNOWN, NO_SERVICE, OUTBOUND, PARTS, PackedFlow, REJECTED, TRANSLATED, UNDECIDED, is_some, part_of_code,
+};
 use super::{RollupOptions, UnitCounts};
 use crate::flow::codes::TCP;
 use crate::flow::schema::Field;
-use crate::flow::time::hour_of;
-use crate::scan::batch::TEXT_FIELDS;
-use crate::scan::{Books, Decision, FlowBatch, MISSING, NONE};
-use std::sync::{Mutex, PoisonError};
-
-/// Parts that a unit's records are spread over, so that each fits the caches when it is folded.
-pub(super) const PARTS: usize = 128;
+use crate::flow::time::HOUR_S;
+use crate::scan::{Books, Decision, FIRST_BOOKED, FlowBatch, MISSING_BYTES, MISSING_PROTOCOL, MISSING_S, NONE};
+use foldhash::fast::FixedState;
+use hashbrown::HashMap;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 /// The records of one unit so far. Objects are added whole, or not at all.
 #[derive(Debug)]
 pub struct UnitRollup {
     pub(super) options: RollupOptions,
     pub(super) books: Books,
+    /// Shared by all objects, so that their records need no second look when they become part of the unit.
+    pub(super) services: Mutex<Services>,
     pub(super) content: Mutex<Content>,
 }
 
-#[derive(Debug)]
+/// Lists of records, one an object.
+pub(super) type Lists = Vec<Vec<PackedFlow>>;
+
+#[derive(Debug, Default)]
 pub(super) struct Content {
-    pub(super) parts: Vec<Vec<PackedFlow>>,
+    /// By the part of their host.
+    pub(super) parts: Vec<Lists>,
+    /// Records whose host only the whole unit tells.
+    pub(super) unsettled: Lists,
     pub(super) interfaces: Interfaces,
-    pub(super) services: Services,
     pub(super) counts: UnitCounts,
+}
+
+pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl UnitRollup {
     /// Makes an empty unit.
     pub fn new(options: RollupOptions) -> Self {
-        let content = Content {
-            parts: vec![Vec::new(); PARTS],
-            interfaces: Interfaces::default(),
-            services: Services::default(),
-            counts: UnitCounts::default(),
-        };
-        Self { options, books: Books::default(), content: Mutex::new(content) }
+        let content = Content { parts: vec![Vec::new(); PARTS], ..Content::default() };
+        Self { options, books: Books::default(), services: Mutex::default(), content: Mutex::new(content) }
     }
 
     /// The unit's books, for the scan of its objects.
@@ -46,21 +52,25 @@ impl UnitRollup {
         &self.books
     }
 
-    /// Begins an object: its records count once [`ObjectRollup::commit`] is called.
-    pub fn object(&self) -> ObjectRollup<'_> {
+    /// Begins an object of about `rows` records: its records count once [`ObjectRollup::commit`] is called.
+    pub fn object(&self, rows: u64) -> ObjectRollup<'_> {
+        // Hosts differ in traffic, so parts do; a claim of an object is no reason to reserve much.
+        let capacity = usize::try_from(rows / PARTS as u64).unwrap_or(0).min(1 << 16);
         ObjectRollup {
             unit: self,
-            parts: vec![Vec::new(); PARTS],
+            parts: (0..PARTS).map(|_| Vec::with_capacity(capacity + capacity / 4)).collect(),
+            unsettled: Vec::new(),
             interfaces: Interfaces::default(),
             counts: UnitCounts::default(),
-            services: Services::default(),
+            services: HashMap::default(),
         }
     }
 
-    /// Bytes of memory that the collected records take, about.
+    /// Bytes of memory that the collected records take.
     pub fn memory_bytes(&self) -> usize {
-        let content = self.content.lock().unwrap_or_else(PoisonError::into_inner);
-        content.parts.iter().map(|part| part.capacity() * size_of::<PackedFlow>()).sum()
+        let content = lock(&self.content);
+        let lists = content.parts.iter().flatten().chain(&content.unsettled);
+        lists.map(|list| list.capacity() * size_of::<PackedFlow>()).sum()
     }
 }
 
@@ -69,69 +79,45 @@ impl UnitRollup {
 pub struct ObjectRollup<'a> {
     unit: &'a UnitRollup,
     parts: Vec<Vec<PackedFlow>>,
+    unsettled: Vec<PackedFlow>,
     interfaces: Interfaces,
     counts: UnitCounts,
-    services: Services,
-}
-
-fn text_at(field: Field) -> usize {
-    TEXT_FIELDS.iter().position(|text| *text == field).unwrap_or(0)
+    /// Numbers of services by text number, so that the unit is asked once for each.
+    services: HashMap<u32, u16, FixedState>,
 }
 
 impl ObjectRollup<'_> {
     /// Adds a batch of flow records.
     pub fn add(&mut self, batch: &FlowBatch) {
-        let (interface_at, instance_at) = (text_at(Field::InterfaceId), text_at(Field::InstanceId));
-        let (src_service_at, dst_service_at) = (text_at(Field::PktSrcAwsService), text_at(Field::PktDstAwsService));
-        let instances_known = batch.texts[instance_at].iter().any(|codes| codes.is_present());
-        let flags_known = !batch.tcp_flags.is_empty();
-        let number = |column: &[i64], row: usize| column.get(row).copied().unwrap_or(MISSING);
-        // Records of one ENI mostly follow each other, so the look-up of the last one is kept.
-        let mut last = (NONE - 1, 0u32);
         self.counts.rows += batch.rows as u64;
+        // Records of one ENI often follow each other, so the look-up of the last one is kept.
+        let mut last = (NONE - 1, 0usize);
         for row in 0..batch.rows {
-            let name = batch.text(interface_at, row);
+            let name = batch.interface[row];
             if name != last.0 {
-                last = (name, self.interfaces.position(name, || Interface::new(texts_of(batch, row))));
+                last = (name, self.interfaces.place(name));
             }
-            let interface = last.1;
-            let Some(start_s) = narrow::<u32>(number(&batch.start_s, row)) else {
+            let place = last.1;
+            let start_s = batch.start_s[row];
+            if start_s == MISSING_S {
                 self.counts.unusable += 1;
                 continue;
-            };
-            let end_s = narrow::<u32>(number(&batch.end_s, row)).unwrap_or(start_s).max(start_s);
+            }
+            let end_s = if batch.end_s[row] == MISSING_S { start_s } else { batch.end_s[row].max(start_s) };
             let duration_s = u16::try_from(end_s - start_s).unwrap_or(u16::MAX);
-            let entry = &mut self.interfaces.entries[interface as usize].1;
-            let coverage = entry.hours.at(hour_of(i64::from(start_s)));
-            coverage.records += 1;
-            let status = batch.log_status.get(row);
-            if status == Decision::NoData {
-                coverage.nodata += 1;
-                self.counts.nodata += 1;
+            let hour_s = start_s - start_s % HOUR_S as u32;
+            self.interfaces.count(place, hour_s);
+            let (src, dst) = (batch.srcaddr[row], batch.dstaddr[row]);
+            let status = batch.log_status[row];
+            let is_ok = status == Decision::Ok;
+            if !is_ok && self.is_empty_window(batch, row, place, hour_s, duration_s) {
                 continue;
             }
-            if status == Decision::SkipData {
-                coverage.skipdata += 1;
-                coverage.skipdata_s = (coverage.skipdata_s + u32::from(duration_s) + 1).min(3_600);
-                self.counts.skipdata += 1;
-                continue;
-            }
-            let (src, dst) = (batch.srcaddr.get(row), batch.dstaddr.get(row));
-            let (pkt_src, pkt_dst) = (batch.pkt_srcaddr.get(row), batch.pkt_dstaddr.get(row));
-            if !is_some(src) && !is_some(dst) && !batch.log_status.is_present() {
-                coverage.nodata += 1;
-                self.counts.nodata += 1;
-                continue;
-            }
+            let (pkt_src, pkt_dst) = (batch.pkt_srcaddr[row], batch.pkt_dstaddr[row]);
             let far_src = if is_some(pkt_src) { pkt_src } else { src };
             let far_dst = if is_some(pkt_dst) { pkt_dst } else { dst };
-            let protocol = narrow::<u8>(number(&batch.protocol, row));
-            let bytes = narrow::<u64>(number(&batch.bytes, row));
-            let (Some(protocol), Some(bytes)) = (protocol, bytes) else {
-                self.counts.unusable += 1;
-                continue;
-            };
-            if !is_some(far_src) || !is_some(far_dst) {
+            let (protocol, bytes) = (batch.protocol[row], batch.bytes[row]);
+            if protocol == MISSING_PROTOCOL || bytes == MISSING_BYTES || !is_some(far_src) || !is_some(far_dst) {
                 self.counts.unusable += 1;
                 continue;
             }
@@ -139,96 +125,122 @@ impl ObjectRollup<'_> {
                 self.counts.outside += 1;
                 continue;
             }
-            entry.longest_record_s = entry.longest_record_s.max(duration_s);
-            let names_instance = || instances_known && is_some(batch.text(instance_at, row));
-            if !entry.described || (!is_some(entry.texts.instance) && names_instance()) {
-                // Windows without traffic leave most texts out, so records with traffic tell them.
-                let texts = texts_of(batch, row);
-                entry.describe(texts, instances_known && !is_some(texts.instance));
+            let protocol = protocol as u8;
+            let tally = &mut self.interfaces.tallies[place];
+            tally.longest_record_s = tally.longest_record_s.max(duration_s);
+            let src_translated = is_some(pkt_src) & (pkt_src != src);
+            let dst_translated = is_some(pkt_dst) & (pkt_dst != dst);
+            let translated = src_translated | dst_translated;
+            tally.translates |= translated;
+            let (described, mut unsettled) = (tally.described, tally.unsettled);
+            if !described {
+                // Windows without traffic leave most texts out, so the first record with traffic tells them.
+                unsettled = self.describe(batch, row, place);
             }
+            let rejected = batch.action[row] == Decision::Reject;
+            self.counts.rejected += u64::from(rejected);
+            let direction = batch.flow_direction[row];
+            let ingress = direction == Decision::Ingress;
             let mut flow = PackedFlow {
                 bytes,
-                host: far_src,
-                remote: far_dst,
-                interface,
+                host: if ingress { far_dst } else { far_src },
+                remote: if ingress { far_src } else { far_dst },
+                interface: name,
                 start_s,
-                packets: narrow(number(&batch.packets, row)).unwrap_or(0),
-                host_port: narrow(number(&batch.srcport, row)).unwrap_or(0),
-                remote_port: narrow(number(&batch.dstport, row)).unwrap_or(0),
+                packets: batch.packets[row],
+                host_port: if ingress { batch.dstport[row] } else { batch.srcport[row] },
+                remote_port: if ingress { batch.srcport[row] } else { batch.dstport[row] },
                 duration_s,
                 protocol,
-                tcp_flags: narrow(number(&batch.tcp_flags, row)).unwrap_or(0),
-                bits: OUTBOUND,
+                tcp_flags: batch.tcp_flags[row],
+                bits: if ingress { 0 } else { OUTBOUND }
+                    | if translated { TRANSLATED } else { 0 }
+                    | if batch.present.tcp_flags && protocol == TCP { FLAGS_KNOWN } else { 0 }
+                    | if rejected { REJECTED } else { 0 },
                 service: NO_SERVICE,
             };
-            let src_translated = is_some(pkt_src) && pkt_src != src;
-            let dst_translated = is_some(pkt_dst) && pkt_dst != dst;
-            if src_translated || dst_translated {
-                flow.bits |= TRANSLATED;
-                entry.translates = true;
-            }
-            if flags_known && protocol == TCP {
-                flow.bits |= FLAGS_KNOWN;
-            }
-            if batch.action.get(row) == Decision::Reject {
-                flow.bits |= REJECTED;
-                self.counts.rejected += 1;
-            }
-            let direction = batch.flow_direction.get(row);
-            let service = if direction == Decision::Ingress {
-                flow.swap();
-                batch.text(src_service_at, row)
-            } else if direction == Decision::Egress {
-                batch.text(dst_service_at, row)
-            } else {
+            let service = if ingress { batch.src_service[row] } else { batch.dst_service[row] };
+            if !ingress && direction != Decision::Egress {
                 // An ENI translates its own side only: a pod's or a secondary address behind the primary one.
                 if src_translated == dst_translated {
                     flow.bits |= UNDECIDED;
                 } else if dst_translated {
                     flow.swap();
                 }
+                let votes = &mut self.interfaces.entries[place].1.votes;
                 for address in [src, dst].into_iter().filter(|address| is_some(*address)) {
-                    *entry.votes.entry(address).or_default() += 1;
+                    *votes.entry(address).or_default() += 1;
                 }
-                NONE
-            };
-            if is_some(service) {
-                flow.service = self.services.number(service);
+                unsettled = true;
+            } else if is_some(service) {
+                flow.service = self.service(service);
             }
-            self.parts[flow.part(PARTS)].push(flow);
+            if unsettled || flow.host >= FIRST_BOOKED {
+                self.unsettled.push(flow);
+            } else {
+                self.parts[part_of_code(flow.host)].push(flow);
+            }
         }
+    }
+
+    /// Counts a record that is not `OK`; returns whether it is a window without traffic or without data.
+    #[cold]
+    fn is_empty_window(&mut self, batch: &FlowBatch, row: usize, place: usize, hour_s: u32, duration_s: u16) -> bool {
+        let status = batch.log_status[row];
+        let names_none = !is_some(batch.srcaddr[row]) && !is_some(batch.dstaddr[row]);
+        let hours = &mut self.interfaces.entries[place].1.hours;
+        if status == Decision::SkipData {
+            let coverage = hours.at(i64::from(hour_s));
+            coverage.skipdata += 1;
+            coverage.skipdata_s = (coverage.skipdata_s + u32::from(duration_s) + 1).min(HOUR_S as u32);
+            self.counts.skipdata += 1;
+        } else if status == Decision::NoData || (names_none && !batch.present.log_status) {
+            hours.at(i64::from(hour_s)).nodata += 1;
+            self.counts.nodata += 1;
+        } else {
+            return false;
+        }
+        true
+    }
+
+    /// Takes the texts of an ENI's first record with traffic; returns whether its records stay unsettled.
+    #[cold]
+    fn describe(&mut self, batch: &FlowBatch, row: usize, place: usize) -> bool {
+        let texts = InterfaceTexts {
+            account: batch.text(Field::AccountId, row),
+            instance: batch.text(Field::InstanceId, row),
+            vpc: batch.text(Field::VpcId, row),
+            subnet: batch.text(Field::SubnetId, row),
+            kind: batch.text(Field::InterfaceType, row),
+            region: batch.text(Field::Region, row),
+        };
+        let entry = &mut self.interfaces.entries[place].1;
+        entry.describe(texts);
+        entry.no_instance |= batch.present.instance && !is_some(texts.instance);
+        let is_gateway =
+            || self.unit.books.texts.read(|words| words.get(texts.kind as usize).is_some_and(|kind| is_gateway(kind)));
+        let unsettled = entry.no_instance || (is_some(texts.kind) && is_gateway());
+        let tally = &mut self.interfaces.tallies[place];
+        tally.described = true;
+        tally.unsettled = unsettled;
+        unsettled
+    }
+
+    fn service(&mut self, text: u32) -> u16 {
+        let unit = self.unit;
+        *self.services.entry(text).or_insert_with(|| lock(&unit.services).number(text))
     }
 
     /// Makes the object's records part of its unit.
-    pub fn commit(self) {
-        let mut content = self.unit.content.lock().unwrap_or_else(PoisonError::into_inner);
-        let Content { parts, interfaces, services, counts } = &mut *content;
-        let positions = self.unit.books.texts.read(|texts| interfaces.merge(&self.interfaces, texts));
-        // An object numbers services by itself; a unit knows them by their number in the text book.
-        let services = services.merge(&self.services);
-        for (part, mut mine) in parts.iter_mut().zip(self.parts) {
-            for flow in &mut mine {
-                flow.interface = positions[flow.interface as usize];
-                flow.service = services.get(usize::from(flow.service)).copied().unwrap_or(NO_SERVICE);
-            }
-            if part.is_empty() {
-                *part = mine;
-            } else {
-                part.extend_from_slice(&mine);
-            }
+    pub fn commit(mut self) {
+        self.interfaces.close_all();
+        let mut content = lock(&self.unit.content);
+        let Content { parts, unsettled, interfaces, counts } = &mut *content;
+        self.unit.books.texts.read(|texts| interfaces.merge(self.interfaces, texts));
+        for (lists, list) in parts.iter_mut().zip(self.parts).filter(|(_, list)| !list.is_empty()) {
+            lists.push(list);
         }
+        unsettled.push(self.unsettled);
         counts.add(&self.counts);
-    }
-}
-
-fn texts_of(batch: &FlowBatch, row: usize) -> InterfaceTexts {
-    let text = |field| batch.text(text_at(field), row);
-    InterfaceTexts {
-        account: text(Field::AccountId),
-        instance: text(Field::InstanceId),
-        vpc: text(Field::VpcId),
-        subnet: text(Field::SubnetId),
-        kind: text(Field::InterfaceType),
-        region: text(Field::Region),
     }
 }

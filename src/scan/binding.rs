@@ -44,6 +44,8 @@ pub struct Binding {
     /// Leaf numbers to read, ascending.
     pub leaves: Vec<usize>,
     levels: FieldLevels,
+    /// Arrow's types of the file's columns that stand at its root.
+    kinds: Fields,
 }
 
 /// A leaf column: its number in the file and its path from the root.
@@ -99,7 +101,15 @@ impl Binding {
         let mask = ProjectionMask::leaves(schema, leaves.iter().copied());
         let hint = dictionary_hint(arrow.fields());
         let levels = parquet_to_arrow_field_levels(schema, mask, Some(&hint)).map_err(parquet)?;
-        Ok(Self { fields, leaves, levels })
+        Ok(Self { fields, leaves, levels, kinds: arrow.fields().clone() })
+    }
+
+    /// Returns Arrow's type of a leaf that stands at the file's root, or `None` when its name is not its alone.
+    pub(super) fn kind_of(&self, leaf: &Leaf) -> Option<&DataType> {
+        let [name] = leaf.path.as_slice() else { return None };
+        let mut named = self.kinds.iter().filter(|field| field.name() == name);
+        let (first, second) = (named.next()?, named.next());
+        second.is_none().then_some(first.data_type())
     }
 
     /// Returns the decoder's view of the projected schema.
@@ -118,7 +128,8 @@ fn dictionary_hint(fields: &Fields) -> Fields {
     fields
         .iter()
         .map(|field| match field.data_type() {
-            DataType::Utf8 | DataType::Binary => Arc::new(ArrowField::new(
+            // Columns that do not say that they are text are turned into text later.
+            DataType::Utf8 => Arc::new(ArrowField::new(
                 field.name(),
                 DataType::Dictionary(Box::new(DataType::Int32), Box::new(DataType::Utf8)),
                 field.is_nullable(),

@@ -35,13 +35,28 @@ impl Inflater {
     /// # Errors
     /// When the page is not gzip, is truncated, is damaged, or would inflate beyond `limit`.
     pub fn gzip(&mut self, page: &[u8], limit: usize) -> Result<Bytes> {
-        match self.single_member(page, limit) {
-            Some(output) => Ok(output),
-            None => inflate_members(page, limit),
+        let mut output = Vec::new();
+        let length = self.gzip_into(page, limit, &mut output)?;
+        output.truncate(length);
+        Ok(output.into())
+    }
+
+    /// Inflates one gzip page into the beginning of `output` and returns its length; `output` grows as it must and
+    /// never shrinks, so that a buffer is cleared once and not for every page.
+    ///
+    /// # Errors
+    /// As for [`Self::gzip`].
+    pub fn gzip_into(&mut self, page: &[u8], limit: usize, output: &mut Vec<u8>) -> Result<usize> {
+        match self.single_member(page, limit, output) {
+            Some(length) => Ok(length),
+            None => {
+                *output = inflate_members(page, limit)?;
+                Ok(output.len())
+            }
         }
     }
 
-    fn single_member(&mut self, page: &[u8], limit: usize) -> Option<Bytes> {
+    fn single_member(&mut self, page: &[u8], limit: usize, output: &mut Vec<u8>) -> Option<usize> {
         if page.len() < HEADER_LEN + TRAILER_LEN || page[..4] != [0x1f, 0x8b, 8, 0] {
             return None;
         }
@@ -51,17 +66,17 @@ impl Inflater {
         if length > limit || length > data.len().saturating_mul(MAX_EXPANSION) {
             return None;
         }
-        let mut output = vec![0; length];
-        let written = self.raw.deflate_decompress(data, &mut output).ok()?;
-        if written != length || libdeflater::crc32(&output) != crc {
-            return None;
+        if output.len() < length {
+            output.resize(length, 0);
         }
-        Some(output.into())
+        let output = &mut output[..length];
+        let written = self.raw.deflate_decompress(data, output).ok()?;
+        (written == length && libdeflater::crc32(output) == crc).then_some(length)
     }
 }
 
 /// Inflates all members of a gzip stream, refusing to produce more than `limit` bytes.
-fn inflate_members(page: &[u8], limit: usize) -> Result<Bytes> {
+fn inflate_members(page: &[u8], limit: usize) -> Result<Vec<u8>> {
     use std::io::Read;
     let mut output = Vec::with_capacity(page.len().saturating_mul(4).min(limit));
     let bound = u64::try_from(limit).unwrap_or(u64::MAX).saturating_add(1);
@@ -72,7 +87,7 @@ fn inflate_members(page: &[u8], limit: usize) -> Result<Bytes> {
     if output.len() > limit {
         return Err(ParquetError::General(format!("gzip page inflates beyond the {limit} bytes its footer allows")));
     }
-    Ok(output.into())
+    Ok(output)
 }
 
 #[cfg(test)]

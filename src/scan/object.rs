@@ -1,6 +1,7 @@
 //! Scans one object: footer, binding, then every row group as batches.
 
 use super::batch::{BatchMaker, FlowBatch};
+use super::direct::{Direct, Source, supports};
 use super::pages::OneRowGroup;
 use super::row_groups::check_row_groups;
 use super::{Binding, Books, ObjectBytes, ScanError};
@@ -42,11 +43,38 @@ pub fn scan(
     metadata: &Arc<ParquetMetaData>,
     wanted: &[Field],
     books: &Books,
+    sink: impl FnMut(&FlowBatch),
+) -> Result<u64, ScanError> {
+    scan_by(Way::Direct, object, bytes, metadata, wanted, books, sink)
+}
+
+/// How row groups are decoded.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Way {
+    /// From pages to batches, and through Arrow where that does not go.
+    Direct,
+    /// Through Arrow always: slower, reads every layout, and tells the same.
+    Arrow,
+}
+
+/// Scans as [`scan`] does, by a way of the caller's choice.
+///
+/// # Errors
+/// As [`scan`].
+pub fn scan_by(
+    way: Way,
+    object: &str,
+    bytes: &Arc<ObjectBytes>,
+    metadata: &Arc<ParquetMetaData>,
+    wanted: &[Field],
+    books: &Books,
     mut sink: impl FnMut(&FlowBatch),
 ) -> Result<u64, ScanError> {
     guarded(object, || {
         let binding = Binding::new(object, metadata.file_metadata().schema_descr(), wanted)?;
         let mut maker = BatchMaker::new(object, &binding, books);
+        let mut direct = Direct::take();
+        let source = Source { bytes, metadata, binding: &binding, books };
         let mut rows = 0;
         check_rows(object, bytes, metadata)?;
         for index in 0..metadata.num_row_groups() {
@@ -54,22 +82,81 @@ pub fn scan(
                 continue;
             }
             let place = || format!("row group {index}");
+            let mut passed = 0;
+            if way == Way::Direct && supports(&binding, metadata.row_group(index)) {
+                let whole = pass_on(&mut direct, &source, index, &mut passed, &mut sink)
+                    .map_err(|error| ScanError::Parquet { object: object.to_owned(), place: place(), error })?;
+                rows += passed;
+                if whole {
+                    continue;
+                }
+            }
             let group = OneRowGroup { data: bytes.clone(), metadata: metadata.clone(), index };
             let reader = ParquetRecordBatchReader::try_new_with_row_groups(binding.levels(), &group, BATCH_ROWS, None)
                 .map_err(|error| ScanError::Parquet { object: object.to_owned(), place: place(), error })?;
             for batch in reader {
                 let batch =
                     batch.map_err(|error| ScanError::Decode { object: object.to_owned(), place: place(), error })?;
+                // Batches of both ways have the same rows, so those that were passed on are left out here.
+                let size = batch.num_rows() as u64;
+                if passed > 0 {
+                    passed = passed.saturating_sub(size);
+                    continue;
+                }
                 let batch = maker.make(&batch)?;
-                rows += batch.rows as u64;
-                // What the sink does wrong is no damage of the object, so it may be heard.
-                let guard = GUARDED.replace(false);
-                sink(&batch);
-                GUARDED.set(guard);
+                rows += size;
+                heard(|| sink(&batch));
             }
         }
+        direct.give_back();
         Ok(rows)
     })
+}
+
+/// Decodes a row group by the direct way and passes its batches to `sink`, counting their rows in `passed`. Returns
+/// `false` when it met what it cannot read: the rest is then for the way through Arrow, which also has the words for
+/// damage.
+///
+/// # Errors
+/// When a describing column is damaged: the caller has already used what was read.
+fn pass_on(
+    direct: &mut Direct,
+    source: &Source<'_>,
+    index: usize,
+    passed: &mut u64,
+    sink: &mut impl FnMut(&FlowBatch),
+) -> Result<bool, ParquetError> {
+    if direct.open(source, index).is_err() {
+        return Ok(false);
+    }
+    loop {
+        match direct.next(source.books) {
+            Err(_) => return Ok(false),
+            Ok(false) => return Ok(true),
+            Ok(true) => {
+                heard(|| sink(&direct.batch));
+                if let Some(error) = direct.take_error() {
+                    return Err(error);
+                }
+                *passed += direct.batch.rows as u64;
+            }
+        }
+    }
+}
+
+/// Lets a panic of the sink be heard: what it does wrong is no damage of the object.
+fn heard(sink: impl FnOnce()) {
+    let guard = GUARDED.replace(false);
+    sink();
+    GUARDED.set(guard);
+}
+
+/// Keeps the panics of work within a sink off stderr: they become errors of the object after all.
+pub(super) fn quietly<T>(work: impl FnOnce() -> T) -> T {
+    let guard = GUARDED.replace(true);
+    let result = work();
+    GUARDED.set(guard);
+    result
 }
 
 /// Rows that a byte of an object may stand for; constant columns in large pages come to some hundreds.

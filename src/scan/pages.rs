@@ -30,15 +30,8 @@ impl RowGroups for OneRowGroup {
         let group = self.metadata.row_group(self.index);
         let chunk = group.column(column);
         let rows = self.num_rows();
-        let limit = page_limit(chunk);
-        let source = Arc::new(PageSource { data: self.data.clone(), limit });
-        let (inner, inflater) = if matches!(chunk.compression(), Compression::GZIP(_)) {
-            // The inner reader believes that the chunk is not compressed, so it hands the raw pages through.
-            let raw = chunk.clone().into_builder().set_compression(Compression::UNCOMPRESSED).build()?;
-            (SerializedPageReader::new(source, &raw, rows, None)?, Some(Inflater::new()))
-        } else {
-            (SerializedPageReader::new(source, chunk, rows, None)?, None)
-        };
+        let (inner, limit, gzip) = page_source(&self.data, chunk, rows)?;
+        let inflater = gzip.then(Inflater::new);
         let has_levels = chunk.column_descr().max_def_level() > 0;
         let reader: Box<dyn PageReader> =
             Box::new(CheckedPages { inner, inflater, limit, values_left: rows, has_levels });
@@ -51,6 +44,23 @@ impl RowGroups for OneRowGroup {
 
     fn metadata(&self) -> &ParquetMetaData {
         &self.metadata
+    }
+}
+
+/// Opens a column chunk; tells what a page of it may inflate to, and whether its pages come out as gzip.
+pub(super) fn page_source(
+    data: &Arc<ObjectBytes>,
+    chunk: &ColumnChunkMetaData,
+    rows: usize,
+) -> Result<(SerializedPageReader<PageSource>, usize, bool)> {
+    let limit = page_limit(chunk);
+    let source = Arc::new(PageSource { data: data.clone(), limit });
+    if matches!(chunk.compression(), Compression::GZIP(_)) {
+        // The reader believes that the chunk is not compressed, so it hands the raw pages through.
+        let raw = chunk.clone().into_builder().set_compression(Compression::UNCOMPRESSED).build()?;
+        Ok((SerializedPageReader::new(source, &raw, rows, None)?, limit, true))
+    } else {
+        Ok((SerializedPageReader::new(source, chunk, rows, None)?, limit, false))
     }
 }
 
@@ -68,7 +78,7 @@ impl Iterator for OneChunk {
 impl PageIterator for OneChunk {}
 
 /// Most bytes that a page may inflate to, by the footer's word and by what the codec can do at its best.
-fn page_limit(chunk: &ColumnChunkMetaData) -> usize {
+pub(super) fn page_limit(chunk: &ColumnChunkMetaData) -> usize {
     let best = match chunk.compression() {
         Compression::UNCOMPRESSED => 1,
         Compression::SNAPPY => 64,
@@ -86,7 +96,7 @@ const LARGEST_PAGE: usize = 512 << 20;
 
 /// An object's bytes for a page reader; refuses pages whose header claims more than `limit` bytes, before anything is
 /// allocated for them.
-struct PageSource {
+pub(super) struct PageSource {
     data: Arc<ObjectBytes>,
     limit: usize,
 }

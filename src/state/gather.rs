@@ -155,7 +155,7 @@ pub fn gather(
     }
     for table in tables.into_iter().flatten() {
         gathered.counts.add(&table.counts);
-        gathered.pair_hours.push(PairHours::new(table.pair_hours)?);
+        gathered.pair_hours.push(table.pair_hours);
         gathered.coverage.push(table.coverage);
     }
     Ok(gathered)
@@ -213,7 +213,7 @@ impl Run<'_> {
             Some(metadata) => metadata,
             None => footer(name, &bytes)?,
         };
-        let mut records = rollup.object();
+        let mut records = rollup.object(metadata.file_metadata().num_rows().max(0) as u64);
         let rows = scan(name, &bytes, &metadata, ROLLUP_FIELDS, rollup.books(), |batch| records.add(batch))?;
         records.commit();
         Ok(rows)

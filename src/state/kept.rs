@@ -15,7 +15,7 @@ use parquet::file::properties::WriterProperties;
 use std::sync::Arc;
 
 /// Version of the layout and schema of kept hours; a new one leaves older files alone.
-const VERSION: &str = "v1";
+const VERSION: &str = "v2";
 const COUNTS_KEY: &str = "flowsift.counts";
 
 /// Hours kept under a local folder or an S3 prefix.
@@ -60,9 +60,7 @@ impl KeptHours {
         let Some(coverage) = self.store.get(&self.name(unit, "coverage")).await? else { return Ok(None) };
         let Some((pair_hours, counts)) = read(hours) else { return Ok(None) };
         let Some((coverage, _)) = read(coverage) else { return Ok(None) };
-        if PairHours::new(pair_hours.clone()).is_err() {
-            return Ok(None);
-        }
+        let Ok(pair_hours) = PairHours::from_batch(&pair_hours) else { return Ok(None) };
         Ok(Some(UnitTables { pair_hours, coverage, counts: parse_counts(&counts) }))
     }
 
@@ -72,7 +70,8 @@ impl KeptHours {
     /// [`StateError`] when the tables cannot be written.
     pub async fn save(&self, unit: &Unit, tables: &UnitTables) -> Result<(), StateError> {
         let counts = write_counts(&tables.counts);
-        for (table, batch) in [("coverage", &tables.coverage), ("pair_hours", &tables.pair_hours)] {
+        let pair_hours = tables.pair_hours.to_batch()?;
+        for (table, batch) in [("coverage", &tables.coverage), ("pair_hours", &pair_hours)] {
             let name = self.name(unit, table);
             let bytes = write(batch, &counts).map_err(|error| StateError::Write { name: name.clone(), error })?;
             self.store.put(&name, bytes, PutMode::Overwrite).await?;
@@ -112,8 +111,16 @@ fn read(bytes: Bytes) -> Option<(RecordBatch, String)> {
 }
 
 fn write_counts(counts: &UnitCounts) -> String {
-    let numbers =
-        [counts.rows, counts.nodata, counts.skipdata, counts.rejected, counts.unusable, counts.outside, counts.transit];
+    let numbers = [
+        counts.rows,
+        counts.nodata,
+        counts.skipdata,
+        counts.rejected,
+        counts.unusable,
+        counts.outside,
+        counts.transit,
+        counts.knocks,
+    ];
     numbers.map(|number| number.to_string()).join(" ")
 }
 
@@ -129,6 +136,7 @@ fn parse_counts(text: &str) -> UnitCounts {
         &mut counts.unusable,
         &mut counts.outside,
         &mut counts.transit,
+        &mut counts.knocks,
     ] {
         *field = next();
     }

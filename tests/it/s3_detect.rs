@@ -1,7 +1,6 @@
 //! `detect` against an S3 server over HTTP: many objects, pruning, refusals, kept hours and results in S3.
 
 use std::fs;
-use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 
 use flowsift::corpus::{Codec, GenerateOptions};
@@ -196,7 +195,7 @@ fn large_objects_are_read_by_ranges() {
     assert!(ranged.skipped.is_empty(), "{:?}", ranged.skipped);
     assert!(served.gets() >= 2 && ranged.bytes_read <= size, "{} requests, {} bytes", served.gets(), ranged.bytes_read);
     assert_eq!(ranged.rows_read, whole.rows_read);
-    let hours = |gathered: &Gathered| gathered.pair_hours[0].batch().clone();
+    let hours = |gathered: &Gathered| gathered.pair_hours[0].clone();
     assert!(hours(&ranged) == hours(&whole), "ranges and whole objects give different hours");
-    assert!(ranged.coverage == whole.coverage && Arc::strong_count(&hours(&whole).schema()) > 0);
+    assert!(ranged.coverage == whole.coverage);
 }

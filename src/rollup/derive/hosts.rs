@@ -3,7 +3,6 @@
 use super::Window;
 use super::pairs::{PairRecord, address_column, batch, seconds};
 use super::walk::is_egress;
-use crate::flow::Address;
 use crate::kernels::robust;
 use crate::rollup::RollupError;
 use crate::rollup::merge::{Merger, RowAt};
@@ -30,20 +29,21 @@ struct HostHour {
     bytes_in: u64,
     connections: u64,
     remotes: u32,
-    last_remote: Option<Address>,
+    last_remote: Option<u32>,
 }
 
 /// One host over baseline and window.
 #[derive(Clone, Debug)]
 pub(super) struct HostRecord {
-    pub(super) host: Address,
+    /// Code of the host.
+    pub(super) host: u32,
     pub(super) owner: u32,
     pub(super) external_remotes_ever: u64,
     sample: Option<RowAt>,
     hours: BTreeMap<i64, HostHour>,
     destinations: u64,
     new_destinations: u64,
-    last_remote: Option<Address>,
+    last_remote: Option<u32>,
     last_remote_live: bool,
     last_remote_known: bool,
     last_remote_new: bool,
@@ -58,7 +58,7 @@ pub(super) struct HostRecord {
 }
 
 impl HostRecord {
-    pub(super) fn new(host: Address, owner: u32) -> Self {
+    pub(super) fn new(host: u32, owner: u32) -> Self {
         Self {
             host,
             owner,
@@ -87,8 +87,8 @@ impl HostRecord {
             self.sample.get_or_insert(pair.sample);
             self.pairs += 1;
             self.rejected += pair.rejected;
-            self.first_s = self.first_s.min(pair.first_s);
-            self.last_s = self.last_s.max(pair.last_s);
+            self.first_s = self.first_s.min(i64::from(pair.first_s));
+            self.last_s = self.last_s.max(i64::from(pair.last_s));
         }
         if !is_egress(pair) {
             return;
@@ -112,15 +112,15 @@ impl HostRecord {
             self.bytes_in += pair.bytes_in;
         }
         for at in rows {
-            let table = merger.table(*at);
-            let hour_s = table.hour_s(at.row);
+            let of_pair = merger.hour(*at);
+            let hour_s = of_pair.hour_s();
             if hour_s >= window.to_s || hour_s < window.baseline_from_s {
                 continue;
             }
             let hour = self.hours.entry(hour_s).or_default();
-            hour.bytes_out += table.bytes_out(at.row);
-            hour.bytes_in += table.bytes_in(at.row);
-            hour.connections += table.connections(at.row);
+            hour.bytes_out += of_pair.bytes_out();
+            hour.bytes_in += of_pair.bytes_in();
+            hour.connections += of_pair.connections();
             // Several ports, and rows of several units, are one remote.
             hour.remotes += u32::from(hour.last_remote != Some(pair.key.remote));
             hour.last_remote = Some(pair.key.remote);
@@ -149,7 +149,7 @@ pub(super) fn hosts_batch(
     facts_of: &(dyn Fn(&str) -> Option<HostFacts> + Sync),
 ) -> Result<RecordBatch, RollupError> {
     let hosts: Vec<&HostRecord> = hosts.iter().copied().filter(|host| host.pairs > 0).collect();
-    let interface = |host: &HostRecord| host.sample.and_then(|at| merger.table(at).interface(at.row));
+    let interface = |host: &HostRecord| host.sample.and_then(|at| merger.hour(at).interface());
     let facts: Vec<HostFacts> = hosts.iter().map(|h| interface(h).and_then(facts_of).unwrap_or_default()).collect();
     let words = |words: Vec<Option<&str>>| -> ArrayRef { Arc::new(StringArray::from(words)) };
     let u64s = |pick: &dyn Fn(&HostRecord) -> u64| -> ArrayRef {
@@ -161,7 +161,7 @@ pub(super) fn hosts_batch(
         vec![
             ("account_id", words(hosts.iter().map(|h| Some(owner(h).0.as_str())).collect())),
             ("region", words(hosts.iter().map(|h| Some(owner(h).1.as_str())).collect())),
-            ("host", address_column(hosts.iter().map(|h| &h.host))?),
+            ("host", address_column(hosts.iter().map(|h| merger.address(h.host)))?),
             ("interface_id", words(hosts.iter().map(|h| interface(h)).collect())),
             ("instance_id", words(facts.iter().map(|f| f.instance_id.as_deref()).collect())),
             ("vpc_id", words(facts.iter().map(|f| f.vpc_id.as_deref()).collect())),
@@ -213,7 +213,7 @@ pub(super) fn host_hours_batch(
         vec![
             ("account_id", Arc::new(StringArray::from_iter_values(rows.iter().map(|r| owner(r).0.as_str())))),
             ("region", Arc::new(StringArray::from_iter_values(rows.iter().map(|r| owner(r).1.as_str())))),
-            ("host", address_column(rows.iter().map(|r| &r.host.host))?),
+            ("host", address_column(rows.iter().map(|r| merger.address(r.host.host)))?),
             ("hour", seconds(rows.iter().map(|r| Some(r.hour_s)).collect())),
             ("in_window", {
                 let within = |row: &Row<'_>| Some(row.hour_s >= window.from_s);

@@ -11,7 +11,6 @@ use super::RollupError;
 use super::fold::IsInternal;
 use super::merge::Merger;
 use super::pair_hours::PairHours;
-use crate::flow::Address;
 use crate::flow::codes::Role;
 use crate::flow::time::{DAY_S, HOUR_S};
 use arrow::array::RecordBatch;
@@ -60,8 +59,8 @@ impl Window {
 /// The derived tables of one run.
 #[derive(Clone, Debug)]
 pub struct Derived {
-    /// host × remote × port × protocol × role over the window.
-    pub pairs: RecordBatch,
+    /// host × remote × port × protocol × role over the window, in one or more batches.
+    pub pairs: Vec<RecordBatch>,
     /// Hosts in the window, with their baseline.
     pub hosts: RecordBatch,
     /// host × hour of external bytes, over baseline and window.
@@ -69,6 +68,9 @@ pub struct Derived {
     /// Remotes over baseline and window.
     pub destinations: RecordBatch,
 }
+
+/// Rows of `pair_hours` that make a shard worth its own table.
+const SHARD_ROWS: usize = 1 << 16;
 
 /// Derives the tables. `host_facts` gives what `coverage` knows of an ENI by name.
 ///
@@ -83,27 +85,22 @@ pub fn derive(
     host_facts: &(dyn Fn(&str) -> Option<HostFacts> + Sync),
 ) -> Result<Derived, RollupError> {
     let merger = Merger::new(tables);
-    let monitored = walk::own_hosts(tables);
-    let internal = |address: Address| is_internal(address) || monitored.binary_search(&address).is_ok();
-    let shards = merger.shards(rayon::current_num_threads() * 4);
+    let monitored = walk::own_hosts(&merger);
+    let internal = |code: u32| is_internal(merger.address(code)) || monitored.contains(&code);
+    let shards = merger.shards(SHARD_ROWS);
     let mut walked: Vec<walk::Walked> =
         shards.into_par_iter().map(|shard| walk::walk(&merger, shard, window, &internal)).collect();
-    let mut destinations = destinations::Destinations::default();
-    for part in &mut walked {
-        destinations.merge(std::mem::take(&mut part.destinations));
-    }
-    // The shards follow each other, so their records in a row are sorted; records are large, so they stay in place.
-    let all_pairs: Vec<&pairs::PairRecord> = walked.iter().flat_map(|part| part.pairs.iter().flatten()).collect();
-    let all_hosts: Vec<&hosts::HostRecord> = walked.iter().flat_map(|part| &part.hosts).collect();
+    let found = walked.iter_mut().map(|shard| std::mem::take(&mut shard.destinations)).collect();
+    let destinations = destinations::Destinations::join(found);
+    let clients = pairs::internal_clients(walked.iter().flat_map(|shard| &shard.pairs.records));
+    let all_hosts: Vec<&hosts::HostRecord> = walked.iter().flat_map(|shard| &shard.hosts).collect();
     let counts = HostCounts::new(&all_hosts);
+    let whole = pairs::Whole { merger: &merger, destinations: &destinations, clients: &clients, counts, window };
+    let of_shard = |shard: &walk::Walked| pairs::pairs_batch(&shard.pairs, &whole);
+    let pairs = || walked.par_iter().map(of_shard).collect::<Result<Vec<RecordBatch>, RollupError>>();
     let ((pairs, hosts), (host_hours, destinations)) = rayon::join(
-        || {
-            rayon::join(
-                || pairs::pairs_batch(&all_pairs, &merger, &destinations, counts, window),
-                || hosts::hosts_batch(&all_hosts, &merger, host_facts),
-            )
-        },
-        || rayon::join(|| hosts::host_hours_batch(&all_hosts, &merger, window), || destinations.batch(counts)),
+        || rayon::join(pairs, || hosts::hosts_batch(&all_hosts, &merger, host_facts)),
+        || rayon::join(|| hosts::host_hours_batch(&all_hosts, &merger, window), || destinations.batch(&merger, counts)),
     );
     Ok(Derived { pairs: pairs?, hosts: hosts?, host_hours: host_hours?, destinations: destinations? })
 }

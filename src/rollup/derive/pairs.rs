@@ -1,17 +1,20 @@
 //! The `pairs` table.
 
 use super::destinations::Destinations;
+use super::walk::Pairs;
 use super::{HostCounts, Window};
+use crate::flow::Address;
+use crate::flow::codes::Role;
 use crate::rollup::RollupError;
 use crate::rollup::merge::{Merger, PairKey, RowAt};
-use arrow::array::Int64Array;
 use arrow::array::{
-    ArrayRef, BooleanArray, FixedSizeBinaryArray, Float64Array, ListArray, RecordBatch, StringArray, StructArray,
-    TimestampSecondArray, UInt8Array, UInt16Array, UInt32Array, UInt64Array,
+    ArrayRef, BooleanArray, FixedSizeBinaryArray, Float64Array, Int64Array, ListArray, RecordBatch, StringArray,
+    StructArray, TimestampSecondArray, UInt8Array, UInt16Array, UInt32Array, UInt64Array,
 };
-use arrow::buffer::OffsetBuffer;
+use arrow::buffer::{Buffer, OffsetBuffer};
 use arrow::datatypes::{DataType, Field, Fields};
-use rayon::prelude::*;
+use foldhash::fast::FixedState;
+use hashbrown::HashSet;
 use std::sync::Arc;
 
 /// What the history before the window says of a pair.
@@ -30,6 +33,21 @@ impl Default for Baseline {
     }
 }
 
+/// What baseline and window together say of a pair.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Ever {
+    /// First packet's second since 1970, `u32::MAX` for none.
+    pub(super) first_s: u32,
+    pub(super) last_s: u32,
+    pub(super) bytes_out: u64,
+}
+
+impl Default for Ever {
+    fn default() -> Self {
+        Self { first_s: u32::MAX, last_s: 0, bytes_out: 0 }
+    }
+}
+
 /// One pair over the window, with its history.
 #[derive(Clone, Debug)]
 pub(super) struct PairRecord {
@@ -37,6 +55,8 @@ pub(super) struct PairRecord {
     /// A row that names ENI and service.
     pub(super) sample: RowAt,
     pub(super) external: bool,
+    /// There are starts enough for a statistic.
+    pub(super) keeps_starts: bool,
     pub(super) connections: u64,
     pub(super) records: u64,
     pub(super) rejected: u64,
@@ -45,21 +65,17 @@ pub(super) struct PairRecord {
     pub(super) packets_out: u64,
     pub(super) packets_in: u64,
     pub(super) max_hour_bytes_out: u64,
-    pub(super) first_s: i64,
-    pub(super) last_s: i64,
     pub(super) longest_s: i64,
+    pub(super) segments_dropped: u64,
+    pub(super) first_s: u32,
+    pub(super) last_s: u32,
     pub(super) active_hours: u32,
     pub(super) window_s: u32,
-    pub(super) segments_dropped: u64,
-    pub(super) starts: Box<[i64]>,
-    pub(super) sizes: Box<[(u16, u32)]>,
-    pub(super) baseline: Option<Baseline>,
-    /// Over baseline and window.
-    pub(super) ever_first_s: i64,
-    /// Over baseline and window.
-    pub(super) ever_last_s: i64,
-    /// Over baseline and window.
-    pub(super) ever_bytes_out: u64,
+    /// Number of starts in the shard's list.
+    pub(super) starts: u32,
+    /// Number of sizes in the shard's list.
+    pub(super) sizes: u32,
+    pub(super) baseline: Option<Box<Baseline>>,
 }
 
 impl PairRecord {
@@ -68,6 +84,7 @@ impl PairRecord {
             key,
             sample,
             external,
+            keeps_starts: false,
             connections: 0,
             records: 0,
             rejected: 0,
@@ -76,18 +93,15 @@ impl PairRecord {
             packets_out: 0,
             packets_in: 0,
             max_hour_bytes_out: 0,
-            first_s: i64::MAX,
-            last_s: i64::MIN,
             longest_s: 0,
+            segments_dropped: 0,
+            first_s: u32::MAX,
+            last_s: 0,
             active_hours: 0,
             window_s: 0,
-            segments_dropped: 0,
-            starts: Box::default(),
-            sizes: Box::default(),
+            starts: 0,
+            sizes: 0,
             baseline: None,
-            ever_first_s: i64::MAX,
-            ever_last_s: i64::MIN,
-            ever_bytes_out: 0,
         }
     }
 }
@@ -96,15 +110,10 @@ pub(super) fn seconds(values: Vec<Option<i64>>) -> ArrayRef {
     Arc::new(TimestampSecondArray::from(values).with_timezone("UTC"))
 }
 
-pub(super) fn address_column<'a>(
-    values: impl Iterator<Item = &'a crate::flow::Address>,
-) -> Result<ArrayRef, RollupError> {
-    let mut builder = arrow::array::FixedSizeBinaryBuilder::new(16);
-    for address in values {
-        builder.append_value(address.to_bytes()).map_err(|error| RollupError::Arrow { table: "addresses", error })?;
-    }
-    let array: FixedSizeBinaryArray = builder.finish();
-    Ok(Arc::new(array))
+pub(super) fn address_column(values: impl Iterator<Item = Address>) -> Result<ArrayRef, RollupError> {
+    let bytes: Vec<u8> = values.flat_map(Address::to_bytes).collect();
+    let array = FixedSizeBinaryArray::try_new(16, Buffer::from_vec(bytes), None);
+    Ok(Arc::new(array.map_err(|error| RollupError::Arrow { table: "addresses", error })?))
 }
 
 /// Builds a table; fails with the table's name.
@@ -113,138 +122,119 @@ pub(super) fn batch(table: &'static str, columns: Vec<(&str, ArrayRef)>) -> Resu
     RecordBatch::try_from_iter_with_nullable(nullable).map_err(|error| RollupError::Arrow { table, error })
 }
 
-fn list(item: DataType, offsets: OffsetBuffer<i32>, values: ArrayRef) -> ArrayRef {
-    Arc::new(ListArray::new(Arc::new(Field::new("item", item, false)), offsets, values, None))
+fn list(item: DataType, offsets: OffsetBuffer<i32>, values: ArrayRef) -> Result<ArrayRef, RollupError> {
+    let list = ListArray::try_new(Arc::new(Field::new("item", item, false)), offsets, values, None);
+    Ok(Arc::new(list.map_err(|error| RollupError::Arrow { table: "pairs", error })?))
 }
 
-/// Builds one column when it is asked to.
-type Column<'a> = Box<dyn Fn() -> Result<ArrayRef, RollupError> + Send + Sync + 'a>;
+/// Internal pairs of hosts that acted as clients: host, remote, protocol and port of the service.
+pub(super) type InternalClients = HashSet<(u32, u32, u8, u16), FixedState>;
 
-fn column<'a>(build: impl Fn() -> Result<ArrayRef, RollupError> + Send + Sync + 'a) -> Column<'a> {
-    Box::new(build)
+/// Finds the internal pairs of hosts that acted as clients.
+pub(super) fn internal_clients<'a>(pairs: impl Iterator<Item = &'a PairRecord>) -> InternalClients {
+    let clients = pairs.filter(|pair| pair.key.role == Role::Client && !pair.external);
+    clients.map(|pair| (pair.key.host, pair.key.remote, pair.key.protocol, pair.key.port)).collect()
 }
 
-pub(super) fn pairs_batch(
-    pairs: &[&PairRecord],
-    merger: &Merger<'_>,
-    destinations: &Destinations,
-    counts: HostCounts,
-    window: &Window,
-) -> Result<RecordBatch, RollupError> {
+/// What a shard's table needs from the others.
+pub(super) struct Whole<'a> {
+    pub(super) merger: &'a Merger<'a>,
+    pub(super) destinations: &'a Destinations,
+    pub(super) clients: &'a InternalClients,
+    pub(super) counts: HostCounts,
+    pub(super) window: &'a Window,
+}
+
+/// Builds the table of one shard.
+pub(super) fn pairs_batch(shard: &Pairs, whole: &Whole<'_>) -> Result<RecordBatch, RollupError> {
+    let Whole { merger, window, counts, .. } = whole;
+    let pairs = &shard.records;
     let owner = |pair: &PairRecord| &merger.owners()[pair.key.owner as usize];
+    let sample = |pair: &PairRecord| merger.hour(pair.sample);
     let u64s = |pick: &dyn Fn(&PairRecord) -> u64| -> ArrayRef {
-        Arc::new(UInt64Array::from_iter_values(pairs.iter().map(|pair| pick(pair))))
+        Arc::new(UInt64Array::from_iter_values(pairs.iter().map(pick)))
     };
     let u32s = |pick: &dyn Fn(&PairRecord) -> u32| -> ArrayRef {
-        Arc::new(UInt32Array::from_iter_values(pairs.iter().map(|pair| pick(pair))))
+        Arc::new(UInt32Array::from_iter_values(pairs.iter().map(pick)))
+    };
+    let bools = |pick: &dyn Fn(&PairRecord) -> bool| -> ArrayRef {
+        Arc::new(BooleanArray::from(pairs.iter().map(pick).collect::<Vec<bool>>()))
+    };
+    let times = |pick: &dyn Fn(&PairRecord) -> u32| -> ArrayRef {
+        let seconds = TimestampSecondArray::from_iter_values(pairs.iter().map(|pair| i64::from(pick(pair))));
+        Arc::new(seconds.with_timezone("UTC"))
     };
     let baseline = |pick: &dyn Fn(&Baseline) -> u64| -> ArrayRef {
-        let has_history = window.has_history();
-        let of = |pair: &&PairRecord| has_history.then(|| pair.baseline.as_ref().map_or(0, pick));
-        Arc::new(pairs.iter().map(of).collect::<UInt64Array>())
+        if !window.has_history() {
+            return Arc::new(UInt64Array::new_null(pairs.len()));
+        }
+        let of = |pair: &PairRecord| pair.baseline.as_deref().map_or(0, pick);
+        Arc::new(UInt64Array::from_iter_values(pairs.iter().map(of)))
     };
-    let words = |words: Vec<Option<&str>>| -> ArrayRef { Arc::new(StringArray::from(words)) };
-    let prevalence: Vec<u64> = pairs.par_iter().map(|p| destinations.hosts(p.key.remote, p.key.role)).collect();
+    let accounts = pairs.iter().map(|pair| owner(pair).0.as_str());
+    let regions = pairs.iter().map(|pair| owner(pair).1.as_str());
+    let prevalence: Vec<u64> =
+        pairs.iter().map(|pair| whole.destinations.hosts(pair.key.remote, pair.key.role)).collect();
     // A client-role twin between the same two hosts tells the same story from the side that acts.
-    let mirrored = || -> BooleanArray {
-        let mut clients: Vec<_> = pairs
-            .iter()
-            .filter(|p| p.key.role == crate::flow::codes::Role::Client && !p.external)
-            .map(|p| (p.key.host, p.key.remote, p.key.protocol, p.key.port))
-            .collect();
-        clients.sort_unstable();
-        let twin = |p: &&PairRecord| {
-            let key = (p.key.remote, p.key.host, p.key.protocol, p.key.port);
-            p.key.role == crate::flow::codes::Role::Server && clients.binary_search(&key).is_ok()
-        };
-        pairs.iter().map(|p| Some(twin(p))).collect()
+    let mirrored = |pair: &PairRecord| {
+        let key = pair.key;
+        key.role == Role::Server && whole.clients.contains(&(key.remote, key.host, key.protocol, key.port))
     };
     let size_fields: Fields =
         vec![Field::new("bucket", DataType::UInt16, false), Field::new("count", DataType::UInt32, false)].into();
-    let size_values = || {
-        StructArray::new(
-            size_fields.clone(),
-            vec![
-                Arc::new(UInt16Array::from_iter_values(pairs.iter().flat_map(|p| p.sizes.iter().map(|s| s.0)))),
-                Arc::new(UInt32Array::from_iter_values(pairs.iter().flat_map(|p| p.sizes.iter().map(|s| s.1)))),
-            ],
-            None,
-        )
-    };
-    let columns: Vec<(&str, Column<'_>)> = vec![
-        ("account_id", column(|| Ok(words(pairs.iter().map(|p| Some(owner(p).0.as_str())).collect())))),
-        ("region", column(|| Ok(words(pairs.iter().map(|p| Some(owner(p).1.as_str())).collect())))),
-        ("host", column(|| address_column(pairs.iter().map(|p| &p.key.host)))),
-        ("remote", column(|| address_column(pairs.iter().map(|p| &p.key.remote)))),
-        ("port", column(|| Ok(Arc::new(UInt16Array::from_iter_values(pairs.iter().map(|p| p.key.port)))))),
-        ("protocol", column(|| Ok(Arc::new(UInt8Array::from_iter_values(pairs.iter().map(|p| p.key.protocol)))))),
-        ("role", column(|| Ok(words(pairs.iter().map(|p| Some(p.key.role.as_str())).collect())))),
-        (
-            "interface_id",
-            column(|| Ok(words(pairs.iter().map(|p| merger.table(p.sample).interface(p.sample.row)).collect()))),
-        ),
-        (
-            "aws_service",
-            column(|| Ok(words(pairs.iter().map(|p| merger.table(p.sample).service(p.sample.row)).collect()))),
-        ),
-        ("external", column(|| Ok(Arc::new(pairs.iter().map(|p| Some(p.external)).collect::<BooleanArray>())))),
-        (
-            "local_scope",
-            column(|| {
-                Ok(Arc::new(pairs.iter().map(|p| Some(p.key.remote.is_local_scope())).collect::<BooleanArray>()))
-            }),
-        ),
-        ("mirrored", column(|| Ok(Arc::new(mirrored())))),
-        ("connections", column(|| Ok(u64s(&|p| p.connections)))),
-        ("records", column(|| Ok(u64s(&|p| p.records)))),
-        ("rejected", column(|| Ok(u64s(&|p| p.rejected)))),
-        ("bytes_out", column(|| Ok(u64s(&|p| p.bytes_out)))),
-        ("bytes_in", column(|| Ok(u64s(&|p| p.bytes_in)))),
-        ("packets_out", column(|| Ok(u64s(&|p| p.packets_out)))),
-        ("packets_in", column(|| Ok(u64s(&|p| p.packets_in)))),
-        ("max_hour_bytes_out", column(|| Ok(u64s(&|p| p.max_hour_bytes_out)))),
-        ("first_seen", column(|| Ok(seconds(pairs.iter().map(|p| Some(p.first_s)).collect())))),
-        ("last_seen", column(|| Ok(seconds(pairs.iter().map(|p| Some(p.last_s)).collect())))),
-        ("longest_s", column(|| Ok(u64s(&|p| p.longest_s.max(0) as u64)))),
-        ("active_hours", column(|| Ok(u32s(&|p| p.active_hours)))),
-        ("window_s", column(|| Ok(u32s(&|p| p.window_s)))),
-        ("baseline_hours", column(|| Ok(baseline(&|b| u64::from(b.hours))))),
-        ("baseline_connections", column(|| Ok(baseline(&|b| b.connections)))),
-        ("baseline_bytes_out", column(|| Ok(baseline(&|b| b.bytes_out)))),
-        ("baseline_max_hour_bytes_out", column(|| Ok(baseline(&|b| b.max_hour_bytes_out)))),
-        ("baseline_first_seen", column(|| Ok(seconds(pairs.iter().map(|p| p.baseline.map(|b| b.first_s)).collect())))),
-        (
-            "first_contact",
-            column(|| {
-                let first = |p: &&PairRecord| window.first_contact(p.baseline.is_some());
-                Ok(Arc::new(pairs.iter().map(first).collect::<BooleanArray>()))
-            }),
-        ),
-        ("prevalence_hosts", column(|| Ok(Arc::new(UInt64Array::from(prevalence.clone()))))),
-        (
-            "prevalence_share",
-            column(|| {
-                let share = |(hosts, p): (&u64, &&PairRecord)| counts.share(*hosts, p.external, p.key.role);
-                Ok(Arc::new(Float64Array::from_iter_values(prevalence.iter().zip(pairs).map(share))))
-            }),
-        ),
-        (
-            "starts",
-            column(|| {
-                let offsets = OffsetBuffer::from_lengths(pairs.iter().map(|p| p.starts.len()));
-                let values = Int64Array::from_iter_values(pairs.iter().flat_map(|p| p.starts.iter().copied()));
-                Ok(list(DataType::Int64, offsets, Arc::new(values)))
-            }),
-        ),
-        (
-            "sizes",
-            column(|| {
-                let offsets = OffsetBuffer::from_lengths(pairs.iter().map(|p| p.sizes.len()));
-                Ok(list(DataType::Struct(size_fields.clone()), offsets, Arc::new(size_values())))
-            }),
-        ),
+    let size_values: Vec<ArrayRef> = vec![
+        Arc::new(UInt16Array::from_iter_values(shard.sizes.iter().map(|size| size.0))),
+        Arc::new(UInt32Array::from_iter_values(shard.sizes.iter().map(|size| size.1))),
     ];
-    // Columns are many and independent, so each is built by whichever thread is free.
-    let built = columns.into_par_iter().map(|(name, build)| Ok((name, build()?)));
-    batch("pairs", built.collect::<Result<Vec<_>, RollupError>>()?)
+    let size_values = StructArray::try_new(size_fields.clone(), size_values, None)
+        .map_err(|error| RollupError::Arrow { table: "pairs", error })?;
+    let share = |(hosts, pair): (&u64, &PairRecord)| counts.share(*hosts, pair.external, pair.key.role);
+    let starts_offsets = OffsetBuffer::from_lengths(pairs.iter().map(|pair| pair.starts as usize));
+    let sizes_offsets = OffsetBuffer::from_lengths(pairs.iter().map(|pair| pair.sizes as usize));
+    batch(
+        "pairs",
+        vec![
+            ("account_id", Arc::new(StringArray::from_iter_values(accounts))),
+            ("region", Arc::new(StringArray::from_iter_values(regions))),
+            ("host", address_column(pairs.iter().map(|p| merger.address(p.key.host)))?),
+            ("remote", address_column(pairs.iter().map(|p| merger.address(p.key.remote)))?),
+            ("port", Arc::new(UInt16Array::from_iter_values(pairs.iter().map(|p| p.key.port)))),
+            ("protocol", Arc::new(UInt8Array::from_iter_values(pairs.iter().map(|p| p.key.protocol)))),
+            ("role", Arc::new(StringArray::from_iter_values(pairs.iter().map(|p| p.key.role.as_str())))),
+            ("interface_id", Arc::new(pairs.iter().map(|p| sample(p).interface()).collect::<StringArray>())),
+            ("aws_service", Arc::new(pairs.iter().map(|p| sample(p).service()).collect::<StringArray>())),
+            ("external", bools(&|p| p.external)),
+            ("local_scope", bools(&|p| merger.address(p.key.remote).is_local_scope())),
+            ("mirrored", bools(&mirrored)),
+            ("connections", u64s(&|p| p.connections)),
+            ("records", u64s(&|p| p.records)),
+            ("rejected", u64s(&|p| p.rejected)),
+            ("bytes_out", u64s(&|p| p.bytes_out)),
+            ("bytes_in", u64s(&|p| p.bytes_in)),
+            ("packets_out", u64s(&|p| p.packets_out)),
+            ("packets_in", u64s(&|p| p.packets_in)),
+            ("max_hour_bytes_out", u64s(&|p| p.max_hour_bytes_out)),
+            ("first_seen", times(&|p| p.first_s)),
+            ("last_seen", times(&|p| p.last_s)),
+            ("longest_s", u64s(&|p| p.longest_s.max(0) as u64)),
+            ("active_hours", u32s(&|p| p.active_hours)),
+            ("window_s", u32s(&|p| p.window_s)),
+            ("baseline_hours", baseline(&|b| u64::from(b.hours))),
+            ("baseline_connections", baseline(&|b| b.connections)),
+            ("baseline_bytes_out", baseline(&|b| b.bytes_out)),
+            ("baseline_max_hour_bytes_out", baseline(&|b| b.max_hour_bytes_out)),
+            ("baseline_first_seen", seconds(pairs.iter().map(|p| p.baseline.as_ref().map(|b| b.first_s)).collect())),
+            ("first_contact", {
+                let first = |pair: &PairRecord| window.first_contact(pair.baseline.is_some());
+                Arc::new(pairs.iter().map(first).collect::<BooleanArray>())
+            }),
+            ("prevalence_hosts", Arc::new(UInt64Array::from(prevalence.clone()))),
+            ("prevalence_share", Arc::new(Float64Array::from_iter_values(prevalence.iter().zip(pairs).map(share)))),
+            ("starts", {
+                let values = Int64Array::from(shard.starts.clone());
+                list(DataType::Int64, starts_offsets, Arc::new(values))?
+            }),
+            ("sizes", list(DataType::Struct(size_fields), sizes_offsets, Arc::new(size_values))?),
+        ],
+    )
 }

@@ -2,96 +2,103 @@
 
 use super::destinations::Destinations;
 use super::hosts::HostRecord;
-use super::pairs::{Baseline, PairRecord};
+use super::pairs::{Baseline, Ever, PairRecord};
 use super::{MIN_STARTS, Window};
-use crate::flow::Address;
 use crate::flow::codes::Role;
 use crate::rollup::merge::{Merger, PairKey, RowAt};
-use crate::rollup::pair_hours::PairHours;
+use crate::rollup::packed::PARTS;
+use crate::rollup::pair_hours::histogram;
 use crate::rollup::segment::{Connection, Segment, TCP_IDLE_S, stitch_into};
+use foldhash::fast::FixedState;
+use hashbrown::HashSet;
 use rayon::prelude::*;
+use std::ops::Range;
 
 /// What one shard of the walk gathered.
 #[derive(Debug, Default)]
 pub(super) struct Walked {
-    /// In chunks of [`CHUNK`], so that a growing list never moves what it holds.
-    pub(super) pairs: Vec<Vec<PairRecord>>,
+    pub(super) pairs: Pairs,
     pub(super) hosts: Vec<HostRecord>,
     pub(super) destinations: Destinations,
 }
 
-/// Pairs in a chunk of a shard's list.
-const CHUNK: usize = 1_024;
-
-impl Walked {
-    fn push(&mut self, pair: PairRecord) {
-        match self.pairs.last_mut() {
-            Some(chunk) if chunk.len() < CHUNK => chunk.push(pair),
-            _ => {
-                let mut chunk = Vec::with_capacity(CHUNK);
-                chunk.push(pair);
-                self.pairs.push(chunk);
-            }
-        }
-    }
+/// The pairs of one shard that the window has, and their lists.
+#[derive(Debug, Default)]
+pub(super) struct Pairs {
+    pub(super) records: Vec<PairRecord>,
+    /// Connection starts of the pairs that keep them, in order.
+    pub(super) starts: Vec<i64>,
+    /// Sizes of the same pairs: bucket and count.
+    pub(super) sizes: Vec<(u16, u32)>,
 }
 
-/// All hosts that their own ENI logged, sorted: whoever they are, they are monitored.
-pub(super) fn own_hosts(tables: &[PairHours]) -> Vec<Address> {
-    let of_table = |table: &PairHours| {
-        let mut hosts: Vec<Address> = Vec::new();
-        for row in (0..table.len()).filter(|row| !table.is_transit(*row)) {
-            let host = table.host(row);
+/// All hosts that their own ENI logged, by code: whoever they are, they are monitored.
+pub(super) fn own_hosts(merger: &Merger<'_>) -> HashSet<u32, FixedState> {
+    let of_part = |part: usize| {
+        let mut hosts: Vec<u32> = Vec::new();
+        merger.own_hosts(part, |host| {
             if hosts.last() != Some(&host) {
                 hosts.push(host);
             }
-        }
+        });
+        hosts.sort_unstable();
+        hosts.dedup();
         hosts
     };
-    let mut hosts: Vec<Address> = tables.par_iter().flat_map_iter(of_table).collect();
-    hosts.sort_unstable();
-    hosts.dedup();
-    hosts
+    (0..PARTS).into_par_iter().flat_map_iter(of_part).collect::<Vec<u32>>().into_iter().collect()
 }
 
 /// Walks one shard of hosts.
 pub(super) fn walk(
     merger: &Merger<'_>,
-    shard: (Address, Option<Address>),
+    shard: Range<usize>,
     window: &Window,
-    is_internal: &dyn Fn(Address) -> bool,
+    is_internal: &dyn Fn(u32) -> bool,
 ) -> Walked {
     let mut walked = Walked::default();
     let mut scratch = Scratch::default();
-    // The pairs of one host stand together, those of its accounts in between: few enough for a list.
-    let mut of_host: Vec<HostRecord> = Vec::new();
-    let mut host = None;
-    merger.visit(shard, |key, rows| {
-        if host != Some(key.host) {
-            walked.hosts.append(&mut of_host);
-            host = Some(key.host);
-        }
-        let external = !is_internal(key.remote) && !key.remote.is_local_scope();
-        let Some(pair) = gather(merger, key, rows, window, external, &mut scratch) else { return };
-        // Kept hours may reach beyond baseline and window: a pair that was only met there was not met.
-        if pair.ever_first_s == i64::MAX {
-            return;
-        }
-        let at = match of_host.iter().position(|record| record.owner == key.owner) {
-            Some(at) => at,
-            None => {
-                of_host.push(HostRecord::new(key.host, key.owner));
-                of_host.len() - 1
+    for part in shard {
+        // The pairs of one host stand together, those of its accounts in between: few enough for a list.
+        let mut of_host: Vec<HostRecord> = Vec::new();
+        let mut host = None;
+        merger.visit(part, |key, rows| {
+            if host != Some(key.host) {
+                walked.hosts.append(&mut of_host);
+                host = Some(key.host);
             }
-        };
-        of_host[at].add(merger, &pair, rows, window);
-        walked.destinations.add(&pair);
-        if pair.records > 0 {
-            walked.push(pair);
-        }
-    });
-    walked.hosts.append(&mut of_host);
+            let external = !is_internal(key.remote) && !merger.address(key.remote).is_local_scope();
+            let Some((pair, ever)) = gather(merger, key, rows, window, external, &mut scratch) else { return };
+            // Kept hours may reach beyond baseline and window: a pair that was only met there was not met.
+            if ever.first_s == u32::MAX {
+                return;
+            }
+            let at = match of_host.iter().position(|record| record.owner == key.owner) {
+                Some(at) => at,
+                None => {
+                    of_host.push(HostRecord::new(key.host, key.owner));
+                    of_host.len() - 1
+                }
+            };
+            of_host[at].add(merger, &pair, rows, window);
+            walked.destinations.add(&pair, &ever);
+            if pair.records > 0 {
+                walked.pairs.push(pair, &scratch);
+            }
+        });
+        walked.hosts.append(&mut of_host);
+    }
     walked
+}
+
+impl Pairs {
+    fn push(&mut self, mut pair: PairRecord, scratch: &Scratch) {
+        if pair.keeps_starts {
+            self.starts.extend_from_slice(&scratch.starts);
+            self.sizes.extend_from_slice(&scratch.sizes);
+            (pair.starts, pair.sizes) = (scratch.starts.len() as u32, scratch.sizes.len() as u32);
+        }
+        self.records.push(pair);
+    }
 }
 
 /// Buffers of the walk that are used again for every pair.
@@ -99,6 +106,9 @@ pub(super) fn walk(
 struct Scratch {
     segments: Vec<Segment>,
     connections: Vec<Connection>,
+    buckets: Vec<u16>,
+    /// Of the pair gathered last, when it keeps them.
+    starts: Vec<i64>,
     sizes: Vec<(u16, u32)>,
 }
 
@@ -110,88 +120,91 @@ fn gather(
     window: &Window,
     external: bool,
     scratch: &mut Scratch,
-) -> Option<PairRecord> {
+) -> Option<(PairRecord, Ever)> {
     let mut pair = PairRecord::new(*key, rows[0], external);
+    let mut ever = Ever::default();
     let mut baseline = Baseline::default();
     scratch.segments.clear();
     let mut last_hour = None;
     let mut hour_bytes_out = 0;
     let mut sample_hour = None;
     for at in rows {
-        let table = merger.table(*at);
-        let row = at.row;
-        let hour_s = table.hour_s(row);
+        let hour = merger.hour(*at);
+        let hour_s = hour.hour_s();
         if hour_s >= window.to_s || hour_s < window.baseline_from_s {
             continue;
         }
-        let (first_s, last_s) = (table.first_seen_s(row), table.last_seen_s(row));
-        let bytes_out = table.bytes_out(row);
-        pair.ever_first_s = pair.ever_first_s.min(first_s);
-        pair.ever_last_s = pair.ever_last_s.max(last_s);
-        pair.window_s = pair.window_s.max(table.window_s(row));
-        pair.ever_bytes_out += bytes_out;
+        let bytes_out = hour.bytes_out();
+        ever.first_s = ever.first_s.min(hour.row.first_s);
+        ever.last_s = ever.last_s.max(hour.row.last_s);
+        pair.window_s = pair.window_s.max(hour.window_s());
+        ever.bytes_out += bytes_out;
         let new_hour = last_hour != Some(hour_s);
         last_hour = Some(hour_s);
         // The rows of one hour may come from several units.
         hour_bytes_out = if new_hour { bytes_out } else { hour_bytes_out + bytes_out };
         // A connection that runs into the window started before it: its last hours tell.
         if hour_s + TCP_IDLE_S >= window.from_s {
-            table.segments(row, &mut scratch.segments);
+            scratch.segments.extend(hour.segments());
         }
         if hour_s < window.from_s {
             baseline.hours += u32::from(new_hour);
-            baseline.connections += table.connections(row);
+            baseline.connections += hour.connections();
             baseline.bytes_out += bytes_out;
             baseline.max_hour_bytes_out = baseline.max_hour_bytes_out.max(hour_bytes_out);
-            baseline.first_s = baseline.first_s.min(first_s);
+            baseline.first_s = baseline.first_s.min(hour.first_seen_s());
             continue;
         }
-        if sample_hour.is_none_or(|hour| hour == hour_s && merger.names(*at) < merger.names(pair.sample)) {
+        if sample_hour.is_none_or(|first| first == hour_s && merger.names(*at) < merger.names(pair.sample)) {
             pair.sample = *at;
             sample_hour = Some(hour_s);
         }
         pair.active_hours += u32::from(new_hour);
-        pair.records += table.records(row);
-        pair.rejected += table.rejected(row);
+        pair.records += hour.records();
+        pair.rejected += hour.rejected();
         pair.bytes_out += bytes_out;
-        pair.bytes_in += table.bytes_in(row);
-        pair.packets_out += table.packets_out(row);
-        pair.packets_in += table.packets_in(row);
+        pair.bytes_in += hour.bytes_in();
+        pair.packets_out += hour.packets_out();
+        pair.packets_in += hour.packets_in();
         pair.max_hour_bytes_out = pair.max_hour_bytes_out.max(hour_bytes_out);
-        pair.first_s = pair.first_s.min(first_s);
-        pair.last_s = pair.last_s.max(last_s);
-        pair.segments_dropped += table.segments_dropped(row);
+        pair.first_s = pair.first_s.min(hour.row.first_s);
+        pair.last_s = pair.last_s.max(hour.row.last_s);
+        pair.segments_dropped += hour.segments_dropped();
+        if hour.row.segments == 0 {
+            // Knocks that were summed up have no segments.
+            pair.connections += hour.connections();
+        }
     }
     last_hour?;
-    pair.baseline = (baseline.hours > 0).then_some(baseline);
+    pair.baseline = (baseline.hours > 0).then(|| Box::new(baseline));
     if pair.records == 0 {
-        return Some(pair);
+        return Some((pair, ever));
     }
     stitch_into(&mut scratch.segments, key.protocol, pair.window_s.max(1), &mut scratch.connections);
+    let mut started = 0;
     for connection in &scratch.connections {
         if connection.end_s >= window.from_s {
             pair.longest_s = pair.longest_s.max(connection.end_s - connection.start_s);
-            pair.connections += u64::from(connection.started && connection.start_s >= window.from_s);
+            started += u64::from(connection.started && connection.start_s >= window.from_s);
         }
     }
-    if pair.connections >= MIN_STARTS as u64 {
+    pair.connections += started;
+    if started >= MIN_STARTS as u64 {
+        pair.keeps_starts = true;
         let in_window = scratch.connections.iter().filter(|c| c.started && c.start_s >= window.from_s);
-        pair.starts = in_window.map(|c| c.start_s).collect();
-        scratch.sizes.clear();
-        for at in rows {
-            let table = merger.table(*at);
-            let hour_s = table.hour_s(at.row);
-            if hour_s >= window.from_s && hour_s < window.to_s {
-                scratch.sizes.extend(table.sizes(at.row));
+        scratch.starts.clear();
+        scratch.starts.extend(in_window.map(|c| c.start_s));
+        scratch.buckets.clear();
+        for hour in rows.iter().map(|at| merger.hour(*at)) {
+            if hour.hour_s() >= window.from_s && hour.hour_s() < window.to_s {
+                scratch.buckets.extend(hour.buckets());
             }
         }
-        scratch.sizes.sort_unstable();
-        let buckets = scratch.sizes.chunk_by(|a, b| a.0 == b.0);
-        let sum = |same: &[(u16, u32)]| same.iter().fold(0u32, |sum, size| sum.saturating_add(size.1));
-        pair.sizes = buckets.map(|same| (same[0].0, sum(same))).collect();
+        scratch.sizes.clear();
+        scratch.sizes.extend(histogram(&mut scratch.buckets));
     }
     pair.connections += pair.segments_dropped;
-    Some(pair)
+    Some((pair, ever))
 }
 
 /// Tells whether bytes out of a pair leave the organisation by the host's own doing.

@@ -5,7 +5,7 @@ use super::record::{Record, Shape, V2, V3, V5};
 use super::rows::{Row, rows};
 
 fn told(records: Vec<Record>, shape: Shape) -> Vec<Row> {
-    rows(tables(&[records], shape)[0].batch())
+    rows(&tables(&[records], shape)[0])
 }
 
 fn seen(rows: &[Row]) -> Vec<(&str, &str, u16, &str, [u64; 2])> {

@@ -11,11 +11,21 @@ use proptest::prelude::*;
 pub const ALL: Window = Window { from_s: EPOCH, to_s: EPOCH + 48 * 3_600, baseline_from_s: EPOCH };
 
 pub fn tables(units: &[Vec<Record>], shape: Shape) -> Vec<PairHours> {
-    units.iter().map(|records| PairHours::new(unit(&[parquet(records, shape)]).pair_hours).unwrap()).collect()
+    units.iter().map(|records| unit(&[parquet(records, shape)]).pair_hours).collect()
 }
 
-pub fn derived(tables: &[PairHours], window: &Window) -> Derived {
-    derive(tables, window, &is_internal, &|_| None).unwrap()
+/// The derived tables, each in one batch.
+pub struct Whole {
+    pub pairs: RecordBatch,
+    pub hosts: RecordBatch,
+    pub host_hours: RecordBatch,
+    pub destinations: RecordBatch,
+}
+
+pub fn derived(tables: &[PairHours], window: &Window) -> Whole {
+    let Derived { pairs, hosts, host_hours, destinations } = derive(tables, window, &is_internal, &|_| None).unwrap();
+    let pairs = arrow::compute::concat_batches(pairs[0].schema_ref(), &pairs).unwrap();
+    Whole { pairs, hosts, host_hours, destinations }
 }
 
 fn with_threads<T: Send>(threads: usize, work: impl FnOnce() -> T + Send) -> T {

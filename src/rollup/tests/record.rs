@@ -193,7 +193,7 @@ pub fn unit(objects: &[Vec<u8>]) -> UnitTables {
     for bytes in objects {
         let bytes = Arc::new(ObjectBytes::Whole(bytes.clone().into()));
         let metadata = footer("object", &bytes).unwrap();
-        let mut records = unit.object();
+        let mut records = unit.object(10);
         scan("object", &bytes, &metadata, ROLLUP_FIELDS, unit.books(), |batch| records.add(batch)).unwrap();
         records.commit();
     }

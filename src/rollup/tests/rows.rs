@@ -1,7 +1,7 @@
 //! Rows of `pair_hours` as plain values, to be compared.
 
-use crate::rollup::{PairHours, Segment};
-use arrow::array::RecordBatch;
+use crate::rollup::{Hour, PairHours, Segment};
+use std::collections::BTreeMap;
 
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Row {
@@ -25,34 +25,33 @@ pub struct Row {
 }
 
 /// Reads all rows, in the table's order made plain.
-pub fn rows(batch: &RecordBatch) -> Vec<Row> {
-    let table = PairHours::new(batch.clone()).unwrap();
-    let mut rows: Vec<Row> = (0..table.len())
-        .map(|row| {
-            let mut segments = Vec::new();
-            table.segments(row, &mut segments);
-            let (account, region) = table.owner(row);
-            Row {
-                host: table.host(row).to_string(),
-                remote: table.remote(row).to_string(),
-                protocol: table.protocol(row),
-                port: table.port(row),
-                role: table.role(row).as_str(),
-                owner: (account.to_owned(), region.to_owned()),
-                transit: table.is_transit(row),
-                hour_s: table.hour_s(row),
-                interface: table.interface(row).map(str::to_owned),
-                service: table.service(row).map(str::to_owned),
-                window_s: table.window_s(row),
-                counts: [table.connections(row), table.records(row), table.rejected(row)],
-                bytes: [table.bytes_out(row), table.bytes_in(row)],
-                packets: [table.packets_out(row), table.packets_in(row)],
-                seen_s: (table.first_seen_s(row), table.last_seen_s(row)),
-                segments,
-                sizes: table.sizes(row).collect(),
-            }
-        })
-        .collect();
+pub fn rows(table: &PairHours) -> Vec<Row> {
+    let mut rows: Vec<Row> = table.hours().map(row).collect();
     rows.sort();
     rows
+}
+
+fn row(hour: Hour<'_>) -> Row {
+    let mut sizes = BTreeMap::new();
+    hour.buckets().for_each(|bucket| *sizes.entry(bucket).or_default() += 1);
+    let (account, region) = hour.owner();
+    Row {
+        host: hour.host().to_string(),
+        remote: hour.remote().to_string(),
+        protocol: hour.protocol(),
+        port: hour.port(),
+        role: hour.role().as_str(),
+        owner: (account.to_owned(), region.to_owned()),
+        transit: hour.is_transit(),
+        hour_s: hour.hour_s(),
+        interface: hour.interface().map(str::to_owned),
+        service: hour.service().map(str::to_owned),
+        window_s: hour.window_s(),
+        counts: [hour.connections(), hour.records(), hour.rejected()],
+        bytes: [hour.bytes_out(), hour.bytes_in()],
+        packets: [hour.packets_out(), hour.packets_in()],
+        seen_s: (hour.first_seen_s(), hour.last_seen_s()),
+        segments: hour.segments().collect(),
+        sizes: sizes.into_iter().collect(),
+    }
 }

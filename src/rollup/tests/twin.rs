@@ -75,21 +75,26 @@ fn number(batch: &RecordBatch, name: &str, row: usize) -> Option<i64> {
 }
 
 pub fn slow(objects: &[Vec<u8>]) -> Vec<Row> {
+    let read = |o: &Vec<u8>| ParquetRecordBatchReaderBuilder::try_new(Bytes::from(o.clone())).unwrap().build().unwrap();
     let batches: Vec<RecordBatch> = objects
         .iter()
-        .flat_map(|o| ParquetRecordBatchReaderBuilder::try_new(Bytes::from(o.clone())).unwrap().build().unwrap())
-        .map(Result::unwrap)
+        .map(|o| read(o).map(Result::unwrap).collect::<Vec<_>>())
+        .map(|batches| arrow::compute::concat_batches(batches[0].schema_ref(), &batches).unwrap())
         .collect();
     let all = || batches.iter().flat_map(|b| (0..b.num_rows()).map(move |row| (b, row)));
+    let object = |b: &RecordBatch| batches.iter().position(|other| std::ptr::eq(b, other)).unwrap();
     let usable = |b: &RecordBatch, row: usize| text(b, "log_status", row).as_deref() == Some("OK");
     let address = |b: &RecordBatch, name: &str, row: usize| text(b, name, row).and_then(|t| t.parse::<Address>().ok());
-    // What the unit knows of each ENI.
+    // What the unit knows of each ENI; the first record with traffic of an object tells whose it is.
+    let mut described: BTreeSet<(usize, Option<String>)> = BTreeSet::new();
     let mut enis: BTreeMap<Option<String>, Eni> = BTreeMap::new();
     for (b, row) in all().filter(|(b, row)| usable(b, *row)) {
         let eni = enis.entry(text(b, "interface_id", row)).or_default();
-        let instance = text(b, "instance_id", row);
-        eni.instance |= instance.is_some();
-        eni.managed |= instance.is_none() && b.column_by_name("instance_id").is_some();
+        if described.insert((object(b), text(b, "interface_id", row))) {
+            let instance = text(b, "instance_id", row);
+            eni.instance |= instance.is_some();
+            eni.managed |= instance.is_none() && b.column_by_name("instance_id").is_some();
+        }
         let (src, dst) = (address(b, "srcaddr", row).unwrap(), address(b, "dstaddr", row).unwrap());
         let differs = |name, plain| address(b, name, row).is_some_and(|pkt| pkt != plain);
         eni.translates |= differs("pkt_srcaddr", src) || differs("pkt_dstaddr", dst);
@@ -173,7 +178,36 @@ pub fn slow(objects: &[Vec<u8>]) -> Vec<Row> {
             }
         }
     }
-    let mut out: Vec<Row> = found.into_iter().map(|(key, pieces)| row_of(key, pieces, &enis)).collect();
+    // Remotes that did no more than knock are summed up.
+    let mut knocks: BTreeMap<(Address, u8, bool, i64), Row> = BTreeMap::new();
+    let mut out: Vec<Row> = Vec::new();
+    for (key, pieces) in found {
+        let (host, remote, protocol, _, _, transit, hour_s) = key;
+        let external = !is_internal(remote) && !remote.is_local_scope();
+        let knocked =
+            pieces.len() < 3 && pieces.iter().all(|(_, piece)| piece.iter().all(|r| r.rejected && !r.outbound));
+        let row = row_of(key, pieces, &enis);
+        if !external || !knocked {
+            out.push(row);
+            continue;
+        }
+        let blank = Row {
+            remote: "0.0.0.0".to_owned(),
+            port: 0,
+            role: "server",
+            service: None,
+            counts: [0; 3],
+            segments: vec![],
+            sizes: vec![],
+            ..row.clone()
+        };
+        let sum = knocks.entry((host, protocol, transit, hour_s)).or_insert(blank);
+        (0..3).for_each(|at| sum.counts[at] += row.counts[at]);
+        sum.seen_s = (sum.seen_s.0.min(row.seen_s.0), sum.seen_s.1.max(row.seen_s.1));
+        sum.interface = [sum.interface.take(), row.interface].into_iter().flatten().min();
+        sum.window_s = sum.window_s.max(row.window_s);
+    }
+    out.extend(knocks.into_values());
     out.sort();
     out
 }

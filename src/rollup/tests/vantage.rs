@@ -31,7 +31,7 @@ fn nat(second: i64) -> Vec<Record> {
 }
 
 fn told(tables: &[PairHours]) -> Vec<Row> {
-    tables.iter().flat_map(|table| rows(table.batch())).collect()
+    tables.iter().flat_map(rows).collect()
 }
 
 fn pairs(tables: &[PairHours]) -> Vec<(String, String, u16, u64, u64, u64)> {

@@ -1,12 +1,20 @@
 //! Whatever the layout, the scan sees what the stock reader sees.
 
-use super::files::{batch, cells, layouts, scanned, write};
-use crate::scan::{Decision, NONE};
-use arrow::array::{Array, AsArray, RecordBatch};
+use super::files::{Layout, batch, cells, layouts, scanned, scanned_by, write};
+use crate::scan::direct::{Direct, Source, supports};
+use crate::scan::object::{Way, footer};
+use crate::scan::{Binding, Books, Decision, ObjectBytes, ROLLUP_FIELDS};
+use arrow::array::{
+    Array, ArrayRef, AsArray, BinaryArray, BooleanArray, Float64Array, Int8Array, Int32Array, Int64Array,
+    LargeStringArray, RecordBatch, StringArray, TimestampMicrosecondArray, TimestampMillisecondArray,
+    TimestampNanosecondArray, TimestampSecondArray, UInt16Array, UInt32Array, UInt64Array,
+};
 use arrow::datatypes::{Int32Type, Int64Type};
 use bytes::Bytes;
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
+use parquet::basic::{Compression, Encoding};
 use proptest::prelude::*;
+use std::sync::Arc;
 
 /// The stock reader's view of a file, in the shape of [`scanned`].
 fn stock(bytes: Vec<u8>) -> Vec<Vec<String>> {
@@ -21,7 +29,8 @@ fn stock(bytes: Vec<u8>) -> Vec<Vec<String>> {
         let number = |name: &str, row: usize| {
             let array = &batch[name];
             if array.is_null(row) {
-                return "null".to_owned();
+                return if ["srcport", "dstport", "packets", "tcp_flags"].contains(&name) { "0" } else { "null" }
+                    .to_owned();
             }
             match array.as_primitive_opt::<Int32Type>() {
                 Some(ints) => ints.value(row).to_string(),
@@ -29,19 +38,33 @@ fn stock(bytes: Vec<u8>) -> Vec<Vec<String>> {
             }
         };
         for row in 0..batch.num_rows() {
-            let action = match text("action", row).as_deref() {
-                Some("ACCEPT") => Decision::Accept as u32,
-                Some("REJECT") => Decision::Reject as u32,
-                _ => NONE,
+            let decision = |name: &str| match text(name, row).as_deref() {
+                Some("ACCEPT") => Decision::Accept as u8,
+                Some("REJECT") => Decision::Reject as u8,
+                Some("ingress") => Decision::Ingress as u8,
+                Some("egress") => Decision::Egress as u8,
+                Some("OK") => Decision::Ok as u8,
+                Some("NODATA") => Decision::NoData as u8,
+                _ => 0,
             };
-            let mut cells = vec!["srcaddr", "dstaddr"]
-                .into_iter()
-                .map(|name| text(name, row).unwrap_or("null".to_owned()))
-                .collect::<Vec<_>>();
+            let texts = |names: &[&str]| -> Vec<String> {
+                let text = |name: &&str| text(name, row).filter(|text| text != "None");
+                names.iter().map(|name| text(name).map_or("null".to_owned(), |text| text.trim().to_owned())).collect()
+            };
+            let mut cells = texts(&["srcaddr", "dstaddr"]);
             let names = ["srcport", "dstport", "protocol", "packets", "bytes", "start", "end"];
             cells.extend(names.iter().map(|name| number(name, row)));
-            cells.push(action.to_string());
-            cells.push(text("interface_id", row).unwrap_or("null".to_owned()));
+            cells.push(decision("action").to_string());
+            cells.extend(texts(&["interface_id"]));
+            cells.push(number("tcp_flags", row));
+            cells.extend(texts(&["pkt_srcaddr", "pkt_dstaddr"]));
+            cells.extend(["log_status", "flow_direction"].map(|name| decision(name).to_string()));
+            cells.extend(texts(&["pkt_src_aws_service", "pkt_dst_aws_service"]));
+            let account = text("account_id", row).map_or("null".to_owned(), |text| format!("{text:0>12}"));
+            cells.push(account);
+            cells.extend(texts(&["instance_id", "vpc_id", "subnet_id"]));
+            cells.push("null".to_owned());
+            cells.extend(texts(&["region"]));
             rows.push(cells);
         }
     }
@@ -54,7 +77,98 @@ proptest! {
     #[test]
     fn every_layout_reads_as_the_stock_reader_reads_it(cells in cells(600), layout in layouts()) {
         let file = write(&batch(&cells), layout);
-        prop_assert_eq!(scanned(file.clone()).unwrap(), stock(file));
+        let stock = stock(file.clone());
+        prop_assert_eq!(&scanned(file.clone()).unwrap(), &stock);
+        prop_assert_eq!(&scanned_by(Way::Arrow, file, |_| true).unwrap(), &stock);
+    }
+
+    #[test]
+    fn a_description_does_not_depend_on_what_else_was_asked(
+        cells in cells(3_000),
+        layout in layouts(),
+        step in 1usize..500,
+        from in 0usize..500,
+    ) {
+        let file = write(&batch(&cells), layout);
+        let asked = |row: usize| row % step == from % step;
+        let direct = scanned_by(Way::Direct, file.clone(), asked).unwrap();
+        prop_assert_eq!(direct, scanned_by(Way::Arrow, file, asked).unwrap());
+    }
+
+    #[test]
+    fn the_direct_way_reads_every_layout_that_it_says_it_reads(cells in cells(600), layout in layouts()) {
+        let file = write(&batch(&cells), layout);
+        let bytes = Arc::new(ObjectBytes::Whole(file.into()));
+        let metadata = footer("object", &bytes).unwrap();
+        let binding = Binding::new("object", metadata.file_metadata().schema_descr(), ROLLUP_FIELDS).unwrap();
+        let books = Books::default();
+        let source = Source { bytes: &bytes, metadata: &metadata, binding: &binding, books: &books };
+        let mut direct = Direct::take();
+        for (index, group) in metadata.row_groups().iter().enumerate() {
+            let delta = group.columns().iter().flat_map(|column| column.encodings()).any(|encoding| {
+                matches!(encoding, Encoding::DELTA_BYTE_ARRAY | Encoding::DELTA_LENGTH_BYTE_ARRAY)
+                    || encoding == Encoding::DELTA_BINARY_PACKED
+            });
+            prop_assert!(supports(&binding, group) || delta);
+            if supports(&binding, group) {
+                direct.open(&source, index).unwrap();
+                let mut rows = 0;
+                while direct.next(&books).unwrap() {
+                    rows += direct.batch.rows as i64;
+                }
+                prop_assert_eq!(rows, group.num_rows());
+            }
+        }
+    }
+}
+
+#[test]
+fn numbers_and_texts_of_every_type_read_the_same_both_ways() {
+    let times = [1_700_000_000i64, 1_700_000_001, -5, 0, 5_000_000_000];
+    let of = |factor: i64| times.map(|time| time * factor + factor / 2);
+    let starts: Vec<ArrayRef> = vec![
+        Arc::new(Int64Array::from_iter_values(times)),
+        Arc::new(Int64Array::from_iter_values(of(1_000))),
+        Arc::new(Int64Array::from_iter_values(of(1_000_000))),
+        Arc::new(Int32Array::from_iter_values(times.map(|time| time as i32))),
+        Arc::new(UInt32Array::from_iter_values(times.map(|time| time as u32))),
+        Arc::new(UInt64Array::from_iter_values(times.map(|time| time as u64))),
+        Arc::new(UInt16Array::from_iter_values(times.map(|time| time as u16))),
+        Arc::new(Int8Array::from_iter_values(times.map(|time| time as i8))),
+        Arc::new(TimestampSecondArray::from_iter_values(times)),
+        Arc::new(TimestampMillisecondArray::from_iter_values(of(1_000))),
+        Arc::new(TimestampMicrosecondArray::from_iter_values(of(1_000_000)).with_timezone("UTC")),
+        Arc::new(TimestampNanosecondArray::from_iter_values(of(1_000_000_000))),
+        Arc::new(Float64Array::from_iter_values(times.map(|time| time as f64))),
+        Arc::new(StringArray::from_iter_values(times.map(|time| time.to_string()))),
+        Arc::new(BooleanArray::from(vec![true, false, true, true, false])),
+    ];
+    let text = |text: &str| Arc::new(StringArray::from(vec![Some(text), None, Some("-"), Some(""), Some(text)])) as _;
+    let names: Vec<ArrayRef> = vec![
+        text("10.0.0.1"),
+        text(" 10.0.0.1 "),
+        text("\u{e9}"),
+        text("2001:db8::1"),
+        Arc::new(BinaryArray::from_iter_values(["10.0.0.1"; 5].map(str::as_bytes))),
+        Arc::new(Int32Array::from_iter_values([1, 2, 3, 4, 5])),
+        Arc::new(LargeStringArray::from_iter_values(["10.0.0.1", "10.0.0.2", "::1", "::1", "240.0.0.1"])),
+    ];
+    for (start, name) in starts.iter().flat_map(|start| names.iter().map(move |name| (start, name))) {
+        let numbers = |name| (name, start.clone());
+        let mut columns: Vec<(&str, ArrayRef)> =
+            ["srcport", "dstport", "protocol", "packets", "bytes", "start", "end", "tcp_flags"].map(numbers).into();
+        let texts = ["srcaddr", "dstaddr", "action", "interface_id", "account_id", "region", "pkt_srcaddr"];
+        columns.extend(texts.map(|column| (column, name.clone())));
+        let batch = RecordBatch::try_from_iter_with_nullable(columns.into_iter().map(|(n, c)| (n, c, true))).unwrap();
+        for dictionary in [0, 1 << 20] {
+            let codec = Compression::UNCOMPRESSED;
+            let (page_rows, group_rows) = (2, 1 << 20);
+            let layout = Layout { v2: false, codec, dictionary, page_rows, group_rows, texts: Encoding::PLAIN };
+            let file = write(&batch, layout);
+            let (direct, arrow) = (Way::Direct, Way::Arrow);
+            let read = |way| scanned_by(way, file.clone(), |_| true).map_err(|error| error.to_string());
+            assert_eq!(read(direct), read(arrow), "{} and {}", start.data_type(), name.data_type());
+        }
     }
 }
 
@@ -69,13 +183,13 @@ fn a_chunk_that_outgrows_its_dictionary_reads_whole() {
         .collect();
     for v2 in [false, true] {
         for dictionary in [0, 20_000, 100_000] {
-            let layout = super::files::Layout {
+            let layout = Layout {
                 v2,
-                codec: parquet::basic::Compression::GZIP(Default::default()),
+                codec: Compression::GZIP(Default::default()),
                 dictionary,
                 page_rows: 5_000,
                 group_rows: 1 << 20,
-                texts: parquet::basic::Encoding::PLAIN,
+                texts: Encoding::PLAIN,
             };
             let file = write(&batch(&cells), layout);
             assert!(scanned(file.clone()).unwrap() == stock(file), "v2 {v2}, dictionary of {dictionary}");

@@ -1,0 +1,168 @@
+//! Groups the records of one part by pair: one hash of each record, then a counting sort.
+
+use super::packed::{PackedFlow, TRANSIT};
+
+/// What the records of one group share.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct GroupKey {
+    /// Code of the host, then of the remote.
+    pub(super) peers: u64,
+    /// Protocol, then owner, then whether a gateway saw the records.
+    pub(super) rest: u64,
+}
+
+impl GroupKey {
+    pub(super) fn new(flow: &PackedFlow, owner: u32) -> Self {
+        let rest = u64::from(flow.protocol) << 33 | u64::from(owner) << 1 | u64::from(flow.is(TRANSIT));
+        Self { peers: u64::from(flow.host) << 32 | u64::from(flow.remote), rest }
+    }
+
+    pub(super) fn owner(&self) -> u32 {
+        (self.rest >> 1) as u32
+    }
+
+    /// Tells whether two groups have host, remote and protocol in common, so that their rows stand together.
+    pub(super) fn is_beside(&self, other: &Self) -> bool {
+        self.peers == other.peers && self.rest >> 33 == other.rest >> 33
+    }
+
+    fn hash(&self) -> u64 {
+        let mixed = (self.peers ^ self.rest.rotate_left(17)).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+        (mixed ^ mixed >> 29).wrapping_mul(0xbf58_476d_1ce4_e5b9)
+    }
+}
+
+/// Numbers groups from 0 in order of arrival: an open-addressed table of numbers beside the list of keys.
+#[derive(Debug)]
+struct GroupNumbers {
+    /// Number plus one; 0 is free. A power of two long, at most half full.
+    slots: Vec<u32>,
+    keys: Vec<GroupKey>,
+    counts: Vec<u32>,
+}
+
+impl GroupNumbers {
+    fn with_capacity(groups: usize) -> Self {
+        Self { slots: vec![0; (groups * 2).next_power_of_two().max(16)], keys: Vec::new(), counts: Vec::new() }
+    }
+
+    /// Counts one record of a group and returns the group's number.
+    #[inline]
+    fn count(&mut self, key: GroupKey) -> u32 {
+        let mask = self.slots.len() - 1;
+        let mut slot = (key.hash() >> 32) as usize & mask;
+        loop {
+            let number = self.slots[slot];
+            if number == 0 {
+                break;
+            }
+            let number = number - 1;
+            if self.keys[number as usize] == key {
+                self.counts[number as usize] += 1;
+                return number;
+            }
+            slot = (slot + 1) & mask;
+        }
+        let number = self.keys.len() as u32;
+        self.slots[slot] = number + 1;
+        self.keys.push(key);
+        self.counts.push(1);
+        if self.keys.len() * 2 > self.slots.len() {
+            self.grow();
+        }
+        number
+    }
+
+    fn grow(&mut self) {
+        let mask = self.slots.len() * 2 - 1;
+        let mut slots = vec![0; mask + 1];
+        for (number, key) in self.keys.iter().enumerate() {
+            let mut slot = (key.hash() >> 32) as usize & mask;
+            while slots[slot] != 0 {
+                slot = (slot + 1) & mask;
+            }
+            slots[slot] = number as u32 + 1;
+        }
+        self.slots = slots;
+    }
+}
+
+/// The records of one part, those of each group together, groups in order of their keys.
+#[derive(Debug)]
+pub(super) struct Grouped {
+    pub(super) flows: Vec<PackedFlow>,
+    /// Key and end of each group in `flows`.
+    pub(super) groups: Vec<(GroupKey, usize)>,
+}
+
+/// Groups records by pair; `key` is told the list and may change a record before it says its group.
+///
+/// Records of a group come in any order.
+pub(super) fn group(lists: &mut [Vec<PackedFlow>], mut key: impl FnMut(usize, &mut PackedFlow) -> GroupKey) -> Grouped {
+    let count = lists.iter().map(Vec::len).sum::<usize>();
+    let mut numbers = GroupNumbers::with_capacity(count / 8);
+    let mut group_of = Vec::with_capacity(count);
+    for (at, list) in lists.iter_mut().enumerate() {
+        for flow in list {
+            let key = key(at, flow);
+            group_of.push(numbers.count(key));
+        }
+    }
+    let mut order: Vec<u32> = (0..numbers.keys.len() as u32).collect();
+    order.sort_unstable_by_key(|number| numbers.keys[*number as usize]);
+    let mut next = vec![0usize; numbers.keys.len()];
+    let mut groups = Vec::with_capacity(order.len());
+    let mut end = 0;
+    for number in order {
+        next[number as usize] = end;
+        end += numbers.counts[number as usize] as usize;
+        groups.push((numbers.keys[number as usize], end));
+    }
+    let mut flows = vec![PackedFlow::default(); end];
+    for (flow, number) in lists.iter().flatten().zip(group_of) {
+        let place = &mut next[number as usize];
+        flows[*place] = *flow;
+        *place += 1;
+    }
+    Grouped { flows, groups }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+    use std::collections::BTreeMap;
+
+    proptest! {
+        #[test]
+        fn equals_a_map(peers in prop::collection::vec((0u32..9, 0u32..9, 0u8..3, any::<bool>()), 0..300), cut in 0usize..300) {
+            let flows: Vec<PackedFlow> = peers
+                .iter()
+                .enumerate()
+                .map(|(at, &(host, remote, protocol, transit))| PackedFlow {
+                    host, remote, protocol, bits: if transit { TRANSIT } else { 0 }, start_s: at as u32, ..PackedFlow::default()
+                })
+                .collect();
+            let (one, two) = flows.split_at(cut.min(flows.len()));
+            let grouped = group(&mut [one.to_vec(), two.to_vec()], |list, flow| {
+                flow.service = list as u16;
+                GroupKey::new(flow, u32::from(flow.remote == 3))
+            });
+            let mut slow: BTreeMap<GroupKey, Vec<u32>> = BTreeMap::new();
+            for flow in &flows {
+                slow.entry(GroupKey::new(flow, u32::from(flow.remote == 3))).or_default().push(flow.start_s);
+            }
+            let mut begin = 0;
+            let mut fast = BTreeMap::new();
+            for (key, end) in &grouped.groups {
+                let mut starts: Vec<u32> = grouped.flows[begin..*end].iter().map(|flow| flow.start_s).collect();
+                starts.sort_unstable();
+                fast.insert(*key, starts);
+                begin = *end;
+            }
+            prop_assert_eq!(grouped.flows.iter().filter(|flow| flow.service == 0).count(), one.len());
+            prop_assert!(grouped.groups.is_sorted());
+            prop_assert_eq!(fast, slow);
+        }
+    }
+}

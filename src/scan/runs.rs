@@ -1,0 +1,263 @@
+//! Parquet's hybrid of runs and bit-packed numbers, which holds levels and dictionary indices.
+
+use super::unpack;
+use parquet::errors::{ParquetError, Result};
+
+/// Where a reader stands in a hybrid stream; the bytes themselves are passed to each call.
+#[derive(Debug, Default, Clone, Copy)]
+pub(super) struct Runs {
+    /// Bits of a number: 0 to 32.
+    width: u32,
+    /// Where the next run's header begins.
+    at: usize,
+    run: Run,
+    /// Numbers of the run that are left.
+    left: usize,
+}
+
+#[derive(Debug, Clone, Copy)]
+enum Run {
+    /// The same number again and again.
+    Repeated(u32),
+    /// Packed numbers that begin at a byte, and how many of them were read.
+    Packed { begin: usize, done: usize },
+}
+
+impl Default for Run {
+    fn default() -> Self {
+        Run::Repeated(0)
+    }
+}
+
+/// What comes next in a stream.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Next {
+    /// The same number so many times.
+    Same(u32, usize),
+    /// So many numbers that were written to the scratch.
+    Mixed(usize),
+}
+
+fn ended() -> ParquetError {
+    ParquetError::General("levels or dictionary indices end before their page does".to_owned())
+}
+
+impl Runs {
+    /// Begins a stream of numbers of `width` bits at the start of the bytes.
+    ///
+    /// # Errors
+    /// When no number is that wide.
+    pub(super) fn new(width: u8) -> Result<Self> {
+        if width > 32 {
+            return Err(ParquetError::General(format!("dictionary indices of {width} bits, 32 at most")));
+        }
+        Ok(Self { width: u32::from(width), ..Self::default() })
+    }
+
+    /// Makes sure that the current run has numbers left.
+    fn advance(&mut self, bytes: &[u8]) -> Result<()> {
+        while self.left == 0 {
+            let header = self.varint(bytes).ok_or_else(ended)?;
+            let rest = bytes.get(self.at..).unwrap_or_default();
+            let count = usize::try_from(header >> 1).map_err(|_| ended())?;
+            if header & 1 == 1 {
+                let (begin, width) = (self.at, self.width as usize);
+                let length = count.saturating_mul(width).min(rest.len());
+                // The last group may be cut off behind the last number that counts.
+                let held = if width == 0 { usize::MAX } else { length * 8 / width };
+                self.left = count.saturating_mul(8).min(held);
+                self.run = Run::Packed { begin, done: 0 };
+                self.at += length;
+                if self.left == 0 && count > 0 {
+                    return Err(ended());
+                }
+            } else {
+                let size = self.width.div_ceil(8) as usize;
+                let mut value = [0; 4];
+                value[..size].copy_from_slice(rest.get(..size).ok_or_else(ended)?);
+                self.at += size;
+                self.left = count;
+                self.run = Run::Repeated(u32::from_le_bytes(value));
+            }
+        }
+        Ok(())
+    }
+
+    fn varint(&mut self, bytes: &[u8]) -> Option<u64> {
+        let mut number = 0;
+        for shift in (0..64).step_by(7) {
+            let byte = *bytes.get(self.at)?;
+            self.at += 1;
+            number |= u64::from(byte & 0x7f) << shift;
+            if byte & 0x80 == 0 {
+                return Some(number);
+            }
+        }
+        None
+    }
+
+    /// Reads up to `most` numbers: the rest of a run, or a stretch of packed ones into `scratch`.
+    ///
+    /// # Errors
+    /// When the stream ends early.
+    pub(super) fn read(&mut self, bytes: &[u8], most: usize, scratch: &mut [u32]) -> Result<Next> {
+        self.advance(bytes)?;
+        let count = self.left.min(most);
+        self.left -= count;
+        match &mut self.run {
+            Run::Repeated(value) => Ok(Next::Same(*value, count)),
+            Run::Packed { .. } if self.width == 0 => Ok(Next::Same(0, count)),
+            Run::Packed { begin, done } => {
+                let taken = count.min(scratch.len());
+                self.left += count - taken;
+                let packed = bytes.get(*begin..).unwrap_or_default();
+                unpack::numbers(packed, self.width, *done, &mut scratch[..taken]);
+                *done += taken;
+                Ok(Next::Mixed(taken))
+            }
+        }
+    }
+
+    /// Reads as many indices as `out` has places and writes the table's value for each. The first `entries` of the
+    /// table are those of the dictionary; what is behind them may only be filling.
+    ///
+    /// # Errors
+    /// When the stream ends early or an index is none of the dictionary.
+    pub(super) fn gather<T: Copy>(
+        &mut self,
+        bytes: &[u8],
+        table: &[T],
+        entries: usize,
+        mut out: &mut [T],
+    ) -> Result<()> {
+        let beyond =
+            |index: u32| ParquetError::General(format!("index {index} of a dictionary with {entries} entries"));
+        while !out.is_empty() {
+            self.advance(bytes)?;
+            let count = self.left.min(out.len());
+            let (now, later) = out.split_at_mut(count);
+            self.left -= count;
+            match &mut self.run {
+                Run::Packed { begin, done } if self.width > 0 => {
+                    let packed = bytes.get(*begin..).unwrap_or_default();
+                    if self.width <= unpack::WIDEST_GATHER && table.len() >> self.width > 0 {
+                        let most = unpack::gather(packed, self.width, *done, table, now);
+                        if most as usize >= entries {
+                            return Err(beyond(most));
+                        }
+                    } else {
+                        let mut indices = [0; 256];
+                        let mut read = *done;
+                        for now in now.chunks_mut(indices.len()) {
+                            let indices = &mut indices[..now.len()];
+                            unpack::numbers(packed, self.width, read, indices);
+                            read += now.len();
+                            for (out, index) in now.iter_mut().zip(indices) {
+                                let entry = table.get(*index as usize).filter(|_| (*index as usize) < entries);
+                                *out = *entry.ok_or_else(|| beyond(*index))?;
+                            }
+                        }
+                    }
+                    *done += count;
+                }
+                run => {
+                    let index = if let Run::Repeated(index) = run { *index } else { 0 };
+                    let entry = table.get(index as usize).filter(|_| (index as usize) < entries);
+                    now.fill(*entry.ok_or_else(|| beyond(index))?);
+                }
+            }
+            out = later;
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    /// Writes numbers as runs and packed groups, as `cuts` say.
+    fn write(values: &[u32], width: u32, cuts: &[bool]) -> Vec<u8> {
+        let mut bytes = Vec::new();
+        let mut at = 0;
+        let mut cuts = cuts.iter().cycle();
+        while at < values.len() {
+            let same = values[at..].iter().take_while(|value| **value == values[at]).count();
+            if *cuts.next().unwrap() || same > 20 {
+                bytes.extend(leb(same as u64 * 2));
+                bytes.extend(&values[at].to_le_bytes()[..width.div_ceil(8) as usize]);
+                at += same;
+            } else {
+                let end = (at + 16).min(values.len());
+                bytes.extend(leb((end - at).div_ceil(8) as u64 * 2 + 1));
+                let mut packed = vec![0u8; (end - at).div_ceil(8) * width as usize];
+                for (place, value) in values[at..end].iter().enumerate() {
+                    for bit in 0..width as usize {
+                        let to = place * width as usize + bit;
+                        packed[to / 8] |= ((value >> bit & 1) as u8) << (to % 8);
+                    }
+                }
+                bytes.extend(packed);
+                at = end;
+            }
+        }
+        bytes
+    }
+
+    fn leb(mut number: u64) -> Vec<u8> {
+        let mut bytes = Vec::new();
+        while number > 0x7f {
+            bytes.push(number as u8 | 0x80);
+            number >>= 7;
+        }
+        bytes.push(number as u8);
+        bytes
+    }
+
+    proptest! {
+        #[test]
+        fn streams_read_as_written(
+            values in prop::collection::vec((any::<u32>(), 1usize..60), 1..40),
+            width in 0u32..=10,
+            cuts in prop::collection::vec(any::<bool>(), 1..9),
+            steps in prop::collection::vec(1usize..50, 1..9),
+        ) {
+            let mask = (1u32 << width) - 1;
+            let mut values: Vec<u32> =
+                values.iter().flat_map(|(value, times)| std::iter::repeat_n(*value & mask, *times)).collect();
+            // A packed run is 8 numbers long unless it is the last.
+            values.truncate(values.len() / 16 * 16 + 3);
+            let cuts: Vec<bool> = if width == 0 { vec![true] } else { cuts };
+            let aligned: Vec<u32> = values;
+            let bytes = write(&aligned, width, &cuts);
+            let table: Vec<u32> = (0..1 << width).collect();
+            let mut runs = Runs::new(width as u8).unwrap();
+            let mut read = Vec::new();
+            let mut steps = steps.iter().cycle();
+            while read.len() < aligned.len() {
+                let mut out = vec![0; (*steps.next().unwrap()).min(aligned.len() - read.len())];
+                runs.gather(&bytes, &table, table.len(), &mut out).unwrap();
+                read.extend(out);
+            }
+            prop_assert_eq!(read, aligned);
+        }
+
+        #[test]
+        fn no_bytes_panic(
+            bytes in prop::collection::vec(any::<u8>(), 0..60),
+            width in 0u8..=32,
+            entries in 0usize..40,
+            filled in 0usize..100,
+        ) {
+            let table = vec![7u8; entries + filled];
+            let mut runs = Runs::new(width).unwrap();
+            let _ = runs.gather(&bytes, &table, entries, &mut [0; 300]);
+            let mut runs = Runs::new(width).unwrap();
+            let mut scratch = [0; 64];
+            for _ in 0..100 {
+                let _ = runs.read(&bytes, 50, &mut scratch);
+            }
+        }
+    }
+}

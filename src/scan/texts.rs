@@ -1,0 +1,228 @@
+//! Texts of a record turned into codes, decoded straight from pages.
+
+use super::Books;
+use super::batch::decide;
+use super::books::{NONE, TextBook, own_code};
+use super::cursor::Kind;
+use crate::flow::Address;
+use crate::flow::schema::is_missing;
+use foldhash::fast::FixedState;
+use parquet::errors::{ParquetError, Result};
+use std::borrow::Cow;
+use std::hash::BuildHasher;
+
+/// Walks texts that each stand behind their length.
+pub(super) struct Plain<'a> {
+    bytes: &'a [u8],
+    pub(super) at: usize,
+}
+
+impl<'a> Plain<'a> {
+    pub(super) fn new(bytes: &'a [u8]) -> Self {
+        Self { bytes, at: 0 }
+    }
+
+    /// Returns the next text's bytes.
+    ///
+    /// # Errors
+    /// When it ends behind the page.
+    #[inline]
+    pub(super) fn next(&mut self) -> Result<&'a [u8]> {
+        let rest = self.bytes.get(self.at..).unwrap_or_default();
+        let text = rest.split_first_chunk::<4>().and_then(|(length, rest)| {
+            let length = u32::from_le_bytes(*length) as usize;
+            rest.get(..length)
+        });
+        let text = text.ok_or_else(|| ParquetError::General("text ends behind its page".to_owned()))?;
+        self.at += 4 + text.len();
+        Ok(text)
+    }
+}
+
+/// Tells that bytes are no text.
+pub(super) fn utf8(bytes: &[u8]) -> Result<&str> {
+    std::str::from_utf8(bytes).map_err(|error| ParquetError::General(format!("text is not UTF-8: {error}")))
+}
+
+/// Returns what a text of a describing or naming column says; `None` for the stand-ins of a missing value.
+///
+/// Account numbers that went through pandas lost their leading zeros; they get them back.
+pub(super) fn value_of(text: &str, account: bool) -> Option<Cow<'_, str>> {
+    let text = text.trim();
+    if is_missing(text) {
+        None
+    } else if account && text.len() < 12 && text.bytes().all(|b| b.is_ascii_digit()) {
+        Some(Cow::Owned(format!("{text:0>12}")))
+    } else {
+        Some(Cow::Borrowed(text))
+    }
+}
+
+/// Codes of texts that were seen last, by the hash of the text.
+#[derive(Default)]
+struct Seen {
+    texts: Vec<(Vec<u8>, u32)>,
+    hash: FixedState,
+}
+
+/// Places of [`Seen`], a power of two; texts are a few dozen bytes each.
+const SEEN: usize = 1 << 10;
+
+impl Seen {
+    #[inline]
+    fn code(&mut self, text: &[u8], code: impl FnOnce(&[u8]) -> Result<u32>) -> Result<u32> {
+        if self.texts.is_empty() {
+            self.texts.resize_with(SEEN, Default::default);
+        }
+        let place = self.hash.hash_one(text) as usize & (SEEN - 1);
+        let (known, known_code) = &mut self.texts[place];
+        // An empty place has the empty text, which is asked for anew each time.
+        if known == text && !text.is_empty() {
+            return Ok(*known_code);
+        }
+        *known_code = code(text)?;
+        known.clear();
+        known.extend_from_slice(text);
+        Ok(*known_code)
+    }
+
+    /// Forgets all texts: their codes are another book's.
+    fn clear(&mut self) {
+        self.texts.clear();
+    }
+}
+
+/// Decodes a column of addresses.
+#[derive(Default)]
+pub(super) struct Addresses {
+    seen: Seen,
+}
+
+impl Kind for Addresses {
+    type Out = u32;
+
+    fn missing() -> u32 {
+        NONE
+    }
+
+    fn dictionary(&mut self, bytes: &[u8], count: usize, books: &Books, table: &mut Vec<u32>) -> Result<()> {
+        let mut texts = Plain::new(bytes);
+        let mut booked = Vec::new();
+        for place in 0..count {
+            let text = texts.next()?;
+            let address = Address::parse(text);
+            if address.is_none() {
+                utf8(text)?;
+            }
+            table.push(address.and_then(own_code).unwrap_or(NONE));
+            if let Some(address) = address.filter(|address| own_code(*address).is_none()) {
+                booked.push((place, address));
+            }
+        }
+        if !booked.is_empty() {
+            let codes = books.addresses.enter_all(booked.iter().map(|(_, address)| Some(*address)));
+            for ((place, _), code) in booked.iter().zip(codes) {
+                table[*place] = code;
+            }
+        }
+        Ok(())
+    }
+
+    fn plain(&mut self, bytes: &[u8], books: &Books, out: &mut [u32]) -> Result<usize> {
+        let mut texts = Plain::new(bytes);
+        for out in out.iter_mut() {
+            let text = texts.next()?;
+            // To parse four octets takes no longer than to look them up.
+            let dotted = (7..=15).contains(&text.len()) && text[1..4].contains(&b'.');
+            let code = if dotted { Address::parse(text).and_then(own_code) } else { None };
+            *out = match code {
+                Some(code) => code,
+                None => self.seen.code(text, |text| match Address::parse(text) {
+                    Some(address) => Ok(own_code(address).unwrap_or_else(|| books.addresses.enter(address))),
+                    None => utf8(text).map(|_| NONE),
+                })?,
+            };
+        }
+        Ok(texts.at)
+    }
+
+    fn forget(&mut self) {
+        self.seen.clear();
+    }
+}
+
+/// Decodes `action`, `log_status` or `flow_direction`.
+#[derive(Default)]
+pub(super) struct Decisions;
+
+impl Kind for Decisions {
+    type Out = u8;
+
+    fn missing() -> u8 {
+        0
+    }
+
+    fn dictionary(&mut self, bytes: &[u8], count: usize, _: &Books, table: &mut Vec<u8>) -> Result<()> {
+        let mut texts = Plain::new(bytes);
+        for _ in 0..count {
+            table.push(decide(utf8(texts.next()?)?));
+        }
+        Ok(())
+    }
+
+    fn plain(&mut self, bytes: &[u8], _: &Books, out: &mut [u8]) -> Result<usize> {
+        let mut texts = Plain::new(bytes);
+        let mut last: (&[u8], u8) = (&[], 0);
+        for out in out.iter_mut() {
+            let text = texts.next()?;
+            if text != last.0 {
+                last = (text, decide(utf8(text)?));
+            }
+            *out = last.1;
+        }
+        Ok(texts.at)
+    }
+}
+
+/// Decodes a column of names: interfaces and services.
+#[derive(Default)]
+pub(super) struct Names {
+    seen: Seen,
+}
+
+/// Enters the `count` texts of a dictionary and appends their numbers to `table`.
+fn enter(texts: &mut Plain<'_>, count: usize, book: &TextBook, table: &mut Vec<u32>) -> Result<()> {
+    let mut values = Vec::with_capacity(count.min(texts.bytes.len() / 4));
+    for _ in 0..count {
+        values.push(value_of(utf8(texts.next()?)?, false));
+    }
+    book.enter_into(values.iter().map(|value| value.as_deref()), table);
+    Ok(())
+}
+
+impl Kind for Names {
+    type Out = u32;
+
+    fn missing() -> u32 {
+        NONE
+    }
+
+    fn dictionary(&mut self, bytes: &[u8], count: usize, books: &Books, table: &mut Vec<u32>) -> Result<()> {
+        enter(&mut Plain::new(bytes), count, &books.texts, table)
+    }
+
+    fn plain(&mut self, bytes: &[u8], books: &Books, out: &mut [u32]) -> Result<usize> {
+        let mut texts = Plain::new(bytes);
+        for out in out.iter_mut() {
+            *out = self.seen.code(texts.next()?, |text| {
+                let value = value_of(utf8(text)?, false);
+                Ok(value.map_or(NONE, |value| books.texts.enter(&value)))
+            })?;
+        }
+        Ok(texts.at)
+    }
+
+    fn forget(&mut self) {
+        self.seen.clear();
+    }
+}

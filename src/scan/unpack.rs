@@ -1,0 +1,190 @@
+//! Bit-packed numbers, eight at a time: eight numbers of `W` bits lie in exactly `W` bytes.
+
+/// Bytes that a load may touch behind the group it is for.
+const WINDOW: usize = 40;
+
+/// Unpacks the eight numbers that begin at `bytes[at]`; what lies behind the end reads as zero.
+#[inline(always)]
+fn unpack8<const W: usize>(bytes: &[u8], at: usize) -> [u32; 8] {
+    let mask = if W == 32 { u32::MAX } else { (1u32 << W) - 1 };
+    let mut numbers = [0u32; 8];
+    if W <= 8 {
+        let word = u64::from_le_bytes(window(bytes, at));
+        for (place, number) in numbers.iter_mut().enumerate() {
+            *number = (word >> (place * W)) as u32 & mask;
+        }
+    } else if W <= 16 {
+        // Four numbers are at most 64 bits; the second four begin at half of the group, in the middle of a byte when
+        // the width is odd.
+        let group: [u8; 16] = window(bytes, at);
+        let word = |from: usize| u64::from_le_bytes(window(&group, from));
+        let (low, high) = (word(0), word(W / 2) >> ((W % 2) * 4));
+        for place in 0..4 {
+            numbers[place] = (low >> (place * W)) as u32 & mask;
+            numbers[place + 4] = (high >> (place * W)) as u32 & mask;
+        }
+    } else {
+        let group: [u8; WINDOW] = window(bytes, at);
+        for (place, number) in numbers.iter_mut().enumerate() {
+            let bit = place * W;
+            *number = (u64::from_le_bytes(window(&group, bit / 8)) >> (bit % 8)) as u32 & mask;
+        }
+    }
+    numbers
+}
+
+/// Returns `N` bytes from `at`; what lies behind the end is zero.
+#[inline(always)]
+fn window<const N: usize>(bytes: &[u8], at: usize) -> [u8; N] {
+    let rest = bytes.get(at..).unwrap_or_default();
+    match rest.first_chunk::<N>() {
+        Some(chunk) => *chunk,
+        None => padded(rest),
+    }
+}
+
+#[cold]
+fn padded<const N: usize>(rest: &[u8]) -> [u8; N] {
+    let mut chunk = [0; N];
+    chunk[..rest.len()].copy_from_slice(rest);
+    chunk
+}
+
+/// Unpacks groups of eight numbers of `W` bits from `bytes` and writes what the table has for them; returns the
+/// largest number. The table has at least 2^`W` entries.
+#[inline(always)]
+fn gather_groups<const W: usize, T: Copy>(bytes: &[u8], table: &[T], out: &mut [T]) -> u32 {
+    let table = &table[..1 << W];
+    let mut most = [0u32; 8];
+    for (group, out) in out.chunks_exact_mut(8).enumerate() {
+        let numbers = unpack8::<W>(bytes, group * W);
+        for place in 0..8 {
+            // The number has W bits, so the compiler sees that it is in the table.
+            out[place] = table[numbers[place] as usize];
+            most[place] = most[place].max(numbers[place]);
+        }
+    }
+    most.into_iter().max().unwrap_or(0)
+}
+
+#[inline(always)]
+fn number_groups<const W: usize>(bytes: &[u8], out: &mut [u32]) {
+    for (group, out) in out.chunks_exact_mut(8).enumerate() {
+        out.copy_from_slice(&unpack8::<W>(bytes, group * W));
+    }
+}
+
+/// Widest numbers that [`gather`] takes: a table of 2^20 entries is the largest that is filled up.
+pub(super) const WIDEST_GATHER: u32 = 20;
+
+/// Reads packed numbers of `width` bits from the number `first` on, and writes what the table has for each; returns
+/// the largest number. The table has at least 2^`width` entries, and `width` is 1 to [`WIDEST_GATHER`].
+pub(super) fn gather<T: Copy>(packed: &[u8], width: u32, first: usize, table: &[T], out: &mut [T]) -> u32 {
+    let mut most = 0;
+    // Up to a whole group one by one, then groups, then the rest.
+    let head = (first.wrapping_neg() & 7).min(out.len());
+    let (begin, rest) = out.split_at_mut(head);
+    let (middle, end) = rest.split_at_mut(rest.len() & !7);
+    let mut single = |from: usize, out: &mut [T]| {
+        for (place, out) in out.iter_mut().enumerate() {
+            let number = one(packed, width, from + place);
+            most = most.max(number);
+            *out = table[number as usize];
+        }
+    };
+    single(first, begin);
+    single(first + head + middle.len(), end);
+    if !middle.is_empty() {
+        let from = (first + head) / 8 * width as usize;
+        let packed = packed.get(from..).unwrap_or_default();
+        macro_rules! groups {
+            ($($known:literal)*) => {
+                match width {
+                    $($known => gather_groups::<$known, T>(packed, table, middle),)*
+                    _ => u32::MAX,
+                }
+            };
+        }
+        most = most.max(groups!(1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20));
+    }
+    most
+}
+
+/// Reads packed numbers of `width` bits, 1 to 32, from the number `first` on.
+pub(super) fn numbers(packed: &[u8], width: u32, first: usize, out: &mut [u32]) {
+    let head = (first.wrapping_neg() & 7).min(out.len());
+    let (begin, rest) = out.split_at_mut(head);
+    let (middle, end) = rest.split_at_mut(rest.len() & !7);
+    for (place, out) in begin.iter_mut().enumerate() {
+        *out = one(packed, width, first + place);
+    }
+    let behind = first + head + middle.len();
+    for (place, out) in end.iter_mut().enumerate() {
+        *out = one(packed, width, behind + place);
+    }
+    let packed = packed.get((first + head) / 8 * width as usize..).unwrap_or_default();
+    macro_rules! groups {
+        ($($known:literal)*) => {
+            match width {
+                $($known => number_groups::<$known>(packed, middle),)*
+                _ => middle.fill(0),
+            }
+        };
+    }
+    groups!(1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20 21 22 23 24 25 26 27 28 29 30 31 32);
+}
+
+/// Reads one packed number.
+fn one(packed: &[u8], width: u32, place: usize) -> u32 {
+    let bit = place * width as usize;
+    let word = u64::from_le_bytes(window(packed, bit / 8)) >> (bit % 8);
+    (word & ((1u64 << width) - 1)) as u32
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn pack(numbers: &[u32], width: u32) -> Vec<u8> {
+        let mut bytes = vec![0u8; (numbers.len() * width as usize).div_ceil(8)];
+        for (place, number) in numbers.iter().enumerate() {
+            for bit in 0..width as usize {
+                let at = place * width as usize + bit;
+                bytes[at / 8] |= ((number >> bit & 1) as u8) << (at % 8);
+            }
+        }
+        bytes
+    }
+
+    proptest! {
+        #[test]
+        fn what_was_packed_comes_back(
+            values in prop::collection::vec(any::<u32>(), 1..200),
+            width in 1u32..=32,
+            first in any::<prop::sample::Index>(),
+        ) {
+            let values: Vec<u32> = values.iter().map(|n| (u64::from(*n) & ((1u64 << width) - 1)) as u32).collect();
+            let packed = pack(&values, width);
+            let first = first.index(values.len());
+            let mut out = vec![0; values.len() - first];
+            numbers(&packed, width, first, &mut out);
+            prop_assert_eq!(&out, &values[first..]);
+            if width <= 12 {
+                let table: Vec<u64> = (0..1u64 << width).map(|n| n * 3 + 1).collect();
+                let mut out = vec![0; values.len() - first];
+                let most = gather(&packed, width, first, &table, &mut out);
+                let wanted: Vec<u64> = values[first..].iter().map(|n| u64::from(*n) * 3 + 1).collect();
+                prop_assert_eq!(out, wanted);
+                prop_assert_eq!(most, values[first..].iter().copied().max().unwrap_or(0));
+            }
+        }
+
+        #[test]
+        fn the_end_reads_as_zero(bytes in prop::collection::vec(any::<u8>(), 0..9), width in 1u32..=32) {
+            let mut out = vec![1; 64];
+            numbers(&bytes, width, 3, &mut out);
+            prop_assert_eq!(out[63], 0);
+        }
+    }
+}
