@@ -10,7 +10,7 @@ use crate::flow::Address;
 use crate::flow::schema::Field;
 use arrow::array::{RecordBatch, StringArray};
 use std::borrow::Cow;
-use std::sync::{Mutex, PoisonError};
+use std::cell::RefCell;
 
 /// Codes of a record's `action`, `flow_direction` and `log_status`, decided once per dictionary.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -152,13 +152,13 @@ pub(super) struct Describing {
     /// Columns that are decoded already: several when several may hold a field.
     codes: Vec<Vec<Codes>>,
     /// Columns that are decoded when they are asked for; they go before the others.
-    lazy: Option<Box<Mutex<Lazy>>>,
+    lazy: Option<Box<RefCell<Lazy>>>,
 }
 
 impl Describing {
     /// Returns the columns that are decoded when they are asked for, of which there are none at first.
     pub(super) fn lazy(&mut self) -> &mut Lazy {
-        self.lazy.get_or_insert_default().get_mut().unwrap_or_else(PoisonError::into_inner)
+        self.lazy.get_or_insert_default().get_mut()
     }
 }
 
@@ -174,10 +174,7 @@ impl FlowBatch {
                 numbers.find(|number| *number != super::NONE).unwrap_or(super::NONE)
             }
             Some(_) if row >= self.rows => super::NONE,
-            Some(lazy) => {
-                let mut lazy = lazy.lock().unwrap_or_else(PoisonError::into_inner);
-                lazy.text(at, row, field == Field::AccountId)
-            }
+            Some(lazy) => lazy.borrow_mut().text(at, row, field == Field::AccountId),
         }
     }
 }

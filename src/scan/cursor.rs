@@ -70,6 +70,8 @@ pub(super) struct Cursor<K: Kind> {
     dictionary: Option<Bytes>,
     /// The first row that no page before the current one has.
     next_row: usize,
+    /// Levels of rows, where they differ.
+    scratch: Vec<u32>,
     /// Pages that reach into the current batch.
     recent: Vec<Led>,
     /// Pages are kept in `recent`.
@@ -193,7 +195,7 @@ impl<K: Kind> Cursor<K> {
             self.recent.push(Led { bytes: page.bytes.clone(), encoding, values, first_row });
         }
         stream.load(page, inflater, &mut self.page)?;
-        self.levels = Runs::new((u32::BITS - self.defined.leading_zeros()) as u8)?;
+        self.levels = Runs::of_levels(self.defined);
         self.values = match encoding {
             Encoding::PLAIN => Values::Plain(0),
             Encoding::RLE_DICTIONARY | Encoding::PLAIN_DICTIONARY => self.indices()?,
@@ -266,10 +268,10 @@ impl<K: Kind> Cursor<K> {
         if self.defined == 0 {
             return self.present(books, out);
         }
-        let mut scratch = [0; LEVELS];
+        self.scratch.resize(LEVELS, 0);
         let mut at = 0;
         while at < out.len() {
-            match self.levels.read(self.page.levels(), out.len() - at, &mut scratch)? {
+            match self.levels.read(self.page.levels(), out.len() - at, &mut self.scratch)? {
                 Next::Same(level, count) => {
                     let out = &mut out[at..at + count];
                     if level == self.defined {
@@ -280,13 +282,13 @@ impl<K: Kind> Cursor<K> {
                     at += count;
                 }
                 Next::Mixed(count) => {
-                    let levels = &scratch[..count];
                     let out = &mut out[at..at + count];
+                    let levels = &self.scratch[..count];
                     let mut value = levels.iter().filter(|level| **level == self.defined).count();
                     self.present(books, &mut out[..value])?;
                     // From the end, so that no value is overwritten before it has moved.
                     for row in (0..count).rev() {
-                        out[row] = if levels[row] == self.defined {
+                        out[row] = if self.scratch[row] == self.defined {
                             value -= 1;
                             out[value]
                         } else {

@@ -3,7 +3,7 @@
 use super::books::{NONE, TextBook};
 use super::inflate::Inflater;
 use super::page_stream::{PageBuffer, PageStream};
-use super::runs::{Next, Runs};
+use super::runs::Runs;
 use super::texts::{Plain, utf8, value_of};
 use super::{ObjectBytes, object};
 use parquet::basic::Encoding;
@@ -97,32 +97,60 @@ impl Lazy {
     }
 }
 
-/// Levels and indices are unpacked so many at a time.
-const LEVELS: usize = 1_024;
 /// Stands for a dictionary entry whose text nobody asked for yet.
 const UNASKED: u32 = NONE - 1;
 
-/// A column of texts of which few are asked for.
+/// A column of texts of which few are asked for: pages are turned without a look at them, and within a page whole
+/// runs are skipped.
 #[derive(Default)]
 struct LazyColumn {
     /// Number of the leaf.
     number: usize,
     stream: Option<PageStream>,
+    /// Highest definition level; rows that have it have a text.
     defined: u32,
     /// The current page's first row and number of rows.
     first: usize,
     rows: usize,
     page: PageBuffer,
-    /// The page's texts stand in the dictionary, else in the page.
-    by_dictionary: bool,
-    /// Of each row of the page: the place of its text, or [`NONE`].
-    keys: Vec<u32>,
-    /// Where the texts of a page without dictionary are.
-    spans: Vec<Range<usize>>,
+    /// Where the reader stands in the page.
+    place: Place,
+    /// Every row of the page has a text.
+    all_present: bool,
+    /// Rows of which the text that was read last is certain to be theirs, and its number.
+    last: (Range<usize>, u32),
     dictionary: PageBuffer,
     entries: Vec<Range<usize>>,
     /// Numbers of the dictionary's texts, or [`UNASKED`].
     numbers: Vec<u32>,
+}
+
+/// A place in a page.
+#[derive(Default, Clone, Copy)]
+struct Place {
+    /// The row that the levels come to next, counted from the page's first.
+    row: usize,
+    levels: Runs,
+    /// Rows before it that have a text.
+    present: usize,
+    values: Values,
+    /// The value that `values` come to next.
+    value: usize,
+}
+
+/// Where the texts of a page are.
+#[derive(Clone, Copy)]
+enum Values {
+    /// In the dictionary.
+    Indices(Runs),
+    /// In the page, the next one at this byte.
+    Plain(usize),
+}
+
+impl Default for Values {
+    fn default() -> Self {
+        Values::Plain(0)
+    }
 }
 
 impl LazyColumn {
@@ -130,9 +158,9 @@ impl LazyColumn {
         self.number = number;
         self.stream = None;
         (self.first, self.rows) = (0, 0);
+        self.last = (0..0, NONE);
         self.page.release();
         self.dictionary.release();
-        self.keys.clear();
         self.entries.clear();
         self.numbers.clear();
     }
@@ -153,7 +181,6 @@ impl LazyColumn {
         while row - self.first >= self.rows {
             self.first += self.rows;
             self.rows = 0;
-            self.keys.clear();
             let Some(stream) = &mut self.stream else { break };
             if let Some(skipped) = stream.skip_before(self.first, row)? {
                 self.first += skipped;
@@ -170,115 +197,87 @@ impl LazyColumn {
                 continue;
             }
             stream.load(page, inflater, &mut self.page)?;
-            self.by_dictionary = match encoding {
-                Encoding::PLAIN => false,
-                Encoding::RLE_DICTIONARY | Encoding::PLAIN_DICTIONARY => true,
+            let values = match encoding {
+                Encoding::PLAIN => Values::Plain(0),
+                // A page of missing values may have no indices at all.
+                Encoding::RLE_DICTIONARY | Encoding::PLAIN_DICTIONARY => {
+                    Values::Indices(Runs::new(self.page.values().first().copied().unwrap_or(0))?)
+                }
                 other => return Err(ParquetError::NYI(format!("values encoded as {other}"))),
             };
-            self.read_keys(rows)?;
+            self.place = Place { levels: Runs::of_levels(self.defined), values, ..Place::default() };
+            self.all_present = self.defined == 0 || self.place.levels.is_all(self.page.levels(), rows, self.defined);
             self.rows = rows;
-        }
-        Ok(())
-    }
-
-    /// Reads the places of the texts of a page's rows.
-    fn read_keys(&mut self, rows: usize) -> Result<()> {
-        let mut places = if self.by_dictionary {
-            // A page of missing values may have no indices at all.
-            Places::Indices(Runs::new(self.page.values().first().copied().unwrap_or(0))?)
-        } else {
-            Places::Ordinals(0)
-        };
-        let indices = self.page.values().get(1..).unwrap_or_default();
-        let mut levels = Runs::new((u32::BITS - self.defined.leading_zeros()) as u8)?;
-        let (mut scratch, mut found) = ([0; LEVELS], Vec::with_capacity(LEVELS));
-        while self.keys.len() < rows {
-            let left = rows - self.keys.len();
-            let next = match self.defined {
-                0 => Next::Same(0, left),
-                _ => levels.read(self.page.levels(), left, &mut scratch)?,
-            };
-            match next {
-                Next::Same(level, count) if level == self.defined => places.read(indices, count, &mut self.keys)?,
-                Next::Same(_, count) => self.keys.resize(self.keys.len() + count, NONE),
-                Next::Mixed(count) => {
-                    let levels = &scratch[..count];
-                    found.clear();
-                    let present = levels.iter().filter(|level| **level == self.defined).count();
-                    places.read(indices, present, &mut found)?;
-                    let mut found = found.iter().copied();
-                    let key = |level: &u32| {
-                        if *level == self.defined { found.next().unwrap_or(NONE) } else { NONE }
-                    };
-                    self.keys.extend(levels.iter().map(key));
-                }
-            }
-        }
-        if let Places::Ordinals(count) = places {
-            read_spans(self.page.values(), count as usize, &mut self.spans)?;
         }
         Ok(())
     }
 
     /// Returns the number of a row's text; the current page has the row.
     fn text(&mut self, row: usize, account: bool, texts: &TextBook) -> Result<u32> {
-        let key = match self.keys.get(row - self.first) {
-            None | Some(&NONE) => return Ok(NONE),
-            Some(key) => *key as usize,
-        };
-        let (page, spans) = match self.by_dictionary {
-            true => (&self.dictionary, &self.entries),
-            false => (&self.page, &self.spans),
-        };
-        let span = spans.get(key).ok_or_else(|| {
-            ParquetError::General(format!("index {key} of a dictionary with {} entries", spans.len()))
-        })?;
-        let number = |span: &Range<usize>| {
-            let text = utf8(page.values().get(span.clone()).unwrap_or_default())?;
-            Ok(value_of(text, account).map_or(NONE, |value| texts.enter(&value)))
-        };
-        if !self.by_dictionary {
-            return number(span);
+        if !self.last.0.contains(&row) {
+            let (number, more) = self.read(row - self.first, account, texts)?;
+            self.last = (row..row + 1 + more, number);
         }
-        match self.numbers.get_mut(key) {
-            Some(known) if *known != UNASKED => Ok(*known),
-            Some(unasked) => {
-                *unasked = number(span)?;
-                Ok(*unasked)
-            }
-            None => number(span),
-        }
+        Ok(self.last.1)
     }
-}
 
-/// Where the texts of a page's rows are, for those that have one.
-enum Places {
-    /// In the dictionary.
-    Indices(Runs),
-    /// In the page, one after another; so many were read.
-    Ordinals(u32),
-}
-
-impl Places {
-    fn read(&mut self, indices: &[u8], count: usize, keys: &mut Vec<u32>) -> Result<()> {
-        match self {
-            Places::Ordinals(read) => {
-                let end = read.saturating_add(count as u32);
-                keys.extend(*read..end);
-                *read = end;
+    /// Returns the number of the text of a row, counted from the page's first, and of how many rows behind it that is
+    /// certain to be the text too.
+    fn read(&mut self, row: usize, account: bool, texts: &TextBook) -> Result<(u32, usize)> {
+        if row < self.place.row {
+            let values = match self.place.values {
+                Values::Plain(_) => Values::Plain(0),
+                Values::Indices(_) => Values::Indices(Runs::new(self.page.values().first().copied().unwrap_or(0))?),
+            };
+            self.place = Place { levels: Runs::of_levels(self.defined), values, ..Place::default() };
+        }
+        let place = &mut self.place;
+        let skipped_rows = row - place.row;
+        place.row = row + 1;
+        if self.all_present {
+            place.present = row;
+        } else {
+            let levels = self.page.levels();
+            place.present += place.levels.count(levels, skipped_rows, self.defined)?;
+            if place.levels.count(levels, 1, self.defined)? == 0 {
+                return Ok((NONE, 0));
             }
-            Places::Indices(runs) => {
-                let (end, mut scratch) = (keys.len() + count, [0; LEVELS]);
-                while keys.len() < end {
-                    match runs.read(indices, end - keys.len(), &mut scratch)? {
-                        Next::Same(index, count) => keys.resize(keys.len() + count, index),
-                        Next::Mixed(count) => keys.extend_from_slice(&scratch[..count]),
-                    }
+        }
+        let skipped = place.present - place.value;
+        place.present += 1;
+        place.value = place.present;
+        let values = self.page.values();
+        match &mut place.values {
+            Values::Plain(at) => {
+                let mut plain = Plain::new(values.get(*at..).unwrap_or_default());
+                for _ in 0..skipped {
+                    plain.next()?;
                 }
+                let text = plain.next()?;
+                *at += plain.at;
+                Ok((number_of(text, account, texts)?, 0))
+            }
+            Values::Indices(runs) => {
+                let (index, more) = runs.skip_to(values.get(1..).unwrap_or_default(), skipped)?;
+                let index = index as usize;
+                let entry = self.numbers.get_mut(index).zip(self.entries.get(index));
+                let (number, span) = entry.ok_or_else(|| {
+                    let entries = self.entries.len();
+                    ParquetError::General(format!("index {index} of a dictionary with {entries} entries"))
+                })?;
+                if *number == UNASKED {
+                    let text = self.dictionary.values().get(span.clone()).unwrap_or_default();
+                    *number = number_of(text, account, texts)?;
+                }
+                let more = if self.all_present { more.min(self.rows - row - 1) } else { 0 };
+                Ok((*number, more))
             }
         }
-        Ok(())
     }
+}
+
+fn number_of(text: &[u8], account: bool, texts: &TextBook) -> Result<u32> {
+    Ok(value_of(utf8(text)?, account).map_or(NONE, |value| texts.enter(&value)))
 }
 
 /// Finds the `count` texts that stand in `bytes`.

@@ -54,6 +54,11 @@ impl Runs {
         Ok(Self { width: u32::from(width), ..Self::default() })
     }
 
+    /// Begins a stream of levels of which `most` is the highest.
+    pub(super) fn of_levels(most: u32) -> Self {
+        Self { width: u32::BITS - most.leading_zeros(), ..Self::default() }
+    }
+
     /// Makes sure that the current run has numbers left.
     fn advance(&mut self, bytes: &[u8]) -> Result<()> {
         while self.left == 0 {
@@ -64,7 +69,7 @@ impl Runs {
                 let (begin, width) = (self.at, self.width as usize);
                 let length = count.saturating_mul(width).min(rest.len());
                 // The last group may be cut off behind the last number that counts.
-                let held = if width == 0 { usize::MAX } else { length * 8 / width };
+                let held = (length * 8).checked_div(width).unwrap_or(usize::MAX);
                 self.left = count.saturating_mul(8).min(held);
                 self.run = Run::Packed { begin, done: 0 };
                 self.at += length;
@@ -116,6 +121,64 @@ impl Runs {
                 Ok(Next::Mixed(taken))
             }
         }
+    }
+
+    /// Skips `skipped` numbers and returns the one behind them, and how many more times it is certain to follow.
+    ///
+    /// # Errors
+    /// When the stream ends early.
+    pub(super) fn skip_to(&mut self, bytes: &[u8], mut skipped: usize) -> Result<(u32, usize)> {
+        while self.left <= skipped {
+            skipped -= self.left;
+            self.left = 0;
+            self.advance(bytes)?;
+        }
+        self.left -= skipped + 1;
+        Ok(match &mut self.run {
+            Run::Packed { begin, done } if self.width > 0 => {
+                let number = unpack::one(bytes.get(*begin..).unwrap_or_default(), self.width, *done + skipped);
+                *done += skipped + 1;
+                (number, 0)
+            }
+            Run::Packed { .. } => (0, self.left),
+            Run::Repeated(number) => (*number, self.left),
+        })
+    }
+
+    /// Tells whether the next `count` numbers are one run of `wanted`.
+    pub(super) fn is_all(&mut self, bytes: &[u8], count: usize, wanted: u32) -> bool {
+        let run = self.advance(bytes).map(|()| (self.run, self.left));
+        matches!(run, Ok((Run::Repeated(number), left)) if number == wanted && left >= count)
+    }
+
+    /// Reads `most` numbers and counts those that equal `wanted`.
+    ///
+    /// # Errors
+    /// When the stream ends early.
+    pub(super) fn count(&mut self, bytes: &[u8], most: usize, wanted: u32) -> Result<usize> {
+        let (mut left, mut found) = (most, 0);
+        while left > 0 {
+            self.advance(bytes)?;
+            let count = self.left.min(left);
+            self.left -= count;
+            left -= count;
+            match &mut self.run {
+                Run::Packed { begin, done } if self.width > 0 => {
+                    let packed = bytes.get(*begin..).unwrap_or_default();
+                    let mut scratch = [0; 64];
+                    for at in (0..count).step_by(64) {
+                        let scratch = &mut scratch[..(count - at).min(64)];
+                        unpack::numbers(packed, self.width, *done + at, scratch);
+                        found += scratch.iter().filter(|number| **number == wanted).count();
+                    }
+                    *done += count;
+                }
+                Run::Repeated(number) if *number != wanted => {}
+                Run::Packed { .. } if wanted != 0 => {}
+                _ => found += count,
+            }
+        }
+        Ok(found)
     }
 
     /// Reads as many indices as `out` has places and writes the table's value for each. The first `entries` of the

@@ -111,12 +111,11 @@ impl Kind for Addresses {
         for place in 0..count {
             let text = texts.next()?;
             let address = Address::parse(text);
-            if address.is_none() {
-                utf8(text)?;
-            }
             table.push(address.and_then(own_code).unwrap_or(NONE));
-            if let Some(address) = address.filter(|address| own_code(*address).is_none()) {
-                booked.push((place, address));
+            match address {
+                Some(address) if own_code(address).is_none() => booked.push((place, address)),
+                Some(_) => {}
+                None => drop(utf8(text)?),
             }
         }
         if !booked.is_empty() {
@@ -133,8 +132,8 @@ impl Kind for Addresses {
         for out in out.iter_mut() {
             let text = texts.next()?;
             // To parse four octets takes no longer than to look them up.
-            let dotted = (7..=15).contains(&text.len()) && text[1..4].contains(&b'.');
-            let code = if dotted { Address::parse(text).and_then(own_code) } else { None };
+            let is_dotted = (7..=15).contains(&text.len()) && text[1..4].contains(&b'.');
+            let code = if is_dotted { Address::parse(text).and_then(own_code) } else { None };
             *out = match code {
                 Some(code) => code,
                 None => self.seen.code(text, |text| match Address::parse(text) {
@@ -172,13 +171,15 @@ impl Kind for Decisions {
 
     fn plain(&mut self, bytes: &[u8], _: &Books, out: &mut [u8]) -> Result<usize> {
         let mut texts = Plain::new(bytes);
-        let mut last: (&[u8], u8) = (&[], 0);
+        // There are few texts, and their lengths and first letters tell them apart.
+        let mut seen: [(&[u8], u8); 16] = [(&[], 0); 16];
         for out in out.iter_mut() {
             let text = texts.next()?;
-            if text != last.0 {
-                last = (text, decide(utf8(text)?));
+            let (known, code) = &mut seen[(text.len() ^ usize::from(text.first().copied().unwrap_or(0))) & 15];
+            if *known != text {
+                (*known, *code) = (text, decide(utf8(text)?));
             }
-            *out = last.1;
+            *out = *code;
         }
         Ok(texts.at)
     }
@@ -224,5 +225,59 @@ impl Kind for Names {
 
     fn forget(&mut self) {
         self.seen.clear();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn plain(texts: &[String]) -> Vec<u8> {
+        texts.iter().flat_map(|text| [&(text.len() as u32).to_le_bytes()[..], text.as_bytes()].concat()).collect()
+    }
+
+    fn addresses() -> impl Strategy<Value = String> {
+        prop_oneof![
+            any::<[u8; 4]>().prop_map(|[a, b, c, d]| format!("{a}.{b}.{c}.{d}")),
+            "[0-9]{0,4}(\\.[0-9]{0,4}){2,4}",
+            "[0-9./:;-]{0,17}",
+            any::<u128>().prop_map(|bits| std::net::Ipv6Addr::from(bits).to_string()),
+            any::<[u8; 4]>().prop_map(|[a, b, c, d]| format!(" {a}.{b}.{c}.{d}\t")),
+            Just("-".to_owned()),
+        ]
+    }
+
+    proptest! {
+        #[test]
+        fn addresses_are_read_as_one_by_one(texts in prop::collection::vec(addresses(), 1..40)) {
+            let books = Books::default();
+            let bytes = plain(&texts);
+            let mut column = Addresses::default();
+            let mut table = Vec::new();
+            column.dictionary(&bytes, texts.len(), &books, &mut table).unwrap();
+            let mut rows = vec![0; texts.len()];
+            prop_assert_eq!(column.plain(&bytes, &books, &mut rows).unwrap(), bytes.len());
+            let one = |text: &String| Address::parse(text.as_bytes());
+            let wanted = books.addresses.enter_all(texts.iter().map(one));
+            prop_assert_eq!(&table, &wanted);
+            prop_assert_eq!(&rows, &wanted);
+        }
+
+        #[test]
+        fn names_and_decisions_are_read_as_one_by_one(
+            texts in prop::collection::vec(prop::sample::select(vec!["ACCEPT", "REJECT", "ok", "-", "", " x ", "eni-1", "Egress"]), 1..60),
+        ) {
+            let books = Books::default();
+            let texts: Vec<String> = texts.into_iter().map(str::to_owned).collect();
+            let bytes = plain(&texts);
+            let (mut names, mut decisions) = (vec![0; texts.len()], vec![0; texts.len()]);
+            Names::default().plain(&bytes, &books, &mut names).unwrap();
+            Decisions.plain(&bytes, &books, &mut decisions).unwrap();
+            let values = texts.iter().map(|text| value_of(text, false));
+            let numbers = books.texts.enter_all(values.collect::<Vec<_>>().iter().map(Option::as_deref));
+            prop_assert_eq!(names, numbers);
+            prop_assert_eq!(decisions, texts.iter().map(|text| decide(text)).collect::<Vec<_>>());
+        }
     }
 }

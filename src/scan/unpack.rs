@@ -135,7 +135,8 @@ pub(super) fn numbers(packed: &[u8], width: u32, first: usize, out: &mut [u32]) 
 }
 
 /// Reads one packed number.
-fn one(packed: &[u8], width: u32, place: usize) -> u32 {
+#[inline]
+pub(super) fn one(packed: &[u8], width: u32, place: usize) -> u32 {
     let bit = place * width as usize;
     let word = u64::from_le_bytes(window(packed, bit / 8)) >> (bit % 8);
     (word & ((1u64 << width) - 1)) as u32
