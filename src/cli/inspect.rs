@@ -1,11 +1,12 @@
 //! `flowsift inspect`: what a source holds, from listings and footers alone.
 
+use super::decode::{Decoded, decode};
 use super::exit::{Exit, Failure};
 use super::global::Global;
 use crate::flow::schema::{FIELDS, REQUIRED, field_of};
 use crate::flow::time::{HOUR_S, parse_time, rfc3339};
 use crate::flow::units::{bytes_text, count_text};
-use crate::source::{Layout, Object, Source, TimeRange};
+use crate::source::{Layout, Listing, Object, Source, TimeRange};
 use clap::{Args, ValueEnum};
 use parquet::file::metadata::{ParquetMetaData, ParquetMetaDataReader};
 use serde::Serialize;
@@ -27,6 +28,9 @@ pub(super) struct InspectArgs {
     /// Footers read for each flow log: the first, the last and some between
     #[arg(long, value_name = "N", default_value_t = 3)]
     footers: usize,
+    /// Also decode every object: tells how many records there are, which objects cannot be read, and how fast
+    #[arg(long)]
+    decode: bool,
     /// Output format
     #[arg(long, value_enum, default_value_t = Format::Table, value_name = "FORMAT")]
     format: Format,
@@ -76,6 +80,8 @@ struct Inspection {
     unreadable: Vec<String>,
     rows_in_footers: u64,
     footers_read: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    decoded: Option<Decoded>,
 }
 
 pub(super) fn run(global: &Global, args: &InspectArgs) -> Result<Exit, Failure> {
@@ -86,7 +92,12 @@ pub(super) fn run(global: &Global, args: &InspectArgs) -> Result<Exit, Failure> 
         parsed.map_err(|error| Failure::usage(format!("--{name}: {error}")))
     };
     let range = TimeRange { from_s: time("from", &args.from)?, to_s: time("to", &args.to)? };
-    let found = runtime.block_on(inspect(global, args, range))?;
+    let source = runtime.block_on(Source::open(&args.sources, &global.source_options())).map_err(Failure::failed)?;
+    let listing = runtime.block_on(source.list(&range)).map_err(Failure::failed)?;
+    let mut found = runtime.block_on(inspect(args, &source, &listing));
+    if args.decode {
+        found.decoded = Some(decode(global, runtime.handle(), source.reader(), listing.objects)?);
+    }
     let mut out = std::io::stdout().lock();
     match args.format {
         Format::Json => {
@@ -95,12 +106,11 @@ pub(super) fn run(global: &Global, args: &InspectArgs) -> Result<Exit, Failure> 
         }
         Format::Table => write_table(&mut out, &found)?,
     }
-    Ok(if found.unreadable.is_empty() { Exit::Done } else { Exit::Partial })
+    let unread = found.decoded.as_ref().is_some_and(|decoded| !decoded.unreadable.is_empty());
+    Ok(if found.unreadable.is_empty() && !unread { Exit::Done } else { Exit::Partial })
 }
 
-async fn inspect(global: &Global, args: &InspectArgs, range: TimeRange) -> Result<Inspection, Failure> {
-    let source = Source::open(&args.sources, &global.source_options()).await.map_err(Failure::failed)?;
-    let listing = source.list(&range).await.map_err(Failure::failed)?;
+async fn inspect(args: &InspectArgs, source: &Source, listing: &Listing) -> Inspection {
     let mut places: BTreeMap<(Layout, Option<String>, Option<String>), Place> = BTreeMap::new();
     let mut by_flow_log: BTreeMap<String, Vec<&Object>> = BTreeMap::new();
     for object in &listing.objects {
@@ -139,6 +149,7 @@ async fn inspect(global: &Global, args: &InspectArgs, range: TimeRange) -> Resul
         unreadable: Vec::new(),
         rows_in_footers: 0,
         footers_read: 0,
+        decoded: None,
     };
     let reader = source.reader();
     let mut variants: BTreeMap<Variant, u64> = BTreeMap::new();
@@ -158,7 +169,7 @@ async fn inspect(global: &Global, args: &InspectArgs, range: TimeRange) -> Resul
         }
     }
     found.variants = variants.into_iter().collect();
-    Ok(found)
+    found
 }
 
 async fn footer(reader: &crate::source::ObjectReader, object: &Object) -> Result<ParquetMetaData, String> {
@@ -258,7 +269,20 @@ fn write_table(out: &mut impl Write, found: &Inspection) -> Result<(), Failure> 
             },
         )?;
     }
-    for reason in &found.unreadable {
+    if let Some(decoded) = &found.decoded {
+        writeln!(
+            out,
+            "\n{} records decoded in {:.1} s ({} a second), {} of accepted traffic with {} in {} packets",
+            count_text(decoded.rows),
+            decoded.seconds,
+            count_text((decoded.rows as f64 / decoded.seconds.max(1e-9)) as u64),
+            count_text(decoded.accepted),
+            bytes_text(decoded.bytes),
+            count_text(decoded.packets),
+        )?;
+    }
+    let undecoded = found.decoded.iter().flat_map(|decoded| &decoded.unreadable);
+    for reason in found.unreadable.iter().chain(undecoded) {
         writeln!(out, "unreadable: {reason}")?;
     }
     Ok(())

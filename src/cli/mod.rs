@@ -1,6 +1,7 @@
 //! The command line: one file a command. Printing and progress live here and nowhere else.
 
 mod config;
+mod decode;
 mod detect;
 mod evaluate;
 mod exit;

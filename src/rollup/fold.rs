@@ -54,8 +54,8 @@ impl TextRanks {
 /// What the fold of records needs to know of their unit.
 struct UnitFacts<'a> {
     interfaces: InterfaceFactsList,
-    /// Some ENI only passes traffic on.
-    any_transit: bool,
+    /// All records are of owner 0.
+    one_owner: bool,
     /// Place among the sorted addresses, by place in the book.
     address_rank: Vec<u32>,
     /// Addresses that are not their own code, sorted.
@@ -108,19 +108,21 @@ impl UnitRollup {
             (*name, facts)
         };
         let facts: Vec<(u32, InterfaceFacts)> = interfaces.entries.iter().map(facts_of).collect();
+        // One object may take a gateway for an instance, another knows better.
+        let late_gateway = facts.iter().zip(&interfaces.entries).any(|((_, facts), of)| facts.transit && of.1.settled);
         // Services are numbered by arrival; where a pair has several, the choice goes by name.
         let services = self.services.into_inner().unwrap_or_else(PoisonError::into_inner);
         let (service_rank, services) = services.ranked(&texts);
         let services = services.into_iter().map(str::to_owned).collect();
         let facts = UnitFacts {
-            any_transit: facts.iter().any(|(_, facts)| facts.transit),
+            one_owner: owners.len() == 1,
             interfaces: InterfaceFactsList::new(facts.into_iter()),
             address_rank,
             addresses,
             service_rank,
             is_internal,
         };
-        if facts.any_transit {
+        if late_gateway {
             let of_gateways: Vec<Vec<PackedFlow>> =
                 parts.par_iter_mut().flatten_iter().map(|list| facts.take_gateways(list)).collect();
             unsettled.extend(of_gateways);
@@ -237,7 +239,7 @@ impl UnitFacts<'_> {
                 flow.remote = ranked(flow.remote, &self.address_rank);
             }
             flow.service = self.service_rank.get(usize::from(flow.service)).copied().unwrap_or(NO_SERVICE);
-            GroupKey::new(flow, self.interfaces.of(flow).owner)
+            GroupKey::new(flow, if self.one_owner { 0 } else { self.interfaces.of(flow).owner })
         });
         drop(lists);
         let is_external = |code: u32| {

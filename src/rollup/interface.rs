@@ -47,6 +47,8 @@ pub(super) struct Interface {
     pub(super) no_instance: bool,
     /// Packet-level addresses differed from the ENI's in some record.
     pub(super) translates: bool,
+    /// Some records stand with the host that they name, since nothing spoke for a gateway.
+    pub(super) settled: bool,
     pub(super) longest_record_s: u16,
     /// How many records named each address (by number), where the log does not tell the direction.
     pub(super) votes: HashMap<u32, u32, FixedState>,
@@ -92,6 +94,7 @@ impl Interface {
             texts: InterfaceTexts::default(),
             no_instance: false,
             translates: false,
+            settled: false,
             longest_record_s: 0,
             votes: HashMap::default(),
             hours: Hours::default(),
@@ -154,6 +157,7 @@ impl Interface {
         settle(&mut self.texts.region, other.texts.region);
         self.no_instance |= other.no_instance;
         self.translates |= other.translates;
+        self.settled |= other.settled;
         self.longest_record_s = self.longest_record_s.max(other.longest_record_s);
         for (address, votes) in &other.votes {
             *self.votes.entry(*address).or_default() += votes;

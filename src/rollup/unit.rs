@@ -220,6 +220,7 @@ impl ObjectRollup<'_> {
         let is_gateway =
             || self.unit.books.texts.read(|words| words.get(texts.kind as usize).is_some_and(|kind| is_gateway(kind)));
         let unsettled = entry.no_instance || (is_some(texts.kind) && is_gateway());
+        self.interfaces.entries[place].1.settled |= !unsettled;
         let tally = &mut self.interfaces.tallies[place];
         tally.described = true;
         tally.unsettled = unsettled;

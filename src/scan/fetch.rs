@@ -32,6 +32,25 @@ impl Default for FetchOptions {
     }
 }
 
+/// Bytes of local files read ahead: there is no latency to hide, and buffers that come back soon are still in the caches.
+const LOCAL_BUDGET_BYTES: usize = 32 << 20;
+/// Local files read at once.
+const LOCAL_CONCURRENCY: usize = 4;
+
+impl FetchOptions {
+    /// The options that fit these objects: less is read ahead where all are local files.
+    fn for_objects(self, objects: &[Object]) -> Self {
+        if !objects.iter().all(Object::is_local) {
+            return self;
+        }
+        Self {
+            concurrency: self.concurrency.min(LOCAL_CONCURRENCY),
+            budget_bytes: self.budget_bytes.min(LOCAL_BUDGET_BYTES),
+            ..self
+        }
+    }
+}
+
 /// Bytes from the end of a large object that come with the first request: enough for nearly every footer.
 const FOOTER_BYTES: u64 = 512 << 10;
 
@@ -57,6 +76,7 @@ pub fn fetch(
     options: FetchOptions,
 ) -> Receiver<Fetched> {
     let (sender, receiver) = unbounded();
+    let options = options.for_objects(&objects);
     let budget = options.budget_bytes.clamp(1, Semaphore::MAX_PERMITS).min(u32::MAX as usize);
     let permits = Arc::new(Semaphore::new(budget));
     runtime.spawn(async move {

@@ -2,6 +2,11 @@
 //!
 //! The scan works in the dictionary's domain: each address is parsed once per dictionary and rows carry small numbers.
 //! One row group is decoded at a time, in batches of 8,192 rows, and only the columns that were asked for.
+//!
+//! There are two ways from pages to batches. The direct one has a cursor for each column, which inflates page by page
+//! into buffers that are kept, and decodes in one step from bits to codes; columns that only describe an interface
+//! stay compressed until a row of them is asked for. The way through Arrow reads every layout that the parquet crate
+//! reads; row groups with anything unusual, or with damage, take it, and both tell the same.
 
 pub mod batch;
 pub mod binding;

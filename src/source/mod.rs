@@ -116,6 +116,11 @@ impl Object {
         self.url.rsplit('/').next().unwrap_or(&self.url)
     }
 
+    /// Tells whether the object is a file of this machine.
+    pub fn is_local(&self) -> bool {
+        matches!(self.location, Location::Local(_))
+    }
+
     /// Returns the URL up to and with its last `/`; empty when there is none.
     pub fn folder(&self) -> &str {
         &self.url[..self.url.len() - self.name().len()]

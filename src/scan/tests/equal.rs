@@ -1,6 +1,6 @@
 //! Whatever the layout, the scan sees what the stock reader sees.
 
-use super::files::{Layout, batch, cells, layouts, scanned, scanned_by, write};
+use super::files::{Layout, batch, cells, layouts, scanned, scanned_by, scanned_under, write};
 use crate::scan::direct::{Direct, Source, supports};
 use crate::scan::object::{Way, footer};
 use crate::scan::{Binding, Books, Decision, ObjectBytes, ROLLUP_FIELDS};
@@ -13,6 +13,7 @@ use arrow::datatypes::{Int32Type, Int64Type};
 use bytes::Bytes;
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 use parquet::basic::{Compression, Encoding};
+use parquet::file::metadata::ParquetMetaData;
 use proptest::prelude::*;
 use std::sync::Arc;
 
@@ -174,13 +175,6 @@ fn numbers_and_texts_of_every_type_read_the_same_both_ways() {
 
 #[test]
 fn a_chunk_that_outgrows_its_dictionary_reads_whole() {
-    // More rows than a batch, and a fall-back to plain pages in the middle of one.
-    let cells: Vec<_> = (0..30_000i64)
-        .map(|n| {
-            let n = n * 7_919 % 65_536;
-            (Some(n as u8), Some(n as u16), Some(n as i32), Some(n << 8), 1_700_000_000 + n % 300)
-        })
-        .collect();
     for v2 in [false, true] {
         for dictionary in [0, 20_000, 100_000] {
             let layout = Layout {
@@ -191,8 +185,67 @@ fn a_chunk_that_outgrows_its_dictionary_reads_whole() {
                 group_rows: 1 << 20,
                 texts: Encoding::PLAIN,
             };
-            let file = write(&batch(&cells), layout);
+            // More rows than a batch, and a fall-back to plain pages in the middle of one.
+            let file = write(&many(), layout);
             assert!(scanned(file.clone()).unwrap() == stock(file), "v2 {v2}, dictionary of {dictionary}");
         }
     }
+}
+
+/// As many rows as make several batches, with more distinct texts than a small dictionary holds.
+fn many() -> RecordBatch {
+    let cells: Vec<_> = (0..30_000i64)
+        .map(|n| {
+            let n = n * 7_919 % 65_536;
+            (Some(n as u8), Some(n as u16), Some(n as i32), Some(n << 8), 1_700_000_000 + n % 300)
+        })
+        .collect();
+    batch(&cells)
+}
+
+#[test]
+fn a_page_of_another_kind_in_the_middle_of_a_row_group_loses_no_row() {
+    let codec = Compression::GZIP(Default::default());
+    let texts = Encoding::DELTA_LENGTH_BYTE_ARRAY;
+    for dictionary in [0, 20_000, 100_000, 300_000] {
+        let layout = Layout { v2: false, codec, dictionary, page_rows: 2_000, group_rows: 1 << 20, texts };
+        let file = write(&many(), layout);
+        let bytes = Arc::new(ObjectBytes::Whole(file.into()));
+        let honest = footer("object", &bytes).unwrap();
+        // The footer does not tell of the pages that are neither plain nor by dictionary.
+        let silent = honest.row_groups().iter().cloned().map(|group| {
+            let mut builder = group.into_builder();
+            let columns = builder.take_columns().into_iter();
+            let encodings = || vec![Encoding::PLAIN, Encoding::RLE, Encoding::RLE_DICTIONARY];
+            let columns = columns.map(|c| c.into_builder().set_encodings(encodings()).build().unwrap());
+            builder.set_column_metadata(columns.collect()).build().unwrap()
+        });
+        let silent = Arc::new(ParquetMetaData::new(honest.file_metadata().clone(), silent.collect()));
+        let read = |way| scanned_under(&silent, way, &bytes, |_| false).unwrap();
+        let direct = read(Way::Direct);
+        assert_eq!(direct.len(), 30_000);
+        assert!(direct == read(Way::Arrow), "dictionary of {dictionary}");
+    }
+}
+
+#[test]
+fn a_damaged_description_is_an_error_only_when_it_is_asked_for() {
+    let (codec, texts) = (Compression::GZIP(Default::default()), Encoding::PLAIN);
+    let layout = Layout { v2: false, codec, dictionary: 1 << 20, page_rows: 5_000, group_rows: 1 << 20, texts };
+    let mut file = write(&many(), layout);
+    let sound = scanned(file.clone()).unwrap();
+    let honest = footer("object", &Arc::new(ObjectBytes::Whole(file.clone().into()))).unwrap();
+    let column = honest.row_group(0).columns().iter().find(|c| c.column_path().string() == "instance_id").unwrap();
+    let (start, length) = column.byte_range();
+    // The last page's checksum.
+    file[(start + length - 6) as usize] ^= 1;
+    let error = scanned(file.clone()).unwrap_err().to_string();
+    assert!(error.contains("row group 0") && error.contains("gzip"), "{error}");
+    // The last page begins at row 25,000, which is in the last batch of 8,192.
+    let described = scanned_by(Way::Direct, file, |row| row < 100).unwrap();
+    assert_eq!(described.len(), sound.len());
+    assert!(described.iter().zip(&sound).enumerate().all(|(row, (found, sound))| match row % 8_192 < 100 {
+        true => found == sound,
+        false => *found == sound[..18],
+    }));
 }

@@ -9,6 +9,7 @@ use arrow::array::{ArrayRef, Int32Array, Int64Array, RecordBatch, StringArray};
 use arrow::datatypes::DataType;
 use parquet::arrow::ArrowWriter;
 use parquet::basic::{Compression, Encoding, GzipLevel, ZstdLevel};
+use parquet::file::metadata::ParquetMetaData;
 use parquet::file::properties::{EnabledStatistics, WriterProperties, WriterVersion};
 use proptest::prelude::*;
 use std::sync::Arc;
@@ -146,9 +147,19 @@ pub fn scanned(bytes: Vec<u8>) -> Result<Vec<Vec<String>>, ScanError> {
 pub fn scanned_by(way: Way, bytes: Vec<u8>, asked: impl Fn(usize) -> bool) -> Result<Vec<Vec<String>>, ScanError> {
     let bytes = Arc::new(ObjectBytes::Whole(bytes.into()));
     let metadata = footer("object", &bytes)?;
+    scanned_under(&metadata, way, &bytes, asked)
+}
+
+/// What a way makes of a file by a footer that need not be its own.
+pub fn scanned_under(
+    metadata: &Arc<ParquetMetaData>,
+    way: Way,
+    bytes: &Arc<ObjectBytes>,
+    asked: impl Fn(usize) -> bool,
+) -> Result<Vec<Vec<String>>, ScanError> {
     let books = Books::default();
     let mut rows = Vec::new();
-    scan_by(way, "object", &bytes, &metadata, ROLLUP_FIELDS, &books, |batch| {
+    scan_by(way, "object", bytes, metadata, ROLLUP_FIELDS, &books, |batch| {
         let asked_rows = (0..batch.rows).filter(|row| asked(*row));
         let text = |row: usize| DESCRIBING_FIELDS.iter().map(move |field| batch.text(*field, row));
         let mut described: Vec<Vec<u32>> = vec![Vec::new(); batch.rows];
