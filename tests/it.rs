@@ -23,5 +23,7 @@ mod rooms;
 mod s3_detect;
 mod s3_server;
 mod s3_source;
+#[path = "it/s3_speed.rs"]
+mod s3_speed;
 #[path = "it/schemas.rs"]
 mod schemas;

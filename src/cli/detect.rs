@@ -23,6 +23,8 @@ use std::io::{IsTerminal, Write};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Instant;
+use tracing::span::EnteredSpan;
+use tracing::{Span, info_span};
 
 /// Find beacons and bulk egress in flow logs, with evidence
 #[derive(Debug, Args)]
@@ -104,18 +106,25 @@ struct Plan {
 struct Clock {
     begun: Instant,
     stage: Instant,
+    /// The stage under way, for a trace.
+    span: Option<EnteredSpan>,
     stages: Vec<StageTime>,
 }
 
 impl Clock {
-    fn start() -> Self {
-        Self { begun: Instant::now(), stage: Instant::now(), stages: Vec::new() }
+    /// Starts with the first stage; `span` shows it in a trace.
+    fn start(span: Span) -> Self {
+        Self { begun: Instant::now(), stage: Instant::now(), span: Some(span.entered()), stages: Vec::new() }
     }
 
-    fn end_of(&mut self, stage: &str) {
+    /// Ends a stage, and goes on to the next under `span`.
+    fn end_of(&mut self, stage: &str, span: Span) {
         let seconds = self.stage.elapsed().as_secs_f64();
         self.stages.push(StageTime { stage: stage.to_owned(), seconds });
         self.stage = Instant::now();
+        // The old one must be left before the new one is entered.
+        self.span = None;
+        self.span = Some(span.entered());
     }
 }
 
@@ -130,7 +139,7 @@ pub(super) fn run(global: &Global, args: &DetectArgs) -> Result<Exit, Failure> {
     }
     let plan = plan(args)?;
     let runtime = global.start_threads()?;
-    let mut clock = Clock::start();
+    let mut clock = Clock::start(info_span!("list"));
     let options = global.source_options();
     let out = match &args.out {
         Some(url) => Some(runtime.block_on(Store::open(url, &options)).map_err(Failure::failed)?),
@@ -150,7 +159,7 @@ pub(super) fn run(global: &Global, args: &DetectArgs) -> Result<Exit, Failure> {
     let listed = listing.objects.len() as u64;
     let pruned = listing.pruned_objects;
     let units = units(listing.objects);
-    clock.end_of("list");
+    clock.end_of("list", info_span!("scan and rollup"));
 
     let bar = Bar::new(global, listed, units.iter().map(Unit::bytes).sum());
     let unbounded = RollupOptions::default();
@@ -165,13 +174,13 @@ pub(super) fn run(global: &Global, args: &DetectArgs) -> Result<Exit, Failure> {
         gather(runtime.handle(), &source.reader(), &units, kept.as_ref(), &gather_options, &is_internal, &bar);
     bar.clear();
     let gathered = gathered.map_err(Failure::failed)?;
-    clock.end_of("scan and rollup");
+    clock.end_of("scan and rollup", info_span!("baselines"));
 
     let (window, kind) = detect::choose_window(&plan.window, hours_of(&gathered));
     let facts = host_facts(&gathered.coverage);
     let derived = derive(&gathered.pair_hours, &window, &is_internal, &|name| facts.get(name).cloned())
         .map_err(Failure::failed)?;
-    clock.end_of("baselines");
+    clock.end_of("baselines", info_span!("detections"));
 
     let context = detect::Context {
         window,
@@ -184,7 +193,7 @@ pub(super) fn run(global: &Global, args: &DetectArgs) -> Result<Exit, Failure> {
         threads: global.threads(),
     };
     let outcome = runtime.block_on(detect::detect(&plan.detections, &derived, &context)).map_err(Failure::failed)?;
-    clock.end_of("detections");
+    clock.end_of("detections", info_span!("report"));
 
     let shown: Vec<Finding> =
         outcome.findings.iter().filter(|finding| finding.severity >= args.min_severity).cloned().collect();
@@ -192,7 +201,7 @@ pub(super) fn run(global: &Global, args: &DetectArgs) -> Result<Exit, Failure> {
         write_files(&runtime, store, &shown)?;
     }
     write_findings(&shown, format, args, stdout_terminal)?;
-    clock.end_of("report");
+    clock.end_of("report", Span::none());
 
     let mut summary = summarise(args, global, &gathered, &derived, &outcome, &clock);
     summary.objects.listed = listed;

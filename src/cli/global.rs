@@ -5,7 +5,11 @@ use crate::source::SourceOptions;
 use clap::{ArgAction, Args, ValueEnum};
 use std::path::PathBuf;
 use tokio::runtime::Runtime;
-use tracing_subscriber::EnvFilter;
+use tracing_chrome::{ChromeLayerBuilder, FlushGuard};
+use tracing_subscriber::filter::Targets;
+use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::util::SubscriberInitExt;
+use tracing_subscriber::{EnvFilter, Layer};
 
 /// When to show progress.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, ValueEnum)]
@@ -48,6 +52,9 @@ pub(super) struct Global {
     /// Print no summary and no progress
     #[arg(short, long, global = true)]
     quiet: bool,
+    /// Write where the time went, in Chrome's trace format: flame graph viewers such as Perfetto and speedscope open it
+    #[arg(long, global = true, value_name = "FILE")]
+    trace: Option<PathBuf>,
     /// Say more; twice for everything
     #[arg(short, long, global = true, action = ArgAction::Count)]
     verbose: u8,
@@ -72,7 +79,8 @@ impl Global {
         }
     }
 
-    pub(super) fn start_logging(&self) {
+    /// Starts logging to stderr and, with `--trace`, to a trace, which is whole when the returned guard is dropped.
+    pub(super) fn start_logging(&self) -> Result<Option<FlushGuard>, Failure> {
         let level = match (self.quiet, self.verbose) {
             (true, _) => "error",
             (_, 0) => "flowsift=error",
@@ -80,8 +88,20 @@ impl Global {
             (_, _) => "flowsift=debug,info",
         };
         let filter = EnvFilter::try_from_env("FLOWSIFT_LOG").unwrap_or_else(|_| EnvFilter::new(level));
+        let log = tracing_subscriber::fmt::layer().with_writer(std::io::stderr).with_filter(filter);
+        let (trace, guard) = match &self.trace {
+            None => (None, None),
+            Some(path) => {
+                let failed = |error| Failure::usage(format!("--trace {}: {error}", path.display()));
+                let file = std::fs::File::create(path).map_err(failed)?;
+                let (layer, guard) = ChromeLayerBuilder::new().writer(file).include_args(true).build();
+                let own = Targets::new().with_target("flowsift", tracing::Level::DEBUG);
+                (Some(layer.with_filter(own)), Some(guard))
+            }
+        };
         // A second start, as in tests, leaves the first in place.
-        let _ = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).try_init();
+        let _ = tracing_subscriber::registry().with(log).with(trace).try_init();
+        Ok(guard)
     }
 
     /// Sizes the pool of CPU work and starts the runtime of I/O; Ctrl-C ends the process with code 130.

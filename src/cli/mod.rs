@@ -64,7 +64,11 @@ pub fn main(args: impl IntoIterator<Item = OsString>) -> Exit {
             return if usage { Exit::Usage } else { Exit::Done };
         }
     };
-    cli.global.start_logging();
+    // Held to the end: dropping it completes the trace.
+    let _trace = match cli.global.start_logging() {
+        Ok(trace) => trace,
+        Err(failure) => return failure.report(),
+    };
     crate::scan::quiet_panics();
     let result = match cli.command {
         Command::Detect(args) => detect::run(&cli.global, &args),

@@ -14,6 +14,7 @@ use datafusion::prelude::SessionContext;
 use futures::future::join_all;
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
+use tracing::Instrument;
 
 /// What detections are run with.
 #[derive(Debug)]
@@ -70,7 +71,10 @@ pub async fn detect(
     // On tasks of their own, so that one detection is planned while another runs.
     let running: Vec<_> = detections
         .iter()
-        .map(|detection| tokio::spawn(run_detection(detection.clone(), session.clone(), given)))
+        .map(|detection| {
+            let span = tracing::info_span!("detection", name = detection.name.as_str());
+            tokio::spawn(run_detection(detection.clone(), session.clone(), given).instrument(span))
+        })
         .collect();
     let coverage = coverage_shares(context.coverage, context.window.from_s, context.window.to_s);
     let mut outcome = Outcome::default();

@@ -208,6 +208,7 @@ impl Run<'_> {
 
     fn scan(&self, object: &Object, fetched: Fetched, rollup: &UnitRollup) -> Result<u64, ScanError> {
         let name = object.url.as_ref();
+        let _span = tracing::info_span!("scan", object = name).entered();
         let (bytes, metadata) = fetched.content?;
         let metadata = match metadata {
             Some(metadata) => metadata,
@@ -225,6 +226,7 @@ impl Run<'_> {
             return Err(StateError::Worker);
         };
         let unit = &self.units[work.unit];
+        let _span = tracing::info_span!("rollup", unit = unit.id.as_str()).entered();
         let tables = rollup.finish(unit.account_id.as_deref(), unit.region.as_deref(), self.is_internal)?;
         if let Some(kept) = self.kept
             && work.any_skipped.load(Ordering::Relaxed) == 0
