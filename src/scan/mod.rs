@@ -16,7 +16,10 @@ pub mod columns;
 mod cursor;
 mod describing;
 mod direct;
+#[cfg(not(fuzzing))]
 pub mod fetch;
+#[cfg(fuzzing)]
+pub mod fuzzing;
 mod inflate;
 mod numbers;
 pub mod object;
@@ -36,6 +39,7 @@ pub use binding::{Binding, ROLLUP_FIELDS};
 pub use books::{Books, FIRST_BOOKED, NONE, address_of, own_code};
 pub use chunks::ObjectBytes;
 pub use columns::MISSING;
+pub use inflate::Inflater;
 pub use object::quiet_panics;
 
 /// Says why an object could not be scanned; every variant concerns that one object only.

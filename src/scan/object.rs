@@ -94,11 +94,13 @@ pub fn scan_by(
             let group = OneRowGroup { data: bytes.clone(), metadata: metadata.clone(), index };
             let reader = ParquetRecordBatchReader::try_new_with_row_groups(binding.levels(), &group, BATCH_ROWS, None)
                 .map_err(|error| ScanError::Parquet { object: object.to_owned(), place: place(), error })?;
+            let mut decoded = 0;
             for batch in reader {
                 let batch =
                     batch.map_err(|error| ScanError::Decode { object: object.to_owned(), place: place(), error })?;
                 // Batches of both ways have the same rows, so those that were passed on are left out here.
                 let size = batch.num_rows() as u64;
+                decoded += size;
                 if passed > 0 {
                     passed = passed.saturating_sub(size);
                     continue;
@@ -106,6 +108,12 @@ pub fn scan_by(
                 let batch = maker.make(&batch)?;
                 rows += size;
                 heard(|| sink(&batch));
+            }
+            // The decoder takes pages without values for the end of their column and says nothing.
+            if i64::try_from(decoded) != Ok(metadata.row_group(index).num_rows()) {
+                let rows = metadata.row_group(index).num_rows();
+                let error = ParquetError::General(format!("{decoded} rows decoded, the footer claims {rows}"));
+                return Err(ScanError::Parquet { object: object.to_owned(), place: place(), error });
             }
         }
         direct.give_back();

@@ -2,6 +2,7 @@
 
 use super::chunks::ObjectBytes;
 use super::inflate::Inflater;
+use super::page_header::PageHeader;
 use bytes::Bytes;
 use parquet::arrow::arrow_reader::RowGroups;
 use parquet::basic::{Compression, Encoding};
@@ -110,14 +111,15 @@ impl Length for PageSource {
 impl ChunkReader for PageSource {
     type T = <ObjectBytes as ChunkReader>::T;
 
-    /// The page reader calls this for headers only; their bodies come by [`Self::get_bytes`].
+    /// The page reader calls this for headers only; their bodies come by [`Self::get_bytes`]. It is shown none that
+    /// cannot be read whole here: it would skip as many elements of a list as a header claims, also behind the end.
     fn get_read(&self, start: u64) -> Result<Self::T> {
         let read = self.data.get_read(start)?;
-        match claimed_size(read.get_ref()) {
-            Some(size) if size <= self.limit => Ok(read),
-            Some(size) => Err(ParquetError::General(format!(
-                "page at {start} claims {size} bytes, the footer allows {}",
-                self.limit
+        match PageHeader::read(read.get_ref()) {
+            Some(header) if header.uncompressed <= self.limit => Ok(read),
+            Some(header) => Err(ParquetError::General(format!(
+                "page at {start} claims {} bytes, the footer allows {}",
+                header.uncompressed, self.limit
             ))),
             None => Err(ParquetError::General(format!("no page header at {start}"))),
         }
@@ -126,20 +128,6 @@ impl ChunkReader for PageSource {
     fn get_bytes(&self, start: u64, length: usize) -> Result<Bytes> {
         self.data.get_bytes(start, length)
     }
-}
-
-/// The uncompressed size that a page header claims: its second field, after the page's type.
-fn claimed_size(header: &[u8]) -> Option<usize> {
-    const NEXT_I32: u8 = 0x15;
-    let mut at = 0;
-    let mut field = || {
-        let tag = *header.get(at)?;
-        at += 1;
-        (tag == NEXT_I32).then(|| varint(header, &mut at)).flatten()
-    };
-    field()?;
-    let zigzag = field()?;
-    usize::try_from((zigzag >> 1) as i64 ^ -((zigzag & 1) as i64)).ok()
 }
 
 /// Reads an unsigned LEB128 number of at most 64 bits and moves `at` behind it.

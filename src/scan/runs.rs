@@ -76,13 +76,20 @@ impl Runs {
                 if self.left == 0 && count > 0 {
                     return Err(ended());
                 }
+            } else if header == 0 {
+                // Some writers pad their pages with zeros, so this is the end and no run of nothing.
+                return Err(ended());
             } else {
                 let size = self.width.div_ceil(8) as usize;
                 let mut value = [0; 4];
                 value[..size].copy_from_slice(rest.get(..size).ok_or_else(ended)?);
+                let value = u32::from_le_bytes(value);
+                if u64::from(value) >> self.width > 0 {
+                    return Err(ParquetError::General(format!("run of the number {value} in {} bits", self.width)));
+                }
                 self.at += size;
                 self.left = count;
-                self.run = Run::Repeated(u32::from_le_bytes(value));
+                self.run = Run::Repeated(value);
             }
         }
         Ok(())
@@ -145,9 +152,10 @@ impl Runs {
         })
     }
 
-    /// Tells whether the next `count` numbers are one run of `wanted`.
-    pub(super) fn is_all(&mut self, bytes: &[u8], count: usize, wanted: u32) -> bool {
-        let run = self.advance(bytes).map(|()| (self.run, self.left));
+    /// Tells whether the next `count` numbers are one run of `wanted`. Damage is left for those who read them.
+    pub(super) fn is_all(&self, bytes: &[u8], count: usize, wanted: u32) -> bool {
+        let mut ahead = *self;
+        let run = ahead.advance(bytes).map(|()| (ahead.run, ahead.left));
         matches!(run, Ok((Run::Repeated(number), left)) if number == wanted && left >= count)
     }
 
@@ -276,6 +284,36 @@ mod tests {
         }
         bytes.push(number as u8);
         bytes
+    }
+
+    #[test]
+    fn a_number_wider_than_its_stream_is_an_error() {
+        // Seven times the level 107, where one bit tells whether there is a value.
+        let damaged = [14, 107];
+        assert!(Runs::of_levels(1).read(&damaged, 7, &mut []).is_err());
+        assert!(Runs::of_levels(1).count(&damaged, 7, 1).is_err());
+        assert!(Runs::of_levels(1).skip_to(&damaged, 3).is_err());
+        let error = Runs::new(1).unwrap().gather(&damaged, &[0; 256], 256, &mut [0; 7]).unwrap_err().to_string();
+        assert!(error.contains("number 107 in 1 bits"), "{error}");
+        assert_eq!(Runs::of_levels(1).read(&[14, 1], 7, &mut []).unwrap(), Next::Same(1, 7));
+    }
+
+    #[test]
+    fn a_run_of_no_numbers_is_the_end() {
+        // Behind the zero, what would be 49 times the index 2, or once the index 1 for those who take it for padding.
+        let damaged = [0, 2, 1, 98, 2];
+        assert!(Runs::new(4).unwrap().gather(&damaged, &[0; 16], 16, &mut [0; 2]).is_err());
+        assert!(Runs::of_levels(1).read(&[0, 1], 1, &mut [0; 8]).is_err());
+    }
+
+    #[test]
+    fn a_look_ahead_at_damage_changes_nothing() {
+        // Seven times the level 107, and behind it what would be seven times 1.
+        let damaged = [14, 107, 14, 1];
+        let mut levels = Runs::of_levels(1);
+        assert!(!levels.is_all(&damaged, 7, 1));
+        assert!(levels.count(&damaged, 7, 1).is_err());
+        assert!(Runs::of_levels(1).is_all(&[14, 1], 7, 1));
     }
 
     proptest! {

@@ -1,7 +1,7 @@
 //! Damage and malice: an error or a result, never a panic, never memory by claim.
 
-use super::files::{Layout, batch, cells, layouts, scanned, write};
-use crate::scan::object::{footer, quiet_panics, scan};
+use super::files::{Layout, batch, cells, layouts, scanned, scanned_by, write};
+use crate::scan::object::{Way, footer, quiet_panics, scan, scan_by};
 use crate::scan::{Books, ObjectBytes, ROLLUP_FIELDS};
 use parquet::basic::{Compression, Encoding};
 use parquet::file::metadata::{ParquetMetaData, RowGroupMetaData};
@@ -125,6 +125,24 @@ fn a_page_that_claims_two_gigabytes_is_refused_before_memory_is() {
 }
 
 #[test]
+fn a_header_that_claims_a_long_list_takes_no_time() {
+    for codec in [Compression::SNAPPY, Compression::UNCOMPRESSED] {
+        let mut file = plain_file(Encoding::PLAIN, codec);
+        // Behind the page's type and two sizes, an unknown field: a list of 2^31 - 1 numbers that are not there.
+        let mut at = 4;
+        for _ in 0..3 {
+            assert_eq!(file[at], 0x15);
+            at += file[at..].iter().skip(1).position(|byte| byte & 0x80 == 0).unwrap() + 2;
+        }
+        file.splice(at..at, [0x69, 0xf7, 0xff, 0xff, 0xff, 0xff, 0x07]);
+        for way in [Way::Direct, Way::Arrow] {
+            let error = scanned_by(way, file.clone(), |_| true).unwrap_err().to_string();
+            assert!(error.contains("no page header at 4"), "{error}");
+        }
+    }
+}
+
+#[test]
 fn lengths_that_claim_too_much_are_errors() {
     for texts in [Encoding::DELTA_LENGTH_BYTE_ARRAY, Encoding::DELTA_BYTE_ARRAY] {
         let file = plain_file(texts, Compression::UNCOMPRESSED);
@@ -145,4 +163,31 @@ fn lengths_that_claim_too_much_are_errors() {
             assert!(scanned(lied).is_err(), "{texts} at {at}");
         }
     }
+}
+
+#[test]
+fn pages_without_values_are_never_the_silent_end_of_their_columns() {
+    let mut file = plain_file(Encoding::PLAIN, Compression::UNCOMPRESSED);
+    let honest = footer("object", &Arc::new(ObjectBytes::Whole(file.clone().into()))).unwrap();
+    // Every chunk once more behind the file, after two pages of no values.
+    let columns = honest.row_group(0).columns().iter().map(|chunk| {
+        let (begin, length) = chunk.byte_range();
+        let pages = file[begin as usize..][..length as usize].to_vec();
+        let frame = 4 * u8::from(chunk.column_descr().max_def_level() > 0);
+        let size = frame * 2;
+        let header = [0x15, 0, 0x15, size, 0x15, size, 0x2c, 0x15, 0, 0x15, 0, 0x15, 6, 0x15, 6, 0, 0];
+        let empty = [&header[..], &vec![0; frame.into()]].concat();
+        let begin = file.len() as i64;
+        file.extend([&empty[..], &empty, &pages].concat());
+        let moved = chunk.clone().into_builder().set_data_page_offset(begin);
+        moved.set_total_compressed_size(file.len() as i64 - begin).build().unwrap()
+    });
+    let columns = columns.collect();
+    let group = honest.row_group(0).clone().into_builder().set_column_metadata(columns).build().unwrap();
+    let metadata = Arc::new(ParquetMetaData::new(honest.file_metadata().clone(), vec![group]));
+    let bytes = Arc::new(ObjectBytes::Whole(file.into()));
+    let rows = |way| scan_by(way, "object", &bytes, &metadata, ROLLUP_FIELDS, &Books::default(), |_| {});
+    assert_eq!(rows(Way::Direct).unwrap(), 100);
+    let error = rows(Way::Arrow).unwrap_err().to_string();
+    assert!(error.contains("row group 0: ") && error.contains("0 rows decoded, the footer claims 100"), "{error}");
 }

@@ -1,0 +1,97 @@
+//! One unit of about 200,000 records: packing them as they come, and folding them when all are in.
+
+use crate::sample::batches;
+use criterion::{BatchSize, Criterion, Throughput};
+use flowsift::flow::Address;
+use flowsift::rollup::{PairHours, RollupOptions, UnitRollup};
+use flowsift::scan::{Books, Decision, FlowBatch, MISSING_BYTES, MISSING_PROTOCOL, MISSING_S, NONE, address_of};
+use std::collections::BTreeMap;
+
+/// Records, bytes out and bytes in by host.
+type Hosts = BTreeMap<Address, (u64, u64, u64)>;
+
+/// An empty unit in whose books the batches' codes mean the same.
+fn empty(books: &Books) -> UnitRollup {
+    let unit = UnitRollup::new(RollupOptions::default());
+    unit.books().texts.enter_all(books.texts.entries().iter().map(|text| Some(text.as_str())));
+    unit.books().addresses.enter_all(books.addresses.entries().into_iter().map(Some));
+    unit
+}
+
+fn add(unit: &UnitRollup, batches: &[FlowBatch]) {
+    let mut object = unit.object(batches.iter().map(|batch| batch.rows as u64).sum());
+    batches.iter().for_each(|batch| object.add(batch));
+    object.commit();
+}
+
+fn finish(unit: UnitRollup) -> PairHours {
+    unit.finish(None, None, &is_internal).expect("tables").pair_hours
+}
+
+fn is_internal(address: Address) -> bool {
+    address.v4_bits().is_some_and(|bits| bits >> 24 == 10)
+}
+
+/// Adds up the records of each host, as ENIs with a known direction tell.
+fn slow(batches: &[FlowBatch], books: &Books) -> Hosts {
+    let entries = books.addresses.entries();
+    let mut hosts = Hosts::new();
+    for batch in batches {
+        for row in 0..batch.rows {
+            let far = |packet: u32, outer: u32| if packet == NONE { outer } else { packet };
+            let source = far(batch.pkt_srcaddr[row], batch.srcaddr[row]);
+            let destination = far(batch.pkt_dstaddr[row], batch.dstaddr[row]);
+            let is_usable = source != NONE
+                && destination != NONE
+                && batch.bytes[row] != MISSING_BYTES
+                && batch.protocol[row] != MISSING_PROTOCOL
+                && batch.start_s[row] != MISSING_S;
+            if batch.log_status[row] != Decision::Ok || !is_usable {
+                continue;
+            }
+            let egress = batch.flow_direction[row] == Decision::Egress;
+            let sums = hosts.entry(address_of(if egress { source } else { destination }, &entries)).or_default();
+            sums.0 += 1;
+            if batch.action[row] != Decision::Reject {
+                *(if egress { &mut sums.1 } else { &mut sums.2 }) += batch.bytes[row];
+            }
+        }
+    }
+    hosts
+}
+
+fn hosts(pair_hours: &PairHours) -> Hosts {
+    let mut hosts = Hosts::new();
+    for hour in pair_hours.hours() {
+        let sums = hosts.entry(hour.host()).or_default();
+        *sums = (sums.0 + hour.records(), sums.1 + hour.bytes_out(), sums.2 + hour.bytes_in());
+    }
+    hosts
+}
+
+pub fn bench(criterion: &mut Criterion) {
+    let (batches, books) = batches();
+    let records: usize = batches.iter().map(|batch| batch.rows).sum();
+    let filled = || {
+        let unit = empty(&books);
+        add(&unit, &batches);
+        unit
+    };
+    assert!(hosts(&finish(filled())) == slow(&batches, &books), "records and bytes of every host");
+
+    let mut group = criterion.benchmark_group("rollup");
+    group.throughput(Throughput::Elements(records as u64));
+    group.sample_size(20);
+    group.bench_function("add", |bencher| {
+        bencher.iter_batched(
+            || empty(&books),
+            |unit| {
+                add(&unit, &batches);
+                unit
+            },
+            BatchSize::PerIteration,
+        );
+    });
+    group.bench_function("finish", |bencher| bencher.iter_batched(filled, finish, BatchSize::PerIteration));
+    group.finish();
+}
