@@ -12,7 +12,8 @@
 WITH judged AS (
     SELECT
         *,
-        beacon_statistics(starts, sizes, $window_from_s, $window_to_s, window_s) AS b,
+        -- No p-value above the rate is ever within it, so only the others are described.
+        beacon_statistics(starts, sizes, $window_from_s, $window_to_s, window_s, $fdr) AS b,
         prevalence_hosts <= greatest(2, least($rare_hosts, $rare_share * $hosts)) AS rare,
         prevalence_share >= $common_share AND prevalence_hosts > 2 AS common
     FROM pairs

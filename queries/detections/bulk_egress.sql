@@ -26,10 +26,14 @@ beyond AS (
     WHERE (baseline_hours < $min_baseline_hours OR z >= $min_z)
         AND (NOT $has_history OR bytes_out > baseline_p99_bytes)
 ),
+-- Only hosts with such an hour are asked where it went: ranking every pair would cost more than all the rest.
 takers AS (
-    SELECT *, row_number() OVER (PARTITION BY account_id, host ORDER BY max_hour_bytes_out DESC, remote, port) AS nth
-    FROM pairs
-    WHERE external AND role = 'client'
+    SELECT
+        p.*,
+        row_number() OVER (PARTITION BY p.account_id, p.host ORDER BY p.max_hour_bytes_out DESC, p.remote, p.port, p.protocol) AS nth
+    FROM (SELECT DISTINCT account_id, host FROM beyond) h
+    JOIN pairs p ON p.account_id = h.account_id AND p.host = h.host
+    WHERE p.external AND p.role = 'client'
 )
 SELECT
     CASE

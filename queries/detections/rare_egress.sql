@@ -19,11 +19,8 @@ WITH rare AS (
     FROM pairs
     WHERE external AND role = 'client'
         AND (prevalence_hosts <= greatest(2, least($rare_hosts, $rare_share * $hosts)) OR first_contact)
-        AND bytes_out >= $upload_ratio * bytes_in
+        AND CAST(bytes_out AS DOUBLE) >= $upload_ratio * CAST(bytes_in AS DOUBLE)
         AND (aws_service IS NULL OR aws_service IN ('EC2', 'AMAZON'))
-),
-ranked AS (
-    SELECT *, row_number() OVER (PARTITION BY account_id, host ORDER BY bytes_out DESC, remote, port) AS nth FROM rare
 ),
 sums AS (
     SELECT
@@ -41,50 +38,59 @@ sums AS (
     GROUP BY account_id, region, host
 ),
 -- Most hosts send nothing to rare remotes, so those that do are each other's measure.
-centre AS (
-    SELECT median(ln(1 + CAST(bytes_out AS DOUBLE))) AS median_ln FROM sums
+centred AS (
+    SELECT *, median(ln(1 + CAST(bytes_out AS DOUBLE))) OVER () AS median_ln FROM sums
 ),
 spread AS (
-    SELECT max(c.median_ln) AS median_ln, median(abs(ln(1 + CAST(s.bytes_out AS DOUBLE)) - c.median_ln)) AS mad_ln
-    FROM sums s CROSS JOIN centre c
+    SELECT *, median(abs(ln(1 + CAST(bytes_out AS DOUBLE)) - median_ln)) OVER () AS mad_ln FROM centred
 ),
 scored AS (
-    SELECT s.*, robust_z(ln(1 + CAST(s.bytes_out AS DOUBLE)), c.median_ln, c.mad_ln) AS z, exp(c.median_ln) - 1 AS peer_median_bytes
-    FROM sums s CROSS JOIN spread c
-    WHERE s.bytes_out >= $floor_bytes
+    SELECT *, robust_z(ln(1 + CAST(bytes_out AS DOUBLE)), median_ln, mad_ln) AS z, exp(median_ln) - 1 AS peer_median_bytes
+    FROM spread
+    WHERE bytes_out >= $floor_bytes
 ),
-tops AS (
-    SELECT account_id, host, array_agg(ip(remote) ORDER BY nth) AS top_remotes FROM ranked WHERE nth <= 5 GROUP BY account_id, host
+-- Where it went, for those hosts alone: the first is named, five are listed.
+ranked AS (
+    SELECT
+        s.*,
+        r.remote, r.port, r.protocol, r.interface_id, r.prevalence_hosts,
+        row_number() OVER most AS nth,
+        make_array(
+            ip(r.remote), lead(ip(r.remote), 1) OVER most, lead(ip(r.remote), 2) OVER most,
+            lead(ip(r.remote), 3) OVER most, lead(ip(r.remote), 4) OVER most
+        ) AS top_remotes
+    FROM scored s
+    JOIN rare r ON r.account_id = s.account_id AND r.host = s.host
+    WINDOW most AS (PARTITION BY s.account_id, s.region, s.host ORDER BY r.bytes_out DESC, r.remote, r.port, r.protocol)
 )
 SELECT
     CASE
-        WHEN $hosts < $few_hosts THEN CASE WHEN s.bytes_out >= $high_bytes OR s.drip THEN 'medium' ELSE 'low' END
-        WHEN s.bytes_out >= $high_bytes OR s.drip THEN CASE WHEN s.any_first IS FALSE THEN 'medium' ELSE 'high' END
-        WHEN s.any_first THEN 'medium'
+        WHEN $hosts < $few_hosts THEN CASE WHEN bytes_out >= $high_bytes OR drip THEN 'medium' ELSE 'low' END
+        WHEN bytes_out >= $high_bytes OR drip THEN CASE WHEN any_first IS FALSE THEN 'medium' ELSE 'high' END
+        WHEN any_first THEN 'medium'
         ELSE 'low'
     END AS severity,
-    least(1.0, 0.4 + ln(CAST(s.bytes_out AS DOUBLE) / $floor_bytes) / 10 + least(greatest(s.z, 0), 20) / 50) AS score,
-    s.account_id, s.region, s.host,
-    CASE WHEN 10 * s.top_bytes_out >= 9 * s.bytes_out THEN r.remote END AS remote,
-    CASE WHEN 10 * s.top_bytes_out >= 9 * s.bytes_out THEN r.port END AS port,
-    CASE WHEN 10 * s.top_bytes_out >= 9 * s.bytes_out THEN r.protocol END AS protocol,
+    least(1.0, 0.4 + ln(CAST(bytes_out AS DOUBLE) / $floor_bytes) / 10 + least(greatest(z, 0), 20) / 50) AS score,
+    account_id, region, host,
+    CASE WHEN 10 * top_bytes_out >= 9 * bytes_out THEN remote END AS remote,
+    CASE WHEN 10 * top_bytes_out >= 9 * bytes_out THEN port END AS port,
+    CASE WHEN 10 * top_bytes_out >= 9 * bytes_out THEN protocol END AS protocol,
     'client' AS role,
-    r.interface_id,
-    s.first_seen, s.last_seen,
-    s.bytes_out, s.bytes_in, s.remotes AS destinations, s.active_hours, s.drip,
-    s.z AS robust_z,
-    CAST(s.peer_median_bytes AS BIGINT) AS peer_median_bytes,
-    t.top_remotes,
-    r.prevalence_hosts,
-    s.any_first AS first_contact,
-    network_owner(r.remote) AS network_owner,
+    interface_id,
+    first_seen, last_seen,
+    bytes_out, bytes_in, remotes AS destinations, active_hours, drip,
+    z AS robust_z,
+    CAST(peer_median_bytes AS BIGINT) AS peer_median_bytes,
+    top_remotes,
+    prevalence_hosts,
+    any_first AS first_contact,
+    network_owner(remote) AS network_owner,
     concat(
-        ip(s.host), ' sent ', human_bytes(s.bytes_out), ' to ', CAST(s.remotes AS VARCHAR),
-        CASE WHEN s.remotes = 1 THEN ' rare remote' ELSE ' rare remotes' END,
-        ' and got ', human_bytes(s.bytes_in), ' back; most went to ', ip(r.remote), ' port ', CAST(r.port AS VARCHAR),
-        CASE WHEN $hosts >= $few_hosts THEN concat('; hosts that use such remotes sent ', human_bytes(s.peer_median_bytes), ' in the median') ELSE '' END,
-        CASE WHEN s.drip THEN concat('; it flows evenly over ', CAST(s.active_hours AS VARCHAR), ' hours') ELSE '' END, '.'
+        ip(host), ' sent ', human_bytes(bytes_out), ' to ', CAST(remotes AS VARCHAR),
+        CASE WHEN remotes = 1 THEN ' rare remote' ELSE ' rare remotes' END,
+        ' and got ', human_bytes(bytes_in), ' back; most went to ', ip(remote), ' port ', CAST(port AS VARCHAR),
+        CASE WHEN $hosts >= $few_hosts THEN concat('; hosts that use such remotes sent ', human_bytes(peer_median_bytes), ' in the median') ELSE '' END,
+        CASE WHEN drip THEN concat('; it flows evenly over ', CAST(active_hours AS VARCHAR), ' hours') ELSE '' END, '.'
     ) AS explanation
-FROM scored s
-JOIN ranked r ON r.account_id = s.account_id AND r.host = s.host AND r.nth = 1
-JOIN tops t ON t.account_id = s.account_id AND t.host = s.host
+FROM ranked
+WHERE nth = 1

@@ -3,6 +3,11 @@
 //! A header is made of comment lines at the top: `-- title: …`, `-- techniques: T1071 T1573`, `-- about: …` (may
 //! repeat), `-- discovery: p_value` when the run's false-discovery rate governs the rows, and one
 //! `-- parameter NAME = DEFAULT: unit and effect` for each `$NAME` in the SQL.
+//!
+//! Every run gives these besides: `$window_from_s` and `$window_to_s` (Unix time), `$has_history` (whether there is a
+//! baseline before the window), `$hosts` (hosts with egress) and `$fdr` (the run's false-discovery rate, 0 to 1). With
+//! `discovery`, the outermost SELECT is evaluated for the rows that are kept only, so its sentences cost nothing for the
+//! others, as long as it reads `p_value` off a column.
 
 use super::DetectError;
 use crate::sql::Literal;

@@ -8,8 +8,10 @@ use crate::intel::{AllowList, Indicators, Networks};
 use crate::kernels::discovery::benjamini_hochberg;
 use crate::rollup::coverage::coverage_shares;
 use crate::rollup::derive::{Derived, HostFacts, Window};
-use crate::sql::{Literal, bind, functions, open_session, run};
+use crate::sql::{Literal, SharedMemory, add_table, bind, functions, open_session_within, run, run_candidates};
 use arrow::array::{AsArray, RecordBatch};
+use datafusion::prelude::SessionContext;
+use futures::future::join_all;
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
@@ -32,6 +34,8 @@ pub struct Context<'a> {
     pub host_facts: &'a HashMap<String, HostFacts>,
     /// Partitions of the plans, at least 1.
     pub threads: usize,
+    /// What the plans may take.
+    pub memory: SharedMemory,
 }
 
 /// What the detections found.
@@ -55,35 +59,28 @@ pub async fn detect(
     context: &Context<'_>,
 ) -> Result<Outcome, DetectError> {
     let tables = vec![
-        ("pairs", derived.pairs.clone()),
         ("hosts", vec![derived.hosts.clone()]),
         ("host_hours", vec![derived.host_hours.clone()]),
         ("destinations", vec![derived.destinations.clone()]),
         ("coverage", context.coverage.to_vec()),
     ];
     let functions = functions::all(context.indicators.clone(), context.networks.clone());
-    let session = open_session(tables, functions, context.threads)?;
+    let session = open_session_within(tables, functions, context.threads, &context.memory)?;
+    add_table(&session, "pairs", &derived.pairs, context.threads)?;
     let egress_hosts = count_egress_hosts(&derived.hosts);
+    let given = Given { window: context.window, fdr: context.fdr, egress_hosts };
+    // On tasks of their own, so that one detection is planned while another runs.
+    let running: Vec<_> = detections
+        .iter()
+        .map(|detection| tokio::spawn(run_detection(detection.clone(), session.clone(), given)))
+        .collect();
     let coverage = coverage_shares(context.coverage, context.window.from_s, context.window.to_s);
     let mut outcome = Outcome::default();
-    for detection in detections {
-        let mut parameters: BTreeMap<String, Literal> =
-            detection.parameters.iter().map(|p| (p.name.clone(), p.default.clone())).collect();
-        parameters.insert("window_from_s".to_owned(), Literal::Integer(context.window.from_s));
-        parameters.insert("window_to_s".to_owned(), Literal::Integer(context.window.to_s));
-        parameters.insert("hosts".to_owned(), Literal::Integer(egress_hosts));
-        parameters.insert("has_history".to_owned(), Literal::Boolean(context.window.has_history()));
-        let sql = bind(&detection.name, &detection.sql, &parameters)?;
-        let started = std::time::Instant::now();
-        let mut found = Vec::new();
-        for batch in run(&session, &detection.name, &sql).await? {
-            found.extend(findings(detection, &batch, &context.window)?);
-        }
-        tracing::debug!(detection = detection.name, rows = found.len(), seconds = started.elapsed().as_secs_f64());
-        if detection.discovery {
-            found = discover(found, context.fdr, &mut outcome);
-        }
-        outcome.findings.append(&mut found);
+    for found in join_all(running).await {
+        let mut found = found.unwrap_or_else(|ended| std::panic::resume_unwind(ended.into_panic()))?;
+        outcome.findings.append(&mut found.findings);
+        outcome.candidates += found.candidates;
+        outcome.expected_false += found.expected_false;
     }
     for finding in &mut outcome.findings {
         complete(finding, context, &coverage);
@@ -92,19 +89,54 @@ pub async fn detect(
     Ok(outcome)
 }
 
-/// Keeps the candidates whose q-value lies within the false-discovery rate (Benjamini and Hochberg 1995).
-fn discover(mut found: Vec<Finding>, fdr: f64, outcome: &mut Outcome) -> Vec<Finding> {
-    // The order of rows depends on the plan; ids do not.
-    found.sort_by(|a, b| a.id.cmp(&b.id));
-    let p_values: Vec<f64> = found.iter().map(|finding| finding.p_value.unwrap_or(1.0)).collect();
-    let q_values = benjamini_hochberg(&p_values);
-    outcome.candidates += found.len() as u64;
-    let kept: Vec<Finding> =
-        found.into_iter().zip(q_values).filter(|(_, q)| *q <= fdr).map(|(finding, _)| finding).collect();
+/// What every detection is given beside its own parameters.
+#[derive(Clone, Copy)]
+struct Given {
+    window: Window,
+    fdr: f64,
+    egress_hosts: i64,
+}
+
+async fn run_detection(detection: Detection, session: SessionContext, given: Given) -> Result<Outcome, DetectError> {
+    let mut parameters: BTreeMap<String, Literal> =
+        detection.parameters.iter().map(|p| (p.name.clone(), p.default.clone())).collect();
+    parameters.insert("window_from_s".to_owned(), Literal::Integer(given.window.from_s));
+    parameters.insert("window_to_s".to_owned(), Literal::Integer(given.window.to_s));
+    parameters.insert("hosts".to_owned(), Literal::Integer(given.egress_hosts));
+    parameters.insert("has_history".to_owned(), Literal::Boolean(given.window.has_history()));
+    parameters.insert("fdr".to_owned(), Literal::Float(given.fdr));
+    let sql = bind(&detection.name, &detection.sql, &parameters)?;
+    let started = std::time::Instant::now();
+    let mut outcome = Outcome::default();
+    let batches = if detection.discovery {
+        let keep = |p_values: &[f64]| {
+            let (kept, expected_false) = discover(p_values, given.fdr);
+            (outcome.candidates, outcome.expected_false) = (p_values.len() as u64, expected_false);
+            kept
+        };
+        vec![run_candidates(&session, &detection.name, &sql, "p_value", keep).await?]
+    } else {
+        run(&session, &detection.name, &sql).await?
+    };
+    for batch in batches {
+        outcome.findings.append(&mut findings(&detection, &batch, &given.window)?);
+    }
+    tracing::debug!(
+        detection = detection.name,
+        candidates = outcome.candidates,
+        findings = outcome.findings.len(),
+        seconds = started.elapsed().as_secs_f64()
+    );
+    Ok(outcome)
+}
+
+/// Tells which candidates have a q-value within the false-discovery rate (Benjamini and Hochberg 1995), and how many of
+/// them are expected to be there by chance. A p-value that is no number counts as a test that found nothing.
+fn discover(p_values: &[f64], fdr: f64) -> (Vec<bool>, f64) {
+    let kept: Vec<bool> = benjamini_hochberg(p_values).into_iter().map(|q| q <= fdr).collect();
     // Of m candidates, at most m·p with a p-value as small as the largest kept one are expected by chance.
-    let largest = kept.iter().filter_map(|finding| finding.p_value).fold(0.0, f64::max);
-    outcome.expected_false += largest * p_values.len() as f64;
-    kept
+    let largest = p_values.iter().zip(&kept).filter(|(_, kept)| **kept).map(|(p, _)| *p).fold(0.0, f64::max);
+    (kept, largest * p_values.len() as f64)
 }
 
 fn complete(finding: &mut Finding, context: &Context<'_>, coverage: &BTreeMap<String, f64>) {
@@ -136,4 +168,28 @@ fn count_egress_hosts(hosts: &RecordBatch) -> i64 {
     let Some(destinations) = hosts.column_by_name("destinations") else { return 0 };
     let destinations = destinations.as_primitive::<arrow::datatypes::UInt64Type>();
     destinations.iter().flatten().filter(|count| *count > 0).count() as i64
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn discovery_keeps_what_the_rate_allows_and_counts_every_candidate() {
+        let p_values = [0.9, 0.001, f64::NAN, 0.0119, 0.012, 1.0];
+        // Ascending: 0.001·6/1, 0.0119·6/2, 0.012·6/3 = 0.024, which carries the second as well.
+        let (kept, expected_false) = discover(&p_values, 0.0241);
+        assert_eq!(kept, [false, true, false, true, true, false]);
+        assert!((expected_false - 6.0 * 0.012).abs() < 1e-12);
+        assert_eq!(discover(&p_values, 0.005), (vec![false; 6], 0.0));
+        assert_eq!(discover(&[], 0.1), (Vec::new(), 0.0));
+    }
+
+    #[test]
+    fn candidates_beyond_the_rate_need_no_exact_p_value() {
+        let fdr = 0.05;
+        let exact = [0.3, 0.0001, 0.051, 0.01, 0.04, 0.6, 0.05, 0.002];
+        let rough = exact.map(|p| if p > fdr { 1.0 } else { p });
+        assert_eq!(discover(&exact, fdr), discover(&rough, fdr));
+    }
 }

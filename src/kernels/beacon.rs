@@ -4,18 +4,17 @@
 //! coalescing, missed beats, counts), each is calibrated by its null table, and the best, paid for, is the p-value. The
 //! p-value says "this is not random traffic"; it does not say "this is an implant": scheduled services are as regular.
 
-use super::calibration::{Method, calibrated, class_of, combine, resolution};
-use super::intervals::{Beats, burst_scale, coalesce, distances, resolution_s, trim_gaps};
-use super::{clock, counts, phase, regularity, rhythm, rita, sizes};
+use super::calibration::{Method, calibrated, combine};
+use super::train::Train;
+use super::{clock, rhythm, rita, sizes};
 
-/// Fewest connections that are judged.
-pub const FEWEST_CONNECTIONS: usize = 6;
-
-/// Most starts looked at: the latest of them, an unbroken stretch.
-pub const MOST_STARTS: usize = 16_384;
+pub use super::train::{FEWEST_CONNECTIONS, MOST_STARTS, Tests, tests};
 
 /// Smallest p-value reported; beyond it the null tables mean nothing.
 pub const LEAST_P_VALUE: f64 = 1e-300;
+
+/// Bounds on p-values are widened by this, so that rounding never drops what is exactly on one.
+const BOUND_SLACK: f64 = 1.0 + 1e-9;
 
 /// −log10 p from which lost beats are looked for: a train that may as well be random has none to lose.
 const DESCRIBED_FROM: f64 = 2.0;
@@ -92,84 +91,28 @@ pub struct BeaconStatistics {
     pub rita_score: f64,
 }
 
-/// The evidence of every test on one train, before calibration.
-#[derive(Debug, Clone)]
-pub struct Tests {
-    /// Resolution of the starts in seconds.
-    pub unit_s: i64,
-    /// Each test that applies: method, class, number of intervals (windows for counts), evidence.
-    pub evidence: Vec<(Method, usize, usize, f64)>,
-    /// Check-ins the description rests on.
-    pub check_ins_s: Vec<i64>,
-    /// Distances between them without gaps.
-    pub distances_s: Vec<f64>,
-    /// Best folding period, when that test applies.
-    pub phase: Option<phase::Phase>,
-    /// Gamma shape of the check-in distances; 1 when there are too few.
-    pub shape: f64,
-    /// Mean distance of all starts in seconds, set when beats come too fast for the resolution to tell them apart.
-    pub mean_s: Option<f64>,
+/// Whether a train is worth a description.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Judgement {
+    /// Its p-value is above the bound asked for.
+    Random,
+    /// What its timing says.
+    Described(BeaconStatistics),
 }
 
-/// Runs every test on sorted connection starts; `None` when none applies.
-///
-/// `window_s` as in [`ObservedWindow`]. This is what the null tables are made of.
-pub fn tests(starts_s: &[i64], window_s: u32) -> Option<Tests> {
-    if starts_s.len() < FEWEST_CONNECTIONS {
-        return None;
-    }
-    let starts_s = &starts_s[starts_s.len().saturating_sub(MOST_STARTS)..];
-    let unit_s = resolution_s(starts_s, window_s);
-    let unit = unit_s as f64;
-    let single = coalesce(starts_s, unit_s);
-    let plain = distances(&single);
-    let mut evidence = Vec::with_capacity(4);
-    let beats = trim_gaps(&plain)?;
-    let fine = |beats: &Beats| resolution(beats.median_s, unit_s) > 0;
-    // Under two units a distance is rounding: only counts speak.
-    let mut shape = None;
-    let mut phase_found = None;
-    if fine(&beats)
-        && let Some(found) = regularity::regularity(&beats.capped_s, unit)
-    {
-        evidence.push((Method::Plain, class_of(&beats, unit_s), found.count, found.evidence));
-        shape = Some(found.shape);
-    }
-    let mut chosen = (single, beats);
-    if let Some(scale) = burst_scale(&plain, unit_s) {
-        let merged = coalesce(starts_s, scale);
-        if let Some(beats) = trim_gaps(&distances(&merged)).filter(fine)
-            && let Some(found) = regularity::regularity(&beats.capped_s, unit)
-        {
-            evidence.push((Method::Coalesced, class_of(&beats, unit_s), found.count, found.evidence));
-            if shape.is_none_or(|shape| found.shape > shape) {
-                shape = Some(found.shape);
-                chosen = (merged, beats);
-            }
+impl Judgement {
+    /// Gives the description; `None` of what is random.
+    pub fn described(&self) -> Option<&BeaconStatistics> {
+        match self {
+            Self::Random => None,
+            Self::Described(statistics) => Some(statistics),
         }
     }
-    let (check_ins_s, beats) = chosen;
-    let (fine, class) = (fine(&beats), class_of(&beats, unit_s));
-    if fine && let Some(found) = phase::phase(&beats.distances_s, unit) {
-        evidence.push((Method::Phase, class, found.count, found.evidence));
-        phase_found = Some(found);
+
+    /// Gives the p-value; 1 stands for all that are above the bound.
+    pub fn p_value(&self) -> f64 {
+        self.described().map_or(1.0, |statistics| statistics.p_value)
     }
-    // Below two units every start counts and bursts cannot be told from beats; above, check-ins do.
-    let check_ins_s = if fine { check_ins_s } else { starts_s.to_vec() };
-    let gap_s = beats.gap_s.max(2.0 * unit);
-    if let Some(found) = counts::counts(&check_ins_s, unit_s, gap_s) {
-        evidence.push((Method::Counts, class, found.windows, found.evidence));
-    }
-    if evidence.is_empty() {
-        return None;
-    }
-    let mean_s = (!fine).then(|| {
-        let beats = distances(&check_ins_s).into_iter().filter(|&distance| distance as f64 <= gap_s);
-        let (count, sum) = beats.fold((0u32, 0i64), |(count, sum), distance| (count + 1, sum + distance));
-        sum as f64 / f64::from(count.max(1))
-    });
-    let (distances_s, shape) = (beats.distances_s, shape.unwrap_or(1.0));
-    Some(Tests { unit_s, evidence, check_ins_s, distances_s, phase: phase_found, shape, mean_s })
 }
 
 /// Judges the sorted connection starts of one pair and the histogram of their bytes out.
@@ -178,12 +121,35 @@ pub fn tests(starts_s: &[i64], window_s: u32) -> Option<Tests> {
 /// connections, or when they are so few or so crowded that no test applies. Linear in the number of starts, of which the
 /// latest 16,384 are looked at.
 pub fn beacon(starts_s: &[i64], sizes: &[(u16, u32)], observed: &ObservedWindow) -> Option<BeaconStatistics> {
-    let tests = tests(starts_s, observed.window_s)?;
+    judge(starts_s, || sizes, observed, 1.0)?.described().copied()
+}
+
+/// Judges as [`beacon`] does, but describes only what has a p-value of at most `most_p_value`.
+///
+/// Most pairs are random traffic, and to see that of one is several times cheaper than to describe it. `sizes` is asked
+/// for at most once, when there is something to describe.
+pub fn judge<S: AsRef<[(u16, u32)]>>(
+    starts_s: &[i64],
+    sizes: impl FnOnce() -> S,
+    observed: &ObservedWindow,
+    most_p_value: f64,
+) -> Option<Judgement> {
+    let train = Train::new(starts_s, observed.window_s)?;
+    let least_depth = -(most_p_value * BOUND_SLACK).log10();
+    if least_depth > 0.0 && train.is_weak(least_depth)? {
+        return Some(Judgement::Random);
+    }
+    let tests = train.tests()?;
     let mut judged = [(Method::Plain, 0.0); Method::ALL.len()];
     for (slot, &(method, class, count, evidence)) in judged.iter_mut().zip(&tests.evidence) {
         *slot = (method, calibrated(method, class, count, evidence));
     }
     let (depth, method) = combine(&judged[..tests.evidence.len()])?;
+    if 10f64.powf(-depth) > most_p_value * BOUND_SLACK {
+        return Some(Judgement::Random);
+    }
+    let sizes = sizes();
+    let sizes = sizes.as_ref();
     let looked_at = starts_s.len().min(MOST_STARTS);
     let check_ins = tests.check_ins_s.len();
     let rhythm = if depth >= DESCRIBED_FROM {
@@ -202,7 +168,7 @@ pub fn beacon(starts_s: &[i64], sizes: &[(u16, u32)], observed: &ObservedWindow)
     };
     let coverage = (span_ratio * filled_share(&tests.check_ins_s, observed)).sqrt();
     let rita_score = rita::rita_score(starts_s, sizes, observed.from_s, observed.to_s).map_or(0.0, |rita| rita.score);
-    Some(BeaconStatistics {
+    Some(Judgement::Described(BeaconStatistics {
         connections: u32::try_from(starts_s.len()).unwrap_or(u32::MAX),
         check_ins: check_ins as u32,
         connections_per_check_in: looked_at as f64 / check_ins.max(1) as f64,
@@ -219,7 +185,7 @@ pub fn beacon(starts_s: &[i64], sizes: &[(u16, u32)], observed: &ObservedWindow)
         span_s,
         span_ratio,
         rita_score,
-    })
+    }))
 }
 
 /// Share of 24 equal parts of the window that hold a check-in.
@@ -227,7 +193,12 @@ fn filled_share(check_ins_s: &[i64], observed: &ObservedWindow) -> f64 {
     let length = (observed.to_s - observed.from_s).max(1);
     let (mut filled, mut last) = (0u32, -1);
     for &check_in in check_ins_s {
-        let at = (i128::from(check_in - observed.from_s) * 24 / i128::from(length)).clamp(0, 23) as i32;
+        let passed = check_in - observed.from_s;
+        // Starts of this age of the world fit; division of the others takes ten times as long.
+        let at = match passed.checked_mul(24) {
+            Some(passed) => (passed / length).clamp(0, 23) as i32,
+            None => (i128::from(passed) * 24 / i128::from(length)).clamp(0, 23) as i32,
+        };
         filled += u32::from(at != last);
         last = at;
     }
@@ -266,6 +237,46 @@ mod tests {
             judge(&starts, span_s, unit_s as u32).is_some_and(|found| found.p_value <= 1e-6)
         });
         found.count() as f64 / 40.0
+    }
+
+    /// A bound leaves out what is above it and changes nothing else.
+    fn assert_bounded(starts: &[i64], observed: &ObservedWindow) {
+        let whole = beacon(starts, &[(3, 2)], observed);
+        for most_p_value in [0.999, 0.1, 0.01, 1e-3, 1e-9, 0.0] {
+            let bounded = super::judge(starts, || [(3, 2)], observed, most_p_value);
+            assert_eq!(bounded.is_some(), whole.is_some());
+            if let (Some(bounded), Some(whole)) = (bounded, whole) {
+                let within = whole.p_value <= most_p_value;
+                assert_eq!(bounded.described(), within.then_some(&whole), "{most_p_value}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_bound_changes_nothing_below_it() {
+        let (mut described, mut random) = (0, 0);
+        for (family, kind) in Benign::ALL.into_iter().enumerate() {
+            for seed in 0..150 {
+                let mut draws = Draws::seeded(2_000_000 * (family as u64 + 1) + seed);
+                let count = draws.between(6f64.ln(), 900f64.ln()).exp() as usize;
+                let unit = [1, 60, 600][(draws.bits() % 3) as usize];
+                let mean_s = draws.between(2f64.ln(), 2000f64.ln()).exp() * if unit == 1 { 1.0 } else { 30.0 };
+                let starts = kind.train(&mut draws, count, mean_s, unit);
+                let observed = ObservedWindow { from_s: 0, to_s: starts[count - 1] + 1, window_s: unit as u32 };
+                assert_bounded(&starts, &observed);
+                match super::judge(&starts, || [(3, 2)], &observed, 0.01) {
+                    Some(Judgement::Described(_)) => described += 1,
+                    Some(Judgement::Random) => random += 1,
+                    None => {}
+                }
+            }
+        }
+        assert!(described * 20 < random, "{described} {random}");
+        for seed in 0..60 {
+            let implant = Implant { dropped: 0.01 * seed as f64, ..Implant::sleeping(60.0, 60.0 + 2.0 * seed as f64) };
+            let starts = implant.train(&mut Draws::seeded(seed), 20_000.0, 1);
+            assert_bounded(&starts, &ObservedWindow { from_s: 0, to_s: 20_000, window_s: 60 });
+        }
     }
 
     #[test]
@@ -375,6 +386,7 @@ mod tests {
                 prop_assert!(found.period_s >= 0.0 && found.jitter_ratio >= 0.0 && found.shape.is_finite());
                 prop_assert_eq!(beacon(&starts, &[(3, 2), (900, 1)], &observed), Some(found));
             }
+            assert_bounded(&starts, &observed);
         }
 
         #[test]

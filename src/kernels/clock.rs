@@ -4,6 +4,8 @@
 //! `t mod A` (Mardia & Jupp 2000, §6.3.1; p by Wilkie 1983) for A of 60 s, 300 s, 3600 s and 86400 s, times the number
 //! of anchors tried. The anchor explains a finding and lowers its weight; it also names daily malware.
 
+use std::sync::LazyLock;
+
 /// The anchors tried, in seconds, longest first.
 pub const ANCHORS_S: [u32; 4] = [86_400, 3600, 300, 60];
 
@@ -49,13 +51,26 @@ pub fn clock(check_ins_s: &[i64], period_s: f64, unit_s: i64) -> Clock {
     }
 }
 
+/// Sine and cosine of every second of a minute, of five minutes and of an hour.
+static HANDS: LazyLock<[Vec<(f64, f64)>; 3]> =
+    LazyLock::new(|| [60, 300, 3600].map(|anchor| (0..anchor).map(|second| hand(second, anchor)).collect()));
+
+fn hand(second: i64, anchor: i64) -> (f64, f64) {
+    (std::f64::consts::TAU * second as f64 / anchor as f64).sin_cos()
+}
+
 /// p-value and mean resultant length of the phases `t mod anchor`.
 fn rayleigh(check_ins_s: &[i64], anchor: i64) -> (f64, f64) {
     let (mut cos_sum, mut sin_sum) = (0.0, 0.0);
-    for check_in in check_ins_s {
-        let (sin, cos) = (std::f64::consts::TAU * check_in.rem_euclid(anchor) as f64 / anchor as f64).sin_cos();
+    let mut add = |(sin, cos): (f64, f64)| {
         cos_sum += cos;
         sin_sum += sin;
+    };
+    match anchor {
+        60 => check_ins_s.iter().for_each(|check_in| add(HANDS[0][check_in.rem_euclid(60) as usize])),
+        300 => check_ins_s.iter().for_each(|check_in| add(HANDS[1][check_in.rem_euclid(300) as usize])),
+        3600 => check_ins_s.iter().for_each(|check_in| add(HANDS[2][check_in.rem_euclid(3600) as usize])),
+        _ => check_ins_s.iter().for_each(|check_in| add(hand(check_in.rem_euclid(anchor), anchor))),
     }
     let n = check_ins_s.len() as f64;
     let resultant = cos_sum.hypot(sin_sum).min(n);

@@ -7,6 +7,7 @@
 //! | module | statistic |
 //! | --- | --- |
 //! | [`beacon`] | the judgement of one pair: all of the below, combined |
+//! | [`train`] | the tests on one train of starts, and the bounds that spare most of them |
 //! | [`intervals`] | resolution, check-ins out of bursts, gaps trimmed (D0) |
 //! | [`regularity`] | renewal regularity: gamma shape against a mildly regular null (D1) |
 //! | [`phase`] | missed beats: intervals that are multiples of one period (D2) |
@@ -38,3 +39,4 @@ pub mod robust;
 pub mod simulation;
 pub mod sizes;
 pub mod special;
+pub mod train;

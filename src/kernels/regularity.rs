@@ -32,6 +32,52 @@ pub struct Regularity {
 
 /// Measures the regularity of positive distances known to `unit_s` seconds; `None` for fewer than five.
 pub fn regularity(distances_s: &[f64], unit_s: f64) -> Option<Regularity> {
+    let Moran { count, moran, mean_s } = moran(distances_s, unit_s)?;
+    let shape = shape_of(moran, count as f64);
+    Some(Regularity { count, moran, shape, evidence: evidence_at(moran, shape, count as f64), mean_s })
+}
+
+/// Moran's statistic alone, which takes a tenth of the time of [`regularity`].
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) struct Moran {
+    /// Number of distances.
+    pub(super) count: usize,
+    /// The statistic with the rounding floor.
+    moran: f64,
+    /// Mean distance in seconds.
+    mean_s: f64,
+}
+
+/// Evidence that no train has whose shape is below that of the null: it lies in the null's less regular half, and the
+/// saddle point is exact enough not to say otherwise.
+pub(super) const EVIDENCE_BELOW_NULL: f64 = 0.5;
+
+/// Solutions of the shape are this exact, as a share.
+const SOLVED_TO: f64 = 1e-8;
+
+impl Moran {
+    /// Tells whether the shape is surely below `shape`, without solving for it.
+    pub(super) fn is_below(&self, shape: f64) -> bool {
+        self.moran > moran_at(shape, self.count as f64) * (1.0 + SOLVED_TO)
+    }
+
+    /// Tells whether the shape is surely above `shape`, without solving for it.
+    pub(super) fn is_above(&self, shape: f64) -> bool {
+        self.moran < moran_at(shape, self.count as f64) * (1.0 - SOLVED_TO)
+    }
+
+    /// Gives about the shape.
+    pub(super) fn rough_shape(&self) -> f64 {
+        (1.0 - 1.0 / self.count as f64) / (2.0 * self.moran)
+    }
+}
+
+/// Moran's statistic that `count` distances of a fitted shape have.
+fn moran_at(shape: f64, count: f64) -> f64 {
+    digamma_remainder(shape) - digamma_remainder(count * shape)
+}
+
+pub(super) fn moran(distances_s: &[f64], unit_s: f64) -> Option<Moran> {
     let count = distances_s.len();
     if count < 5 {
         return None;
@@ -50,8 +96,7 @@ pub fn regularity(distances_s: &[f64], unit_s: f64) -> Option<Regularity> {
     let mean_s = sum / count as f64;
     let floor = (unit_s / mean_s).powi(2) / 12.0;
     let moran = (mean_s.ln() - sum_ln / count as f64).max(0.0) + floor;
-    let shape = shape_of(moran, count as f64);
-    Some(Regularity { count, moran, shape, evidence: evidence_at(moran, shape, count as f64), mean_s })
+    Some(Moran { count, moran, mean_s })
 }
 
 /// Solves `ψ(n·v) − ψ(v) − ln n = s` for v: the saddle point, and the bias-corrected estimate of the shape.
@@ -59,7 +104,7 @@ fn shape_of(moran: f64, count: f64) -> f64 {
     let mut ln_v = ((1.0 - 1.0 / count) / (2.0 * moran)).max(1e-4).ln();
     for _ in 0..40 {
         let v = ln_v.exp();
-        let excess = digamma_remainder(v) - digamma_remainder(count * v);
+        let excess = moran_at(v, count);
         let slope = v * (count * trigamma_remainder(count * v) - trigamma_remainder(v)) / excess;
         let step = (excess.ln() - moran.ln()) / slope;
         ln_v -= step.clamp(-2.0, 2.0);
@@ -147,6 +192,36 @@ mod tests {
                 );
             }
         }
+    }
+
+    #[test]
+    fn trains_below_the_null_have_no_evidence() {
+        for count in [5.0, 6.0, 8.0, 13.0, 40.0, 300.0, 5_000.0, 16_384.0] {
+            for step in 0..=4_000 {
+                let shape = NULL_SHAPE * (1.0 - 2.5e-4 * f64::from(step)).max(1e-4);
+                let moran = moran_at(shape, count);
+                let evidence = evidence_at(moran, shape_of(moran, count), count);
+                assert!(evidence < EVIDENCE_BELOW_NULL, "{count} {shape} {evidence}");
+            }
+        }
+    }
+
+    #[test]
+    fn what_is_sure_of_a_shape_is_true() {
+        let mut draws = Draws::seeded(4);
+        let mut sure = 0;
+        for train in 0..3_000 {
+            let count = 5 + train % 60;
+            let law = draws.between(0.3, 30.0);
+            let distances: Vec<f64> = (0..count).map(|_| 100.0 * draws.gamma(law)).collect();
+            let (exact, rough) = (regularity(&distances, 1.0).unwrap(), moran(&distances, 1.0).unwrap());
+            for shape in [NULL_SHAPE, rough.rough_shape(), exact.shape, draws.between(0.3, 30.0)] {
+                assert!(!rough.is_below(shape) || exact.shape < shape);
+                assert!(!rough.is_above(shape) || exact.shape > shape);
+                sure += u32::from(rough.is_below(shape) || rough.is_above(shape));
+            }
+        }
+        assert!(sure > 8_500, "{sure}");
     }
 
     #[test]

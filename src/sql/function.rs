@@ -33,6 +33,16 @@ impl Function {
         let signature = Signature::new(TypeSignature::Any(arguments), Volatility::Immutable);
         ScalarUDF::new_from_impl(Self { name, signature, returns, body })
     }
+
+    /// Makes a function of one of several argument counts that is too dear to be run twice for a row.
+    ///
+    /// The planner copies an immutable function wherever its result is named, also below the filters above it; it
+    /// leaves a volatile one where it stands.
+    pub(super) fn once(name: &'static str, arguments: &[usize], returns: DataType, body: Body) -> ScalarUDF {
+        let counts = arguments.iter().map(|&count| TypeSignature::Any(count)).collect();
+        let signature = Signature::one_of(counts, Volatility::Volatile);
+        ScalarUDF::new_from_impl(Self { name, signature, returns, body })
+    }
 }
 
 impl std::fmt::Debug for Function {

@@ -8,6 +8,7 @@
 //! | `protocol_name(number)` | `tcp` |
 //! | `robust_z(x, median, mad)` | `(x − median) / (1.4826·mad + 0.1)` |
 //! | `beacon_statistics(starts, sizes, from_s, to_s, window_s)` | the judgement of [`crate::kernels::beacon`] as a struct |
+//! | `beacon_statistics(…, most_p)` | the same where the p-value is at most `most_p`; else `p_value` alone, as 1 |
 //! | `indicator(remote, port, protocol, first_seen, last_seen)` | the best hit of the feeds as a struct, or NULL |
 //! | `network_owner(address)`, `network_service(address)` | from the networks files, or NULL |
 
@@ -16,7 +17,7 @@ use crate::flow::Address;
 use crate::flow::codes::protocol_name;
 use crate::flow::units::{bytes_text, duration_text};
 use crate::intel::{Indicators, Networks};
-use crate::kernels::beacon::{BeaconStatistics, ObservedWindow, beacon};
+use crate::kernels::beacon::{BeaconStatistics, Judgement, ObservedWindow, judge};
 use crate::kernels::robust::robust_z;
 use arrow::array::{
     Array, ArrayRef, AsArray, BooleanArray, FixedSizeBinaryArray, Float64Array, StringArray, StructArray, UInt8Array,
@@ -46,7 +47,7 @@ pub fn all(indicators: Arc<Indicators>, networks: Arc<Networks>) -> Vec<ScalarUD
         Function::exact("human_duration", vec![float()], text(), Arc::new(|args| number_texts(args, duration_text))),
         Function::exact("protocol_name", vec![float()], text(), Arc::new(|args| number_texts(args, protocol_text))),
         Function::exact("robust_z", vec![float(), float(), float()], float(), Arc::new(robust_z_body)),
-        Function::any("beacon_statistics", 5, DataType::Struct(beacon_fields()), Arc::new(beacon_body)),
+        Function::once("beacon_statistics", &[5, 6], DataType::Struct(beacon_fields()), Arc::new(beacon_body)),
         Function::any("indicator", 5, DataType::Struct(indicator_fields()), indicator_body(indicators)),
         Function::exact(
             "network_owner",
@@ -129,7 +130,16 @@ fn beacon_body(args: &[ArrayRef]) -> Result<ArrayRef> {
         cast.as_primitive_opt::<Int64Type>().cloned().ok_or_else(|| wrong_type(NAME, name, "a number"))
     };
     let (from_s, to_s, window_s) = (number(2, "from_s")?, number(3, "to_s")?, number(4, "window_s")?);
-    let judged: Vec<Option<BeaconStatistics>> = (0..starts.len())
+    let most_p_value = match args.get(5) {
+        Some(bound) => {
+            let bound = arrow::compute::cast(bound, &DataType::Float64)?;
+            let bound = bound.as_primitive_opt::<Float64Type>();
+            let bound = bound.ok_or_else(|| wrong_type(NAME, "most_p", "a number"))?;
+            bound.iter().map(|bound| bound.unwrap_or(1.0)).collect::<Vec<f64>>()
+        }
+        None => vec![1.0; starts.len()],
+    };
+    let judged: Vec<Option<Judgement>> = (0..starts.len())
         .into_par_iter()
         .with_min_len(16)
         .map(|row| {
@@ -138,29 +148,32 @@ fn beacon_body(args: &[ArrayRef]) -> Result<ArrayRef> {
             }
             let (begin, end) = (starts.value_offsets()[row] as usize, starts.value_offsets()[row + 1] as usize);
             let (from, to) = (sizes.value_offsets()[row] as usize, sizes.value_offsets()[row + 1] as usize);
-            let histogram: Vec<(u16, u32)> = (from..to).map(|at| (buckets.value(at), counts.value(at))).collect();
+            let histogram =
+                || -> Vec<(u16, u32)> { (from..to).map(|at| (buckets.value(at), counts.value(at))).collect() };
             let observed = ObservedWindow {
                 from_s: from_s.value(row),
                 to_s: to_s.value(row),
                 window_s: u32::try_from(window_s.value(row)).unwrap_or(60).max(1),
             };
-            beacon(&seconds.values()[begin..end], &histogram, &observed)
+            judge(&seconds.values()[begin..end], histogram, &observed, most_p_value[row])
         })
         .collect();
+    let described: Vec<Option<&BeaconStatistics>> =
+        judged.iter().map(|judgement| judgement.as_ref().and_then(Judgement::described)).collect();
     let float = |pick: &dyn Fn(&BeaconStatistics) -> f64| -> ArrayRef {
-        Arc::new(judged.iter().map(|j| j.as_ref().map(pick)).collect::<Float64Array>())
+        Arc::new(described.iter().map(|j| j.map(pick)).collect::<Float64Array>())
     };
     let columns: Vec<ArrayRef> = vec![
         float(&|j| j.period_s),
         float(&|j| j.jitter_ratio),
         float(&|j| j.missed_ratio),
-        Arc::new(judged.iter().map(|j| j.as_ref().map(|j| j.check_ins)).collect::<UInt32Array>()),
+        Arc::new(described.iter().map(|j| j.map(|j| j.check_ins)).collect::<UInt32Array>()),
         float(&|j| j.connections_per_check_in),
         float(&|j| j.shape),
-        float(&|j| j.p_value),
+        Arc::new(judged.iter().map(|j| j.as_ref().map(Judgement::p_value)).collect::<Float64Array>()),
         float(&|j| j.score),
-        Arc::new(judged.iter().map(|j| j.as_ref().map(|j| j.method.name())).collect::<StringArray>()),
-        Arc::new(judged.iter().map(|j| j.as_ref().and_then(|j| j.clock_period_s)).collect::<UInt32Array>()),
+        Arc::new(described.iter().map(|j| j.map(|j| j.method.name())).collect::<StringArray>()),
+        Arc::new(described.iter().map(|j| j.and_then(|j| j.clock_period_s)).collect::<UInt32Array>()),
         float(&|j| j.span_s as f64),
         float(&|j| j.span_ratio),
         float(&|j| j.rita_score),
@@ -189,6 +202,9 @@ fn indicator_body(indicators: Arc<Indicators>) -> Body {
             cast.as_primitive_opt::<Int64Type>().cloned().ok_or_else(|| wrong_type(NAME, "argument", "a number"))
         };
         let [ports, protocols, firsts, lasts] = [number(1)?, number(2)?, number(3)?, number(4)?];
+        if indicators.is_empty() {
+            return Ok(arrow::array::new_null_array(&DataType::Struct(indicator_fields()), remotes.len()));
+        }
         let hits: Vec<_> = (0..remotes.len())
             .map(|row| {
                 let port = u16::try_from(ports.value(row)).ok();
