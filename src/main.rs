@@ -7,6 +7,7 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> ExitCode {
     keep_freed_memory();
+    flowsift::cli::on_memory_limit(give_freed_memory_back);
     flowsift::cli::main(std::env::args_os()).into()
 }
 
@@ -14,13 +15,33 @@ fn main() -> ExitCode {
 /// system are cleared anew at each return, which cost a quarter of a run. An environment variable of mimalloc's own
 /// (`MIMALLOC_PURGE_DELAY`) still wins.
 fn keep_freed_memory() {
-    /// `mi_option_purge_delay` of mimalloc.h; -1 is never.
-    const PURGE_DELAY: std::ffi::c_int = 15;
     if std::env::var_os("MIMALLOC_PURGE_DELAY").is_none() {
-        // SAFETY: sets one number before any other thread exists.
-        #[allow(unsafe_code)]
-        unsafe {
-            libmimalloc_sys::mi_option_set(PURGE_DELAY, -1);
-        }
+        set_option(PURGE_DELAY, -1);
+    }
+}
+
+/// Gives freed memory back at once and takes no huge pages, of which a few bytes keep two megabytes: for runs whose
+/// memory is limited, where pages that one stage leaves would count against the next.
+fn give_freed_memory_back() {
+    if std::env::var_os("MIMALLOC_PURGE_DELAY").is_none() {
+        set_option(PURGE_DELAY, 0);
+    }
+    // The allocator's own option is read before `main`, so the system is told.
+    #[cfg(target_os = "linux")]
+    // SAFETY: changes how the system serves later page faults of this process, and nothing else.
+    #[allow(unsafe_code)]
+    unsafe {
+        libc::prctl(libc::PR_SET_THP_DISABLE, 1, 0, 0, 0);
+    }
+}
+
+/// `mi_option_purge_delay` of mimalloc.h, in milliseconds; -1 is never.
+const PURGE_DELAY: std::ffi::c_int = 15;
+
+fn set_option(option: std::ffi::c_int, value: std::ffi::c_long) {
+    // SAFETY: sets one number, before any other thread of ours exists.
+    #[allow(unsafe_code)]
+    unsafe {
+        libmimalloc_sys::mi_option_set(option, value);
     }
 }

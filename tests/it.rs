@@ -9,6 +9,8 @@ mod captures;
 mod command;
 #[path = "it/forms.rs"]
 mod forms;
+#[path = "it/memory.rs"]
+mod memory;
 #[path = "it/other_commands.rs"]
 mod other_commands;
 #[path = "it/program.rs"]

@@ -138,7 +138,8 @@ pub(super) fn run(global: &Global, args: &DetectArgs) -> Result<Exit, Failure> {
         return Err(Failure::usage(format!("--fdr {}: expected a share between 0 and 1, such as 0.01", args.fdr)));
     }
     let plan = plan(args)?;
-    let runtime = global.start_threads()?;
+    let (memory, fetch_bytes) = global.memory()?;
+    let runtime = global.start_threads_with(Some(memory.memory().clone()))?;
     let mut clock = Clock::start(info_span!("list"));
     let options = global.source_options();
     let out = match &args.out {
@@ -167,19 +168,24 @@ pub(super) fn run(global: &Global, args: &DetectArgs) -> Result<Exit, Failure> {
     let gather_options = GatherOptions {
         threads: global.threads(),
         rollup: if kept.is_some() { unbounded } else { bounded },
-        fetch: FetchOptions::default(),
+        fetch: FetchOptions { budget_bytes: fetch_bytes, ..FetchOptions::default() },
+        memory: memory.memory().clone(),
     };
     let is_internal = |address| plan.internal.contains(address);
     let gathered =
         gather(runtime.handle(), &source.reader(), &units, kept.as_ref(), &gather_options, &is_internal, &bar);
     bar.clear();
-    let gathered = gathered.map_err(Failure::failed)?;
+    let mut gathered = gathered.map_err(Failure::failed)?;
     clock.end_of("scan and rollup", info_span!("baselines"));
 
     let (window, kind) = detect::choose_window(&plan.window, hours_of(&gathered));
     let facts = host_facts(&gathered.coverage);
-    let derived = derive(&gathered.pair_hours, &window, &is_internal, &|name| facts.get(name).cloned())
-        .map_err(Failure::failed)?;
+    let pair_hours = std::mem::take(&mut gathered.pair_hours);
+    let facts_of = |name: &str| facts.get(name).cloned();
+    let derived =
+        derive(&pair_hours, &window, &is_internal, &facts_of, memory.memory()).map_err(Failure::failed)?;
+    let hour_rows = pair_hours.iter().map(|table| table.len() as u64).sum();
+    drop(pair_hours);
     clock.end_of("baselines", info_span!("detections"));
 
     let context = detect::Context {
@@ -191,6 +197,7 @@ pub(super) fn run(global: &Global, args: &DetectArgs) -> Result<Exit, Failure> {
         coverage: &gathered.coverage,
         host_facts: &facts,
         threads: global.threads(),
+        memory: memory.clone(),
     };
     let outcome = runtime.block_on(detect::detect(&plan.detections, &derived, &context)).map_err(Failure::failed)?;
     clock.end_of("detections", info_span!("report"));
@@ -204,6 +211,9 @@ pub(super) fn run(global: &Global, args: &DetectArgs) -> Result<Exit, Failure> {
     clock.end_of("report", Span::none());
 
     let mut summary = summarise(args, global, &gathered, &derived, &outcome, &clock);
+    summary.pair_hours = hour_rows;
+    summary.spilled_bytes = memory.memory().spilled_bytes();
+    summary.spill_dir = (summary.spilled_bytes > 0).then(|| global.spill_dir());
     summary.objects.listed = listed;
     summary.objects.pruned = pruned;
     summary.window_start_s = window.from_s;
@@ -372,8 +382,7 @@ fn summarise(
         unusable_rows: gathered.counts.unusable,
         bytes_read: gathered.bytes_read,
         hosts: derived.hosts.num_rows() as u64,
-        pairs: derived.pairs.iter().map(|batch| batch.num_rows() as u64).sum(),
-        pair_hours: gathered.pair_hours.iter().map(|table| table.len() as u64).sum(),
+        pairs: derived.pairs.rows() as u64,
         destinations: derived.destinations.num_rows() as u64,
         transit_records: gathered.counts.transit,
         knock_records: gathered.counts.knocks,

@@ -1,7 +1,10 @@
 //! Options of every command: threads, AWS identity, progress, verbosity.
 
 use super::exit::Failure;
+use super::memory::{Limits, parse_size};
+use crate::rollup::Memory;
 use crate::source::SourceOptions;
+use crate::sql::SharedMemory;
 use clap::{ArgAction, Args, ValueEnum};
 use std::path::PathBuf;
 use tokio::runtime::Runtime;
@@ -28,6 +31,12 @@ pub(super) struct Global {
     /// Threads for decoding and detection [default: all cores]
     #[arg(long, global = true, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
     threads: Option<u16>,
+    /// Most memory to use, such as 2GB or 512MiB; what does not fit is spilled [default: 60 % of what there is]
+    #[arg(long, global = true, value_name = "SIZE", value_parser = parse_size)]
+    memory: Option<usize>,
+    /// Folder for what does not fit into memory [default: the system's temporary folder]
+    #[arg(long, global = true, value_name = "DIR")]
+    spill_dir: Option<PathBuf>,
     /// AWS profile for S3
     #[arg(long, global = true, value_name = "NAME")]
     profile: Option<String>,
@@ -104,8 +113,35 @@ impl Global {
         Ok(guard)
     }
 
+    /// What the run may take, and how much of the limit fetched objects get.
+    pub(super) fn memory(&self) -> Result<(SharedMemory, usize), Failure> {
+        let limits = Limits::new(self.memory)?;
+        if self.memory.is_some()
+            && let Some(call) = super::ON_MEMORY_LIMIT.get()
+        {
+            call();
+        }
+        let folder = self.spill_dir.clone().unwrap_or_else(std::env::temp_dir);
+        let memory = SharedMemory::limited(limits.pool_bytes, folder);
+        if self.spill_dir.is_some() {
+            // A folder that was named shall be good before hours of work depend on it.
+            memory.memory().folder().path().map_err(Failure::failed)?;
+        }
+        Ok((memory, limits.fetch_bytes))
+    }
+
+    /// Where spilled data goes, as text.
+    pub(super) fn spill_dir(&self) -> String {
+        self.spill_dir.clone().unwrap_or_else(std::env::temp_dir).display().to_string()
+    }
+
     /// Sizes the pool of CPU work and starts the runtime of I/O; Ctrl-C ends the process with code 130.
     pub(super) fn start_threads(&self) -> Result<Runtime, Failure> {
+        self.start_threads_with(None)
+    }
+
+    /// As [`Global::start_threads`]; Ctrl-C also removes what `memory` spilled.
+    pub(super) fn start_threads_with(&self, memory: Option<Memory>) -> Result<Runtime, Failure> {
         let threads = self.threads();
         // Fails only when the pool exists already, as in tests.
         let _ = rayon::ThreadPoolBuilder::new().num_threads(threads).build_global();
@@ -115,10 +151,13 @@ impl Global {
             .thread_name("flowsift-io")
             .build()
             .map_err(Failure::failed)?;
-        runtime.spawn(async {
+        runtime.spawn(async move {
             if tokio::signal::ctrl_c().await.is_ok() {
                 use std::io::Write;
                 let _ = writeln!(std::io::stderr(), "\ninterrupted");
+                if let Some(memory) = memory {
+                    memory.folder().remove();
+                }
                 std::process::exit(130);
             }
         });

@@ -8,6 +8,7 @@ mod exit;
 mod generate;
 mod global;
 mod inspect;
+mod memory;
 mod progress;
 mod shell;
 
@@ -16,6 +17,7 @@ pub use exit::Exit;
 use exit::Failure;
 use global::Global;
 use std::ffi::OsString;
+use std::sync::OnceLock;
 
 /// Finds beaconing and bulk egress in AWS VPC Flow Logs kept as Parquet in S3 or on disk.
 #[derive(Debug, Parser)]
@@ -46,6 +48,15 @@ enum Command {
 /// Returns the definition of the command line, from which help, completions and man pages are made.
 pub fn definition() -> clap::Command {
     Cli::command()
+}
+
+/// What to do when memory is limited by hand; see [`on_memory_limit`].
+static ON_MEMORY_LIMIT: OnceLock<fn()> = OnceLock::new();
+
+/// Names what is called once before a run whose memory `--memory` limits: the place to make an allocator give back what
+/// is freed. The first one named counts.
+pub fn on_memory_limit(call: fn()) {
+    let _ = ON_MEMORY_LIMIT.set(call);
 }
 
 /// Runs the command line and tells how the process shall end.

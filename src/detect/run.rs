@@ -8,7 +8,7 @@ use crate::intel::{AllowList, Indicators, Networks};
 use crate::kernels::discovery::benjamini_hochberg;
 use crate::rollup::coverage::coverage_shares;
 use crate::rollup::derive::{Derived, HostFacts, Window};
-use crate::sql::{Literal, bind, functions, open_session, run, run_candidates};
+use crate::sql::{Literal, SharedMemory, add_table, bind, functions, open_session_within, run, run_candidates};
 use arrow::array::{AsArray, RecordBatch};
 use datafusion::prelude::SessionContext;
 use futures::future::join_all;
@@ -35,6 +35,8 @@ pub struct Context<'a> {
     pub host_facts: &'a HashMap<String, HostFacts>,
     /// Partitions of the plans, at least 1.
     pub threads: usize,
+    /// What the plans may take.
+    pub memory: SharedMemory,
 }
 
 /// What the detections found.
@@ -58,14 +60,14 @@ pub async fn detect(
     context: &Context<'_>,
 ) -> Result<Outcome, DetectError> {
     let tables = vec![
-        ("pairs", derived.pairs.clone()),
         ("hosts", vec![derived.hosts.clone()]),
         ("host_hours", vec![derived.host_hours.clone()]),
         ("destinations", vec![derived.destinations.clone()]),
         ("coverage", context.coverage.to_vec()),
     ];
     let functions = functions::all(context.indicators.clone(), context.networks.clone());
-    let session = open_session(tables, functions, context.threads)?;
+    let session = open_session_within(tables, functions, context.threads, &context.memory)?;
+    add_table(&session, "pairs", &derived.pairs, context.threads)?;
     let egress_hosts = count_egress_hosts(&derived.hosts);
     let given = Given { window: context.window, fdr: context.fdr, egress_hosts };
     // On tasks of their own, so that one detection is planned while another runs.

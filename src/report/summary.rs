@@ -147,8 +147,18 @@ pub struct Summary {
     pub rows_per_s: f64,
     /// Highest resident memory; `None` when the system does not tell.
     pub peak_memory_bytes: Option<u64>,
+    /// Bytes that did not fit into memory and went to disk; left out when nothing did.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub spilled_bytes: u64,
+    /// The folder that they went to.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub spill_dir: Option<String>,
     /// Threads used.
     pub threads: u64,
+}
+
+fn is_zero(number: &u64) -> bool {
+    *number == 0
 }
 
 impl Summary {
@@ -193,6 +203,9 @@ impl Summary {
         line("findings", &self.findings_text());
         if self.candidates_tested > 0 {
             line("tested", &self.tested_text());
+        }
+        if self.spilled_bytes > 0 {
+            line("spilled", &self.spilled_text());
         }
         line("time", &self.time_text());
         text
@@ -299,6 +312,11 @@ impl Summary {
             share_text(self.fdr),
             number_text(self.expected_false_beacons)
         )
+    }
+
+    fn spilled_text(&self) -> String {
+        let folder = self.spill_dir.as_deref().map(|folder| format!(" to {}", printable(folder)));
+        format!("{}{}, as --memory allowed no more", bytes_text(self.spilled_bytes), folder.unwrap_or_default())
     }
 
     fn time_text(&self) -> String {

@@ -1,11 +1,14 @@
 //! Finishes a unit: every record seen from its host, grouped by pair, folded and written as tables.
 
 use super::coverage::coverage_batch;
+use super::flow_file::FlowFile;
 use super::group::{GroupKey, Grouped, group};
 use super::interface::{Interface, Interfaces};
-use super::packed::{NO_SERVICE, PackedFlow, TRANSIT, TRANSLATED, UNDECIDED, is_some, part_of};
-use super::pair_hours::{HourPart, HourWords, PairHours};
+use super::memory::{Purpose, Reservation, SpillError};
+use super::packed::{NO_SERVICE, PackedFlow};
+use super::pair_hours::{Held, HourPart, HourWords, PairHours, Slot};
 use super::peers::{InterfaceFacts, InterfaceFactsList, PairFold};
+use super::settle::Settled;
 use super::unit::{Content, UnitRollup};
 use super::{RollupError, UnitCounts};
 use crate::flow::Address;
@@ -52,14 +55,16 @@ impl TextRanks {
 }
 
 /// What the fold of records needs to know of their unit.
-struct UnitFacts<'a> {
-    interfaces: InterfaceFactsList,
+pub(super) struct UnitFacts<'a> {
+    pub(super) interfaces: InterfaceFactsList,
     /// All records are of owner 0.
     one_owner: bool,
+    /// Some records of gateways stand with hosts yet.
+    pub(super) late_gateway: bool,
     /// Place among the sorted addresses, by place in the book.
-    address_rank: Vec<u32>,
+    pub(super) address_rank: Vec<u32>,
     /// Addresses that are not their own code, sorted.
-    addresses: Vec<Address>,
+    pub(super) addresses: Vec<Address>,
     service_rank: Vec<u16>,
     is_internal: &'a IsInternal<'a>,
 }
@@ -70,15 +75,18 @@ impl UnitRollup {
     /// The result is the same for any order of objects and any number of threads.
     ///
     /// # Errors
-    /// [`RollupError::Arrow`] when a table cannot be built.
+    /// [`RollupError::Arrow`] when a table cannot be built, [`RollupError::Spill`] when what does not fit into memory
+    /// cannot be written or read back.
     pub fn finish(
         self,
         account: Option<&str>,
         region: Option<&str>,
         is_internal: &IsInternal<'_>,
     ) -> Result<UnitTables, RollupError> {
-        let Content { mut parts, mut unsettled, interfaces, mut counts } =
+        let Content { parts, unsettled, interfaces, mut counts, mut held } =
             self.content.into_inner().unwrap_or_else(PoisonError::into_inner);
+        let flows = self.flows;
+        let memory = flows.memory().clone();
         let booked = self.books.addresses.entries();
         let texts = self.books.texts.entries();
         let (address_rank, addresses) = address_ranks(&booked);
@@ -115,6 +123,7 @@ impl UnitRollup {
         let (service_rank, services) = services.ranked(&texts);
         let services = services.into_iter().map(str::to_owned).collect();
         let facts = UnitFacts {
+            late_gateway,
             one_owner: owners.len() == 1,
             interfaces: InterfaceFactsList::new(facts.into_iter()),
             address_rank,
@@ -122,18 +131,29 @@ impl UnitRollup {
             service_rank,
             is_internal,
         };
-        if late_gateway {
-            let of_gateways: Vec<Vec<PackedFlow>> =
-                parts.par_iter_mut().flatten_iter().map(|list| facts.take_gateways(list)).collect();
-            unsettled.extend(of_gateways);
+        let mut work = facts.settle_all(parts, unsettled, &flows)?;
+        counts.transit += work.dropped;
+        held.shrink_to(work.memory_bytes());
+        // Parts that are large beside the room there is are folded one after the other.
+        let most = memory.share(Purpose::Records) / (FOLD_BYTES * 4 * rayon::current_num_threads());
+        let (large, small): (Vec<Settled>, Vec<Settled>) =
+            work.parts.drain(..).partition(|part| part.is_spilled() && part.records() > most);
+        let fold = |part: Settled| facts.fold_part(part, &flows);
+        let mut folded = small.into_par_iter().map(fold).collect::<Result<Vec<FoldedPart>, SpillError>>()?;
+        for part in large {
+            folded.push(fold(part)?);
         }
-        let unranked: Vec<usize> = parts.iter().map(Vec::len).collect();
-        counts.transit += facts.settle(unsettled, &mut parts);
-        let folded: Vec<(HourPart, u64)> =
-            parts.into_par_iter().zip(unranked).map(|(lists, unranked)| facts.fold(lists, unranked)).collect();
-        counts.knocks += folded.iter().map(|(_, knocks)| knocks).sum::<u64>();
+        folded.sort_unstable_by_key(|part| part.part);
+        counts.knocks += folded.iter().map(|part| part.knocks).sum::<u64>();
         let words = HourWords { owners, names: ranks.sorted, services, addresses: facts.addresses };
-        let pair_hours = PairHours { parts: folded.into_iter().map(|(part, _)| part).collect(), words };
+        let mut kept = memory.reserve(Purpose::Hours);
+        kept.grow(words.memory_bytes());
+        let mut parts = Vec::with_capacity(folded.len());
+        for part in folded {
+            kept.join(part.held);
+            parts.push(part.slot);
+        }
+        let pair_hours = PairHours { parts, words, held: Held::new(kept) };
         Ok(UnitTables { pair_hours, coverage, counts })
     }
 }
@@ -151,84 +171,39 @@ fn address_ranks(addresses: &[Address]) -> (Vec<u32>, Vec<Address>) {
 
 /// The code whose order is that of the addresses.
 #[inline]
-fn ranked(code: u32, address_rank: &[u32]) -> u32 {
+pub(super) fn ranked(code: u32, address_rank: &[u32]) -> u32 {
     match code.checked_sub(FIRST_BOOKED) {
         None => code,
         Some(place) => FIRST_BOOKED + address_rank.get(place as usize).copied().unwrap_or(0),
     }
 }
 
+/// Bytes that a record takes while its part is folded: once as it came and once in its group.
+const FOLD_BYTES: usize = 2 * size_of::<PackedFlow>() + size_of::<u32>();
+
+/// The rows of one part.
+struct FoldedPart {
+    part: usize,
+    slot: Slot,
+    held: Reservation,
+    knocks: u64,
+}
+
 impl UnitFacts<'_> {
-    fn is_internal(&self, code: u32) -> bool {
+    pub(super) fn is_internal(&self, code: u32) -> bool {
         (self.is_internal)(address_of(code, &self.addresses))
     }
 
-    /// Takes the records of gateways out of a list.
-    fn take_gateways(&self, list: &mut Vec<PackedFlow>) -> Vec<PackedFlow> {
-        let mut taken = Vec::new();
-        list.retain(|flow| {
-            let stays = !self.interfaces.of(flow).transit;
-            if !stays {
-                taken.push(*flow);
-            }
-            stays
-        });
-        taken
-    }
-
-    /// Finds the hosts of records that only the whole unit tells; returns how many records only repeat traffic.
-    fn settle(&self, lists: Vec<Vec<PackedFlow>>, parts: &mut [Vec<Vec<PackedFlow>>]) -> u64 {
-        let settled: Vec<(Vec<Vec<PackedFlow>>, u64)> = lists
-            .into_par_iter()
-            .map(|list| {
-                let mut settled = vec![Vec::new(); parts.len()];
-                let mut dropped = 0;
-                for mut flow in list {
-                    (flow.host, flow.remote) =
-                        (ranked(flow.host, &self.address_rank), ranked(flow.remote, &self.address_rank));
-                    if self.see_from_host(&mut flow) {
-                        settled[part_of(address_of(flow.host, &self.addresses))].push(flow);
-                    } else {
-                        dropped += 1;
-                    }
-                }
-                (settled, dropped)
-            })
-            .collect();
-        let mut dropped = 0;
-        for (settled, repeats) in settled {
-            dropped += repeats;
-            for (lists, list) in parts.iter_mut().zip(settled).filter(|(_, list)| !list.is_empty()) {
-                lists.push(list);
-            }
-        }
-        dropped
-    }
-
-    /// Makes `host` the monitored side of a record. Returns false when the record only repeats traffic that another
-    /// record of the same gateway tells better.
-    fn see_from_host(&self, flow: &mut PackedFlow) -> bool {
-        let entry = self.interfaces.of(flow);
-        if entry.transit {
-            // Of a gateway's four records per exchange, the inner leg names both true ends; the outer leg repeats it.
-            if !flow.is(TRANSLATED) {
-                return false;
-            }
-            flow.bits |= TRANSIT;
-            if !self.is_internal(flow.host) && self.is_internal(flow.remote) {
-                flow.swap();
-            }
-        } else if flow.is(UNDECIDED) {
-            let remote_is_host = if is_some(entry.own) && (flow.host == entry.own || flow.remote == entry.own) {
-                flow.host != entry.own
-            } else {
-                !self.is_internal(flow.host) && self.is_internal(flow.remote)
-            };
-            if remote_is_host {
-                flow.swap();
-            }
-        }
-        true
+    /// Folds one part and puts its rows where there is room.
+    fn fold_part(&self, part: Settled, flows: &FlowFile) -> Result<FoldedPart, SpillError> {
+        let mut working = flows.memory().reserve(Purpose::Records);
+        working.grow(part.records() * FOLD_BYTES);
+        let at = part.part;
+        let (lists, unranked) = self.read(part, flows)?;
+        let (part, knocks) = self.fold(lists, unranked);
+        let mut held = flows.memory().reserve(Purpose::Hours);
+        let slot = Slot::place(part, &mut held)?;
+        Ok(FoldedPart { part: at, slot, held, knocks })
     }
 
     /// Folds the records of one part; also returns how many records are rejected knocks that were summed up. The remotes

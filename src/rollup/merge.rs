@@ -1,10 +1,12 @@
 //! Merges the `pair_hours` of many units by key, part by part, free of order.
 
+use super::memory::SpillError;
 use super::packed::PARTS;
-use super::pair_hours::{Hour, PairHours, key_of};
+use super::pair_hours::{Hour, HourPart, PairHours, key_of};
 use crate::flow::Address;
 use crate::flow::codes::Role;
 use crate::scan::{FIRST_BOOKED, address_of};
+use std::borrow::Cow;
 use std::ops::Range;
 
 /// What names a pair: host and remote as codes of [`Merger::address`].
@@ -24,14 +26,12 @@ pub struct PairKey {
     pub role: Role,
 }
 
-/// A row of one of the merged tables.
+/// A row of a part of one of the merged tables.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub struct RowAt {
     /// Position of the table.
     table: u32,
-    /// Part in the table.
-    part: u32,
-    /// Row in the part.
+    /// Row in the table's part.
     row: u32,
 }
 
@@ -109,19 +109,62 @@ impl<'a> Merger<'a> {
         (0..count).map(|shard| shard * PARTS / count..(shard + 1) * PARTS / count).collect()
     }
 
-    /// Visits every pair of a part in order of key, with its rows sorted by hour and table.
+    /// Brings the rows of one part of all tables into memory.
+    ///
+    /// # Errors
+    /// [`SpillError::Read`] when rows on disk cannot be read.
+    pub fn part(&self, part: usize) -> Result<MergedPart<'_>, SpillError> {
+        let load = |table: &Table<'a>| table.hours.parts[part].load();
+        Ok(MergedPart { tables: &self.tables, parts: self.tables.iter().map(load).collect::<Result<_, _>>()? })
+    }
+
+    /// Codes of the hosts of a part that their own ENI logged, some of them several times.
+    pub(super) fn own_hosts(&self, part: usize) -> Vec<u32> {
+        let of_table = |table: &Table<'a>| {
+            let hosts = table.hours.parts[part].own_hosts();
+            hosts.iter().map(|host| table.code(*host)).collect::<Vec<u32>>()
+        };
+        self.tables.iter().flat_map(of_table).collect()
+    }
+
+    /// ENI and AWS service by their names: what settles which of several rows names a pair.
+    pub fn names(&self, at: NamesAt) -> (Option<&'a str>, Option<&'a str>) {
+        let words = &self.tables[at.table as usize].hours.words;
+        let interface = words.names.get(at.interface as usize).map(String::as_str);
+        (interface, words.services.get(usize::from(at.service)).map(String::as_str))
+    }
+}
+
+/// Where the names of a row stand: they stay in memory when the row does not.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct NamesAt {
+    table: u32,
+    interface: u32,
+    service: u16,
+}
+
+/// The rows of one part of all tables, in memory.
+#[derive(Debug)]
+pub struct MergedPart<'m> {
+    tables: &'m [Table<'m>],
+    /// In the order of the tables.
+    parts: Vec<Cow<'m, HourPart>>,
+}
+
+impl MergedPart<'_> {
+    /// Visits every pair of the part in order of key, with its rows sorted by hour and table.
     ///
     /// Where a host's own ENI saw a pair, the rows of gateways that saw it too are left out, whoever owns them: no
     /// traffic counts twice.
-    pub fn visit(&self, part: usize, mut visitor: impl FnMut(&PairKey, &[RowAt])) {
-        let mut entries: Vec<(u128, RowAt)> = Vec::with_capacity(self.part_rows(part));
-        for (at, table) in self.tables.iter().enumerate() {
-            let rows = table.hours.parts[part].rows.iter().enumerate();
+    pub fn visit(&self, mut visitor: impl FnMut(&PairKey, &[RowAt])) {
+        let mut entries: Vec<(u128, RowAt)> = Vec::with_capacity(self.parts.iter().map(|part| part.rows.len()).sum());
+        for (at, (table, part)) in self.tables.iter().zip(&self.parts).enumerate() {
+            let rows = part.rows.iter().enumerate();
             entries.extend(rows.map(|(row, hour)| {
                 let owner = table.owners.get(hour.owner as usize).copied().unwrap_or(0);
                 let (host, remote) = (table.code(hour.host), table.code(hour.remote));
                 let key = key_of(host, remote, hour.protocol, hour.port, hour.role, owner);
-                (key, RowAt { table: at as u32, part: part as u32, row: row as u32 })
+                (key, RowAt { table: at as u32, row: row as u32 })
             }));
         }
         // A stable sort finds the runs that the tables are and only merges them.
@@ -149,28 +192,16 @@ impl<'a> Merger<'a> {
         }
     }
 
-    /// Tells the hosts of a part that their own ENI logged, some of them several times.
-    pub(super) fn own_hosts(&self, part: usize, mut tell: impl FnMut(u32)) {
-        for table in &self.tables {
-            for row in table.hours.parts[part].rows.iter().filter(|row| !row.transit) {
-                tell(table.code(row.host));
-            }
-        }
-    }
-
-    fn part_rows(&self, part: usize) -> usize {
-        self.tables.iter().map(|table| table.hours.parts[part].rows.len()).sum()
-    }
-
-    /// ENI and AWS service of a row: what settles which of several rows names a pair.
-    pub fn names(&self, at: RowAt) -> (Option<&'a str>, Option<&'a str>) {
-        let hour = self.hour(at);
-        (hour.interface(), hour.service())
+    /// Where the names of a row stand.
+    pub fn names(&self, at: RowAt) -> NamesAt {
+        let row = self.hour(at).row;
+        NamesAt { table: at.table, interface: row.interface, service: row.service }
     }
 
     /// A row.
     #[inline]
-    pub fn hour(&self, at: RowAt) -> Hour<'a> {
-        self.tables[at.table as usize].hours.hour(at.part as usize, at.row as usize)
+    pub fn hour(&self, at: RowAt) -> Hour<'_> {
+        let (part, table) = (&self.parts[at.table as usize], &self.tables[at.table as usize]);
+        part.hour_of(&part.rows[at.row as usize], &table.hours.words)
     }
 }

@@ -2,23 +2,28 @@
 //!
 //! A unit's records are packed ([`mod@unit`]), seen from the right host, oriented to client and server, joined to
 //! connections ([`segment`]) and folded by hour ([`UnitRollup::finish`]). Units are merged by key ([`merge`]) in any order.
+//! All of it stays within a limit of [`memory`]; what does not fit is spilled part by part, with the same result.
 
 pub mod coverage;
 pub mod derive;
+mod flow_file;
 mod fold;
 mod group;
 mod interface;
+pub mod memory;
 pub mod merge;
 mod packed;
 pub mod pair_hours;
 mod peers;
 pub mod segment;
+mod settle;
 #[cfg(test)]
 mod tests;
 pub mod unit;
 
 pub use coverage::coverage_schema;
 pub use fold::{IsInternal, UnitTables};
+pub use memory::{Budget, Memory, SpillError};
 pub use pair_hours::{Hour, PairHours, pair_hours_schema};
 pub use segment::{Connection, Opening, Segment};
 pub use unit::{ObjectRollup, UnitRollup};
@@ -89,6 +94,9 @@ pub enum RollupError {
         /// What was expected.
         expected: String,
     },
+    /// What does not fit into memory could not be spilled.
+    #[error(transparent)]
+    Spill(#[from] SpillError),
     /// Arrow could not build a table.
     #[error("building {table}: {error}")]
     Arrow {

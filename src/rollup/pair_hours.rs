@@ -1,13 +1,17 @@
 //! The `pair_hours` table in memory: rows of 96 bytes and their connection segments, in parts by host.
 
+mod slot;
 mod table;
 
+use super::memory::{Memory, Purpose, SpillError};
 use super::packed::{NO_SERVICE, PARTS, part_of};
 use super::segment::{Opening, Segment};
 use crate::flow::Address;
 use crate::flow::codes::Role;
 use crate::flow::time::HOUR_S;
 use crate::scan::{FIRST_BOOKED, NONE, address_of};
+pub(super) use slot::{Held, Slot};
+use std::borrow::Cow;
 pub use table::pair_hours_schema;
 
 /// One row in numbers, 96 bytes.
@@ -87,6 +91,21 @@ impl PackedSegment {
         }
     }
 
+    fn to_bytes(self) -> [u8; 12] {
+        let number = u128::from(self.start_s)
+            | u128::from(self.client_port) << 32
+            | u128::from(self.bucket) << 48
+            | u128::from(self.length) << 64;
+        let bytes = number.to_le_bytes();
+        std::array::from_fn(|at| bytes[at])
+    }
+
+    fn from_bytes(bytes: &[u8; 12]) -> Self {
+        let word = |at: usize| u32::from_le_bytes([bytes[at], bytes[at + 1], bytes[at + 2], bytes[at + 3]]);
+        let ends = word(4);
+        Self { start_s: word(0), client_port: ends as u16, bucket: (ends >> 16) as u16, length: word(8) }
+    }
+
     pub(super) fn segment(&self) -> Segment {
         Segment {
             start_s: i64::from(self.start_s),
@@ -105,6 +124,15 @@ pub(super) struct HourPart {
     pub(super) segments: Vec<PackedSegment>,
 }
 
+impl HourPart {
+    /// One of the part's rows.
+    #[inline]
+    pub(super) fn hour_of<'a>(&'a self, row: &'a HourRow, words: &'a HourWords) -> Hour<'a> {
+        let begin = row.segments_at as usize;
+        Hour { words, row, segments: &self.segments[begin..begin + usize::from(row.segments)] }
+    }
+}
+
 /// The words and addresses that rows name by place.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct HourWords {
@@ -119,59 +147,112 @@ pub(super) struct HourWords {
 }
 
 /// A `pair_hours` table: rows sorted by part of the host, then by host, remote, protocol, port, role, owner, vantage
-/// and hour; addresses in the order of their codes, which puts IPv4 first.
+/// and hour; addresses in the order of their codes, which puts IPv4 first. Parts that do not fit into memory are on disk;
+/// of two tables those are equal only when they are the same bytes of the same file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PairHours {
     /// As many as there are parts of hosts.
-    pub(super) parts: Vec<HourPart>,
+    pub(super) parts: Vec<Slot>,
     pub(super) words: HourWords,
+    pub(super) held: Held,
 }
 
 impl Default for PairHours {
     fn default() -> Self {
-        Self { parts: vec![HourPart::default(); PARTS], words: HourWords::default() }
+        Self { parts: vec![Slot::default(); PARTS], words: HourWords::default(), held: Held::default() }
     }
 }
 
 impl PairHours {
     /// Number of rows.
     pub fn len(&self) -> usize {
-        self.parts.iter().map(|part| part.rows.len()).sum()
+        self.parts.iter().map(Slot::rows).sum()
     }
 
     /// Tells whether there are no rows.
     pub fn is_empty(&self) -> bool {
-        self.parts.iter().all(|part| part.rows.is_empty())
+        self.parts.iter().all(|part| part.rows() == 0)
     }
 
-    /// All rows in order.
-    pub fn hours(&self) -> impl Iterator<Item = Hour<'_>> {
-        (0..self.parts.len())
-            .flat_map(move |part| (0..self.parts[part].rows.len()).map(move |row| self.hour(part, row)))
+    /// All rows in order, in memory.
+    ///
+    /// # Errors
+    /// [`SpillError::Read`] when rows on disk cannot be read.
+    pub fn hours(&self) -> Result<LoadedHours<'_>, SpillError> {
+        let parts = self.parts.iter().map(Slot::load).collect::<Result<_, _>>()?;
+        Ok(LoadedHours { words: &self.words, parts })
     }
 
-    /// One row of one part; both must exist.
-    #[inline]
-    pub(super) fn hour(&self, part: usize, row: usize) -> Hour<'_> {
-        let part = &self.parts[part];
-        let row = &part.rows[row];
-        let begin = row.segments_at as usize;
-        Hour { words: &self.words, row, segments: &part.segments[begin..begin + usize::from(row.segments)] }
+    /// The rows of some parts in order, in memory; parts that do not exist have none.
+    pub(super) fn hours_of(&self, parts: std::ops::Range<usize>) -> Result<LoadedHours<'_>, SpillError> {
+        let parts = self.parts.get(parts).unwrap_or_default();
+        Ok(LoadedHours { words: &self.words, parts: parts.iter().map(Slot::load).collect::<Result<_, _>>()? })
+    }
+
+    /// The same table, all of it in memory.
+    ///
+    /// # Errors
+    /// [`SpillError::Read`] when rows on disk cannot be read.
+    pub fn loaded(&self) -> Result<Self, SpillError> {
+        let parts = self.parts.iter().map(|part| part.load().map(|part| Slot::Kept(part.into_owned())));
+        Ok(Self { parts: parts.collect::<Result<_, _>>()?, words: self.words.clone(), held: Held::default() })
+    }
+
+    /// Takes memory for a table that was read, and spills the parts that find none.
+    ///
+    /// # Errors
+    /// [`SpillError`] when a part cannot be written.
+    pub fn within(mut self, memory: &Memory) -> Result<Self, SpillError> {
+        let mut held = memory.reserve(Purpose::Hours);
+        held.grow(self.words.memory_bytes());
+        for slot in &mut self.parts {
+            if let Slot::Kept(part) = slot {
+                *slot = Slot::place(std::mem::take(part), &mut held)?;
+            }
+        }
+        self.held = Held::new(held);
+        Ok(self)
+    }
+
+    /// Bytes taken from the budget.
+    pub fn held_bytes(&self) -> usize {
+        self.held.bytes()
     }
 
     /// First and last hour of any row, in seconds since 1970; `None` for an empty table.
     pub fn hour_range(&self) -> Option<(i64, i64)> {
-        let hours = || self.parts.iter().flat_map(|part| &part.rows).map(|row| i64::from(row.hour_s));
-        Some((hours().min()?, hours().max()?))
+        let hours = || self.parts.iter().filter_map(Slot::hours);
+        let (first, last) = (hours().map(|hours| hours.0).min()?, hours().map(|hours| hours.1).max()?);
+        Some((i64::from(first), i64::from(last)))
     }
 
     /// Bytes of memory that the table takes.
     pub fn memory_bytes(&self) -> usize {
-        let part = |part: &HourPart| {
-            part.rows.capacity() * size_of::<HourRow>() + part.segments.capacity() * size_of::<PackedSegment>()
-        };
-        let words = self.words.names.iter().chain(&self.words.services).map(|text| text.capacity() + 24).sum::<usize>();
-        self.parts.iter().map(part).sum::<usize>() + words + self.words.addresses.capacity() * 16
+        self.parts.iter().map(Slot::memory_bytes).sum::<usize>() + self.words.memory_bytes()
+    }
+}
+
+impl HourWords {
+    /// Bytes of memory that the words take.
+    pub(super) fn memory_bytes(&self) -> usize {
+        let text = |text: &String| text.capacity() + size_of::<String>();
+        let texts = self.names.iter().chain(&self.services).map(text).sum::<usize>();
+        let owners = self.owners.iter().map(|(account, region)| text(account) + text(region)).sum::<usize>();
+        texts + owners + self.addresses.capacity() * size_of::<Address>()
+    }
+}
+
+/// Rows of a `pair_hours` table in memory.
+#[derive(Debug)]
+pub struct LoadedHours<'a> {
+    words: &'a HourWords,
+    parts: Vec<Cow<'a, HourPart>>,
+}
+
+impl LoadedHours<'_> {
+    /// All rows in order.
+    pub fn iter(&self) -> impl Iterator<Item = Hour<'_>> {
+        self.parts.iter().flat_map(|part| part.rows.iter().map(|row| part.hour_of(row, self.words)))
     }
 }
 

@@ -1,6 +1,8 @@
 //! Collects the flow records of one unit of work, object by object, on any number of threads.
 
+use super::flow_file::{FlowFile, Run};
 use super::interface::{InterfaceTexts, Interfaces, Services, is_gateway};
+use super::memory::{Memory, Purpose, Reservation, SpillError};
 use super::packed::{
     FLAGS_KNOWN, NO_SERVICE, OUTBOUND, PARTS, PackedFlow, REJECTED, TRANSLATED, UNDECIDED, is_some, part_of_code,
 };
@@ -21,30 +23,77 @@ pub struct UnitRollup {
     /// Shared by all objects, so that their records need no second look when they become part of the unit.
     pub(super) services: Mutex<Services>,
     pub(super) content: Mutex<Content>,
+    /// Where records go that find no room.
+    pub(super) flows: FlowFile,
 }
 
 /// Lists of records, one an object.
 pub(super) type Lists = Vec<Vec<PackedFlow>>;
 
-#[derive(Debug, Default)]
+/// Records in memory and on disk.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Pile {
+    pub(super) lists: Lists,
+    pub(super) runs: Vec<Run>,
+}
+
+impl Pile {
+    /// Writes the lists to disk.
+    pub(super) fn spill(&mut self, flows: &FlowFile) -> Result<(), SpillError> {
+        if self.lists.iter().any(|list| !list.is_empty()) {
+            self.runs.push(flows.write(&self.lists)?);
+        }
+        self.lists = Vec::new();
+        Ok(())
+    }
+}
+
+#[derive(Debug)]
 pub(super) struct Content {
     /// By the part of their host.
-    pub(super) parts: Vec<Lists>,
+    pub(super) parts: Vec<Pile>,
     /// Records whose host only the whole unit tells.
-    pub(super) unsettled: Lists,
+    pub(super) unsettled: Pile,
     pub(super) interfaces: Interfaces,
     pub(super) counts: UnitCounts,
+    /// What the lists take.
+    pub(super) held: Reservation,
 }
+
+impl Content {
+    /// Writes all lists to disk.
+    fn spill(&mut self, flows: &FlowFile) -> Result<(), SpillError> {
+        self.parts.iter_mut().chain([&mut self.unsettled]).try_for_each(|pile| pile.spill(flows))?;
+        self.held.shrink_to(0);
+        Ok(())
+    }
+}
+
+/// Memory that an object's records may take in any case: runs on disk that are much shorter cost more to read back than
+/// they save.
+const OBJECT_LEAST: usize = 4 << 20;
 
 pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl UnitRollup {
-    /// Makes an empty unit.
+    /// Makes an empty unit, whose records take whatever memory they need.
     pub fn new(options: RollupOptions) -> Self {
-        let content = Content { parts: vec![Vec::new(); PARTS], ..Content::default() };
-        Self { options, books: Books::default(), services: Mutex::default(), content: Mutex::new(content) }
+        Self::within(Memory::default(), options)
+    }
+
+    /// Makes an empty unit whose records are spilled when `memory` is short.
+    pub fn within(memory: Memory, options: RollupOptions) -> Self {
+        let content = Content {
+            parts: vec![Pile::default(); PARTS],
+            unsettled: Pile::default(),
+            interfaces: Interfaces::default(),
+            counts: UnitCounts::default(),
+            held: memory.reserve(Purpose::Records),
+        };
+        let (books, services, content) = (Books::default(), Mutex::default(), Mutex::new(content));
+        Self { options, books, services, content, flows: FlowFile::new(memory) }
     }
 
     /// The unit's books, for the scan of its objects.
@@ -56,10 +105,21 @@ impl UnitRollup {
     pub fn object(&self, rows: u64) -> ObjectRollup<'_> {
         // Hosts differ in traffic, so parts do; a claim of an object is no reason to reserve much.
         let capacity = usize::try_from(rows / PARTS as u64).unwrap_or(0).min(1 << 16);
+        let mut capacity = capacity + capacity / 4;
+        let memory = self.flows.memory();
+        let mut held = memory.reserve(Purpose::Records);
+        let least = OBJECT_LEAST.min(memory.share(Purpose::Records) / 32);
+        if !held.try_grow((capacity * PARTS * size_of::<PackedFlow>()).max(least)) {
+            capacity = 0;
+            held.grow(least);
+        }
         ObjectRollup {
             unit: self,
-            parts: (0..PARTS).map(|_| Vec::with_capacity(capacity + capacity / 4)).collect(),
+            parts: (0..PARTS).map(|_| Vec::with_capacity(capacity)).collect(),
             unsettled: Vec::new(),
+            runs: Vec::new(),
+            held,
+            failed: None,
             interfaces: Interfaces::default(),
             counts: UnitCounts::default(),
             services: HashMap::default(),
@@ -69,9 +129,17 @@ impl UnitRollup {
     /// Bytes of memory that the collected records take.
     pub fn memory_bytes(&self) -> usize {
         let content = lock(&self.content);
-        let lists = content.parts.iter().flatten().chain(&content.unsettled);
-        lists.map(|list| list.capacity() * size_of::<PackedFlow>()).sum()
+        content.parts.iter().chain([&content.unsettled]).flat_map(|pile| &pile.lists).map(list_bytes).sum()
     }
+
+    /// Writes the records of all objects so far to disk.
+    pub(super) fn spill(&self) -> Result<(), SpillError> {
+        lock(&self.content).spill(&self.flows)
+    }
+}
+
+fn list_bytes(list: &Vec<PackedFlow>) -> usize {
+    list.capacity() * size_of::<PackedFlow>()
 }
 
 /// The records of one object, not yet part of its unit.
@@ -80,6 +148,12 @@ pub struct ObjectRollup<'a> {
     unit: &'a UnitRollup,
     parts: Vec<Vec<PackedFlow>>,
     unsettled: Vec<PackedFlow>,
+    /// Records of the object that are on disk, by part; the last pile has the unsettled ones.
+    runs: Vec<(usize, Run)>,
+    /// What the lists take.
+    held: Reservation,
+    /// Why records could not be spilled.
+    failed: Option<SpillError>,
     interfaces: Interfaces,
     counts: UnitCounts,
     /// Numbers of services by text number, so that the unit is asked once for each.
@@ -87,8 +161,37 @@ pub struct ObjectRollup<'a> {
 }
 
 impl ObjectRollup<'_> {
-    /// Adds a batch of flow records.
+    /// Adds a batch of flow records; what goes wrong is told by [`ObjectRollup::commit`].
     pub fn add(&mut self, batch: &FlowBatch) {
+        if self.failed.is_some() {
+            return;
+        }
+        self.add_records(batch);
+        self.failed = self.make_room().err();
+    }
+
+    /// Takes memory for what the lists hold, or makes some free.
+    fn make_room(&mut self) -> Result<(), SpillError> {
+        let bytes = self.parts.iter().chain([&self.unsettled]).map(list_bytes).sum::<usize>();
+        let more = bytes.saturating_sub(self.held.bytes());
+        if more == 0 || self.held.try_grow(more) {
+            return Ok(());
+        }
+        // What other objects left makes the longer runs.
+        self.unit.spill()?;
+        if self.held.try_grow(more) {
+            return Ok(());
+        }
+        for (part, list) in self.parts.iter_mut().chain([&mut self.unsettled]).enumerate() {
+            let list = std::mem::take(list);
+            if !list.is_empty() {
+                self.runs.push((part, self.unit.flows.write(&[list])?));
+            }
+        }
+        Ok(())
+    }
+
+    fn add_records(&mut self, batch: &FlowBatch) {
         self.counts.rows += batch.rows as u64;
         // Records of one ENI often follow each other, so the look-up of the last one is kept.
         let mut last = (NONE - 1, 0usize);
@@ -233,15 +336,32 @@ impl ObjectRollup<'_> {
     }
 
     /// Makes the object's records part of its unit.
-    pub fn commit(mut self) {
-        self.interfaces.close_all();
-        let mut content = lock(&self.unit.content);
-        let Content { parts, unsettled, interfaces, counts } = &mut *content;
-        self.unit.books.texts.read(|texts| interfaces.merge(self.interfaces, texts));
-        for (lists, list) in parts.iter_mut().zip(self.parts).filter(|(_, list)| !list.is_empty()) {
-            lists.push(list);
+    ///
+    /// # Errors
+    /// [`SpillError`] when records found no room; the unit cannot be finished then.
+    pub fn commit(mut self) -> Result<(), SpillError> {
+        if let Some(error) = self.failed {
+            return Err(error);
         }
-        unsettled.push(self.unsettled);
+        self.interfaces.close_all();
+        self.held.shrink_to(self.parts.iter().chain([&self.unsettled]).map(list_bytes).sum());
+        let mut content = lock(&self.unit.content);
+        let Content { parts, unsettled, interfaces, counts, held } = &mut *content;
+        self.unit.books.texts.read(|texts| interfaces.merge(self.interfaces, texts));
+        for (part, run) in self.runs {
+            match parts.get_mut(part) {
+                Some(pile) => pile.runs.push(run),
+                None => unsettled.runs.push(run),
+            }
+        }
+        for (pile, list) in parts.iter_mut().zip(self.parts).filter(|(_, list)| !list.is_empty()) {
+            pile.lists.push(list);
+        }
+        if !self.unsettled.is_empty() {
+            unsettled.lists.push(self.unsettled);
+        }
         counts.add(&self.counts);
+        held.join(self.held);
+        Ok(())
     }
 }

@@ -4,8 +4,11 @@ pub mod candidates;
 mod function;
 pub mod functions;
 pub mod literal;
+pub mod memory;
 pub mod session;
+mod spilled;
 
 pub use candidates::run_candidates;
 pub use literal::{Literal, bind};
-pub use session::{SqlError, open_session, run};
+pub use memory::SharedMemory;
+pub use session::{SqlError, add_table, open_session, open_session_within, run};

@@ -1,5 +1,8 @@
 //! A DataFusion session with flowsift's tables and functions.
 
+use super::memory::SharedMemory;
+use super::spilled::SpilledTable;
+use crate::rollup::derive::StoredTable;
 use arrow::array::RecordBatch;
 use datafusion::datasource::MemTable;
 use datafusion::error::DataFusionError;
@@ -22,6 +25,14 @@ pub enum SqlError {
         /// What the engine said.
         error: Box<DataFusionError>,
     },
+    /// A plan needs more memory than the run may take, and cannot spill.
+    #[error("{name}: not enough memory: {error}: allow more with --memory")]
+    Memory {
+        /// What was run, such as the name of a detection.
+        name: String,
+        /// What the engine said.
+        error: Box<DataFusionError>,
+    },
     /// A parameter is named in the SQL but has no value.
     #[error("{name}: no value for the parameter `${parameter}`; known are: {known}")]
     Parameter {
@@ -36,11 +47,13 @@ pub enum SqlError {
 
 impl SqlError {
     pub(super) fn query(name: &str, error: DataFusionError) -> Self {
-        Self::Query { name: name.to_owned(), error: Box::new(error) }
+        let (name, short) = (name.to_owned(), matches!(error.find_root(), DataFusionError::ResourcesExhausted(_)));
+        let error = Box::new(error);
+        if short { Self::Memory { name, error } } else { Self::Query { name, error } }
     }
 }
 
-/// Opens a session on `threads` partitions with the given tables and functions.
+/// Opens a session on `threads` partitions with the given tables and functions, and as much memory as it takes.
 ///
 /// # Errors
 /// [`SqlError::Query`] when a table cannot be registered.
@@ -48,6 +61,19 @@ pub fn open_session(
     tables: Vec<(&str, Vec<RecordBatch>)>,
     functions: Vec<ScalarUDF>,
     threads: usize,
+) -> Result<SessionContext, SqlError> {
+    open_session_within(tables, functions, threads, &SharedMemory::default())
+}
+
+/// Opens a session as [`open_session`] does, whose plans stay within `memory`.
+///
+/// # Errors
+/// [`SqlError::Query`] when a table cannot be registered.
+pub fn open_session_within(
+    tables: Vec<(&str, Vec<RecordBatch>)>,
+    functions: Vec<ScalarUDF>,
+    threads: usize,
+    memory: &SharedMemory,
 ) -> Result<SessionContext, SqlError> {
     let mut config = SessionConfig::new()
         .with_target_partitions(threads.max(1))
@@ -58,17 +84,36 @@ pub fn open_session(
         .with_collect_statistics(false);
     // Made for files. On tables in memory it moves `b['x']` below the filters, and with it the statistic that makes `b`.
     config.options_mut().optimizer.enable_leaf_expression_pushdown = false;
-    let context = SessionContext::new_with_config(config);
+    let runtime = memory.runtime().map_err(|error| SqlError::query("session", error))?;
+    let context = SessionContext::new_with_config_rt(config, runtime);
     for function in functions {
         context.register_udf(function);
     }
     for (name, batches) in tables {
-        let Some(first) = batches.first() else { continue };
-        let failed = |error| SqlError::query(name, error);
-        let table = MemTable::try_new(first.schema(), parts(&batches, threads.max(1))).map_err(failed)?;
-        context.register_table(name, Arc::new(table)).map_err(failed)?;
+        add_batches(&context, name, &batches, threads)?;
     }
     Ok(context)
+}
+
+fn add_batches(context: &SessionContext, name: &str, batches: &[RecordBatch], threads: usize) -> Result<(), SqlError> {
+    let Some(first) = batches.first() else { return Ok(()) };
+    let failed = |error| SqlError::query(name, error);
+    let table = MemTable::try_new(first.schema(), parts(batches, threads.max(1))).map_err(failed)?;
+    context.register_table(name, Arc::new(table)).map_err(failed)?;
+    Ok(())
+}
+
+/// Adds a table whose rows may be on disk.
+///
+/// # Errors
+/// [`SqlError::Query`] when it cannot be registered.
+pub fn add_table(context: &SessionContext, name: &str, table: &StoredTable, threads: usize) -> Result<(), SqlError> {
+    if let Some(batches) = table.in_memory() {
+        return add_batches(context, name, &batches, threads);
+    }
+    let spilled = SpilledTable::new(table, threads.max(1));
+    context.register_table(name, Arc::new(spilled)).map_err(|error| SqlError::query(name, error))?;
+    Ok(())
 }
 
 /// Cuts a table into at most `count` parts of about equal length, one after the other, each in batches that are worked

@@ -2,18 +2,18 @@
 
 use super::StateError;
 use super::kept::KeptHours;
-use crate::rollup::{IsInternal, PairHours, RollupOptions, UnitCounts, UnitRollup, UnitTables};
+use crate::rollup::{IsInternal, Memory, ObjectRollup, PairHours, RollupOptions, UnitCounts, UnitRollup, UnitTables};
 use crate::scan::fetch::{FetchOptions, Fetched, fetch};
 use crate::scan::object::{footer, scan};
 use crate::scan::{ROLLUP_FIELDS, ScanError};
 use crate::source::{Object, ObjectReader, Unit};
 use arrow::array::RecordBatch;
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use tokio::runtime::Handle;
 
 /// How hours are gathered.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct GatherOptions {
     /// Threads that decode, at least 1.
     pub threads: usize,
@@ -21,6 +21,8 @@ pub struct GatherOptions {
     pub rollup: RollupOptions,
     /// How objects are fetched.
     pub fetch: FetchOptions,
+    /// What records and hours may take; the rest is spilled.
+    pub memory: Memory,
 }
 
 /// Is told how far the work has come; called from many threads.
@@ -92,6 +94,10 @@ pub fn gather(
             Some(kept) => runtime.block_on(kept.load(unit))?,
             None => None,
         };
+        let known = match known {
+            Some(known) => Some(UnitTables { pair_hours: known.pair_hours.within(&options.memory)?, ..known }),
+            None => None,
+        };
         if known.is_some() {
             gathered.objects_reused += unit.objects.len() as u64;
             progress.object_done(unit.bytes(), 0);
@@ -129,13 +135,16 @@ pub fn gather(
         skipped: Mutex::new(Vec::new()),
         bytes_read: AtomicU64::new(0),
         rows_read: AtomicU64::new(0),
+        failed: AtomicBool::new(false),
     };
     std::thread::scope(|scope| {
         let workers: Vec<_> = (0..options.threads.max(1))
             .map(|_| {
                 scope.spawn(|| -> Result<(), StateError> {
-                    while let Ok(fetched) = arrivals.recv() {
-                        run.object(fetched)?;
+                    while !run.failed.load(Ordering::Relaxed)
+                        && let Ok(fetched) = arrivals.recv()
+                    {
+                        run.object(fetched).inspect_err(|_| run.failed.store(true, Ordering::Relaxed))?;
                     }
                     Ok(())
                 })
@@ -175,16 +184,19 @@ struct Run<'a> {
     skipped: Mutex<Vec<Skipped>>,
     bytes_read: AtomicU64,
     rows_read: AtomicU64,
+    /// A thread failed, so the others need not go on.
+    failed: AtomicBool,
 }
 
 impl Run<'_> {
     fn object(&self, fetched: Fetched) -> Result<(), StateError> {
         let object = &self.objects[fetched.at];
         let work = &self.works[self.work_of[fetched.at]];
-        let rollup = lock(&work.rollup).get_or_insert_with(|| Arc::new(UnitRollup::new(self.options.rollup))).clone();
+        let rollup = lock(&work.rollup).get_or_insert_with(|| Arc::new(self.unit())).clone();
         self.bytes_read.fetch_add(fetched.bytes_read, Ordering::Relaxed);
         let rows = match self.scan(object, fetched, &rollup) {
-            Ok(rows) => {
+            Ok((records, rows)) => {
+                records.commit()?;
                 self.rows_read.fetch_add(rows, Ordering::Relaxed);
                 rows
             }
@@ -206,7 +218,16 @@ impl Run<'_> {
         Ok(())
     }
 
-    fn scan(&self, object: &Object, fetched: Fetched, rollup: &UnitRollup) -> Result<u64, ScanError> {
+    fn unit(&self) -> UnitRollup {
+        UnitRollup::within(self.options.memory.clone(), self.options.rollup)
+    }
+
+    fn scan<'a>(
+        &self,
+        object: &Object,
+        fetched: Fetched,
+        rollup: &'a UnitRollup,
+    ) -> Result<(ObjectRollup<'a>, u64), ScanError> {
         let name = object.url.as_ref();
         let _span = tracing::info_span!("scan", object = name).entered();
         let (bytes, metadata) = fetched.content?;
@@ -216,8 +237,7 @@ impl Run<'_> {
         };
         let mut records = rollup.object(metadata.file_metadata().num_rows().max(0) as u64);
         let rows = scan(name, &bytes, &metadata, ROLLUP_FIELDS, rollup.books(), |batch| records.add(batch))?;
-        records.commit();
-        Ok(rows)
+        Ok((records, rows))
     }
 
     fn finish(&self, work: &Work) -> Result<(), StateError> {

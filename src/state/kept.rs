@@ -1,7 +1,7 @@
 //! Kept hours: one folder a unit, holding the tables of one fingerprint.
 
 use super::StateError;
-use crate::rollup::{PairHours, UnitCounts, UnitTables};
+use crate::rollup::{PairHours, RollupError, UnitCounts, UnitTables};
 use crate::source::{PutMode, Store, Unit};
 use arrow::array::RecordBatch;
 use arrow::compute::concat_batches;
@@ -9,6 +9,7 @@ use arrow::datatypes::Schema;
 use bytes::Bytes;
 use parquet::arrow::ArrowWriter;
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
+use parquet::errors::ParquetError;
 use parquet::basic::{Compression, ZstdLevel};
 use parquet::file::metadata::KeyValue;
 use parquet::file::properties::WriterProperties;
@@ -70,12 +71,10 @@ impl KeptHours {
     /// [`StateError`] when the tables cannot be written.
     pub async fn save(&self, unit: &Unit, tables: &UnitTables) -> Result<(), StateError> {
         let counts = write_counts(&tables.counts);
-        let pair_hours = tables.pair_hours.to_batch()?;
-        for (table, batch) in [("coverage", &tables.coverage), ("pair_hours", &pair_hours)] {
-            let name = self.name(unit, table);
-            let bytes = write(batch, &counts).map_err(|error| StateError::Write { name: name.clone(), error })?;
-            self.store.put(&name, bytes, PutMode::Overwrite).await?;
-        }
+        let coverage = write(&mut std::iter::once(Ok(tables.coverage.clone())), &counts);
+        self.put(self.name(unit, "coverage"), coverage).await?;
+        let pair_hours = write(&mut tables.pair_hours.to_batches(BATCH_ROWS), &counts);
+        self.put(self.name(unit, "pair_hours"), pair_hours).await?;
         let keep = [self.name(unit, "coverage"), self.name(unit, "pair_hours")];
         for object in self.store.list(&format!("{}/", Self::folder(unit))).await? {
             // A daily unit's folder holds the folders of its hours: those are other units.
@@ -86,16 +85,49 @@ impl KeptHours {
         }
         Ok(())
     }
+
+    async fn put(&self, name: String, bytes: Result<Bytes, WriteError>) -> Result<(), StateError> {
+        let bytes = bytes.map_err(|error| match error {
+            WriteError::Table(error) => StateError::Rollup(error),
+            WriteError::File(error) => StateError::Write { name: name.clone(), error },
+        })?;
+        Ok(self.store.put(&name, bytes, PutMode::Overwrite).await?)
+    }
 }
 
-fn write(batch: &RecordBatch, counts: &str) -> Result<Bytes, parquet::errors::ParquetError> {
+/// Rows of `pair_hours` that are turned into columns at a time.
+const BATCH_ROWS: usize = 1 << 20;
+
+/// Says why a table could not be written.
+enum WriteError {
+    Table(RollupError),
+    File(ParquetError),
+}
+
+impl From<ParquetError> for WriteError {
+    fn from(error: ParquetError) -> Self {
+        Self::File(error)
+    }
+}
+
+fn write(
+    batches: &mut dyn Iterator<Item = Result<RecordBatch, RollupError>>,
+    counts: &str,
+) -> Result<Bytes, WriteError> {
     let properties = WriterProperties::builder()
         .set_compression(Compression::ZSTD(ZstdLevel::try_new(3)?))
         .set_key_value_metadata(Some(vec![KeyValue::new(COUNTS_KEY.to_owned(), counts.to_owned())]))
         .build();
-    let mut writer = ArrowWriter::try_new(Vec::new(), batch.schema(), Some(properties))?;
-    writer.write(batch)?;
-    Ok(writer.into_inner()?.into())
+    let mut writer = None;
+    for batch in batches {
+        let batch = batch.map_err(WriteError::Table)?;
+        let open = match &mut writer {
+            Some(open) => open,
+            none => none.insert(ArrowWriter::try_new(Vec::new(), batch.schema(), Some(properties.clone()))?),
+        };
+        open.write(&batch)?;
+    }
+    Ok(writer.map(ArrowWriter::into_inner).transpose()?.unwrap_or_default().into())
 }
 
 fn read(bytes: Bytes) -> Option<(RecordBatch, String)> {

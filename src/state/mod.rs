@@ -18,6 +18,9 @@ pub enum StateError {
     /// A unit could not be folded.
     #[error(transparent)]
     Rollup(#[from] crate::rollup::RollupError),
+    /// Kept hours do not fit into memory and could not be spilled.
+    #[error(transparent)]
+    Spill(#[from] crate::rollup::SpillError),
     /// A kept file could not be written.
     #[error("writing kept hours {name}: {error}")]
     Write {

@@ -184,7 +184,7 @@ fn large_objects_are_read_by_ranges() {
     let gathered = |whole_limit_bytes: u64| -> Gathered {
         served.server.traffic.reset_counts();
         let fetch = FetchOptions { whole_limit_bytes, ..FetchOptions::default() };
-        let options = GatherOptions { threads: 2, rollup: Default::default(), fetch };
+        let options = GatherOptions { threads: 2, rollup: Default::default(), fetch, memory: Default::default() };
         let internal =
             |address: flowsift::flow::Address| flowsift::intel::InternalNetworks::default().contains(address);
         gather(runtime.handle(), &source.reader(), &units(objects.clone()), None, &options, &internal, &Silent).unwrap()

@@ -25,7 +25,7 @@ fn rolled(files: &[Bytes]) -> Result<UnitTables, ScanError> {
         let metadata = footer(&name, &bytes)?;
         let mut records = unit.object(100);
         scan(&name, &bytes, &metadata, ROLLUP_FIELDS, unit.books(), |batch| records.add(batch))?;
-        records.commit();
+        records.commit().unwrap();
     }
     let internal = |address: flowsift::flow::Address| {
         ["10.0.0.0/8", "fc00::/7"].iter().any(|net| net.parse::<flowsift::flow::Network>().unwrap().contains(address))

@@ -37,6 +37,8 @@ fn example() -> Summary {
         total_seconds: 9.8,
         rows_per_s: 10_443_436.5,
         peak_memory_bytes: Some(1_200_000_000),
+        spilled_bytes: 0,
+        spill_dir: None,
         threads: 2,
     }
 }
@@ -62,6 +64,18 @@ fn golden_of_the_json() {
     summary.skipped_objects.truncate(1);
     summary.write_json(&mut bytes).unwrap();
     assert_eq!(String::from_utf8(bytes).unwrap(), include_str!("../goldens/summary.json"));
+}
+
+#[test]
+fn what_was_spilled_is_told() {
+    let mut summary = example();
+    (summary.spilled_bytes, summary.spill_dir) = (2_340_000_000, Some("/scratch".to_owned()));
+    let text = summary.to_text();
+    assert!(text.contains("\nspilled   2.3 GB to /scratch, as --memory allowed no more\n"), "{text}");
+    let mut json = Vec::new();
+    summary.write_json(&mut json).unwrap();
+    let json: serde_json::Value = serde_json::from_slice(&json).unwrap();
+    assert_eq!((&json["spilled_bytes"], &json["spill_dir"]), (&2_340_000_000u64.into(), &"/scratch".into()));
 }
 
 #[test]

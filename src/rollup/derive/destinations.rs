@@ -12,7 +12,7 @@ use arrow::array::{
 use foldhash::fast::FixedState;
 use hashbrown::HashMap;
 use rayon::prelude::*;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 #[derive(Clone, Debug)]
 struct Destination {
@@ -75,16 +75,11 @@ impl Destinations {
         entry.add_port(pair.key.port);
     }
 
-    /// Joins what shards found; they share no host, so hosts add up.
-    pub(super) fn join(shards: Vec<Destinations>) -> Self {
-        let mut by_part: Vec<Vec<HashMap<RemoteKey, Destination, FixedState>>> =
-            (0..REMOTE_PARTS).map(|_| Vec::with_capacity(shards.len())).collect();
-        for shard in shards {
-            for (part, map) in by_part.iter_mut().zip(shard.0) {
-                part.push(map);
-            }
-        }
-        Self(by_part.into_par_iter().map(join_maps).collect())
+    /// Bytes of memory that the remotes take.
+    pub(super) fn memory_bytes(&self) -> usize {
+        let entry = size_of::<(RemoteKey, Destination)>() + 1;
+        let ports = |of: &Destination| of.ports.capacity() * size_of::<u16>();
+        self.0.iter().map(|map| map.capacity() * entry + map.values().map(ports).sum::<usize>()).sum()
     }
 
     /// How many hosts meet a remote in a role, over baseline and window.
@@ -126,19 +121,40 @@ impl Destinations {
     }
 }
 
-fn join_maps(
-    mut maps: Vec<HashMap<RemoteKey, Destination, FixedState>>,
-) -> HashMap<RemoteKey, Destination, FixedState> {
-    let Some(mut joined) = maps.pop() else { return HashMap::default() };
-    for (key, theirs) in maps.into_iter().flatten() {
-        match joined.entry(key) {
-            hashbrown::hash_map::Entry::Vacant(slot) => {
-                slot.insert(theirs);
+/// Remotes of all shards; shards are added from many threads, in any order.
+#[derive(Debug)]
+pub(super) struct JoinedDestinations(Vec<Mutex<HashMap<RemoteKey, Destination, FixedState>>>);
+
+impl Default for JoinedDestinations {
+    fn default() -> Self {
+        Self((0..REMOTE_PARTS).map(|_| Mutex::default()).collect())
+    }
+}
+
+impl JoinedDestinations {
+    /// Adds what a shard found; shards share no host, so hosts add up.
+    pub(super) fn add(&self, shard: Destinations) {
+        for (joined, theirs) in self.0.iter().zip(shard.0).filter(|(_, theirs)| !theirs.is_empty()) {
+            let mut joined = joined.lock().unwrap_or_else(PoisonError::into_inner);
+            if joined.is_empty() {
+                *joined = theirs;
+                continue;
             }
-            hashbrown::hash_map::Entry::Occupied(mut slot) => slot.get_mut().join(theirs),
+            for (key, theirs) in theirs {
+                match joined.entry(key) {
+                    hashbrown::hash_map::Entry::Vacant(slot) => {
+                        slot.insert(theirs);
+                    }
+                    hashbrown::hash_map::Entry::Occupied(mut slot) => slot.get_mut().join(theirs),
+                }
+            }
         }
     }
-    joined
+
+    /// The remotes of all shards that were added.
+    pub(super) fn into_destinations(self) -> Destinations {
+        Destinations(self.0.into_iter().map(|map| map.into_inner().unwrap_or_else(PoisonError::into_inner)).collect())
+    }
 }
 
 impl Destination {

@@ -5,7 +5,7 @@ use super::pairs::{PairRecord, address_column, batch, seconds};
 use super::walk::is_egress;
 use crate::kernels::robust;
 use crate::rollup::RollupError;
-use crate::rollup::merge::{Merger, RowAt};
+use crate::rollup::merge::{MergedPart, Merger, NamesAt, RowAt};
 use arrow::array::{ArrayRef, BooleanArray, Float64Array, RecordBatch, StringArray, UInt32Array, UInt64Array};
 use hdrhistogram::Histogram;
 use std::collections::{BTreeMap, BTreeSet};
@@ -39,7 +39,7 @@ pub(super) struct HostRecord {
     pub(super) host: u32,
     pub(super) owner: u32,
     pub(super) external_remotes_ever: u64,
-    sample: Option<RowAt>,
+    sample: Option<NamesAt>,
     hours: BTreeMap<i64, HostHour>,
     destinations: u64,
     new_destinations: u64,
@@ -82,7 +82,7 @@ impl HostRecord {
         }
     }
 
-    pub(super) fn add(&mut self, merger: &Merger<'_>, pair: &PairRecord, rows: &[RowAt], window: &Window) {
+    pub(super) fn add(&mut self, part: &MergedPart<'_>, pair: &PairRecord, rows: &[RowAt], window: &Window) {
         if pair.records > 0 {
             self.sample.get_or_insert(pair.sample);
             self.pairs += 1;
@@ -112,7 +112,7 @@ impl HostRecord {
             self.bytes_in += pair.bytes_in;
         }
         for at in rows {
-            let of_pair = merger.hour(*at);
+            let of_pair = part.hour(*at);
             let hour_s = of_pair.hour_s();
             if hour_s >= window.to_s || hour_s < window.baseline_from_s {
                 continue;
@@ -125,6 +125,11 @@ impl HostRecord {
             hour.remotes += u32::from(hour.last_remote != Some(pair.key.remote));
             hour.last_remote = Some(pair.key.remote);
         }
+    }
+
+    /// Bytes of memory that the host takes, about.
+    pub(super) fn memory_bytes(&self) -> usize {
+        size_of::<Self>() + self.hours.len() * (size_of::<(i64, HostHour)>() + 8) + self.ports.len() * 4
     }
 
     /// Hours of the baseline: those before the window, or all of them when the window is its own baseline.
@@ -149,7 +154,7 @@ pub(super) fn hosts_batch(
     facts_of: &(dyn Fn(&str) -> Option<HostFacts> + Sync),
 ) -> Result<RecordBatch, RollupError> {
     let hosts: Vec<&HostRecord> = hosts.iter().copied().filter(|host| host.pairs > 0).collect();
-    let interface = |host: &HostRecord| host.sample.and_then(|at| merger.hour(at).interface());
+    let interface = |host: &HostRecord| host.sample.and_then(|at| merger.names(at).0);
     let facts: Vec<HostFacts> = hosts.iter().map(|h| interface(h).and_then(facts_of).unwrap_or_default()).collect();
     let words = |words: Vec<Option<&str>>| -> ArrayRef { Arc::new(StringArray::from(words)) };
     let u64s = |pick: &dyn Fn(&HostRecord) -> u64| -> ArrayRef {

@@ -5,10 +5,12 @@
 mod destinations;
 mod hosts;
 mod pairs;
+mod stored;
 mod walk;
 
 use super::RollupError;
 use super::fold::IsInternal;
+use super::memory::{Memory, Purpose, SpillFile};
 use super::merge::Merger;
 use super::pair_hours::PairHours;
 use crate::flow::codes::Role;
@@ -17,6 +19,9 @@ use arrow::array::RecordBatch;
 use rayon::prelude::*;
 
 pub use hosts::HostFacts;
+use pairs::InternalClients;
+use std::sync::{Arc, OnceLock};
+pub use stored::{Stored, StoredTable};
 
 /// Pairs with fewer connections in the window keep no list of starts: no statistic judges them.
 pub const MIN_STARTS: usize = 6;
@@ -59,8 +64,8 @@ impl Window {
 /// The derived tables of one run.
 #[derive(Clone, Debug)]
 pub struct Derived {
-    /// host × remote × port × protocol × role over the window, in one or more batches.
-    pub pairs: Vec<RecordBatch>,
+    /// host × remote × port × protocol × role over the window.
+    pub pairs: StoredTable,
     /// Hosts in the window, with their baseline.
     pub hosts: RecordBatch,
     /// host × hour of external bytes, over baseline and window.
@@ -72,37 +77,93 @@ pub struct Derived {
 /// Rows of `pair_hours` that make a shard worth its own table.
 const SHARD_ROWS: usize = 1 << 16;
 
-/// Derives the tables. `host_facts` gives what `coverage` knows of an ENI by name.
+/// Derives the tables. `host_facts` gives what `coverage` knows of an ENI by name; what does not fit into `memory` is
+/// spilled.
 ///
-/// The result does not depend on the order of `tables` nor on the number of threads.
+/// The result does not depend on the order of `tables`, on the number of threads nor on what is spilled.
 ///
 /// # Errors
-/// [`RollupError::Arrow`] when a table cannot be built.
+/// [`RollupError::Arrow`] when a table cannot be built, [`RollupError::Spill`] when what does not fit into memory cannot
+/// be written or read back.
 pub fn derive(
     tables: &[PairHours],
     window: &Window,
     is_internal: &IsInternal<'_>,
     host_facts: &(dyn Fn(&str) -> Option<HostFacts> + Sync),
+    memory: &Memory,
 ) -> Result<Derived, RollupError> {
     let merger = Merger::new(tables);
     let monitored = walk::own_hosts(&merger);
     let internal = |code: u32| is_internal(merger.address(code)) || monitored.contains(&code);
-    let shards = merger.shards(SHARD_ROWS);
-    let mut walked: Vec<walk::Walked> =
-        shards.into_par_iter().map(|shard| walk::walk(&merger, shard, window, &internal)).collect();
-    let found = walked.iter_mut().map(|shard| std::mem::take(&mut shard.destinations)).collect();
-    let destinations = destinations::Destinations::join(found);
-    let clients = pairs::internal_clients(walked.iter().flat_map(|shard| &shard.pairs.records));
-    let all_hosts: Vec<&hosts::HostRecord> = walked.iter().flat_map(|shard| &shard.hosts).collect();
+    let joined = destinations::JoinedDestinations::default();
+    let unfinished = Unfinished { memory, file: OnceLock::new() };
+    let walk = |shard| {
+        let walked = walk::walk(&merger, shard, window, &internal)?;
+        joined.add(walked.destinations);
+        let clients: InternalClients = pairs::internal_clients(&walked.pairs.records);
+        let rows = pairs::pairs_batch(&walked.pairs, &merger, window)?;
+        drop(walked.pairs);
+        Ok(Shard { rows: Stored::place(rows, memory.reserve(Purpose::Pairs), || unfinished.file())?, clients, hosts: walked.hosts })
+    };
+    let shards = merger.shards(SHARD_ROWS).into_par_iter().map(walk).collect::<Result<Vec<Shard>, RollupError>>()?;
+    let destinations = joined.into_destinations();
+    let all_hosts: Vec<&hosts::HostRecord> = shards.iter().flat_map(|shard| &shard.hosts).collect();
+    let mut held = memory.reserve(Purpose::Pairs);
+    held.grow(destinations.memory_bytes() + all_hosts.iter().map(|host| host.memory_bytes()).sum::<usize>());
     let counts = HostCounts::new(&all_hosts);
-    let whole = pairs::Whole { merger: &merger, destinations: &destinations, clients: &clients, counts, window };
-    let of_shard = |shard: &walk::Walked| pairs::pairs_batch(&shard.pairs, &whole);
-    let pairs = || walked.par_iter().map(of_shard).collect::<Result<Vec<RecordBatch>, RollupError>>();
-    let ((pairs, hosts), (host_hours, destinations)) = rayon::join(
-        || rayon::join(pairs, || hosts::hosts_batch(&all_hosts, &merger, host_facts)),
-        || rayon::join(|| hosts::host_hours_batch(&all_hosts, &merger, window), || destinations.batch(&merger, counts)),
+    let ((hosts, host_hours), destinations_batch) = rayon::join(
+        || {
+            rayon::join(
+                || hosts::hosts_batch(&all_hosts, &merger, host_facts),
+                || hosts::host_hours_batch(&all_hosts, &merger, window),
+            )
+        },
+        || destinations.batch(&merger, counts),
     );
-    Ok(Derived { pairs: pairs?, hosts: hosts?, host_hours: host_hours?, destinations: destinations? })
+    let mut clients = InternalClients::default();
+    let mut unfinished_rows = Vec::with_capacity(shards.len());
+    for shard in shards {
+        clients.extend(shard.clients);
+        unfinished_rows.push(shard.rows);
+    }
+    let whole = pairs::Whole { destinations: &destinations, clients: &clients, counts };
+    let complete = |rows: Stored| complete_shard(&rows, &whole, memory);
+    let pairs = unfinished_rows.into_par_iter().map(complete).collect::<Result<Vec<_>, RollupError>>()?;
+    let pairs = StoredTable::new(pairs);
+    Ok(Derived { pairs, hosts: hosts?, host_hours: host_hours?, destinations: destinations_batch? })
+}
+
+/// What the walk over one shard of hosts leaves.
+struct Shard {
+    rows: Stored,
+    clients: InternalClients,
+    hosts: Vec<hosts::HostRecord>,
+}
+
+/// The file of rows that are not complete yet, made when the first of them are spilled.
+struct Unfinished<'a> {
+    memory: &'a Memory,
+    file: OnceLock<Arc<SpillFile>>,
+}
+
+impl Unfinished<'_> {
+    fn file(&self) -> Result<Arc<SpillFile>, RollupError> {
+        if let Some(file) = self.file.get() {
+            return Ok(file.clone());
+        }
+        let made = Arc::new(self.memory.new_file()?);
+        Ok(self.file.get_or_init(|| made).clone())
+    }
+}
+
+/// Completes the rows of one shard, where they are.
+fn complete_shard(rows: &Stored, whole: &pairs::Whole<'_>, memory: &Memory) -> Result<Stored, RollupError> {
+    if let Stored::Kept { batch, held } = rows {
+        return Ok(Stored::Kept { batch: whole.complete(batch)?, held: held.clone() });
+    }
+    let schema = whole.complete(&RecordBatch::new_empty(rows.schema()))?.schema();
+    let batches = rows.read(None)?.map(|batch| whole.complete(&batch?));
+    Stored::write(&schema, batches, memory.file()?)
 }
 
 /// Distinct hosts, the whole that shares of prevalence are taken of. An address in two accounts counts once.

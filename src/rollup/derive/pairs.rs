@@ -6,13 +6,13 @@ use super::{HostCounts, Window};
 use crate::flow::Address;
 use crate::flow::codes::Role;
 use crate::rollup::RollupError;
-use crate::rollup::merge::{Merger, PairKey, RowAt};
+use crate::rollup::merge::{Merger, NamesAt, PairKey};
 use arrow::array::{
-    ArrayRef, BooleanArray, FixedSizeBinaryArray, Float64Array, Int64Array, ListArray, RecordBatch, StringArray,
+    ArrayRef, AsArray, BooleanArray, FixedSizeBinaryArray, Float64Array, Int64Array, ListArray, RecordBatch, StringArray,
     StructArray, TimestampSecondArray, UInt8Array, UInt16Array, UInt32Array, UInt64Array,
 };
 use arrow::buffer::{Buffer, OffsetBuffer};
-use arrow::datatypes::{DataType, Field, Fields};
+use arrow::datatypes::{DataType, Field, Fields, UInt8Type, UInt16Type, UInt32Type};
 use foldhash::fast::FixedState;
 use hashbrown::HashSet;
 use std::sync::Arc;
@@ -53,7 +53,7 @@ impl Default for Ever {
 pub(super) struct PairRecord {
     pub(super) key: PairKey,
     /// A row that names ENI and service.
-    pub(super) sample: RowAt,
+    pub(super) sample: NamesAt,
     pub(super) external: bool,
     /// There are starts enough for a statistic.
     pub(super) keeps_starts: bool,
@@ -79,7 +79,7 @@ pub(super) struct PairRecord {
 }
 
 impl PairRecord {
-    pub(super) fn new(key: PairKey, sample: RowAt, external: bool) -> Self {
+    pub(super) fn new(key: PairKey, sample: NamesAt, external: bool) -> Self {
         Self {
             key,
             sample,
@@ -131,26 +131,16 @@ fn list(item: DataType, offsets: OffsetBuffer<i32>, values: ArrayRef) -> Result<
 pub(super) type InternalClients = HashSet<(u32, u32, u8, u16), FixedState>;
 
 /// Finds the internal pairs of hosts that acted as clients.
-pub(super) fn internal_clients<'a>(pairs: impl Iterator<Item = &'a PairRecord>) -> InternalClients {
-    let clients = pairs.filter(|pair| pair.key.role == Role::Client && !pair.external);
+pub(super) fn internal_clients(pairs: &[PairRecord]) -> InternalClients {
+    let clients = pairs.iter().filter(|pair| pair.key.role == Role::Client && !pair.external);
     clients.map(|pair| (pair.key.host, pair.key.remote, pair.key.protocol, pair.key.port)).collect()
 }
 
-/// What a shard's table needs from the others.
-pub(super) struct Whole<'a> {
-    pub(super) merger: &'a Merger<'a>,
-    pub(super) destinations: &'a Destinations,
-    pub(super) clients: &'a InternalClients,
-    pub(super) counts: HostCounts,
-    pub(super) window: &'a Window,
-}
-
-/// Builds the table of one shard.
-pub(super) fn pairs_batch(shard: &Pairs, whole: &Whole<'_>) -> Result<RecordBatch, RollupError> {
-    let Whole { merger, window, counts, .. } = whole;
+/// Builds what a shard knows of its pairs by itself; [`Whole::complete`] adds the rest.
+pub(super) fn pairs_batch(shard: &Pairs, merger: &Merger<'_>, window: &Window) -> Result<RecordBatch, RollupError> {
     let pairs = &shard.records;
     let owner = |pair: &PairRecord| &merger.owners()[pair.key.owner as usize];
-    let sample = |pair: &PairRecord| merger.hour(pair.sample);
+    let sample = |pair: &PairRecord| merger.names(pair.sample);
     let u64s = |pick: &dyn Fn(&PairRecord) -> u64| -> ArrayRef {
         Arc::new(UInt64Array::from_iter_values(pairs.iter().map(pick)))
     };
@@ -173,13 +163,6 @@ pub(super) fn pairs_batch(shard: &Pairs, whole: &Whole<'_>) -> Result<RecordBatc
     };
     let accounts = pairs.iter().map(|pair| owner(pair).0.as_str());
     let regions = pairs.iter().map(|pair| owner(pair).1.as_str());
-    let prevalence: Vec<u64> =
-        pairs.iter().map(|pair| whole.destinations.hosts(pair.key.remote, pair.key.role)).collect();
-    // A client-role twin between the same two hosts tells the same story from the side that acts.
-    let mirrored = |pair: &PairRecord| {
-        let key = pair.key;
-        key.role == Role::Server && whole.clients.contains(&(key.remote, key.host, key.protocol, key.port))
-    };
     let size_fields: Fields =
         vec![Field::new("bucket", DataType::UInt16, false), Field::new("count", DataType::UInt32, false)].into();
     let size_values: Vec<ArrayRef> = vec![
@@ -188,7 +171,6 @@ pub(super) fn pairs_batch(shard: &Pairs, whole: &Whole<'_>) -> Result<RecordBatc
     ];
     let size_values = StructArray::try_new(size_fields.clone(), size_values, None)
         .map_err(|error| RollupError::Arrow { table: "pairs", error })?;
-    let share = |(hosts, pair): (&u64, &PairRecord)| counts.share(*hosts, pair.external, pair.key.role);
     let starts_offsets = OffsetBuffer::from_lengths(pairs.iter().map(|pair| pair.starts as usize));
     let sizes_offsets = OffsetBuffer::from_lengths(pairs.iter().map(|pair| pair.sizes as usize));
     batch(
@@ -201,11 +183,10 @@ pub(super) fn pairs_batch(shard: &Pairs, whole: &Whole<'_>) -> Result<RecordBatc
             ("port", Arc::new(UInt16Array::from_iter_values(pairs.iter().map(|p| p.key.port)))),
             ("protocol", Arc::new(UInt8Array::from_iter_values(pairs.iter().map(|p| p.key.protocol)))),
             ("role", Arc::new(StringArray::from_iter_values(pairs.iter().map(|p| p.key.role.as_str())))),
-            ("interface_id", Arc::new(pairs.iter().map(|p| sample(p).interface()).collect::<StringArray>())),
-            ("aws_service", Arc::new(pairs.iter().map(|p| sample(p).service()).collect::<StringArray>())),
+            ("interface_id", Arc::new(pairs.iter().map(|p| sample(p).0).collect::<StringArray>())),
+            ("aws_service", Arc::new(pairs.iter().map(|p| sample(p).1).collect::<StringArray>())),
             ("external", bools(&|p| p.external)),
             ("local_scope", bools(&|p| merger.address(p.key.remote).is_local_scope())),
-            ("mirrored", bools(&mirrored)),
             ("connections", u64s(&|p| p.connections)),
             ("records", u64s(&|p| p.records)),
             ("rejected", u64s(&|p| p.rejected)),
@@ -228,13 +209,63 @@ pub(super) fn pairs_batch(shard: &Pairs, whole: &Whole<'_>) -> Result<RecordBatc
                 let first = |pair: &PairRecord| window.first_contact(pair.baseline.is_some());
                 Arc::new(pairs.iter().map(first).collect::<BooleanArray>())
             }),
-            ("prevalence_hosts", Arc::new(UInt64Array::from(prevalence.clone()))),
-            ("prevalence_share", Arc::new(Float64Array::from_iter_values(prevalence.iter().zip(pairs).map(share)))),
             ("starts", {
                 let values = Int64Array::from(shard.starts.clone());
                 list(DataType::Int64, starts_offsets, Arc::new(values))?
             }),
             ("sizes", list(DataType::Struct(size_fields), sizes_offsets, Arc::new(size_values))?),
+            (HOST_CODE, u32s(&|p| p.key.host)),
+            (REMOTE_CODE, u32s(&|p| p.key.remote)),
         ],
     )
+}
+
+/// Columns of a shard's table that only serve to complete it.
+const HOST_CODE: &str = "host_code";
+const REMOTE_CODE: &str = "remote_code";
+
+/// What a shard's table needs from the others.
+pub(super) struct Whole<'a> {
+    pub(super) destinations: &'a Destinations,
+    pub(super) clients: &'a InternalClients,
+    pub(super) counts: HostCounts,
+}
+
+impl Whole<'_> {
+    /// Adds to rows of [`pairs_batch`] what all shards together say of them.
+    pub(super) fn complete(&self, rows: &RecordBatch) -> Result<RecordBatch, RollupError> {
+        let codes = |name: &str| rows[name].as_primitive::<UInt32Type>().values();
+        let (hosts, remotes) = (codes(HOST_CODE), codes(REMOTE_CODE));
+        let ports = rows["port"].as_primitive::<UInt16Type>().values();
+        let protocols = rows["protocol"].as_primitive::<UInt8Type>().values();
+        let external = rows["external"].as_boolean();
+        let roles = rows["role"].as_string::<i32>();
+        let role = |row: usize| if roles.value(row) == Role::Server.as_str() { Role::Server } else { Role::Client };
+        let count = rows.num_rows();
+        // A client-role twin between the same two hosts tells the same story from the side that acts.
+        let mirrored = |row: usize| {
+            role(row) == Role::Server
+                && self.clients.contains(&(remotes[row], hosts[row], protocols[row], ports[row]))
+        };
+        let prevalence: Vec<u64> = (0..count).map(|row| self.destinations.hosts(remotes[row], role(row))).collect();
+        let share = |row: usize| self.counts.share(prevalence[row], external.value(row), role(row));
+        let schema = rows.schema();
+        let mut columns: Vec<(&str, ArrayRef)> = Vec::with_capacity(rows.num_columns() + 1);
+        for (field, column) in schema.fields().iter().zip(rows.columns()) {
+            match field.name().as_str() {
+                HOST_CODE | REMOTE_CODE => continue,
+                "connections" => {
+                    columns.push(("mirrored", Arc::new(BooleanArray::from_iter((0..count).map(mirrored).map(Some)))));
+                }
+                "starts" => {
+                    columns.push(("prevalence_hosts", Arc::new(UInt64Array::from(prevalence.clone()))));
+                    let shares = Float64Array::from_iter_values((0..count).map(share));
+                    columns.push(("prevalence_share", Arc::new(shares)));
+                }
+                _ => {}
+            }
+            columns.push((field.name(), column.clone()));
+        }
+        batch("pairs", columns)
+    }
 }

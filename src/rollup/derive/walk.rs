@@ -5,7 +5,8 @@ use super::hosts::HostRecord;
 use super::pairs::{Baseline, Ever, PairRecord};
 use super::{MIN_STARTS, Window};
 use crate::flow::codes::Role;
-use crate::rollup::merge::{Merger, PairKey, RowAt};
+use crate::rollup::memory::SpillError;
+use crate::rollup::merge::{MergedPart, Merger, PairKey, RowAt};
 use crate::rollup::packed::PARTS;
 use crate::rollup::pair_hours::histogram;
 use crate::rollup::segment::{Connection, Segment, TCP_IDLE_S, stitch_into};
@@ -35,12 +36,7 @@ pub(super) struct Pairs {
 /// All hosts that their own ENI logged, by code: whoever they are, they are monitored.
 pub(super) fn own_hosts(merger: &Merger<'_>) -> HashSet<u32, FixedState> {
     let of_part = |part: usize| {
-        let mut hosts: Vec<u32> = Vec::new();
-        merger.own_hosts(part, |host| {
-            if hosts.last() != Some(&host) {
-                hosts.push(host);
-            }
-        });
+        let mut hosts = merger.own_hosts(part);
         hosts.sort_unstable();
         hosts.dedup();
         hosts
@@ -48,26 +44,27 @@ pub(super) fn own_hosts(merger: &Merger<'_>) -> HashSet<u32, FixedState> {
     (0..PARTS).into_par_iter().flat_map_iter(of_part).collect::<Vec<u32>>().into_iter().collect()
 }
 
-/// Walks one shard of hosts.
+/// Walks one shard of hosts, one part of it in memory at a time.
 pub(super) fn walk(
     merger: &Merger<'_>,
     shard: Range<usize>,
     window: &Window,
     is_internal: &dyn Fn(u32) -> bool,
-) -> Walked {
+) -> Result<Walked, SpillError> {
     let mut walked = Walked::default();
     let mut scratch = Scratch::default();
     for part in shard {
         // The pairs of one host stand together, those of its accounts in between: few enough for a list.
         let mut of_host: Vec<HostRecord> = Vec::new();
         let mut host = None;
-        merger.visit(part, |key, rows| {
+        let part = merger.part(part)?;
+        part.visit(|key, rows| {
             if host != Some(key.host) {
                 walked.hosts.append(&mut of_host);
                 host = Some(key.host);
             }
             let external = !is_internal(key.remote) && !merger.address(key.remote).is_local_scope();
-            let Some((pair, ever)) = gather(merger, key, rows, window, external, &mut scratch) else { return };
+            let Some((pair, ever)) = gather(merger, &part, key, rows, window, external, &mut scratch) else { return };
             // Kept hours may reach beyond baseline and window: a pair that was only met there was not met.
             if ever.first_s == u32::MAX {
                 return;
@@ -79,7 +76,7 @@ pub(super) fn walk(
                     of_host.len() - 1
                 }
             };
-            of_host[at].add(merger, &pair, rows, window);
+            of_host[at].add(&part, &pair, rows, window);
             walked.destinations.add(&pair, &ever);
             if pair.records > 0 {
                 walked.pairs.push(pair, &scratch);
@@ -87,7 +84,7 @@ pub(super) fn walk(
         });
         walked.hosts.append(&mut of_host);
     }
-    walked
+    Ok(walked)
 }
 
 impl Pairs {
@@ -115,13 +112,14 @@ struct Scratch {
 /// Sums the rows of one pair; `None` when none of them lies in baseline or window.
 fn gather(
     merger: &Merger<'_>,
+    part: &MergedPart<'_>,
     key: &PairKey,
     rows: &[RowAt],
     window: &Window,
     external: bool,
     scratch: &mut Scratch,
 ) -> Option<(PairRecord, Ever)> {
-    let mut pair = PairRecord::new(*key, rows[0], external);
+    let mut pair = PairRecord::new(*key, part.names(rows[0]), external);
     let mut ever = Ever::default();
     let mut baseline = Baseline::default();
     scratch.segments.clear();
@@ -129,7 +127,7 @@ fn gather(
     let mut hour_bytes_out = 0;
     let mut sample_hour = None;
     for at in rows {
-        let hour = merger.hour(*at);
+        let hour = part.hour(*at);
         let hour_s = hour.hour_s();
         if hour_s >= window.to_s || hour_s < window.baseline_from_s {
             continue;
@@ -155,8 +153,9 @@ fn gather(
             baseline.first_s = baseline.first_s.min(hour.first_seen_s());
             continue;
         }
-        if sample_hour.is_none_or(|first| first == hour_s && merger.names(*at) < merger.names(pair.sample)) {
-            pair.sample = *at;
+        let names = part.names(*at);
+        if sample_hour.is_none_or(|first| first == hour_s && merger.names(names) < merger.names(pair.sample)) {
+            pair.sample = names;
             sample_hour = Some(hour_s);
         }
         pair.active_hours += u32::from(new_hour);
@@ -195,7 +194,7 @@ fn gather(
         scratch.starts.clear();
         scratch.starts.extend(in_window.map(|c| c.start_s));
         scratch.buckets.clear();
-        for hour in rows.iter().map(|at| merger.hour(*at)) {
+        for hour in rows.iter().map(|at| part.hour(*at)) {
             if hour.hour_s() >= window.from_s && hour.hour_s() < window.to_s {
                 scratch.buckets.extend(hour.buckets());
             }

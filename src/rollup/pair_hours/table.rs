@@ -1,6 +1,6 @@
 //! The published form of `pair_hours`: an Arrow table, written and read back.
 
-use super::{HourPart, HourRow, HourWords, NO_SERVICE, PackedSegment, PairHours, code_in, histogram};
+use super::{Held, HourPart, HourRow, HourWords, NO_SERVICE, PARTS, PackedSegment, PairHours, Slot, code_in, histogram};
 use crate::flow::Address;
 use crate::flow::codes::Role;
 use crate::rollup::RollupError;
@@ -102,20 +102,43 @@ fn numbers<T: ArrowPrimitiveType>(values: impl Iterator<Item = T::Native>) -> Ar
 }
 
 impl PairHours {
-    /// Writes the table in its published form.
+    /// Writes the table in its published form, in one or more batches of at least `rows` rows but for the last.
     ///
     /// # Errors
-    /// [`RollupError::Arrow`] when Arrow cannot build it.
+    /// [`RollupError::Arrow`] when Arrow cannot build one, [`RollupError::Spill`] when rows on disk cannot be read.
+    pub fn to_batches(&self, rows: usize) -> impl Iterator<Item = Result<RecordBatch, RollupError>> + '_ {
+        let mut next = 0;
+        std::iter::from_fn(move || {
+            let from = next;
+            let mut count = 0;
+            while next < self.parts.len() && count < rows.max(1) {
+                count += self.parts[next].rows();
+                next += 1;
+            }
+            // An empty table is one empty batch.
+            (count > 0 || (from == 0 && next > 0)).then(|| self.batch_of(from..next))
+        })
+    }
+
+    /// Writes the table in its published form, in one batch.
+    ///
+    /// # Errors
+    /// As of [`PairHours::to_batches`].
     pub fn to_batch(&self) -> Result<RecordBatch, RollupError> {
-        let rows = || self.hours().map(|hour| hour.row);
-        let segments = || self.hours().flat_map(|hour| hour.segments.iter().map(PackedSegment::segment));
+        self.batch_of(0..self.parts.len())
+    }
+
+    fn batch_of(&self, parts: std::ops::Range<usize>) -> Result<RecordBatch, RollupError> {
+        let loaded = self.hours_of(parts)?;
+        let rows = || loaded.iter().map(|hour| hour.row);
+        let segments = || loaded.iter().flat_map(|hour| hour.segments.iter().map(PackedSegment::segment));
         let offsets = OffsetBuffer::from_lengths(rows().map(|row| usize::from(row.segments)));
         let listed = |item: DataType, values: ArrayRef| -> Result<ArrayRef, RollupError> {
             let item = Arc::new(Field::new("item", item, false));
             Ok(Arc::new(ListArray::try_new(item, offsets.clone(), values, None).map_err(failed)?))
         };
         let (mut sizes, mut lengths, mut buckets) = (Vec::new(), Vec::new(), Vec::new());
-        for hour in self.hours() {
+        for hour in loaded.iter() {
             buckets.clear();
             buckets.extend(hour.buckets());
             let before = sizes.len();
@@ -141,8 +164,8 @@ impl PairHours {
             stamp(&|row| row.hour_s),
             dictionary(rows().map(|row| row.owner), owners.iter().map(|(account, _)| account.as_str()))?,
             dictionary(rows().map(|row| row.owner), owners.iter().map(|(_, region)| region.as_str()))?,
-            addresses(self.hours().map(|hour| hour.host()))?,
-            addresses(self.hours().map(|hour| hour.remote()))?,
+            addresses(loaded.iter().map(|hour| hour.host()))?,
+            addresses(loaded.iter().map(|hour| hour.remote()))?,
             numbers::<UInt16Type>(rows().map(|row| row.port)),
             numbers::<UInt8Type>(rows().map(|row| row.protocol)),
             dictionary(rows().map(|row| row.role as u32), ["client", "server"].into_iter())?,
@@ -225,11 +248,11 @@ impl PairHours {
         let [bytes_out, bytes_in, packets_out, packets_in] =
             ["bytes_out", "bytes_in", "packets_out", "packets_in"].map(u64s);
         let second = |value: i64| u32::try_from(value).unwrap_or(0);
-        let mut hours = Self { words: HourWords::default(), ..Self::default() };
+        let mut parts = vec![HourPart::default(); PARTS];
         for row in 0..rows {
             let code = |at: Address| code_in(at, &table.addresses).ok_or_else(|| unfit("host", "no such address"));
             let ((part, host), (_, remote)) = (code(address(hosts, row))?, code(address(remotes, row))?);
-            let part: &mut HourPart = &mut hours.parts[part];
+            let part = &mut parts[part];
             let begin = part.segments.len();
             let mut bucket = (sizes.value_offsets()[row] as usize..sizes.value_offsets()[row + 1] as usize)
                 .flat_map(|at| std::iter::repeat_n(buckets.value(at), counts.value(at) as usize));
@@ -282,13 +305,12 @@ impl PairHours {
                 transit: vantages.text(row) == Some("transit"),
             });
         }
-        hours.words = table;
-        for part in &mut hours.parts {
+        for part in &mut parts {
             if !part.rows.is_sorted_by_key(HourRow::order) {
                 part.rows.sort_unstable_by_key(HourRow::order);
             }
         }
-        Ok(hours)
+        Ok(Self { parts: parts.into_iter().map(Slot::Kept).collect(), words: table, held: Held::default() })
     }
 }
 

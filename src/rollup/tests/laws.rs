@@ -2,7 +2,7 @@
 
 use super::record::{EPOCH, Record, Shape, V5, is_internal, parquet, records, shapes, unit};
 use super::twin::objects;
-use crate::rollup::PairHours;
+use crate::rollup::{Memory, PairHours};
 use crate::rollup::derive::{Derived, Window, derive};
 use arrow::array::{AsArray, RecordBatch};
 use arrow::datatypes::{Int64Type, UInt64Type};
@@ -23,8 +23,14 @@ pub struct Whole {
 }
 
 pub fn derived(tables: &[PairHours], window: &Window) -> Whole {
-    let Derived { pairs, hosts, host_hours, destinations } = derive(tables, window, &is_internal, &|_| None).unwrap();
-    let pairs = arrow::compute::concat_batches(pairs[0].schema_ref(), &pairs).unwrap();
+    derived_within(tables, window, &Memory::default())
+}
+
+pub fn derived_within(tables: &[PairHours], window: &Window, memory: &Memory) -> Whole {
+    let Derived { pairs, hosts, host_hours, destinations } =
+        derive(tables, window, &is_internal, &|_| None, memory).unwrap();
+    let read = pairs.shards().iter().flat_map(|shard| shard.read(None).unwrap()).map(Result::unwrap);
+    let pairs = arrow::compute::concat_batches(pairs.schema(), &read.collect::<Vec<_>>()).unwrap();
     Whole { pairs, hosts, host_hours, destinations }
 }
 

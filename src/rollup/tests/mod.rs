@@ -5,5 +5,6 @@ mod direction;
 mod laws;
 mod record;
 mod rows;
+mod spill;
 mod twin;
 mod vantage;

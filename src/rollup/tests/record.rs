@@ -1,7 +1,7 @@
 //! Plain flow records, how AWS writes them to Parquet, and how they go through a unit.
 
 use crate::flow::{Address, Network};
-use crate::rollup::{RollupOptions, UnitRollup, UnitTables};
+use crate::rollup::{Memory, RollupOptions, UnitRollup, UnitTables};
 use crate::scan::object::{footer, scan};
 use crate::scan::{ObjectBytes, ROLLUP_FIELDS};
 use arrow::array::{ArrayRef, Int32Array, Int64Array, RecordBatch, StringArray};
@@ -189,13 +189,18 @@ pub fn is_internal(address: Address) -> bool {
 
 /// Rolls up the objects of one unit.
 pub fn unit(objects: &[Vec<u8>]) -> UnitTables {
-    let unit = UnitRollup::new(RollupOptions::default());
+    unit_within(objects, Memory::default())
+}
+
+/// Rolls up the objects of one unit in as much memory as there is.
+pub fn unit_within(objects: &[Vec<u8>], memory: Memory) -> UnitTables {
+    let unit = UnitRollup::within(memory, RollupOptions::default());
     for bytes in objects {
         let bytes = Arc::new(ObjectBytes::Whole(bytes.clone().into()));
         let metadata = footer("object", &bytes).unwrap();
         let mut records = unit.object(10);
         scan("object", &bytes, &metadata, ROLLUP_FIELDS, unit.books(), |batch| records.add(batch)).unwrap();
-        records.commit();
+        records.commit().unwrap();
     }
     unit.finish(None, Some("eu-central-1"), &is_internal).unwrap()
 }

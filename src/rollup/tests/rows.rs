@@ -26,7 +26,7 @@ pub struct Row {
 
 /// Reads all rows, in the table's order made plain.
 pub fn rows(table: &PairHours) -> Vec<Row> {
-    let mut rows: Vec<Row> = table.hours().map(row).collect();
+    let mut rows: Vec<Row> = table.hours().unwrap().iter().map(row).collect();
     rows.sort();
     rows
 }
