@@ -80,13 +80,14 @@ pub fn bench(criterion: &mut Criterion) {
     for (name, flags) in [("flags", true), ("ports", false)] {
         let batch = batch(flags);
         let tables = unit(&batch).finish(None, None, &is_internal).expect("tables");
-        for hour in tables.pair_hours.hours() {
+        let hours = tables.pair_hours.hours().expect("nothing was spilled");
+        for hour in hours.iter() {
             assert_eq!(
                 (hour.role(), hour.port(), hour.records()),
                 (Role::Client, 443, u64::from(CONNECTIONS_AN_HOUR) * 4)
             );
         }
-        segments = tables.pair_hours.hours().flat_map(|hour| hour.segments().collect::<Vec<_>>()).collect();
+        segments = hours.iter().flat_map(|hour| hour.segments().collect::<Vec<_>>()).collect();
         let mut found: Vec<u32> = segments.iter().map(|segment| segment.start_s as u32).collect();
         found.sort_unstable();
         assert_eq!(found, expected, "{name}: one segment a connection");

@@ -62,7 +62,7 @@ fn slow(batches: &[FlowBatch], books: &Books) -> Hosts {
 
 fn hosts(pair_hours: &PairHours) -> Hosts {
     let mut hosts = Hosts::new();
-    for hour in pair_hours.hours() {
+    for hour in pair_hours.hours().expect("nothing was spilled").iter() {
         let sums = hosts.entry(hour.host()).or_default();
         *sums = (sums.0 + hour.records(), sums.1 + hour.bytes_out(), sums.2 + hour.bytes_in());
     }

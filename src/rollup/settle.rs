@@ -130,8 +130,7 @@ impl UnitFacts<'_> {
         let share = flows.memory().share(Purpose::Records) / size_of::<PackedFlow>() / threads;
         let most = (share / 8).clamp(1, 1 << 18);
         let settle = |runs: &[(Run, bool)]| -> Result<Waiting, SpillError> {
-            let mut waiting =
-                Waiting { lists: vec![Vec::new(); PARTS], records: 0, runs: Vec::new(), dropped: 0 };
+            let mut waiting = Waiting { lists: vec![Vec::new(); PARTS], records: 0, runs: Vec::new(), dropped: 0 };
             for (run, gateways_only) in runs {
                 for chunk in run.chunks() {
                     flows.read(chunk, |flow| {

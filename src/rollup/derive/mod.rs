@@ -103,7 +103,11 @@ pub fn derive(
         let clients: InternalClients = pairs::internal_clients(&walked.pairs.records);
         let rows = pairs::pairs_batch(&walked.pairs, &merger, window)?;
         drop(walked.pairs);
-        Ok(Shard { rows: Stored::place(rows, memory.reserve(Purpose::Pairs), || unfinished.file())?, clients, hosts: walked.hosts })
+        Ok(Shard {
+            rows: Stored::place(rows, memory.reserve(Purpose::Pairs), || unfinished.file())?,
+            clients,
+            hosts: walked.hosts,
+        })
     };
     let shards = merger.shards(SHARD_ROWS).into_par_iter().map(walk).collect::<Result<Vec<Shard>, RollupError>>()?;
     let destinations = joined.into_destinations();

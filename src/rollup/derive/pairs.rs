@@ -8,8 +8,8 @@ use crate::flow::codes::Role;
 use crate::rollup::RollupError;
 use crate::rollup::merge::{Merger, NamesAt, PairKey};
 use arrow::array::{
-    ArrayRef, AsArray, BooleanArray, FixedSizeBinaryArray, Float64Array, Int64Array, ListArray, RecordBatch, StringArray,
-    StructArray, TimestampSecondArray, UInt8Array, UInt16Array, UInt32Array, UInt64Array,
+    ArrayRef, AsArray, BooleanArray, FixedSizeBinaryArray, Float64Array, Int64Array, ListArray, RecordBatch,
+    StringArray, StructArray, TimestampSecondArray, UInt8Array, UInt16Array, UInt32Array, UInt64Array,
 };
 use arrow::buffer::{Buffer, OffsetBuffer};
 use arrow::datatypes::{DataType, Field, Fields, UInt8Type, UInt16Type, UInt32Type};
@@ -244,8 +244,7 @@ impl Whole<'_> {
         let count = rows.num_rows();
         // A client-role twin between the same two hosts tells the same story from the side that acts.
         let mirrored = |row: usize| {
-            role(row) == Role::Server
-                && self.clients.contains(&(remotes[row], hosts[row], protocols[row], ports[row]))
+            role(row) == Role::Server && self.clients.contains(&(remotes[row], hosts[row], protocols[row], ports[row]))
         };
         let prevalence: Vec<u64> = (0..count).map(|row| self.destinations.hosts(remotes[row], role(row))).collect();
         let share = |row: usize| self.counts.share(prevalence[row], external.value(row), role(row));

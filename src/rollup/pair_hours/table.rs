@@ -1,6 +1,8 @@
 //! The published form of `pair_hours`: an Arrow table, written and read back.
 
-use super::{Held, HourPart, HourRow, HourWords, NO_SERVICE, PARTS, PackedSegment, PairHours, Slot, code_in, histogram};
+use super::{
+    Held, HourPart, HourRow, HourWords, NO_SERVICE, PARTS, PackedSegment, PairHours, Slot, code_in, histogram,
+};
 use crate::flow::Address;
 use crate::flow::codes::Role;
 use crate::rollup::RollupError;

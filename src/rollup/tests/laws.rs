@@ -2,8 +2,8 @@
 
 use super::record::{EPOCH, Record, Shape, V5, is_internal, parquet, records, shapes, unit};
 use super::twin::objects;
-use crate::rollup::{Memory, PairHours};
 use crate::rollup::derive::{Derived, Window, derive};
+use crate::rollup::{Memory, PairHours};
 use arrow::array::{AsArray, RecordBatch};
 use arrow::datatypes::{Int64Type, UInt64Type};
 use proptest::prelude::*;
