@@ -64,7 +64,7 @@ fn unit(batch: &FlowBatch) -> UnitRollup {
     unit.books().texts.enter_all(std::iter::once(Some("eni-1")));
     let mut object = unit.object(batch.rows as u64);
     object.add(batch);
-    object.commit();
+    object.commit().expect("memory without limit");
     unit
 }
 

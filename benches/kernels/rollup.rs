@@ -21,7 +21,7 @@ fn empty(books: &Books) -> UnitRollup {
 fn add(unit: &UnitRollup, batches: &[FlowBatch]) {
     let mut object = unit.object(batches.iter().map(|batch| batch.rows as u64).sum());
     batches.iter().for_each(|batch| object.add(batch));
-    object.commit();
+    object.commit().expect("memory without limit");
 }
 
 fn finish(unit: UnitRollup) -> PairHours {
