@@ -48,14 +48,13 @@ pub(super) fn coverage_batch(
             entry.hours.sorted().map(move |(hour, hours)| (*name, *entry, owner, hour, hours))
         })
         .collect();
-    let words = |pick: &dyn Fn(&Interface) -> u32| -> ArrayRef {
-        Arc::new(rows.iter().map(|row| text(pick(row.1))).collect::<StringArray>())
-    };
+    let words =
+        |pick: &dyn Fn(&Interface) -> u32| -> ArrayRef { fitted(rows.iter().map(|row| text(pick(row.1))).collect()) };
     let columns: Vec<ArrayRef> = vec![
         Arc::new(TimestampSecondArray::from_iter_values(rows.iter().map(|row| row.3)).with_timezone("UTC")),
-        Arc::new(rows.iter().map(|row| row.0).collect::<StringArray>()),
-        Arc::new(StringArray::from_iter_values(rows.iter().map(|row| row.2.0.as_str()))),
-        Arc::new(StringArray::from_iter_values(rows.iter().map(|row| row.2.1.as_str()))),
+        fitted(rows.iter().map(|row| row.0).collect()),
+        fitted(StringArray::from_iter_values(rows.iter().map(|row| row.2.0.as_str()))),
+        fitted(StringArray::from_iter_values(rows.iter().map(|row| row.2.1.as_str()))),
         words(&|entry| entry.texts.instance),
         words(&|entry| entry.texts.vpc),
         words(&|entry| entry.texts.subnet),
@@ -67,6 +66,12 @@ pub(super) fn coverage_batch(
         Arc::new(UInt32Array::from_iter_values(rows.iter().map(|row| row.4.skipdata_s))),
     ];
     RecordBatch::try_new(coverage_schema(), columns).map_err(|error| RollupError::Arrow { table: "coverage", error })
+}
+
+/// A column without room to grow: coverage stays in memory for the whole run.
+fn fitted(mut column: StringArray) -> ArrayRef {
+    column.shrink_to_fit();
+    Arc::new(column)
 }
 
 /// What `coverage` knows of each ENI, by name; where rows differ, the first table that names it counts.

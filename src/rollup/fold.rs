@@ -31,17 +31,19 @@ pub struct UnitTables {
 /// Which addresses the organisation monitors, as far as the rollup needs to know.
 pub type IsInternal<'a> = dyn Fn(Address) -> bool + Sync + 'a;
 
-/// Order of texts: number to rank and back.
+/// Order of the names of ENIs: number to rank and back.
 struct TextRanks {
     sorted: Vec<String>,
     rank: Vec<u32>,
 }
 
 impl TextRanks {
-    fn new(texts: &[String]) -> Self {
-        let mut order: Vec<u32> = (0..texts.len() as u32).collect();
-        order.sort_unstable_by(|a, b| texts[*a as usize].cmp(&texts[*b as usize]));
-        let mut rank = vec![0; texts.len()];
+    /// Ranks the texts of some numbers, each of which may come several times; others stay without a rank.
+    fn new(texts: &[String], numbers: impl Iterator<Item = u32>) -> Self {
+        let mut order: Vec<u32> = numbers.filter(|number| (*number as usize) < texts.len()).collect();
+        order.sort_unstable_by(|a, b| (&texts[*a as usize], a).cmp(&(&texts[*b as usize], b)));
+        order.dedup();
+        let mut rank = vec![NONE; texts.len()];
         for (at, number) in order.iter().enumerate() {
             rank[*number as usize] = at as u32;
         }
@@ -102,7 +104,7 @@ impl UnitRollup {
         owners.sort_unstable();
         owners.dedup();
         let coverage = coverage_batch(&interfaces, &texts, owner_of)?;
-        let ranks = TextRanks::new(&texts);
+        let ranks = TextRanks::new(&texts, interfaces.entries.iter().map(|(name, _)| *name));
         let facts_of = |(name, entry): &(u32, Interface)| {
             let named = !Interfaces::is_nameless(*name);
             let own = || entry.own_address(|code| address_of(code, &booked), is_internal);

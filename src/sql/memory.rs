@@ -66,7 +66,8 @@ mod tests {
 
     #[test]
     fn plans_and_the_rollup_share_one_pool() {
-        let shared = SharedMemory::limited(1_000, std::env::temp_dir());
+        let parent = std::env::temp_dir().join(format!("flowsift-pool-{}", std::process::id()));
+        let shared = SharedMemory::limited(1_000, parent.clone());
         let mut held = shared.memory().reserve(crate::rollup::memory::Purpose::Hours);
         assert!(held.try_grow(250));
         let runtime = shared.runtime().unwrap();
@@ -77,5 +78,6 @@ mod tests {
         let folder = shared.memory().folder().path().unwrap();
         drop((plan, runtime, held, shared));
         assert!(!folder.exists());
+        std::fs::remove_dir(parent).unwrap();
     }
 }

@@ -2,6 +2,7 @@
 
 use super::StateError;
 use super::kept::KeptHours;
+use crate::rollup::memory::{Purpose, Reservation};
 use crate::rollup::{IsInternal, Memory, ObjectRollup, PairHours, RollupOptions, UnitCounts, UnitRollup, UnitTables};
 use crate::scan::fetch::{FetchOptions, Fetched, fetch};
 use crate::scan::object::{footer, scan};
@@ -59,6 +60,8 @@ pub struct Gathered {
     pub bytes_read: u64,
     /// Rows read now.
     pub rows_read: u64,
+    /// What `coverage` takes of the run's memory.
+    pub held: Option<Reservation>,
 }
 
 /// One unit under work.
@@ -136,6 +139,7 @@ pub fn gather(
         bytes_read: AtomicU64::new(0),
         rows_read: AtomicU64::new(0),
         failed: AtomicBool::new(false),
+        held: Mutex::new(options.memory.reserve(Purpose::Hours)),
     };
     std::thread::scope(|scope| {
         let workers: Vec<_> = (0..options.threads.max(1))
@@ -156,6 +160,7 @@ pub fn gather(
     })?;
     gathered.bytes_read = run.bytes_read.into_inner();
     gathered.rows_read = run.rows_read.into_inner();
+    gathered.held = Some(run.held.into_inner().unwrap_or_else(PoisonError::into_inner));
     gathered.skipped = run.skipped.into_inner().unwrap_or_else(PoisonError::into_inner);
     gathered.skipped.sort_unstable();
     gathered.objects_read = objects.len() as u64 - gathered.skipped.len() as u64;
@@ -186,6 +191,8 @@ struct Run<'a> {
     rows_read: AtomicU64,
     /// A thread failed, so the others need not go on.
     failed: AtomicBool,
+    /// What the tables of `coverage` take, which stay in memory.
+    held: Mutex<Reservation>,
 }
 
 impl Run<'_> {
@@ -253,6 +260,7 @@ impl Run<'_> {
         {
             self.runtime.block_on(kept.save(unit, &tables))?;
         }
+        lock(&self.held).grow(tables.coverage.get_array_memory_size());
         lock(&self.finished).push((work.unit, tables));
         Ok(())
     }

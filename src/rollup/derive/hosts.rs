@@ -190,13 +190,15 @@ pub(super) fn host_hours_batch(
     merger: &Merger<'_>,
     window: &Window,
 ) -> Result<RecordBatch, RollupError> {
+    /// One hour of a host, and the place of the host's baseline.
     struct Row<'a> {
         host: &'a HostRecord,
         hour_s: i64,
-        hour: HostHour,
-        baseline: (u32, f64, f64, u64, u64),
+        hour: &'a HostHour,
+        baseline: usize,
     }
-    let mut rows: Vec<Row<'_>> = Vec::new();
+    let mut baselines: Vec<(u32, f64, f64, u64, u64)> = Vec::with_capacity(hosts.len());
+    let mut rows: Vec<Row<'_>> = Vec::with_capacity(hosts.iter().map(|host| host.hours.len()).sum());
     for host in hosts {
         // Median and MAD of ln(1 + bytes): neither notices a past exfiltration, as a mean and deviation would.
         let mut logs: Vec<f64> = host.baseline_hours(window).map(|hour| (hour.bytes_out as f64).ln_1p()).collect();
@@ -204,8 +206,9 @@ pub(super) fn host_hours_batch(
         let histogram = histogram(host.baseline_hours(window));
         let p99 = histogram.as_ref().map_or(0, |histogram| histogram.value_at_quantile(0.99));
         let max = histogram.as_ref().map_or(0, |histogram| histogram.max());
-        let baseline = (logs.len() as u32, median, mad, p99, max);
-        rows.extend(host.hours.iter().map(|(hour_s, hour)| Row { host, hour_s: *hour_s, hour: *hour, baseline }));
+        let baseline = baselines.len();
+        baselines.push((logs.len() as u32, median, mad, p99, max));
+        rows.extend(host.hours.iter().map(|(hour_s, hour)| Row { host, hour_s: *hour_s, hour, baseline }));
     }
     let owner = |row: &Row<'_>| &merger.owners()[row.host.owner as usize];
     let u64s =
@@ -228,11 +231,11 @@ pub(super) fn host_hours_batch(
             ("bytes_in", u64s(&|r| r.hour.bytes_in)),
             ("connections", u64s(&|r| r.hour.connections)),
             ("remotes", u64s(&|r| u64::from(r.hour.remotes))),
-            ("baseline_hours", u64s(&|r| u64::from(r.baseline.0))),
-            ("baseline_median_ln", f64s(&|r| r.baseline.1)),
-            ("baseline_mad_ln", f64s(&|r| r.baseline.2)),
-            ("baseline_p99_bytes", u64s(&|r| r.baseline.3)),
-            ("baseline_max_bytes", u64s(&|r| r.baseline.4)),
+            ("baseline_hours", u64s(&|r| u64::from(baselines[r.baseline].0))),
+            ("baseline_median_ln", f64s(&|r| baselines[r.baseline].1)),
+            ("baseline_mad_ln", f64s(&|r| baselines[r.baseline].2)),
+            ("baseline_p99_bytes", u64s(&|r| baselines[r.baseline].3)),
+            ("baseline_max_bytes", u64s(&|r| baselines[r.baseline].4)),
         ],
     )
 }

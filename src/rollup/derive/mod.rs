@@ -10,7 +10,7 @@ mod walk;
 
 use super::RollupError;
 use super::fold::IsInternal;
-use super::memory::{Memory, Purpose, SpillFile};
+use super::memory::{Memory, Purpose, Reservation, SpillFile};
 use super::merge::Merger;
 use super::pair_hours::PairHours;
 use crate::flow::codes::Role;
@@ -100,20 +100,19 @@ pub fn derive(
     let walk = |shard| {
         let walked = walk::walk(&merger, shard, window, &internal)?;
         joined.add(walked.destinations);
+        let mut held = memory.reserve(Purpose::Pairs);
+        held.grow(walked.hosts.iter().map(hosts::HostRecord::memory_bytes).sum::<usize>());
         let clients: InternalClients = pairs::internal_clients(&walked.pairs.records);
         let rows = pairs::pairs_batch(&walked.pairs, &merger, window)?;
         drop(walked.pairs);
-        Ok(Shard {
-            rows: Stored::place(rows, memory.reserve(Purpose::Pairs), || unfinished.file())?,
-            clients,
-            hosts: walked.hosts,
-        })
+        let rows = Stored::place(rows, memory.reserve(Purpose::Pairs), || unfinished.file())?;
+        Ok(Shard { rows, clients, hosts: walked.hosts, _held: held })
     };
     let shards = merger.shards(SHARD_ROWS).into_par_iter().map(walk).collect::<Result<Vec<Shard>, RollupError>>()?;
     let destinations = joined.into_destinations();
     let all_hosts: Vec<&hosts::HostRecord> = shards.iter().flat_map(|shard| &shard.hosts).collect();
     let mut held = memory.reserve(Purpose::Pairs);
-    held.grow(destinations.memory_bytes() + all_hosts.iter().map(|host| host.memory_bytes()).sum::<usize>());
+    held.grow(destinations.memory_bytes());
     let counts = HostCounts::new(&all_hosts);
     let ((hosts, host_hours), destinations_batch) = rayon::join(
         || {
@@ -142,6 +141,8 @@ struct Shard {
     rows: Stored,
     clients: InternalClients,
     hosts: Vec<hosts::HostRecord>,
+    /// What the hosts take.
+    _held: Reservation,
 }
 
 /// The file of rows that are not complete yet, made when the first of them are spilled.

@@ -300,7 +300,9 @@ mod tests {
 
     #[test]
     fn what_was_written_is_read_and_the_folder_goes() {
-        let folder = SpillFolder::new(std::env::temp_dir());
+        // Other tests have folders in the system's own.
+        let parent = std::env::temp_dir().join(format!("flowsift-parent-{}", std::process::id()));
+        let folder = SpillFolder::new(parent.clone());
         assert!(folder.lock().folder.is_none(), "nothing spilled, no folder");
         let (one, two) = (folder.new_file().unwrap(), folder.new_file().unwrap());
         let at = one.append(b"beacon").unwrap();
@@ -320,6 +322,7 @@ mod tests {
         assert!(path.is_dir());
         drop((folder, two));
         assert!(!path.exists());
+        std::fs::remove_dir(parent).unwrap();
     }
 
     #[test]
