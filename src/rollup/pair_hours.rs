@@ -8,8 +8,7 @@ use super::packed::{NO_SERVICE, PARTS, part_of};
 use super::segment::{Opening, Segment};
 use crate::flow::Address;
 use crate::flow::codes::Role;
-use crate::flow::time::HOUR_S;
-use crate::scan::{FIRST_BOOKED, NONE, address_of};
+use crate::scan::{FIRST_BOOKED, address_of};
 pub(super) use slot::{Held, Slot};
 use std::borrow::Cow;
 pub use table::pair_hours_schema;
@@ -403,4 +402,3 @@ pub(super) fn code_in(address: Address, addresses: &[Address]) -> Option<(usize,
 }
 
 const _: () = assert!(size_of::<HourRow>() == 96 && size_of::<PackedSegment>() == 12);
-const _: () = assert!(HOUR_S <= u16::MAX as i64 && NO_SERVICE as u32 <= NONE);

@@ -73,7 +73,7 @@ fn source(n: u8) -> String {
 }
 
 fn destination(n: u16) -> String {
-    if n % 50 == 0 { "-".to_owned() } else { format!("2001:db8::{n:x}") }
+    if n.is_multiple_of(50) { "-".to_owned() } else { format!("2001:db8::{n:x}") }
 }
 
 pub fn batch(cells: &[Cells]) -> RecordBatch {
@@ -170,7 +170,7 @@ pub fn scanned_under(
         let time = |s: u32| if s == MISSING_S { null() } else { s.to_string() };
         let address = |code: u32| if code == NONE { null() } else { address_of(code, &addresses).to_string() };
         let text = |number: u32| if number == NONE { null() } else { texts[number as usize].clone() };
-        for row in 0..batch.rows {
+        for (row, described) in described.iter().enumerate() {
             let (protocol, bytes) = (batch.protocol[row], batch.bytes[row]);
             let mut cells = vec![
                 address(batch.srcaddr[row]),
@@ -192,7 +192,7 @@ pub fn scanned_under(
                 text(batch.src_service[row]),
                 text(batch.dst_service[row]),
             ];
-            cells.extend(described[row].iter().map(|number| text(*number)));
+            cells.extend(described.iter().map(|number| text(*number)));
             rows.push(cells);
         }
     })?;
