@@ -35,7 +35,7 @@ pub(super) struct HourRow {
     pub(super) segments_dropped: u32,
     /// First of the row's segments in its part.
     pub(super) segments_at: u32,
-    /// Place of the ENI's name in the table's, [`NONE`] if nameless.
+    /// Place of the ENI's name in the table's, `u32::MAX` if nameless.
     pub(super) interface: u32,
     /// Place of account and region in the table's.
     pub(super) owner: u32,
