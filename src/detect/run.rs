@@ -70,22 +70,28 @@ pub async fn detect(
     add_table(&session, "pairs", &derived.pairs, context.threads)?;
     let egress_hosts = count_egress_hosts(&derived.hosts);
     let given = Given { window: context.window, fdr: context.fdr, egress_hosts };
-    // On tasks of their own, so that one detection is planned while another runs.
-    let running: Vec<_> = detections
-        .iter()
-        .map(|detection| {
-            let span = tracing::info_span!("detection", name = detection.name.as_str());
-            tokio::spawn(run_detection(detection.clone(), session.clone(), given).instrument(span))
-        })
-        .collect();
-    let coverage = coverage_shares(context.coverage, context.window.from_s, context.window.to_s);
+    // Where pairs did not fit into memory, plans that run side by side would not either.
+    let together = if derived.pairs.is_in_memory() { detections.len().max(1) } else { 1 };
+    let mut coverage = None;
     let mut outcome = Outcome::default();
-    for found in join_all(running).await {
-        let mut found = found.unwrap_or_else(|ended| std::panic::resume_unwind(ended.into_panic()))?;
-        outcome.findings.append(&mut found.findings);
-        outcome.candidates += found.candidates;
-        outcome.expected_false += found.expected_false;
+    for some in detections.chunks(together) {
+        // On tasks of their own, so that one detection is planned while another runs.
+        let running: Vec<_> = some
+            .iter()
+            .map(|detection| {
+                let span = tracing::info_span!("detection", name = detection.name.as_str());
+                tokio::spawn(run_detection(detection.clone(), session.clone(), given).instrument(span))
+            })
+            .collect();
+        coverage.get_or_insert_with(|| coverage_shares(context.coverage, context.window.from_s, context.window.to_s));
+        for found in join_all(running).await {
+            let mut found = found.unwrap_or_else(|ended| std::panic::resume_unwind(ended.into_panic()))?;
+            outcome.findings.append(&mut found.findings);
+            outcome.candidates += found.candidates;
+            outcome.expected_false += found.expected_false;
+        }
     }
+    let coverage = coverage.unwrap_or_default();
     for finding in &mut outcome.findings {
         complete(finding, context, &coverage);
     }

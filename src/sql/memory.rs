@@ -1,4 +1,7 @@
 //! One budget for the plans of the engine and for what the rollup holds.
+//!
+//! What the rollup must hold may grow with the logs until little is left, and a plan that gets nothing fails. A session
+//! therefore gets what is left when it opens, and a third of the whole or [`PLANS_LEAST`] in any case.
 
 use crate::rollup::{Budget, Memory};
 use datafusion::error::DataFusionError;
@@ -8,11 +11,21 @@ use datafusion::execution::runtime_env::{RuntimeEnv, RuntimeEnvBuilder};
 use std::path::PathBuf;
 use std::sync::Arc;
 
+/// Bytes below which plans over millions of pairs fail, however much they spill: better a little above the limit.
+const PLANS_LEAST: usize = 48 << 20;
+
 /// Memory of a run, which the engine's plans and the rollup take from one pool; clones share it.
 #[derive(Clone, Debug, Default)]
 pub struct SharedMemory {
     memory: Memory,
     pool: Option<Arc<dyn MemoryPool>>,
+}
+
+/// Where a session's plans run.
+pub(super) struct PlanMemory {
+    pub(super) runtime: Arc<RuntimeEnv>,
+    /// Bytes that all plans together may take; `None` for no limit.
+    pub(super) bytes: Option<usize>,
 }
 
 /// The rollup's part of the pool.
@@ -46,17 +59,22 @@ impl SharedMemory {
         &self.memory
     }
 
-    /// Where plans run: within the pool, spilling sorts and aggregates to the same folder.
-    pub(super) fn runtime(&self) -> Result<Arc<RuntimeEnv>, DataFusionError> {
+    /// Where plans run: in what the rollup leaves, spilling sorts and aggregates to the same folder.
+    pub(super) fn for_plans(&self) -> Result<PlanMemory, DataFusionError> {
         let builder = RuntimeEnvBuilder::new();
-        let Some(pool) = &self.pool else { return builder.build_arc() };
+        let (Some(pool), Some(limit)) = (&self.pool, self.memory.limit()) else {
+            return Ok(PlanMemory { runtime: builder.build_arc()?, bytes: None });
+        };
+        let bytes = limit.saturating_sub(pool.reserved()).max(limit / 3).max(PLANS_LEAST);
         // Most runs spill nothing, and those need no folder.
         let mode = match self.memory.folder().path() {
             Ok(folder) => DiskManagerMode::Directories(vec![folder]),
             Err(_) => DiskManagerMode::Disabled,
         };
         let disk = DiskManagerBuilder::default().with_mode(mode).with_max_temp_directory_size(u64::MAX);
-        builder.with_memory_pool(pool.clone()).with_disk_manager_builder(disk).build_arc()
+        let plans = Arc::new(FairSpillPool::new(bytes));
+        let runtime = builder.with_memory_pool(plans).with_disk_manager_builder(disk).build_arc()?;
+        Ok(PlanMemory { runtime, bytes: Some(bytes) })
     }
 }
 
@@ -65,19 +83,27 @@ mod tests {
     use super::*;
 
     #[test]
-    fn plans_and_the_rollup_share_one_pool() {
+    fn plans_get_what_the_rollup_leaves_and_a_third_at_least() {
         let parent = std::env::temp_dir().join(format!("flowsift-pool-{}", std::process::id()));
-        let shared = SharedMemory::limited(1_000, parent.clone());
+        let mebi = |count: usize| count << 20;
+        let shared = SharedMemory::limited(mebi(1_200), parent.clone());
         let mut held = shared.memory().reserve(crate::rollup::memory::Purpose::Hours);
-        assert!(held.try_grow(250));
-        let runtime = shared.runtime().unwrap();
-        let plan = MemoryConsumer::new("plan").register(&runtime.memory_pool);
-        assert!(plan.try_grow(751).is_err() && plan.try_grow(750).is_ok());
+        assert!(held.try_grow(mebi(300)) && !held.try_grow(1), "a quarter");
+        let plans = shared.for_plans().unwrap();
+        assert_eq!(plans.bytes, Some(mebi(900)));
+        let plan = MemoryConsumer::new("plan").register(&plans.runtime.memory_pool);
+        assert!(plan.try_grow(mebi(901)).is_err() && plan.try_grow(mebi(900)).is_ok());
+        held.grow(mebi(1_500));
+        assert_eq!(shared.for_plans().unwrap().bytes, Some(mebi(400)));
         held.shrink_to(0);
-        assert!(!held.try_grow(251) && held.try_grow(250), "what the pool has left");
+        assert!(held.try_grow(mebi(300)), "all came back");
+        let small = SharedMemory::limited(mebi(1), parent.clone());
+        assert_eq!(small.for_plans().unwrap().bytes, Some(PLANS_LEAST));
+        drop(small);
         let folder = shared.memory().folder().path().unwrap();
-        drop((plan, runtime, held, shared));
+        drop((plan, plans, held, shared));
         assert!(!folder.exists());
         std::fs::remove_dir(parent).unwrap();
+        assert_eq!(SharedMemory::default().for_plans().unwrap().bytes, None);
     }
 }

@@ -84,8 +84,13 @@ pub fn open_session_within(
         .with_collect_statistics(false);
     // Made for files. On tables in memory it moves `b['x']` below the filters, and with it the statistic that makes `b`.
     config.options_mut().optimizer.enable_leaf_expression_pushdown = false;
-    let runtime = memory.runtime().map_err(|error| SqlError::query("session", error))?;
-    let context = SessionContext::new_with_config_rt(config, runtime);
+    let plans = memory.for_plans().map_err(|error| SqlError::query("session", error))?;
+    if let Some(bytes) = plans.bytes {
+        // Each sort of each part sets this aside for its merge: the engine's 10 MB are more than a small limit has.
+        let aside = &mut config.options_mut().execution.sort_spill_reservation_bytes;
+        *aside = (*aside).min(bytes / (32 * threads.max(1)));
+    }
+    let context = SessionContext::new_with_config_rt(config, plans.runtime);
     for function in functions {
         context.register_udf(function);
     }

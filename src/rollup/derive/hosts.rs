@@ -6,7 +6,7 @@ use super::walk::is_egress;
 use crate::kernels::robust;
 use crate::rollup::RollupError;
 use crate::rollup::merge::{MergedPart, Merger, NamesAt, RowAt};
-use arrow::array::{ArrayRef, BooleanArray, Float64Array, RecordBatch, StringArray, UInt32Array, UInt64Array};
+use arrow::array::{Array, ArrayRef, BooleanArray, Float64Array, RecordBatch, StringArray, UInt32Array, UInt64Array};
 use hdrhistogram::Histogram;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -219,8 +219,8 @@ pub(super) fn host_hours_batch(
     batch(
         "host_hours",
         vec![
-            ("account_id", Arc::new(StringArray::from_iter_values(rows.iter().map(|r| owner(r).0.as_str())))),
-            ("region", Arc::new(StringArray::from_iter_values(rows.iter().map(|r| owner(r).1.as_str())))),
+            ("account_id", fitted(rows.iter().map(|r| owner(r).0.as_str()))),
+            ("region", fitted(rows.iter().map(|r| owner(r).1.as_str()))),
             ("host", address_column(rows.iter().map(|r| merger.address(r.host.host)))?),
             ("hour", seconds(rows.iter().map(|r| Some(r.hour_s)).collect())),
             ("in_window", {
@@ -238,6 +238,13 @@ pub(super) fn host_hours_batch(
             ("baseline_max_bytes", u64s(&|r| baselines[r.baseline].4)),
         ],
     )
+}
+
+/// A column of texts without room to grow.
+fn fitted<'a>(texts: impl Iterator<Item = &'a str>) -> ArrayRef {
+    let mut column = StringArray::from_iter_values(texts);
+    column.shrink_to_fit();
+    Arc::new(column)
 }
 
 /// Median and median absolute deviation; zeros for an empty slice.

@@ -72,6 +72,8 @@ pub struct Derived {
     pub host_hours: RecordBatch,
     /// Remotes over baseline and window.
     pub destinations: RecordBatch,
+    /// What the tables take that always stay in memory.
+    _held: Arc<Reservation>,
 }
 
 /// Rows of `pair_hours` that make a shard worth its own table.
@@ -111,10 +113,10 @@ pub fn derive(
     let shards = merger.shards(SHARD_ROWS).into_par_iter().map(walk).collect::<Result<Vec<Shard>, RollupError>>()?;
     let destinations = joined.into_destinations();
     let all_hosts: Vec<&hosts::HostRecord> = shards.iter().flat_map(|shard| &shard.hosts).collect();
-    let mut held = memory.reserve(Purpose::Pairs);
-    held.grow(destinations.memory_bytes());
+    let mut joined_held = memory.reserve(Purpose::Pairs);
+    joined_held.grow(destinations.memory_bytes());
     let counts = HostCounts::new(&all_hosts);
-    let ((hosts, host_hours), destinations_batch) = rayon::join(
+    let ((hosts, host_hours), remotes) = rayon::join(
         || {
             rayon::join(
                 || hosts::hosts_batch(&all_hosts, &merger, host_facts),
@@ -123,6 +125,9 @@ pub fn derive(
         },
         || destinations.batch(&merger, counts),
     );
+    let (hosts, host_hours, remotes) = (hosts?, host_hours?, remotes?);
+    let mut held = memory.reserve(Purpose::Pairs);
+    held.grow([&hosts, &host_hours, &remotes].iter().map(|table| table.get_array_memory_size()).sum());
     let mut clients = InternalClients::default();
     let mut unfinished_rows = Vec::with_capacity(shards.len());
     for shard in shards {
@@ -133,7 +138,7 @@ pub fn derive(
     let complete = |rows: Stored| complete_shard(&rows, &whole, memory);
     let pairs = unfinished_rows.into_par_iter().map(complete).collect::<Result<Vec<_>, RollupError>>()?;
     let pairs = StoredTable::new(pairs);
-    Ok(Derived { pairs, hosts: hosts?, host_hours: host_hours?, destinations: destinations_batch? })
+    Ok(Derived { pairs, hosts, host_hours, destinations: remotes, _held: Arc::new(held) })
 }
 
 /// What the walk over one shard of hosts leaves.

@@ -44,6 +44,11 @@ impl StoredTable {
         self.shards.iter().map(Stored::rows).sum()
     }
 
+    /// Tells whether all shards are in memory.
+    pub fn is_in_memory(&self) -> bool {
+        self.shards.iter().all(|shard| matches!(shard, Stored::Kept { .. }))
+    }
+
     /// All batches when all are in memory.
     pub fn in_memory(&self) -> Option<Vec<RecordBatch>> {
         let kept = |shard: &Stored| match shard {

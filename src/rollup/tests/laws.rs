@@ -27,7 +27,7 @@ pub fn derived(tables: &[PairHours], window: &Window) -> Whole {
 }
 
 pub fn derived_within(tables: &[PairHours], window: &Window, memory: &Memory) -> Whole {
-    let Derived { pairs, hosts, host_hours, destinations } =
+    let Derived { pairs, hosts, host_hours, destinations, .. } =
         derive(tables, window, &is_internal, &|_| None, memory).unwrap();
     let read = pairs.shards().iter().flat_map(|shard| shard.read(None).unwrap()).map(Result::unwrap);
     let pairs = arrow::compute::concat_batches(pairs.schema(), &read.collect::<Vec<_>>()).unwrap();
