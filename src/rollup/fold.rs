@@ -240,7 +240,7 @@ impl UnitFacts<'_> {
             }
         }
         fold.end_host();
-        let (mut part, knocks) = (fold.part, fold.knocks);
+        let (mut part, knocks) = (fold.part, fold.knock_records);
         part.rows.shrink_to_fit();
         part.segments.shrink_to_fit();
         (part, knocks)

@@ -43,7 +43,8 @@ impl Default for InterfaceTexts {
 #[derive(Clone, Debug)]
 pub(super) struct Interface {
     pub(super) texts: InterfaceTexts,
-    /// A record with traffic had `-` for `instance_id`: a requester manages the ENI, unless another names an instance.
+    /// The first record with traffic of an object had `-` for `instance_id`: a requester manages the ENI, unless that of
+    /// another object names an instance.
     pub(super) no_instance: bool,
     /// Packet-level addresses differed from the ENI's in some record.
     pub(super) translates: bool,

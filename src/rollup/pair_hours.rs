@@ -1,119 +1,19 @@
 //! The `pair_hours` table in memory: rows of 96 bytes and their connection segments, in parts by host.
 
+mod row;
 mod slot;
 mod table;
 
 use super::memory::{Memory, Purpose, SpillError};
-use super::packed::{NO_SERVICE, PARTS, part_of};
-use super::segment::{Opening, Segment};
+use super::packed::{PARTS, part_of};
+use super::segment::Segment;
 use crate::flow::Address;
 use crate::flow::codes::Role;
 use crate::scan::{FIRST_BOOKED, address_of};
+pub(super) use row::{HourRow, PackedSegment, key_of};
 pub(super) use slot::{Held, Slot};
 use std::borrow::Cow;
 pub use table::pair_hours_schema;
-
-/// One row in numbers, 96 bytes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct HourRow {
-    pub(super) bytes_out: u64,
-    pub(super) bytes_in: u64,
-    pub(super) packets_out: u64,
-    pub(super) packets_in: u64,
-    /// Code of the host.
-    pub(super) host: u32,
-    /// Code of the remote.
-    pub(super) remote: u32,
-    /// Times in seconds since 1970.
-    pub(super) hour_s: u32,
-    pub(super) first_s: u32,
-    pub(super) last_s: u32,
-    pub(super) longest_s: u32,
-    pub(super) connections: u32,
-    pub(super) records: u32,
-    pub(super) rejected: u32,
-    pub(super) segments_dropped: u32,
-    /// First of the row's segments in its part.
-    pub(super) segments_at: u32,
-    /// Place of the ENI's name in the table's, `u32::MAX` if nameless.
-    pub(super) interface: u32,
-    /// Place of account and region in the table's.
-    pub(super) owner: u32,
-    pub(super) segments: u16,
-    /// Place of the AWS service in the table's, [`NO_SERVICE`] for none.
-    pub(super) service: u16,
-    pub(super) port: u16,
-    pub(super) window_s: u16,
-    pub(super) protocol: u8,
-    pub(super) role: Role,
-    pub(super) transit: bool,
-}
-
-impl HourRow {
-    /// What the rows of a part are sorted by, hour left out.
-    pub(super) fn key(&self) -> u128 {
-        key_of(self.host, self.remote, self.protocol, self.port, self.role, self.owner)
-    }
-
-    /// What the rows of a part are sorted by.
-    pub(super) fn order(&self) -> (u128, bool, u32) {
-        (self.key(), self.transit, self.hour_s)
-    }
-}
-
-/// Host, remote, protocol, port, role and owner as one number, in this order. Below 2^15 owners.
-pub(super) fn key_of(host: u32, remote: u32, protocol: u8, port: u16, role: Role, owner: u32) -> u128 {
-    let peers = u128::from(host) << 32 | u128::from(remote);
-    let service = u128::from(protocol) << 17 | u128::from(port) << 1 | u128::from(role as u8);
-    peers << 64 | service << 32 | u128::from(owner)
-}
-
-/// One connection segment in 12 bytes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct PackedSegment {
-    start_s: u32,
-    client_port: u16,
-    /// Bucket of the segment's bytes out.
-    bucket: u16,
-    /// Seconds in the upper 30 bits, opening in the lower two.
-    length: u32,
-}
-
-impl PackedSegment {
-    pub(super) fn new(segment: &Segment, bucket: u16) -> Self {
-        let duration_s = u32::try_from(segment.end_s - segment.start_s).unwrap_or(0).min(u32::MAX >> 2);
-        Self {
-            start_s: u32::try_from(segment.start_s).unwrap_or(0),
-            client_port: segment.client_port,
-            bucket,
-            length: duration_s << 2 | segment.opening as u32,
-        }
-    }
-
-    fn to_bytes(self) -> [u8; 12] {
-        let number = u128::from(self.start_s)
-            | u128::from(self.client_port) << 32
-            | u128::from(self.bucket) << 48
-            | u128::from(self.length) << 64;
-        let bytes = number.to_le_bytes();
-        std::array::from_fn(|at| bytes[at])
-    }
-
-    fn from_bytes(bytes: &[u8; 12]) -> Self {
-        let word = |at: usize| u32::from_le_bytes([bytes[at], bytes[at + 1], bytes[at + 2], bytes[at + 3]]);
-        let ends = word(4);
-        Self { start_s: word(0), client_port: ends as u16, bucket: (ends >> 16) as u16, length: word(8) }
-    }
-
-    pub(super) fn segment(&self) -> Segment {
-        Segment {
-            start_s: i64::from(self.start_s),
-            client_port: self.client_port,
-            end_s: i64::from(self.start_s) + i64::from(self.length >> 2),
-            opening: Opening::from_code((self.length & 3) as u8),
-        }
-    }
-}
 
 /// The rows of the hosts of one part.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -213,21 +113,11 @@ impl PairHours {
         Ok(self)
     }
 
-    /// Bytes taken from the budget.
-    pub fn held_bytes(&self) -> usize {
-        self.held.bytes()
-    }
-
     /// First and last hour of any row, in seconds since 1970; `None` for an empty table.
     pub fn hour_range(&self) -> Option<(i64, i64)> {
         let hours = || self.parts.iter().filter_map(Slot::hours);
         let (first, last) = (hours().map(|hours| hours.0).min()?, hours().map(|hours| hours.1).max()?);
         Some((i64::from(first), i64::from(last)))
-    }
-
-    /// Bytes of memory that the table takes.
-    pub fn memory_bytes(&self) -> usize {
-        self.parts.iter().map(Slot::memory_bytes).sum::<usize>() + self.words.memory_bytes()
     }
 }
 
@@ -400,5 +290,3 @@ pub(super) fn code_in(address: Address, addresses: &[Address]) -> Option<(usize,
     };
     Some((part_of(address), code))
 }
-
-const _: () = assert!(size_of::<HourRow>() == 96 && size_of::<PackedSegment>() == 12);

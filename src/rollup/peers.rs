@@ -14,8 +14,8 @@ use std::collections::BTreeMap;
 /// Segments kept of one pair and hour; more are counted, not kept.
 pub const SEGMENTS_KEPT: usize = 4_096;
 
-/// Segments of a pair and hour below which a remote that only knocked is no more than noise.
-const KNOCKS: usize = 3;
+/// Segments of a pair and hour from which on rejected knocks are more than a scanner's and keep a row of their own.
+const PERSISTENT_KNOCKS: usize = 3;
 
 /// Rows of one part in the making.
 pub(super) struct PairFold<'a> {
@@ -26,13 +26,13 @@ pub(super) struct PairFold<'a> {
     /// The host whose rows are being made, where they begin, and what knocked at it.
     host: Option<u32>,
     host_rows: usize,
-    noise: BTreeMap<NoiseKey, HourRow>,
-    /// Records that were summed up as noise.
-    pub(super) knocks: u64,
+    knocks: BTreeMap<KnockKey, HourRow>,
+    /// Records that were summed up as knocks.
+    pub(super) knock_records: u64,
 }
 
 /// Protocol, owner, vantage and hour of rejected knocks at one host.
-type NoiseKey = (u8, u32, bool, u32);
+type KnockKey = (u8, u32, bool, u32);
 
 /// What a unit knows of an ENI once all records are in.
 #[derive(Clone, Copy, Debug)]
@@ -123,8 +123,8 @@ impl<'a> PairFold<'a> {
             scratch: Scratch::default(),
             host: None,
             host_rows: 0,
-            noise: BTreeMap::new(),
-            knocks: 0,
+            knocks: BTreeMap::new(),
+            knock_records: 0,
         }
     }
 
@@ -186,7 +186,11 @@ impl<'a> PairFold<'a> {
             row.longest_s = row.longest_s.max((piece.segment.end_s - piece.segment.start_s) as u32);
         }
         // A scanner's knocks are many and say little each.
-        if row.rejected == row.records && !outbound && pieces.len() < KNOCKS && (self.is_external)(row.remote) {
+        if row.rejected == row.records
+            && !outbound
+            && pieces.len() < PERSISTENT_KNOCKS
+            && (self.is_external)(row.remote)
+        {
             return self.sum_up(row);
         }
         let segments = pieces[..kept].iter().map(|p| PackedSegment::new(&p.segment, bucket_of(p.bytes[0])));
@@ -196,9 +200,9 @@ impl<'a> PairFold<'a> {
 
     /// Adds a row of rejected knocks to the sum of its hour.
     fn sum_up(&mut self, row: HourRow) {
-        self.knocks += u64::from(row.records);
+        self.knock_records += u64::from(row.records);
         let key = (row.protocol, row.owner, row.transit, row.hour_s);
-        let sum = self.noise.entry(key).or_insert(HourRow {
+        let sum = self.knocks.entry(key).or_insert(HourRow {
             remote: KNOCKING,
             port: 0,
             role: Role::Server,
@@ -221,8 +225,8 @@ impl<'a> PairFold<'a> {
 
     /// Puts the knocks at a host before its other rows, since their remote sorts first.
     pub(super) fn end_host(&mut self) {
-        if !self.noise.is_empty() {
-            let sums = std::mem::take(&mut self.noise).into_values();
+        if !self.knocks.is_empty() {
+            let sums = std::mem::take(&mut self.knocks).into_values();
             self.part.rows.splice(self.host_rows..self.host_rows, sums);
             // A real remote of the same code would be `0.0.0.0` itself, and groups of several owners interleave.
             self.part.rows[self.host_rows..].sort_by_key(HourRow::order);

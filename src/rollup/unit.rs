@@ -126,12 +126,6 @@ impl UnitRollup {
         }
     }
 
-    /// Bytes of memory that the collected records take.
-    pub fn memory_bytes(&self) -> usize {
-        let content = lock(&self.content);
-        content.parts.iter().chain([&content.unsettled]).flat_map(|pile| &pile.lists).map(list_bytes).sum()
-    }
-
     /// Writes the records of all objects so far to disk.
     pub(super) fn spill(&self) -> Result<(), SpillError> {
         lock(&self.content).spill(&self.flows)

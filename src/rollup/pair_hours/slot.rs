@@ -38,9 +38,11 @@ pub(in crate::rollup) struct SpilledPart {
     own_hosts: Vec<u32>,
 }
 
-/// The memory that parts of a table hold; it is no part of what the table says.
+/// The memory that parts of a table hold until it is dropped; it is no part of what the table says.
 #[derive(Clone, Debug, Default)]
-pub(in crate::rollup) struct Held(Option<Arc<Reservation>>);
+pub(in crate::rollup) struct Held {
+    _reservation: Option<Arc<Reservation>>,
+}
 
 impl PartialEq for Held {
     fn eq(&self, _other: &Self) -> bool {
@@ -51,14 +53,8 @@ impl PartialEq for Held {
 impl Eq for Held {}
 
 impl Held {
-    /// Bytes held.
-    pub(in crate::rollup) fn bytes(&self) -> usize {
-        self.0.as_ref().map_or(0, |held| held.bytes())
-    }
-
-    /// Keeps what parts hold for as long as the table lives.
     pub(in crate::rollup) fn new(reservation: Reservation) -> Self {
-        Self(Some(Arc::new(reservation)))
+        Self { _reservation: Some(Arc::new(reservation)) }
     }
 }
 
@@ -114,14 +110,6 @@ impl Slot {
         match self {
             Slot::Kept(part) => Cow::Owned(part.own_hosts()),
             Slot::Spilled(part) => Cow::Borrowed(&part.own_hosts),
-        }
-    }
-
-    /// Bytes of memory that the part takes.
-    pub(in crate::rollup) fn memory_bytes(&self) -> usize {
-        match self {
-            Slot::Kept(part) => part.memory_bytes(),
-            Slot::Spilled(part) => part.own_hosts.capacity() * size_of::<u32>(),
         }
     }
 

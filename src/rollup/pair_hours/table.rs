@@ -1,11 +1,10 @@
 //! The published form of `pair_hours`: an Arrow table, written and read back.
 
-use super::{
-    Held, HourPart, HourRow, HourWords, NO_SERVICE, PARTS, PackedSegment, PairHours, Slot, code_in, histogram,
-};
+use super::{Held, HourPart, HourRow, HourWords, PackedSegment, PairHours, Slot, code_in, histogram};
 use crate::flow::Address;
 use crate::flow::codes::Role;
 use crate::rollup::RollupError;
+use crate::rollup::packed::{NO_SERVICE, PARTS};
 use crate::rollup::segment::{Opening, Segment};
 use crate::scan::{NONE, own_code};
 use arrow::array::{

@@ -1,0 +1,108 @@
+//! One row of `pair_hours` and one connection segment, as small as they go.
+
+use crate::flow::codes::Role;
+use crate::rollup::segment::{Opening, Segment};
+
+/// One row in numbers, 96 bytes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::rollup) struct HourRow {
+    pub(in crate::rollup) bytes_out: u64,
+    pub(in crate::rollup) bytes_in: u64,
+    pub(in crate::rollup) packets_out: u64,
+    pub(in crate::rollup) packets_in: u64,
+    /// Code of the host.
+    pub(in crate::rollup) host: u32,
+    /// Code of the remote.
+    pub(in crate::rollup) remote: u32,
+    /// Times in seconds since 1970.
+    pub(in crate::rollup) hour_s: u32,
+    pub(in crate::rollup) first_s: u32,
+    pub(in crate::rollup) last_s: u32,
+    pub(in crate::rollup) longest_s: u32,
+    pub(in crate::rollup) connections: u32,
+    pub(in crate::rollup) records: u32,
+    pub(in crate::rollup) rejected: u32,
+    pub(in crate::rollup) segments_dropped: u32,
+    /// First of the row's segments in its part.
+    pub(in crate::rollup) segments_at: u32,
+    /// Place of the ENI's name in the table's, `u32::MAX` if nameless.
+    pub(in crate::rollup) interface: u32,
+    /// Place of account and region in the table's.
+    pub(in crate::rollup) owner: u32,
+    pub(in crate::rollup) segments: u16,
+    /// Place of the AWS service in the table's, `u16::MAX` for none.
+    pub(in crate::rollup) service: u16,
+    pub(in crate::rollup) port: u16,
+    pub(in crate::rollup) window_s: u16,
+    pub(in crate::rollup) protocol: u8,
+    pub(in crate::rollup) role: Role,
+    pub(in crate::rollup) transit: bool,
+}
+
+impl HourRow {
+    /// What the rows of a part are sorted by, hour left out.
+    pub(in crate::rollup) fn key(&self) -> u128 {
+        key_of(self.host, self.remote, self.protocol, self.port, self.role, self.owner)
+    }
+
+    /// What the rows of a part are sorted by.
+    pub(in crate::rollup) fn order(&self) -> (u128, bool, u32) {
+        (self.key(), self.transit, self.hour_s)
+    }
+}
+
+/// Host, remote, protocol, port, role and owner as one number, in this order: 128 bits hold 32 of each address and of the owner.
+pub(in crate::rollup) fn key_of(host: u32, remote: u32, protocol: u8, port: u16, role: Role, owner: u32) -> u128 {
+    let peers = u128::from(host) << 32 | u128::from(remote);
+    let service = u128::from(protocol) << 17 | u128::from(port) << 1 | u128::from(role as u8);
+    peers << 64 | service << 32 | u128::from(owner)
+}
+
+/// One connection segment in 12 bytes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(in crate::rollup) struct PackedSegment {
+    start_s: u32,
+    client_port: u16,
+    /// Bucket of the segment's bytes out.
+    pub(super) bucket: u16,
+    /// Seconds in the upper 30 bits, opening in the lower two.
+    length: u32,
+}
+
+impl PackedSegment {
+    pub(in crate::rollup) fn new(segment: &Segment, bucket: u16) -> Self {
+        let duration_s = u32::try_from(segment.end_s - segment.start_s).unwrap_or(0).min(u32::MAX >> 2);
+        Self {
+            start_s: u32::try_from(segment.start_s).unwrap_or(0),
+            client_port: segment.client_port,
+            bucket,
+            length: duration_s << 2 | segment.opening as u32,
+        }
+    }
+
+    pub(super) fn to_bytes(self) -> [u8; 12] {
+        let number = u128::from(self.start_s)
+            | u128::from(self.client_port) << 32
+            | u128::from(self.bucket) << 48
+            | u128::from(self.length) << 64;
+        let bytes = number.to_le_bytes();
+        std::array::from_fn(|at| bytes[at])
+    }
+
+    pub(super) fn from_bytes(bytes: &[u8; 12]) -> Self {
+        let word = |at: usize| u32::from_le_bytes([bytes[at], bytes[at + 1], bytes[at + 2], bytes[at + 3]]);
+        let ends = word(4);
+        Self { start_s: word(0), client_port: ends as u16, bucket: (ends >> 16) as u16, length: word(8) }
+    }
+
+    pub(in crate::rollup) fn segment(&self) -> Segment {
+        Segment {
+            start_s: i64::from(self.start_s),
+            client_port: self.client_port,
+            end_s: i64::from(self.start_s) + i64::from(self.length >> 2),
+            opening: Opening::from_code((self.length & 3) as u8),
+        }
+    }
+}
+
+const _: () = assert!(size_of::<HourRow>() == 96 && size_of::<PackedSegment>() == 12);
