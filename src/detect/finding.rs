@@ -1,83 +1,15 @@
 //! A finding: what was seen, how bad it is, and the evidence, in one row.
 
 use std::cmp::Ordering;
-use std::fmt;
-use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
+use super::severity::Severity;
 use crate::flow::Address;
 use crate::flow::codes::Role;
 
 /// The version of the finding's fields that this code writes and reads.
 pub const SCHEMA_VERSION: u32 = 1;
-
-/// How bad a finding is; the order is from harmless to worst.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Severity {
-    /// Worth knowing, nothing to do.
-    Informational,
-    /// To be looked at when there is time.
-    Low,
-    /// To be looked at this week.
-    Medium,
-    /// To be looked at today.
-    High,
-    /// To be looked at now.
-    Critical,
-}
-
-impl Severity {
-    /// All severities from harmless to worst.
-    pub const ALL: [Severity; 5] =
-        [Severity::Informational, Severity::Low, Severity::Medium, Severity::High, Severity::Critical];
-
-    /// Returns the word that findings and options use, in lower case.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Severity::Informational => "informational",
-            Severity::Low => "low",
-            Severity::Medium => "medium",
-            Severity::High => "high",
-            Severity::Critical => "critical",
-        }
-    }
-
-    /// Returns the next lower severity; `informational` stays.
-    pub const fn lowered(self) -> Self {
-        match self {
-            Severity::Informational | Severity::Low => Severity::Informational,
-            Severity::Medium => Severity::Low,
-            Severity::High => Severity::Medium,
-            Severity::Critical => Severity::High,
-        }
-    }
-}
-
-impl fmt::Display for Severity {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        // Through pad, so that widths and alignments hold.
-        f.pad(self.as_str())
-    }
-}
-
-/// Says that a text is no severity.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("`{text}` is not a severity; expected informational, low, medium, high or critical")]
-pub struct InvalidSeverity {
-    /// The text as given.
-    pub text: String,
-}
-
-impl FromStr for Severity {
-    type Err = InvalidSeverity;
-
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let severity = Severity::ALL.into_iter().find(|severity| severity.as_str().eq_ignore_ascii_case(text.trim()));
-        severity.ok_or_else(|| InvalidSeverity { text: text.to_owned() })
-    }
-}
 
 /// One finding, schema version 1: a JSON object a line, and the same columns in Parquet.
 ///

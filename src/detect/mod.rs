@@ -4,11 +4,13 @@ pub mod catalogue;
 pub mod finding;
 mod rows;
 mod run;
+pub mod severity;
 pub mod window;
 
 pub use catalogue::{Detection, Parameter, built_in, from_folder};
-pub use finding::{Finding, InvalidSeverity, SCHEMA_VERSION, Severity, finding_id, sort_findings};
+pub use finding::{Finding, SCHEMA_VERSION, finding_id, sort_findings};
 pub use run::{Context, Outcome, detect};
+pub use severity::{InvalidSeverity, Severity};
 pub use window::{BaselineKind, WindowOptions, choose_window};
 
 /// Says why detections could not be run.

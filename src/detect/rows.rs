@@ -2,7 +2,8 @@
 
 use super::DetectError;
 use super::catalogue::Detection;
-use super::finding::{Finding, SCHEMA_VERSION, Severity, finding_id};
+use super::finding::{Finding, SCHEMA_VERSION, finding_id};
+use super::severity::Severity;
 use crate::flow::Address;
 use crate::flow::codes::Role;
 use crate::flow::time::rfc3339;

@@ -2,8 +2,9 @@
 
 use super::DetectError;
 use super::catalogue::Detection;
-use super::finding::{Finding, Severity, sort_findings};
+use super::finding::{Finding, sort_findings};
 use super::rows::findings;
+use super::severity::Severity;
 use crate::intel::{AllowList, Indicators, Networks};
 use crate::kernels::discovery::benjamini_hochberg;
 use crate::rollup::coverage::coverage_shares;

@@ -7,7 +7,8 @@ use std::io::Write;
 use serde::Serialize;
 
 use super::error::ReportError;
-use crate::detect::finding::{Severity, rfc3339_text};
+use crate::detect::Severity;
+use crate::detect::finding::rfc3339_text;
 use crate::flow::time;
 use crate::flow::units::{bytes_text, count_text, duration_text, number_text, printable, share_text};
 

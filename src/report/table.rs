@@ -8,7 +8,8 @@ use std::io::Write;
 
 use super::error::ReportError;
 use super::evidence::phrases;
-use crate::detect::finding::{Finding, Severity, compare_findings};
+use crate::detect::finding::{Finding, compare_findings};
+use crate::detect::severity::Severity;
 use crate::flow::codes::{self, protocol_name};
 use crate::flow::units::{count_text, printable};
 use crate::flow::{Address, time};
