@@ -3,13 +3,13 @@
 use super::exit::{Exit, Failure};
 use super::global::Global;
 use super::progress::Bar;
+use super::stages::Stages;
 use crate::detect::{self, Finding, Severity, WindowOptions};
 use crate::flow::Network;
 use crate::flow::time::{DAY_S, parse_duration_s, parse_time};
 use crate::intel::{AllowList, Indicators, InternalNetworks, Networks, Warning};
 use crate::report::{
-    Baseline, BaselineKind, ObjectCounts, SkippedObject, StageTime, Summary, TableOptions, write_jsonl, write_parquet,
-    write_table,
+    Baseline, BaselineKind, ObjectCounts, SkippedObject, Summary, TableOptions, write_jsonl, write_parquet, write_table,
 };
 use crate::rollup::coverage::{coverage_shares, host_facts};
 use crate::rollup::derive::{Derived, derive};
@@ -22,8 +22,6 @@ use clap::{Args, ValueEnum};
 use std::io::{IsTerminal, Write};
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::Instant;
-use tracing::span::EnteredSpan;
 use tracing::{Span, info_span};
 
 /// Find beacons and bulk egress in flow logs, with evidence
@@ -102,32 +100,6 @@ struct Plan {
     detections: Vec<detect::Detection>,
 }
 
-/// Times of the stages of a run.
-struct Clock {
-    begun: Instant,
-    stage: Instant,
-    /// The stage under way, for a trace.
-    span: Option<EnteredSpan>,
-    stages: Vec<StageTime>,
-}
-
-impl Clock {
-    /// Starts with the first stage; `span` shows it in a trace.
-    fn start(span: Span) -> Self {
-        Self { begun: Instant::now(), stage: Instant::now(), span: Some(span.entered()), stages: Vec::new() }
-    }
-
-    /// Ends a stage, and goes on to the next under `span`.
-    fn end_of(&mut self, stage: &str, span: Span) {
-        let seconds = self.stage.elapsed().as_secs_f64();
-        self.stages.push(StageTime { stage: stage.to_owned(), seconds });
-        self.stage = Instant::now();
-        // The old one must be left before the new one is entered.
-        self.span = None;
-        self.span = Some(span.entered());
-    }
-}
-
 pub(super) fn run(global: &Global, args: &DetectArgs) -> Result<Exit, Failure> {
     let stdout_terminal = std::io::stdout().is_terminal();
     let format = args.format.unwrap_or(if stdout_terminal { Format::Table } else { Format::Jsonl });
@@ -140,7 +112,7 @@ pub(super) fn run(global: &Global, args: &DetectArgs) -> Result<Exit, Failure> {
     let plan = plan(args)?;
     let (memory, fetch_bytes) = global.memory()?;
     let runtime = global.start_threads_with(Some(memory.memory().clone()))?;
-    let mut clock = Clock::start(info_span!("list"));
+    let mut clock = Stages::start(info_span!("list"));
     let options = global.source_options();
     let out = match &args.out {
         Some(url) => Some(runtime.block_on(Store::open(url, &options)).map_err(Failure::failed)?),
@@ -357,7 +329,7 @@ fn summarise(
     gathered: &Gathered,
     derived: &Derived,
     outcome: &detect::Outcome,
-    clock: &Clock,
+    clock: &Stages,
 ) -> Summary {
     let total_seconds = clock.begun.elapsed().as_secs_f64();
     let scan_seconds = clock.stages.iter().take(2).map(|stage| stage.seconds).sum::<f64>();

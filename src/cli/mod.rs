@@ -11,6 +11,7 @@ mod inspect;
 mod memory;
 mod progress;
 mod shell;
+mod stages;
 
 use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 pub use exit::Exit;
