@@ -9,6 +9,7 @@ Workloads over egress records, written as fast as we could for each engine:
          (srcaddr, dstaddr, dstport, protocol) count, bytes, first and last; the beacon score of every such triple with
          20 or more distinct starts (quartiles, MAD, skew, sizes; the best 100); remotes of at most two hosts with over
          100 MB, joined with their host's baseline
+  columns  (datafusion only) the 23 columns of flowsift's scan, read to batches and dropped
 The clock runs from opening the engine to the fetched result; start of Python and imports are outside of it.
 """
 import hashlib, json, os, resource, sys, time

@@ -57,7 +57,9 @@ pub(super) fn decode(
 ) -> Result<Decoded, Failure> {
     let started = Instant::now();
     let objects = Arc::new(objects);
-    let arrivals = fetch(runtime, reader, objects.clone(), ROLLUP_FIELDS, FetchOptions::default());
+    let (_, budget_bytes) = global.memory()?;
+    let options = FetchOptions { budget_bytes, ..FetchOptions::default() };
+    let arrivals = fetch(runtime, reader, objects.clone(), ROLLUP_FIELDS, options);
     let worker = || {
         let mut all = Decoded::default();
         while let Ok(fetched) = arrivals.recv() {

@@ -1,7 +1,7 @@
 //! One budget for the plans of the engine and for what the rollup holds.
 //!
 //! What the rollup must hold may grow with the logs until little is left, and a plan that gets nothing fails. A session
-//! therefore gets what is left when it opens, and a third of the whole or [`PLANS_LEAST`] in any case.
+//! therefore gets what is left when it opens, and a third of the whole or `PLANS_LEAST` in any case.
 
 use crate::rollup::{Budget, Memory};
 use datafusion::error::DataFusionError;
@@ -66,10 +66,13 @@ impl SharedMemory {
             return Ok(PlanMemory { runtime: builder.build_arc()?, bytes: None });
         };
         let bytes = limit.saturating_sub(pool.reserved()).max(limit / 3).max(PLANS_LEAST);
-        // Most runs spill nothing, and those need no folder.
+        // Most plans spill nothing, so a folder that cannot be made is no reason to fail before one is needed.
         let mode = match self.memory.folder().path() {
             Ok(folder) => DiskManagerMode::Directories(vec![folder]),
-            Err(_) => DiskManagerMode::Disabled,
+            Err(error) => {
+                tracing::warn!("plans cannot spill: {error}");
+                DiskManagerMode::Disabled
+            }
         };
         let disk = DiskManagerBuilder::default().with_mode(mode).with_max_temp_directory_size(u64::MAX);
         let plans = Arc::new(FairSpillPool::new(bytes));

@@ -103,3 +103,46 @@ fn every_way_to_write_a_corpus_is_read_alike() {
     }
     assert!(!all[0].is_empty() && all.iter().all(|findings| *findings == all[0]));
 }
+
+#[test]
+fn inspect_decodes_everything_and_names_what_it_cannot_read() {
+    let corpus = Corpus::generate(crate::program::small());
+    let whole: Value =
+        serde_json::from_slice(&flowsift(["inspect", corpus.source(), "--decode", "--format", "json"]).expect(0).out)
+            .unwrap();
+    let summary = flowsift(["detect", corpus.source()]).expect(0).err;
+    let rows = whole["decoded"]["rows"].as_u64().unwrap();
+    let told = format!("rows      {},{:03} ", rows / 1_000, rows % 1_000);
+    assert!(summary.contains(&told), "no `{told}` in {summary}");
+    assert!(whole["decoded"]["accepted"].as_u64().unwrap() < rows && whole["decoded"]["bytes"].as_u64().unwrap() > 0);
+    let damaged = &corpus.files()[3];
+    let bytes = fs::read(damaged).unwrap();
+    fs::write(damaged, &bytes[..bytes.len() / 2]).unwrap();
+    let ran = flowsift(["inspect", corpus.source(), "--decode", "--footers", "0", "--format", "json"]).expect(3);
+    let less: Value = serde_json::from_slice(&ran.out).unwrap();
+    let unreadable = less["decoded"]["unreadable"].as_array().unwrap();
+    let name = damaged.file_name().unwrap().to_str().unwrap();
+    assert!(unreadable.len() == 1 && unreadable[0].as_str().unwrap().contains(name), "{unreadable:?}");
+    assert!(less["decoded"]["rows"].as_u64().unwrap() < rows);
+}
+
+#[test]
+fn a_trace_has_every_stage_object_and_detection() {
+    let corpus = Corpus::shared();
+    let folder = scratch();
+    let trace = folder.path().join("trace.json");
+    let plain = flowsift(["detect", corpus.source(), "-q"]).expect(0);
+    let traced = flowsift(["detect", corpus.source(), "-q", "--trace", trace.to_str().unwrap()]).expect(0);
+    assert!(traced.out == plain.out && traced.err.is_empty());
+    let events: Vec<Value> = serde_json::from_slice(&fs::read(&trace).unwrap()).unwrap();
+    let begun = |name: &str| events.iter().filter(|event| event["ph"] == "B" && event["name"] == name).count();
+    for stage in ["list", "scan and rollup", "baselines", "detections", "report"] {
+        assert_eq!(begun(stage), 1, "{stage}");
+    }
+    assert_eq!((begun("scan"), begun("rollup")), (18, 6));
+    assert!(begun("detection") >= 5);
+    let count = |phase: &str| events.iter().filter(|event| event["ph"] == phase).count();
+    assert_eq!(count("B"), count("E"), "every span ends");
+    let ran = flowsift(["detect", corpus.source(), "--trace", "/nonexistent/trace.json"]).expect(2);
+    assert!(ran.err.starts_with("error: --trace /nonexistent/trace.json: "), "{}", ran.err);
+}
