@@ -164,6 +164,7 @@ pub(super) fn run(global: &Global, args: &DetectArgs) -> Result<Exit, Failure> {
         fdr: args.fdr,
         indicators: Arc::new(plan.indicators),
         networks: Arc::new(plan.networks),
+        internal: Arc::new(plan.internal.clone()),
         allow: &plan.allow,
         coverage: &gathered.coverage,
         host_facts: &facts,

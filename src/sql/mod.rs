@@ -1,7 +1,6 @@
 //! SQL over the tables of a run: the session, and the functions that detections and people use.
 
 pub mod candidates;
-mod function;
 pub mod functions;
 pub mod literal;
 pub mod memory;
