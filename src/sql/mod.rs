@@ -1,9 +1,11 @@
 //! SQL over the tables of a run: the session, and the functions that detections and people use.
 
 pub mod candidates;
+pub mod catalogue;
 pub mod functions;
 pub mod literal;
 pub mod memory;
+mod near;
 pub mod session;
 mod spilled;
 
