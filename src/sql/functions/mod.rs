@@ -8,6 +8,8 @@ mod aggregates;
 mod function;
 mod judgement;
 mod reference;
+#[cfg(test)]
+mod tests;
 mod time;
 mod words;
 
