@@ -1,14 +1,22 @@
 //! SQL over the tables of a run: the session, and the functions that detections and people use.
 
 pub mod candidates;
+mod derived;
+pub mod flows;
 mod function;
 pub mod functions;
+mod lists;
 pub mod literal;
 pub mod memory;
+mod presented;
 pub mod session;
 mod spilled;
+pub mod workspace;
 
 pub use candidates::run_candidates;
+pub use derived::StartProgress;
+pub use flows::SkippedObjects;
 pub use literal::{Literal, bind};
 pub use memory::SharedMemory;
 pub use session::{SqlError, add_table, open_session, open_session_within, run};
+pub use workspace::{Workspace, WorkspaceOptions};
