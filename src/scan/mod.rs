@@ -26,6 +26,7 @@ pub mod object;
 mod page_header;
 mod page_stream;
 mod pages;
+pub mod records;
 mod row_groups;
 mod runs;
 #[cfg(test)]

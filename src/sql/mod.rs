@@ -2,14 +2,22 @@
 
 pub mod candidates;
 pub mod catalogue;
+mod derived;
+pub mod flows;
 pub mod functions;
+mod lists;
 pub mod literal;
 pub mod memory;
 mod near;
+mod presented;
 pub mod session;
 mod spilled;
+pub mod workspace;
 
 pub use candidates::run_candidates;
+pub use derived::StartProgress;
+pub use flows::SkippedObjects;
 pub use literal::{Literal, bind};
 pub use memory::SharedMemory;
 pub use session::{SqlError, add_table, open_session, open_session_within, run};
+pub use workspace::{Workspace, WorkspaceOptions};
