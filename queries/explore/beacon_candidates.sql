@@ -31,5 +31,6 @@ SELECT host, remote, port, human_duration(b['period_s']) AS period,
     b['p_value'] AS p_value, round(b['score'], 2) AS score, b['clock_period_s'] AS keeps_clock, prevalence_hosts
 FROM judged
 WHERE b['p_value'] <= $max_p
-ORDER BY round(b['score'], 2) DESC, prevalence_hosts, host, remote, port, protocol
+-- Implants sleep after their work and drift; what keeps the wall clock was scheduled. Few hosts share an implant.
+ORDER BY b['clock_period_s'] IS NOT NULL, prevalence_hosts, round(b['score'], 2) DESC, host, remote, port, protocol
 LIMIT $limit

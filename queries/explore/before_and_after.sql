@@ -26,5 +26,5 @@ SELECT remote, port, role,
     coalesce(sum(connections) FILTER (WHERE after), 0) AS connections_after
 FROM sides
 GROUP BY remote, port, protocol, role
-ORDER BY change, bytes_before + bytes_after DESC, remote, port, sides.protocol, role
+ORDER BY change, bytes_before + bytes_after DESC, remote, port, protocol, role
 LIMIT $limit

@@ -15,5 +15,5 @@ SELECT host, port, service_name(port, protocol) AS service, distinct_hosts(remot
 FROM pairs
 WHERE role = 'server' AND external AND connections > 0 AND port > 0
 GROUP BY host, port, protocol
-ORDER BY remotes DESC, host, port, pairs.protocol
+ORDER BY remotes DESC, host, port, protocol
 LIMIT $limit

@@ -4,13 +4,13 @@
 -- column host: monitored side
 -- column remote: other side
 -- column port: service port
--- column protocol: IANA name
+-- column protocol_name: IANA name
 -- column connections: connections
 -- column bytes_out: bytes that left the host
 -- column prevalence_hosts: hosts that talk to this remote
 -- column first_seen: first second
-SELECT host, remote, port, protocol_name(protocol) AS protocol, connections, bytes_out, prevalence_hosts, first_seen
+SELECT host, remote, port, protocol_name(protocol) AS protocol_name, connections, bytes_out, prevalence_hosts, first_seen
 FROM pairs
-WHERE external AND role = 'client' AND pairs.protocol IN (6, 17) AND service_name(port, pairs.protocol) IS NULL AND connections > 0
-ORDER BY bytes_out DESC, host, remote, port, pairs.protocol
+WHERE external AND role = 'client' AND protocol IN (6, 17) AND service_name(port, protocol) IS NULL AND connections > 0
+ORDER BY bytes_out DESC, host, remote, port, protocol
 LIMIT $limit

@@ -6,8 +6,8 @@
 -- column remote: other side
 -- column hops: 1 or 2
 -- column through: peers on the way
--- column connections: connections
--- column bytes_out: bytes sent to it
+-- column connections: connections of the host and its peers
+-- column bytes_out: bytes that the host and its peers sent to it
 -- column internal: it is inside
 WITH peers AS (
     SELECT DISTINCT remote AS peer FROM pairs WHERE host = $host AND NOT external AND NOT local_scope

@@ -14,7 +14,7 @@
 SELECT srcaddr, dstaddr, count(DISTINCT dstport) AS ports, count(*) FILTER (WHERE action = 'REJECT') AS rejected,
     min(start) AS first_seen, max("end") AS last_seen
 FROM flows
-WHERE start >= $from AND start < $to AND protocol IN (6, 17) AND dstport < 32768
+WHERE start >= $from AND start < $to AND protocol IN (6, 17) AND (action = 'REJECT' OR tcp_flags & 18 = 2)
 GROUP BY srcaddr, dstaddr
 HAVING count(DISTINCT dstport) >= $min_ports
 ORDER BY ports DESC, srcaddr, dstaddr

@@ -15,5 +15,5 @@ FROM pairs
 WHERE role = 'client' AND NOT local_scope AND (NOT external OR NOT $only_internal)
 GROUP BY host, port, protocol
 HAVING distinct_hosts(remote) >= $min_remotes
-ORDER BY remotes DESC, host, port, pairs.protocol
+ORDER BY remotes DESC, host, port, protocol
 LIMIT $limit

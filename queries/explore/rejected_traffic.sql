@@ -6,13 +6,13 @@
 -- parameter limit integer = 50: most rows
 -- column srcaddr: sender
 -- column dstaddr: receiver
--- column protocol: IANA name
+-- column protocol_name: IANA name
 -- column dstport: receiver's port
 -- column records: flow records
 -- column packets: packets
-SELECT srcaddr, dstaddr, protocol_name(protocol) AS protocol, dstport, count(*) AS records, sum(packets) AS packets
+SELECT srcaddr, dstaddr, protocol_name(protocol) AS protocol_name, dstport, count(*) AS records, sum(packets) AS packets
 FROM flows
 WHERE start >= $from AND start < $to AND action = 'REJECT'
-GROUP BY srcaddr, dstaddr, flows.protocol, dstport
-ORDER BY packets DESC, srcaddr, dstaddr, flows.protocol, dstport
+GROUP BY srcaddr, dstaddr, protocol, dstport
+ORDER BY packets DESC, srcaddr, dstaddr, protocol, dstport
 LIMIT $limit

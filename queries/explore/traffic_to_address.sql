@@ -7,17 +7,17 @@
 -- parameter limit integer = 50: most rows
 -- column srcaddr: sender
 -- column dstport: receiver's port
--- column protocol: IANA name
+-- column protocol_name: IANA name
 -- column action: ACCEPT or REJECT
 -- column records: flow records
 -- column packets: packets
 -- column bytes: bytes
 -- column first_seen: first second
 -- column last_seen: last second
-SELECT srcaddr, dstport, protocol_name(protocol) AS protocol, action,
+SELECT srcaddr, dstport, protocol_name(protocol) AS protocol_name, action,
     count(*) AS records, sum(packets) AS packets, sum(bytes) AS bytes, min(start) AS first_seen, max("end") AS last_seen
 FROM flows
 WHERE start >= $from AND start < $to AND dstaddr = $address
-GROUP BY srcaddr, dstport, flows.protocol, action
-ORDER BY bytes DESC, srcaddr, dstport, flows.protocol, action
+GROUP BY srcaddr, dstport, protocol, action
+ORDER BY bytes DESC, srcaddr, dstport, protocol, action
 LIMIT $limit
