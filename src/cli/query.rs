@@ -2,14 +2,18 @@
 
 use super::exit::{Exit, Failure};
 use super::global::Global;
+use super::memory::parse_size;
 use super::sql::output::Format;
-use super::sql::report_skipped;
-use super::sql::statement::{Runner, statements};
+use super::sql::printer::Printer;
+use super::sql::runner::{Limits, Runner};
+use super::sql::statement::statements;
+use super::sql::{parse_timeout, report_skipped};
 use super::workspace::WorkspaceArgs;
 use crate::sql::catalogue::{self, CatalogueError, Query};
 use clap::Args;
 use std::io::{IsTerminal, Write};
 use std::path::PathBuf;
+use std::time::Duration;
 
 /// Ask one of the questions of the catalogue
 #[derive(Debug, Args)]
@@ -38,6 +42,12 @@ pub(super) struct QueryArgs {
     /// File for results [default: stdout]
     #[arg(short, long, value_name = "FILE")]
     output: Option<PathBuf>,
+    /// End a query that takes longer, such as 30s or 5m
+    #[arg(long, value_name = "D", value_parser = parse_timeout)]
+    timeout: Option<Duration>,
+    /// Refuse a query that would read objects of more bytes, such as 10GB
+    #[arg(long, value_name = "SIZE", value_parser = parse_size)]
+    max_bytes: Option<usize>,
     #[command(flatten)]
     workspace: WorkspaceArgs,
 }
@@ -82,9 +92,12 @@ pub(super) fn run(global: &Global, args: &QueryArgs) -> Result<Exit, Failure> {
         return Err(Failure::usage("--format parquet writes binary data: redirect stdout to a file, or use -o"));
     }
     let opened = args.workspace.open(global, &args.sources, false)?;
-    let mut runner = Runner::new(&opened, format, args.output.as_deref());
+    let limits = Limits { timeout: args.timeout, max_bytes: args.max_bytes.map(|bytes| bytes as u64) };
+    let runner = Runner { opened: &opened, limits, progress: global.shows_progress_now(), cancellable: false };
+    let mut printer = Printer::new(format, args.output.as_deref());
     for statement in statements(&sql) {
-        runner.run(&statement)?;
+        runner.run(&statement, &mut printer).map_err(|ended| ended.into_failure(&limits))?;
+        printer.end()?;
     }
     report_skipped(global, &opened)
 }

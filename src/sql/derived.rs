@@ -187,10 +187,23 @@ impl DerivedTables {
         self.derived.get_or_try_init(deriving).await.cloned()
     }
 
+    /// Makes what a table needs. A query that is cancelled meanwhile does not waste the work: the next one finds it.
+    async fn make(self: &Arc<Self>, name: Name) -> Result<()> {
+        let this = self.clone();
+        let making = tokio::spawn(async move {
+            match name {
+                Name::PairHours | Name::Coverage => this.gathered().await.map(drop),
+                _ => this.derived().await.map(drop),
+            }
+        });
+        making.await.map_err(external)?
+    }
+
     /// Reads one of `count` parts of a table, as it is stored.
     async fn read(self: &Arc<Self>, name: Name, part: usize, count: usize, columns: &[usize]) -> Result<Batches> {
         let of_part = move |place: usize, all: usize| place * count / all.max(1) == part;
         let columns = columns.to_vec();
+        self.make(name).await?;
         if name == Name::PairHours {
             let gathered = self.gathered().await?;
             let all = gathered.pair_hours.len();

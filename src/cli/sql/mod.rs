@@ -1,17 +1,27 @@
 //! `flowsift sql`: questions in SQL, one by one or at a prompt.
 
+mod completion;
 pub(super) mod output;
+pub(super) mod printer;
+mod prompt;
+pub(super) mod runner;
+pub(super) mod screen;
 pub(super) mod statement;
 
 use super::exit::{Exit, Failure};
 use super::global::Global;
+use super::memory::parse_size;
 use super::workspace::{Opened, WorkspaceArgs};
+use crate::flow::time::parse_duration_s;
 use crate::sql::functions;
 use clap::Args;
 use output::Format;
-use statement::{Runner, statements};
+use printer::Printer;
+use runner::{Limits, Runner};
+use statement::statements;
 use std::io::{IsTerminal, Read, Write};
 use std::path::PathBuf;
+use std::time::Duration;
 
 /// Ask flow logs in SQL: a query, a script, or a prompt
 #[derive(Debug, Args)]
@@ -37,6 +47,15 @@ pub(super) struct SqlArgs {
     /// File for results [default: stdout]
     #[arg(short, long, value_name = "FILE")]
     output: Option<PathBuf>,
+    /// End a statement that takes longer, such as 30s or 5m
+    #[arg(long, value_name = "D", value_parser = parse_timeout)]
+    timeout: Option<Duration>,
+    /// Refuse a statement that would read objects of more bytes, such as 10GB; the prompt asks
+    #[arg(long, value_name = "SIZE", value_parser = parse_size)]
+    max_bytes: Option<usize>,
+    /// Rows of a result at the prompt; 0 for all
+    #[arg(long, value_name = "N", default_value_t = 1_000)]
+    limit: usize,
     /// Print flowsift's functions, each with an example, and read nothing
     #[arg(long, exclusive = true)]
     functions: bool,
@@ -49,16 +68,27 @@ pub(super) fn run(global: &Global, args: &SqlArgs) -> Result<Exit, Failure> {
         std::io::stdout().write_all(functions::table().as_bytes())?;
         return Ok(Exit::Done);
     }
-    let script = script(args)?;
+    let named = args.command.is_some() || args.file.is_some();
+    let terminal = std::io::stdin().is_terminal() && std::io::stdout().is_terminal();
     let of_name = args.output.as_deref().and_then(Format::of_file);
     let format = args.format.or(of_name).unwrap_or(Format::Table);
     if format == Format::Parquet && args.output.is_none() && std::io::stdout().is_terminal() {
         return Err(Failure::usage("--format parquet writes binary data: redirect stdout to a file, or use -o"));
     }
-    let opened = args.workspace.open(global, &args.sources, false)?;
-    let mut runner = Runner::new(&opened, format, args.output.as_deref());
-    for statement in statements(&script) {
-        runner.run(&statement)?;
+    let interactive = terminal && !named && args.output.is_none() && args.format.is_none();
+    let script = if interactive { String::new() } else { script(args)? };
+    let opened = args.workspace.open(global, &args.sources, interactive)?;
+    let limits = Limits { timeout: args.timeout, max_bytes: args.max_bytes.map(|bytes| bytes as u64) };
+    let progress = global.shows_progress_now();
+    let runner = Runner { opened: &opened, limits, progress, cancellable: interactive };
+    if interactive {
+        prompt::run(&runner, args.limit)?;
+    } else {
+        let mut printer = Printer::new(format, args.output.as_deref());
+        for statement in statements(&script) {
+            runner.run(&statement, &mut printer).map_err(|ended| ended.into_failure(&limits))?;
+            printer.end()?;
+        }
     }
     report_skipped(global, &opened)
 }
@@ -78,6 +108,12 @@ fn script(args: &SqlArgs) -> Result<String, Failure> {
             Ok(text)
         }
     }
+}
+
+/// Reads a duration such as `30s` or `5m`.
+pub(super) fn parse_timeout(text: &str) -> Result<Duration, String> {
+    let seconds = parse_duration_s(text).map_err(|error| error.to_string())?;
+    Ok(Duration::from_secs(seconds.unsigned_abs()))
 }
 
 /// Names the objects that could not be read, and tells the exit code.

@@ -1,6 +1,7 @@
 //! Results of queries as table, CSV, JSON, JSON Lines or Parquet.
 
 use super::super::exit::Failure;
+use super::screen::plan_text;
 use arrow::array::RecordBatch;
 use arrow::datatypes::{DataType, SchemaRef};
 use arrow::error::ArrowError;
@@ -115,6 +116,11 @@ impl<W: Write + Send> RowWriter<W> {
     pub(in crate::cli) fn finish(self) -> Result<(), Failure> {
         match self {
             Self::Table { mut out, schema, mut batches } => {
+                if let Some(plan) = plan_text(&batches) {
+                    out.write_all(plan.as_bytes())?;
+                    out.flush()?;
+                    return Ok(());
+                }
                 if batches.is_empty() {
                     batches.push(RecordBatch::new_empty(schema));
                 }

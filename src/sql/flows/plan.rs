@@ -1,6 +1,6 @@
 //! The plan node that reads `flows`.
 
-use super::read::{Counts, Reading};
+use super::read::{BYTES_READ, Counts, RECORDS_READ, Reading};
 use crate::flow::units::bytes_text;
 use crate::source::Object;
 use datafusion::common::tree_node::TreeNodeRecursion;
@@ -58,6 +58,13 @@ impl FlowsExec {
     /// Bytes of these objects: what the scan reads at most.
     pub fn bytes(&self) -> u64 {
         self.objects().iter().map(|object| object.size).sum()
+    }
+
+    /// Bytes and records that were read so far.
+    pub fn progress(&self) -> (u64, u64) {
+        let metrics = self.metrics.clone_inner();
+        let sum = |name: &str| metrics.sum_by_name(name).map_or(0, |value| value.as_usize() as u64);
+        (sum(BYTES_READ), sum(RECORDS_READ))
     }
 }
 

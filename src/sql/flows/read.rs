@@ -50,6 +50,10 @@ pub(super) struct Reading {
     pub(super) skipped: SkippedObjects,
 }
 
+/// Names of counts that show how far a scan is.
+pub(super) const BYTES_READ: &str = "bytes_read";
+pub(super) const RECORDS_READ: &str = "records_read";
+
 /// What one partition did.
 #[derive(Clone)]
 pub(super) struct Counts {
@@ -68,8 +72,8 @@ impl Counts {
             objects: count("objects_read"),
             row_groups: count("row_groups_read"),
             row_groups_pruned: count("row_groups_pruned"),
-            bytes: count("bytes_read"),
-            records: count("records_read"),
+            bytes: count(BYTES_READ),
+            records: count(RECORDS_READ),
             decoding: MetricBuilder::new(metrics).subset_time("decoding_time", partition),
         }
     }
