@@ -15,6 +15,8 @@ mod memory;
 mod other_commands;
 #[path = "it/program.rs"]
 mod program;
+#[path = "it/query.rs"]
+mod query;
 #[path = "it/records.rs"]
 mod records;
 #[path = "it/repeatable.rs"]
@@ -31,3 +33,5 @@ mod s3_speed;
 mod schemas;
 #[path = "it/sql_logic.rs"]
 mod sql_logic;
+#[path = "it/tutorial.rs"]
+mod tutorial;

@@ -56,7 +56,8 @@ pub(super) const DESCRIBED: &[Described] = &[
         name: "is_internal",
         group: GROUP,
         call: "is_internal(address)",
-        gives: "Whether the address is in the networks of --internal (default RFC 1918, 100.64.0.0/10, fc00::/7).",
+        gives: "Whether the address is in the networks of --internal (default RFC 1918, 100.64.0.0/10, fc00::/7). A host \
+                of yours with a public address is not; `external` of `pairs` knows such hosts by their ENI.",
         example: "is_internal('8.8.8.8')",
         result: "false",
     },
