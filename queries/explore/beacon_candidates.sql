@@ -28,7 +28,7 @@ WITH judged AS (
 )
 SELECT host, remote, port, human_duration(b['period_s']) AS period,
     round(100 * b['jitter_ratio'], 1) AS jitter_percent, round(100 * b['missed_ratio'], 1) AS missed_percent, connections,
-    b['p_value'] AS p_value, round(b['score'], 2) AS score, b['clock_period_s'] AS keeps_clock, prevalence_hosts
+    signif(b['p_value'], 3) AS p_value, round(b['score'], 2) AS score, b['clock_period_s'] AS keeps_clock, prevalence_hosts
 FROM judged
 WHERE b['p_value'] <= $max_p
 -- Implants sleep after their work and drift; what keeps the wall clock was scheduled. Few hosts share an implant.

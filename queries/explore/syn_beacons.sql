@@ -19,7 +19,7 @@ WITH judged AS (
     GROUP BY srcaddr, dstaddr, dstport
 )
 SELECT srcaddr, dstaddr, dstport, round(b['period_s'], 1) AS period_s, round(b['jitter_ratio'], 3) AS jitter_ratio,
-    b['connections'] AS connections, b['p_value'] AS p_value, round(b['score'], 2) AS score
+    b['connections'] AS connections, signif(b['p_value'], 3) AS p_value, round(b['score'], 2) AS score
 FROM judged
 WHERE b['p_value'] <= $max_p
 ORDER BY round(b['score'], 2) DESC, srcaddr, dstaddr, dstport

@@ -1,11 +1,11 @@
 //! Functions that put numbers into words.
 
 use super::Described;
-use super::function::{Function, on_arrays};
+use super::function::{Function, on_arrays, wrong_value};
 use crate::flow::codes::{protocol_name, tcp_flags_text, traffic_path_text};
 use crate::flow::services::service_name;
 use crate::flow::units::{bytes_text, duration_text};
-use arrow::array::{Array, ArrayRef, AsArray, StringArray};
+use arrow::array::{Array, ArrayRef, AsArray, Float64Array, StringArray};
 use arrow::compute::cast;
 use arrow::datatypes::{DataType, Float64Type, Int64Type};
 use datafusion::error::Result;
@@ -64,6 +64,14 @@ pub(super) const DESCRIBED: &[Described] = &[
         example: "human_duration(4510)",
         result: "1 h 15 m",
     },
+    Described {
+        name: "signif",
+        group: GROUP,
+        call: "signif(x, digits)",
+        gives: "The number rounded to so many significant digits, 1 to 17: for p-values, of which `round` leaves nothing.",
+        example: "signif(4.50674e-40, 2)",
+        result: "4.5e-40",
+    },
 ];
 
 /// Makes the functions of words.
@@ -89,6 +97,7 @@ pub(super) fn functions() -> Vec<ScalarUDF> {
             text(),
             codes(|code| traffic_path_text(code).map(str::to_owned)),
         ),
+        Function::exact("signif", vec![float(), whole()], float(), on_arrays(significant)),
         Function::typed("service_name", &[1, 2], |_| Ok(DataType::Utf8), on_arrays(services)),
     ]
 }
@@ -96,6 +105,18 @@ pub(super) fn functions() -> Vec<ScalarUDF> {
 fn number_texts(args: &[ArrayRef], write: fn(f64) -> String) -> ArrayRef {
     let numbers = args[0].as_primitive::<Float64Type>();
     Arc::new(numbers.iter().map(|number| number.map(write)).collect::<StringArray>())
+}
+
+fn significant(args: &[ArrayRef]) -> Result<ArrayRef> {
+    let (numbers, digits) = (args[0].as_primitive::<Float64Type>(), args[1].as_primitive::<Int64Type>());
+    let rounded = |(number, digits): (Option<f64>, Option<i64>)| -> Result<Option<f64>> {
+        let (Some(number), Some(digits)) = (number, digits) else { return Ok(None) };
+        match usize::try_from(digits) {
+            Ok(digits @ 1..=17) => Ok(Some(format!("{number:.*e}", digits - 1).parse().unwrap_or(number))),
+            _ => Err(wrong_value("signif", format!("{digits} digits, expected 1 to 17"))),
+        }
+    };
+    Ok(Arc::new(numbers.iter().zip(digits).map(rounded).collect::<Result<Float64Array>>()?))
 }
 
 fn code_texts(args: &[ArrayRef], write: fn(i64) -> Option<String>) -> ArrayRef {
