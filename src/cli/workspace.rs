@@ -52,10 +52,10 @@ pub(super) struct WorkspaceArgs {
 /// A session and the threads that it runs on.
 pub(super) struct Opened {
     pub(super) workspace: Workspace,
-    /// Runs plans.
-    pub(super) runtime: Runtime,
-    /// Fetches objects; ends with the session.
-    _io: Runtime,
+    /// Fetches objects, waits and watches the clock; plans run on threads of their own.
+    pub(super) io: Runtime,
+    /// Threads of a plan.
+    pub(super) threads: usize,
 }
 
 impl WorkspaceArgs {
@@ -112,17 +112,8 @@ impl WorkspaceArgs {
             progress: Arc::new(progress),
             runtime: io.handle().clone(),
         };
-        let runtime = tokio::runtime::Builder::new_multi_thread()
-            .worker_threads(global.threads())
-            .enable_all()
-            .thread_name("flowsift-sql")
-            .build()
-            .map_err(Failure::failed)?;
-        let workspace = {
-            let _inside = runtime.enter();
-            Workspace::open(&source, options).map_err(Failure::failed)?
-        };
-        Ok(Opened { workspace, runtime, _io: io })
+        let workspace = Workspace::open(&source, options).map_err(Failure::failed)?;
+        Ok(Opened { workspace, io, threads: global.threads() })
     }
 }
 

@@ -4,15 +4,17 @@
 //! UTC. A file that lacks a field has NULL in all its rows.
 
 use super::columns::{MISSING, leaf, numbers};
-use super::object::{BATCH_ROWS, check_rows, guarded};
+use super::direct::{Source, supports};
+use super::object::{self, BATCH_ROWS, check_rows, guarded};
 use super::pages::OneRowGroup;
 use super::texts::value_of;
-use super::{Binding, ObjectBytes, ScanError};
+use super::{Binding, Books, ObjectBytes, RecordCursors, ScanError};
 use crate::flow::schema::{Field, FieldKind, to_seconds};
 use arrow::array::{
     ArrayRef, AsArray, Int32Array, Int64Array, RecordBatch, RecordBatchOptions, StringViewBuilder,
     TimestampSecondArray, new_null_array,
 };
+use arrow::buffer::NullBuffer;
 use arrow::compute::cast;
 use arrow::datatypes::{DataType, Field as ArrowField, Schema, SchemaRef, TimeUnit};
 use parquet::arrow::arrow_reader::ParquetRecordBatchReader;
@@ -44,6 +46,7 @@ pub struct RecordFile {
     binding: Arc<Binding>,
     fields: Arc<[Field]>,
     schema: SchemaRef,
+    way: object::Way,
 }
 
 impl RecordFile {
@@ -60,49 +63,90 @@ impl RecordFile {
     ) -> Result<Self, ScanError> {
         check_rows(object, &bytes, &metadata)?;
         let schema = schema_of(&fields);
-        Ok(Self { object: object.to_owned(), bytes, metadata, binding, fields, schema })
+        Ok(Self { object: object.to_owned(), bytes, metadata, binding, fields, schema, way: object::Way::Direct })
     }
 
-    /// Begins to read a row group, in batches of at most [`BATCH_ROWS`] rows.
+    /// Reads by a way of the caller's choice; both tell the same.
+    #[must_use]
+    pub fn by(self, way: object::Way) -> Self {
+        Self { way, ..self }
+    }
+
+    /// Begins to read a row group, in batches of at most [`BATCH_ROWS`] rows. One set of cursors reads one row group at a
+    /// time.
     ///
     /// # Errors
     /// [`ScanError`] when the row group cannot be read at all.
-    pub fn row_group(&self, index: usize) -> Result<RowGroup, ScanError> {
-        let rows_left = usize::try_from(self.metadata.row_group(index).num_rows()).unwrap_or(0);
-        let way = if self.binding.leaves.is_empty() {
-            Way::None
-        } else {
-            let reader = guarded(&self.object, || {
-                let group = OneRowGroup { data: self.bytes.clone(), metadata: self.metadata.clone(), index };
-                ParquetRecordBatchReader::try_new_with_row_groups(self.binding.levels(), &group, BATCH_ROWS, None)
-                    .map_err(|error| self.damaged(index, error))
-            })?;
-            Way::Arrow(Box::new(reader))
+    pub fn row_group(&self, index: usize, cursors: &mut RecordCursors) -> Result<RowGroup, ScanError> {
+        let rows = usize::try_from(self.metadata.row_group(index).num_rows()).unwrap_or(0);
+        let mut group = RowGroup { index, rows, done: 0, way: Way::Nothing };
+        if self.binding.leaves.is_empty() {
+            return Ok(group);
+        }
+        let books = Books::default();
+        let source = Source { bytes: &self.bytes, metadata: &self.metadata, binding: &self.binding, books: &books };
+        let direct = guarded(&self.object, || {
+            let fits = self.way == object::Way::Direct && supports(&self.binding, self.metadata.row_group(index));
+            Ok(fits && cursors.open(&source, index, &self.fields).is_ok())
+        });
+        group.way = match direct {
+            Ok(true) => Way::Direct,
+            _ => Way::Arrow(Box::new(self.arrow(index)?)),
         };
-        Ok(RowGroup { index, rows_left, way })
+        Ok(group)
     }
 
-    /// Reads the next batch of a row group; `None` when there is none.
+    /// Reads the next batch of a row group; `None` when there is none. `cursors` are those that it began with.
     ///
     /// # Errors
     /// [`ScanError`] when the row group is damaged.
-    pub fn next(&self, group: &mut RowGroup) -> Result<Option<RecordBatch>, ScanError> {
-        if group.rows_left == 0 {
+    pub fn next(&self, group: &mut RowGroup, cursors: &mut RecordCursors) -> Result<Option<RecordBatch>, ScanError> {
+        if group.done >= group.rows {
+            cursors.close();
             return Ok(None);
         }
+        let rows = (group.rows - group.done).min(BATCH_ROWS);
+        if matches!(group.way, Way::Direct) {
+            let columns = guarded(&self.object, || Ok(cursors.next(rows)));
+            if let Ok(Ok(columns)) = columns {
+                group.done += rows;
+                return self.batch(columns, rows).map(Some);
+            }
+            // The way through Arrow reads what the direct one cannot, and has the words for damage.
+            let mut reader = self.arrow(group.index)?;
+            let mut skipped = 0;
+            while skipped < group.done {
+                skipped += self.decode(&mut reader, group.index)?.num_rows();
+            }
+            group.way = Way::Arrow(Box::new(reader));
+        }
         let batch = match &mut group.way {
-            Way::None => self.empty(group.rows_left.min(BATCH_ROWS))?,
-            Way::Arrow(reader) => guarded(&self.object, || {
-                let index = group.index;
-                let ended = || ParquetError::General("columns have fewer values than the footer claims".to_owned());
-                let batch = reader.next().ok_or_else(|| self.damaged(index, ended()))?;
-                let place = format!("row group {index}");
-                let batch = batch.map_err(|error| ScanError::Decode { object: self.object.clone(), place, error })?;
-                self.convert(&batch)
-            })?,
+            Way::Arrow(reader) => {
+                let decoded = self.decode(reader, group.index)?;
+                guarded(&self.object, || self.convert(&decoded))?
+            }
+            Way::Nothing | Way::Direct => self.empty(rows)?,
         };
-        group.rows_left -= batch.num_rows().min(group.rows_left);
+        group.done += batch.num_rows();
         Ok(Some(batch))
+    }
+
+    /// Opens a row group for the parquet crate's arrow reader.
+    fn arrow(&self, index: usize) -> Result<ParquetRecordBatchReader, ScanError> {
+        guarded(&self.object, || {
+            let group = OneRowGroup { data: self.bytes.clone(), metadata: self.metadata.clone(), index };
+            ParquetRecordBatchReader::try_new_with_row_groups(self.binding.levels(), &group, BATCH_ROWS, None)
+                .map_err(|error| self.damaged(index, error))
+        })
+    }
+
+    fn decode(&self, reader: &mut ParquetRecordBatchReader, index: usize) -> Result<RecordBatch, ScanError> {
+        guarded(&self.object, || {
+            let ended = || ParquetError::General("columns have fewer values than the footer claims".to_owned());
+            let batch = reader.next().ok_or_else(|| self.damaged(index, ended()))?;
+            let place = format!("row group {index}");
+            batch.map_err(|error| ScanError::Decode { object: self.object.clone(), place, error })
+        })
     }
 
     fn damaged(&self, index: usize, error: ParquetError) -> ScanError {
@@ -137,7 +181,7 @@ impl RecordFile {
                 (Some(_), FieldKind::Text) => self.texts(*field, &leaves, batch.num_rows()),
                 (Some(first), _) => {
                     numbers(&self.object, field.name(), first, &mut scratch)?;
-                    Ok(number_column(*field, &scratch))
+                    Ok(number_column(*field, std::mem::take(&mut scratch)))
                 }
             }
         };
@@ -168,33 +212,41 @@ impl RecordFile {
     }
 }
 
-/// Makes the column of a field of numbers; those that do not fit are NULL.
-pub(super) fn number_column(field: Field, numbers: &[i64]) -> ArrayRef {
-    let present = |number: i64| (number != MISSING).then_some(number);
-    match (field, field.kind()) {
-        (Field::Start | Field::End, _) => {
-            let seconds = numbers.iter().map(|time| present(*time).map(to_seconds));
-            Arc::new(seconds.collect::<TimestampSecondArray>().with_timezone("UTC"))
+/// Makes the column of a field of numbers; those that are missing or do not fit are NULL.
+pub(super) fn number_column(field: Field, mut numbers: Vec<i64>) -> ArrayRef {
+    let is_time = matches!(field, Field::Start | Field::End);
+    if is_time {
+        numbers.iter_mut().for_each(|time| *time = to_seconds(*time));
+    }
+    let small = !is_time && field.kind() == FieldKind::Int32;
+    let counts = |number: i64| number != MISSING && (!small || i32::try_from(number).is_ok());
+    let all = numbers.iter().all(|number| counts(*number));
+    let nulls = (!all).then(|| numbers.iter().map(|number| counts(*number)).collect::<NullBuffer>());
+    match (is_time, small) {
+        (true, _) => Arc::new(TimestampSecondArray::new(numbers.into(), nulls).with_timezone("UTC")),
+        (_, true) => {
+            let numbers: Vec<i32> = numbers.into_iter().map(|number| number as i32).collect();
+            Arc::new(Int32Array::new(numbers.into(), nulls))
         }
-        (_, FieldKind::Int32) => {
-            let small = numbers.iter().map(|number| present(*number).and_then(|number| i32::try_from(number).ok()));
-            Arc::new(small.collect::<Int32Array>())
-        }
-        _ => Arc::new(numbers.iter().map(|number| present(*number)).collect::<Int64Array>()),
+        _ => Arc::new(Int64Array::new(numbers.into(), nulls)),
     }
 }
 
 /// A row group under way; see [`RecordFile::row_group`].
 pub struct RowGroup {
     index: usize,
-    rows_left: usize,
+    rows: usize,
+    /// Rows that were read.
+    done: usize,
     way: Way,
 }
 
 /// How a row group is read.
 enum Way {
     /// No column is bound: only the number of rows counts.
-    None,
+    Nothing,
+    /// From pages to columns.
+    Direct,
     /// Through the parquet crate's arrow reader.
     Arrow(Box<ParquetRecordBatchReader>),
 }

@@ -190,7 +190,7 @@ impl DerivedTables {
     /// Makes what a table needs. A query that is cancelled meanwhile does not waste the work: the next one finds it.
     async fn make(self: &Arc<Self>, name: Name) -> Result<()> {
         let this = self.clone();
-        let making = tokio::spawn(async move {
+        let making = self.making.runtime.spawn(async move {
             match name {
                 Name::PairHours | Name::Coverage => this.gathered().await.map(drop),
                 _ => this.derived().await.map(drop),

@@ -212,7 +212,7 @@ mod tests {
         );
         assert_eq!(text(Format::Jsonl), format!("{first}\n{second}\n"));
         assert_eq!(text(Format::Json), format!("[{first},{second}]\n"));
-        assert!(text(Format::Table).contains("|        | 7 | 1970-01-02T00:00:00Z |"), "{}", text(Format::Table));
+        assert!(text(Format::Table).contains("|       | 7 | 1970-01-02T00:00:00Z |"), "{}", text(Format::Table));
         assert_eq!(&written(Format::Parquet)[..4], b"PAR1");
     }
 }

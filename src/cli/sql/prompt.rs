@@ -54,7 +54,7 @@ pub(super) fn run(runner: &Runner<'_>, limit: usize) -> Result<Exit, Failure> {
         .build();
     let mut editor: Prompt = Editor::with_config(config).map_err(Failure::failed)?;
     let context = runner.opened.workspace.context();
-    editor.set_helper(Some(runner.opened.runtime.block_on(Names::of(context, NAMES))));
+    editor.set_helper(Some(runner.opened.io.block_on(Names::of(context, NAMES))));
     editor.set_max_history_size(HISTORY_LINES).map_err(Failure::failed)?;
     let history = history_file();
     if let Some(path) = &history {
@@ -161,7 +161,7 @@ fn obey(runner: &Runner<'_>, settings: &mut Settings, command: &str) -> Result<N
         }
         "d" => {
             let context = runner.opened.workspace.context();
-            match runner.opened.runtime.block_on(context.table_provider(rest)) {
+            match runner.opened.io.block_on(context.table_provider(rest)) {
                 Ok(table) => {
                     let mut text = String::new();
                     for field in table.schema().fields() {

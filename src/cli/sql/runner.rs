@@ -15,6 +15,7 @@ use futures::StreamExt;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use std::sync::Arc;
 use std::time::Duration;
+use tokio::runtime::{EnterGuard, Runtime};
 use tokio::sync::mpsc::{Receiver, channel};
 use tokio::task::JoinSet;
 use tokio::time::Instant;
@@ -92,9 +93,10 @@ pub(in crate::cli) trait Sink {
 impl Runner<'_> {
     /// Runs a statement to its end, or until `sink` has enough.
     pub(in crate::cli) fn run(&self, statement: &Statement, sink: &mut (dyn Sink + Send)) -> Result<(), Ended> {
-        self.opened.runtime.block_on(async {
+        let threads = Threads::start(self.opened.threads).map_err(Ended::Output)?;
+        self.opened.io.block_on(async {
             let started = Instant::now();
-            let work = self.work(statement, started, sink);
+            let work = self.work(statement, started, sink, &threads);
             let timed = async {
                 match self.limits.timeout {
                     None => work.await,
@@ -114,7 +116,13 @@ impl Runner<'_> {
         })
     }
 
-    async fn work(&self, statement: &Statement, started: Instant, sink: &mut (dyn Sink + Send)) -> Result<(), Ended> {
+    async fn work(
+        &self,
+        statement: &Statement,
+        started: Instant,
+        sink: &mut (dyn Sink + Send),
+        threads: &Threads,
+    ) -> Result<(), Ended> {
         let workspace = &self.opened.workspace;
         let wrong = |error: DataFusionError| {
             Ended::Mistake(Box::new(explain(workspace.context(), &statement.sql, &error).in_script(statement.line)))
@@ -129,7 +137,7 @@ impl Runner<'_> {
             }
         }
         sink.begin(plan.schema()).map_err(Ended::Output)?;
-        let mut rows = self.start(plan.clone()).map_err(wrong)?;
+        let mut rows = self.start(plan.clone(), threads).map_err(wrong)?;
         let mut watch = Watch { shown: self.progress, started, plan, bar: None };
         loop {
             let batch = tokio::select! {
@@ -149,7 +157,9 @@ impl Runner<'_> {
 
     /// Starts all partitions of a plan at once, and gives their rows one partition after the other, so that the order
     /// of the rows does not depend on which is faster.
-    fn start(&self, plan: Arc<dyn ExecutionPlan>) -> Result<Rows, DataFusionError> {
+    fn start(&self, plan: Arc<dyn ExecutionPlan>, threads: &Threads) -> Result<Rows, DataFusionError> {
+        // Operators start tasks of their own, which belong to the plan's threads too.
+        let _inside = threads.enter();
         let streams = execute_stream_partitioned(plan, self.opened.workspace.context().task_ctx())?;
         let mut tasks = JoinSet::new();
         let mut partitions = Vec::with_capacity(streams.len());
@@ -176,6 +186,34 @@ impl Runner<'_> {
             }
         });
         Ok(Rows { batches, _tasks: tasks })
+    }
+}
+
+/// The threads of one statement. They are let go without a look back: a join that never comes up for air ends in its own
+/// time, and what follows has threads of its own.
+struct Threads(Option<Runtime>);
+
+impl Threads {
+    fn start(count: usize) -> Result<Self, Failure> {
+        let runtime = tokio::runtime::Builder::new_multi_thread()
+            .worker_threads(count.max(1))
+            .enable_all()
+            .thread_name("flowsift-sql")
+            .build()
+            .map_err(Failure::failed)?;
+        Ok(Self(Some(runtime)))
+    }
+
+    fn enter(&self) -> Option<EnterGuard<'_>> {
+        self.0.as_ref().map(Runtime::enter)
+    }
+}
+
+impl Drop for Threads {
+    fn drop(&mut self) {
+        if let Some(runtime) = self.0.take() {
+            runtime.shutdown_background();
+        }
     }
 }
 

@@ -5,7 +5,7 @@ use super::rows::RowMaker;
 use crate::flow::schema::Field;
 use crate::scan::object::footer;
 use crate::scan::records::{RecordFile, RowGroup};
-use crate::scan::{Binding, ObjectBytes, ScanError};
+use crate::scan::{Binding, ObjectBytes, RecordCursors, ScanError};
 use crate::source::{Object, ObjectReader};
 use crate::state::Skipped;
 use arrow::array::RecordBatch;
@@ -119,7 +119,7 @@ impl Reading {
         };
         let ahead = if local { AHEAD_LOCAL } else { AHEAD_REMOTE };
         let arrivals = futures::stream::iter(objects).map(load).buffered(ahead).boxed();
-        let partition = Partition { reading: self, arrivals, counts, current: None };
+        let partition = Partition { reading: self, arrivals, counts, current: None, cursors: RecordCursors::default() };
         futures::stream::unfold(partition, |mut partition| async move {
             let next = partition.next().await?;
             Some((next, partition))
@@ -190,6 +190,7 @@ struct Partition {
     arrivals: BoxStream<'static, Arrival>,
     counts: Counts,
     current: Option<Current>,
+    cursors: RecordCursors,
 }
 
 /// The object that is decoded.
@@ -213,7 +214,7 @@ impl Partition {
             };
             let object = &self.reading.objects[current.at];
             let timer = self.counts.decoding.timer();
-            let records = current.next(&self.counts);
+            let records = current.next(&self.counts, &mut self.cursors);
             timer.done();
             match records {
                 Ok(Some(records)) => {
@@ -249,17 +250,17 @@ impl Partition {
 }
 
 impl Current {
-    fn next(&mut self, counts: &Counts) -> Result<Option<RecordBatch>, ScanError> {
+    fn next(&mut self, counts: &Counts, cursors: &mut RecordCursors) -> Result<Option<RecordBatch>, ScanError> {
         loop {
             if let Some(group) = &mut self.group {
-                if let Some(batch) = self.file.next(group)? {
+                if let Some(batch) = self.file.next(group, cursors)? {
                     return Ok(Some(batch));
                 }
                 self.group = None;
             }
             let Some(index) = self.row_groups.next() else { return Ok(None) };
             counts.row_groups.add(1);
-            self.group = Some(self.file.row_group(index)?);
+            self.group = Some(self.file.row_group(index, cursors)?);
         }
     }
 }
