@@ -277,15 +277,16 @@ fn widen(place: Place, line: &str) -> Place {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::sql::{functions, open_session};
+    use crate::sql::functions::Lists;
+    use crate::sql::open_session;
     use arrow::array::{ArrayRef, Int64Array, RecordBatch};
     use std::sync::Arc;
 
     async fn said(sql: &str) -> String {
         let numbers: ArrayRef = Arc::new(Int64Array::from(vec![1]));
         let rows = RecordBatch::try_from_iter([("srcaddr", numbers.clone()), ("bytes", numbers)]).unwrap();
-        let functions = functions::all(Arc::default(), Arc::default());
-        let context = open_session(vec![("flows", vec![rows])], functions, 1).unwrap();
+        let lists = Lists::default();
+        let context = open_session(vec![("flows", vec![rows])], &lists, 1).unwrap();
         context.state_ref().write().config_mut().options_mut().sql_parser.collect_spans = true;
         let error = match context.sql(sql).await {
             Ok(frame) => frame.collect().await.unwrap_err(),
