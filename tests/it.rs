@@ -15,6 +15,8 @@ mod memory;
 mod other_commands;
 #[path = "it/program.rs"]
 mod program;
+#[path = "it/query.rs"]
+mod query;
 #[path = "it/records.rs"]
 mod records;
 #[path = "it/repeatable.rs"]
@@ -29,3 +31,7 @@ mod s3_source;
 mod s3_speed;
 #[path = "it/schemas.rs"]
 mod schemas;
+#[path = "it/sql_logic.rs"]
+mod sql_logic;
+#[path = "it/tutorial.rs"]
+mod tutorial;

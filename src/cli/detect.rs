@@ -6,18 +6,17 @@ use super::progress::Bar;
 use super::stages::Stages;
 use crate::detect::{self, Finding, Severity, WindowOptions};
 use crate::flow::Network;
-use crate::flow::time::{DAY_S, parse_duration_s, parse_time};
+use crate::flow::time::{parse_duration_s, parse_time};
 use crate::intel::{AllowList, Indicators, InternalNetworks, Networks, Warning};
 use crate::report::{
     Baseline, BaselineKind, ObjectCounts, SkippedObject, Summary, TableOptions, write_jsonl, write_parquet, write_table,
 };
+use crate::rollup::RollupOptions;
 use crate::rollup::coverage::{coverage_shares, host_facts};
 use crate::rollup::derive::{Derived, derive};
-use crate::rollup::{PairHours, RollupOptions};
 use crate::scan::fetch::FetchOptions;
-use crate::source::{PutMode, Source, Store, TimeRange, Unit, units};
-use crate::state::{GatherOptions, Gathered, KeptHours, gather, settings_hash};
-use arrow::array::{AsArray, RecordBatch};
+use crate::source::{PutMode, Source, Store, Unit, units};
+use crate::state::{GatherOptions, Gathered, KeptHours, gather, listing_range, settings_hash};
 use clap::{Args, ValueEnum};
 use std::io::{IsTerminal, Write};
 use std::path::PathBuf;
@@ -127,7 +126,7 @@ pub(super) fn run(global: &Global, args: &DetectArgs) -> Result<Exit, Failure> {
         None => None,
     };
     let source = runtime.block_on(Source::open(&args.sources, &options)).map_err(Failure::failed)?;
-    let range = listing_range(&plan.window, kept.is_some());
+    let range = listing_range(plan.window.earliest_s(), plan.window.latest_s(), kept.is_some());
     let listing = runtime.block_on(source.list(&range)).map_err(Failure::failed)?;
     let listed = listing.objects.len() as u64;
     let pruned = listing.pruned_objects;
@@ -150,7 +149,7 @@ pub(super) fn run(global: &Global, args: &DetectArgs) -> Result<Exit, Failure> {
     let mut gathered = gathered.map_err(Failure::failed)?;
     clock.end_of("scan and rollup", info_span!("baselines"));
 
-    let (window, kind) = detect::choose_window(&plan.window, hours_of(&gathered));
+    let (window, kind) = detect::choose_window(&plan.window, gathered.hours());
     let facts = host_facts(&gathered.coverage);
     let pair_hours = std::mem::take(&mut gathered.pair_hours);
     let facts_of = |name: &str| facts.get(name).cloned();
@@ -164,6 +163,7 @@ pub(super) fn run(global: &Global, args: &DetectArgs) -> Result<Exit, Failure> {
         fdr: args.fdr,
         indicators: Arc::new(plan.indicators),
         networks: Arc::new(plan.networks),
+        internal: Arc::new(plan.internal.clone()),
         allow: &plan.allow,
         coverage: &gathered.coverage,
         host_facts: &facts,
@@ -237,13 +237,7 @@ fn plan(args: &DetectArgs) -> Result<Plan, Failure> {
     warn(indicators.warnings())?;
     warn(networks.warnings())?;
     warn(&allow.expired(now_s))?;
-    let (internal, internal_text) = if args.internal.is_empty() {
-        (InternalNetworks::default(), vec!["default".to_owned()])
-    } else {
-        let mut text: Vec<String> = args.internal.iter().map(Network::to_string).collect();
-        text.sort_unstable();
-        (InternalNetworks::new(&args.internal), text)
-    };
+    let (internal, internal_text) = internal(&args.internal);
     let mut detections = detect::built_in().map_err(Failure::failed)?;
     if let Some(folder) = &args.detections {
         for own in detect::from_folder(folder).map_err(Failure::usage)? {
@@ -260,34 +254,20 @@ fn plan(args: &DetectArgs) -> Result<Plan, Failure> {
     Ok(Plan { window, indicators, networks, allow, internal, internal_text, detections })
 }
 
-fn warn(warnings: &[Warning]) -> Result<(), Failure> {
+/// The internal networks, and what kept hours know them by.
+pub(super) fn internal(networks: &[Network]) -> (InternalNetworks, Vec<String>) {
+    if networks.is_empty() {
+        return (InternalNetworks::default(), vec!["default".to_owned()]);
+    }
+    let mut text: Vec<String> = networks.iter().map(Network::to_string).collect();
+    text.sort_unstable();
+    (InternalNetworks::new(networks), text)
+}
+
+pub(super) fn warn(warnings: &[Warning]) -> Result<(), Failure> {
     let mut err = std::io::stderr().lock();
     warnings.iter().try_for_each(|warning| writeln!(err, "warning: {warning}"))?;
     Ok(())
-}
-
-/// The time range to list. Kept hours need whole partitions, so their range is widened to whole days.
-fn listing_range(window: &WindowOptions, keeps: bool) -> TimeRange {
-    let (from_s, to_s) = (window.earliest_s(), window.latest_s());
-    if !keeps {
-        return TimeRange { from_s, to_s };
-    }
-    let day = |second: i64| second.div_euclid(DAY_S) * DAY_S;
-    TimeRange { from_s: from_s.map(day), to_s: to_s.map(|to_s| day(to_s + DAY_S - 1)) }
-}
-
-/// First and last hour of the data.
-fn hours_of(gathered: &Gathered) -> Option<(i64, i64)> {
-    let hours = |table: &RecordBatch| -> Option<(i64, i64)> {
-        let hours = table["hour"].as_primitive::<arrow::datatypes::TimestampSecondType>();
-        Some((arrow::compute::min(hours)?, arrow::compute::max(hours)?))
-    };
-    // Pairs first: a lone NODATA record outside the time range makes no window.
-    let of_pairs = gathered.pair_hours.iter().filter_map(PairHours::hour_range);
-    let of_coverage = gathered.coverage.iter().filter_map(hours);
-    let widest =
-        |spans: Vec<(i64, i64)>| Some((spans.iter().map(|span| span.0).min()?, spans.iter().map(|span| span.1).max()?));
-    widest(of_pairs.collect()).or_else(|| widest(of_coverage.collect()))
 }
 
 fn write_files(runtime: &tokio::runtime::Runtime, store: &Store, findings: &[Finding]) -> Result<(), Failure> {

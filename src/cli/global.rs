@@ -6,6 +6,7 @@ use crate::rollup::Memory;
 use crate::source::SourceOptions;
 use crate::sql::SharedMemory;
 use clap::{ArgAction, Args, ValueEnum};
+use std::io::IsTerminal;
 use std::path::PathBuf;
 use tokio::runtime::Runtime;
 use tracing_chrome::{ChromeLayerBuilder, FlushGuard};
@@ -88,6 +89,11 @@ impl Global {
         }
     }
 
+    /// Tells whether a progress bar is wanted on this stderr.
+    pub(super) fn shows_progress_now(&self) -> bool {
+        self.shows_progress(std::io::stderr().is_terminal())
+    }
+
     /// Starts logging to stderr and, with `--trace`, to a trace, which is whole when the returned guard is dropped.
     pub(super) fn start_logging(&self) -> Result<Option<FlushGuard>, Failure> {
         let level = match (self.quiet, self.verbose) {
@@ -140,17 +146,22 @@ impl Global {
         self.start_threads_with(None)
     }
 
-    /// As [`Global::start_threads`]; Ctrl-C also removes what `memory` spilled.
-    pub(super) fn start_threads_with(&self, memory: Option<Memory>) -> Result<Runtime, Failure> {
+    /// As [`Global::start_threads`], but leaves Ctrl-C alone.
+    pub(super) fn start_quiet_threads(&self) -> Result<Runtime, Failure> {
         let threads = self.threads();
         // Fails only when the pool exists already, as in tests.
         let _ = rayon::ThreadPoolBuilder::new().num_threads(threads).build_global();
-        let runtime = tokio::runtime::Builder::new_multi_thread()
+        tokio::runtime::Builder::new_multi_thread()
             .worker_threads(threads.min(4))
             .enable_all()
             .thread_name("flowsift-io")
             .build()
-            .map_err(Failure::failed)?;
+            .map_err(Failure::failed)
+    }
+
+    /// As [`Global::start_threads`]; Ctrl-C also removes what `memory` spilled.
+    pub(super) fn start_threads_with(&self, memory: Option<Memory>) -> Result<Runtime, Failure> {
+        let runtime = self.start_quiet_threads()?;
         runtime.spawn(async move {
             if tokio::signal::ctrl_c().await.is_ok() {
                 use std::io::Write;

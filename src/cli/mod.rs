@@ -10,8 +10,11 @@ mod global;
 mod inspect;
 mod memory;
 mod progress;
+mod query;
 mod shell;
+mod sql;
 mod stages;
+mod workspace;
 
 use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 pub use exit::Exit;
@@ -41,6 +44,8 @@ enum Command {
     Detect(Box<detect::DetectArgs>),
     Generate(Box<generate::GenerateArgs>),
     Evaluate(evaluate::EvaluateArgs),
+    Sql(Box<sql::SqlArgs>),
+    Query(Box<query::QueryArgs>),
     Inspect(inspect::InspectArgs),
     Completions(shell::CompletionsArgs),
     Man(shell::ManArgs),
@@ -86,6 +91,8 @@ pub fn main(args: impl IntoIterator<Item = OsString>) -> Exit {
         Command::Detect(args) => detect::run(&cli.global, &args),
         Command::Generate(args) => generate::run(&cli.global, &args),
         Command::Evaluate(args) => evaluate::run(&args),
+        Command::Sql(args) => sql::run(&cli.global, &args),
+        Command::Query(args) => query::run(&cli.global, &args),
         Command::Inspect(args) => inspect::run(&cli.global, &args),
         Command::Completions(args) => shell::completions(&args),
         Command::Man(args) => shell::man(&args),

@@ -4,7 +4,6 @@ use super::global::Global;
 use crate::state::Progress;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressState, ProgressStyle};
 use std::fmt::Write;
-use std::io::IsTerminal;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
@@ -19,8 +18,13 @@ pub(super) struct Bar {
 impl Bar {
     /// Begins a bar over `objects` objects of `bytes` bytes in all; hidden unless `global` wants it.
     pub(super) fn new(global: &Global, objects: u64, bytes: u64) -> Self {
+        Self::shown(global.shows_progress_now(), objects, bytes)
+    }
+
+    /// Begins a bar that is hidden unless `shown`.
+    pub(super) fn shown(shown: bool, objects: u64, bytes: u64) -> Self {
         let bar = ProgressBar::new(bytes);
-        if global.shows_progress(std::io::stderr().is_terminal()) {
+        if shown {
             bar.set_draw_target(ProgressDrawTarget::stderr_with_hz(10));
             bar.set_style(style());
             bar.enable_steady_tick(Duration::from_millis(250));
@@ -32,6 +36,12 @@ impl Bar {
 
     /// Removes the bar from the screen.
     pub(super) fn clear(&self) {
+        self.bar.finish_and_clear();
+    }
+}
+
+impl Drop for Bar {
+    fn drop(&mut self) {
         self.bar.finish_and_clear();
     }
 }

@@ -5,13 +5,12 @@ pub mod finding;
 mod rows;
 mod run;
 pub mod severity;
-pub mod window;
 
+pub use crate::rollup::derive::{BaselineKind, WindowOptions, choose_window};
 pub use catalogue::{Detection, Parameter, built_in, from_folder};
 pub use finding::{Finding, SCHEMA_VERSION, finding_id, sort_findings};
 pub use run::{Context, Outcome, detect};
 pub use severity::{InvalidSeverity, Severity};
-pub use window::{BaselineKind, WindowOptions, choose_window};
 
 /// Says why detections could not be run.
 #[derive(Debug, thiserror::Error)]

@@ -5,7 +5,7 @@ use super::catalogue::Detection;
 use super::finding::{Finding, sort_findings};
 use super::rows::findings;
 use super::severity::Severity;
-use crate::intel::{AllowList, Indicators, Networks};
+use crate::intel::{AllowList, Indicators, InternalNetworks, Networks};
 use crate::kernels::discovery::benjamini_hochberg;
 use crate::rollup::coverage::coverage_shares;
 use crate::rollup::derive::{Derived, HostFacts, Window};
@@ -28,6 +28,8 @@ pub struct Context<'a> {
     pub indicators: Arc<Indicators>,
     /// Owners of networks.
     pub networks: Arc<Networks>,
+    /// Which addresses are the user's own.
+    pub internal: Arc<InternalNetworks>,
     /// What is known to be fine.
     pub allow: &'a AllowList,
     /// Tables of `coverage`.
@@ -66,8 +68,12 @@ pub async fn detect(
         ("destinations", vec![derived.destinations.clone()]),
         ("coverage", context.coverage.to_vec()),
     ];
-    let functions = functions::all(context.indicators.clone(), context.networks.clone());
-    let session = open_session_within(tables, functions, context.threads, &context.memory)?;
+    let lists = functions::Lists {
+        indicators: context.indicators.clone(),
+        networks: context.networks.clone(),
+        internal: context.internal.clone(),
+    };
+    let session = open_session_within(tables, &lists, context.threads, &context.memory)?;
     add_table(&session, "pairs", &derived.pairs, context.threads)?;
     let egress_hosts = count_egress_hosts(&derived.hosts);
     let given = Given { window: context.window, fdr: context.fdr, egress_hosts };

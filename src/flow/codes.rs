@@ -17,6 +17,10 @@ pub const FIN: u8 = 1;
 pub const SYN: u8 = 2;
 /// TCP flag bit RST.
 pub const RST: u8 = 4;
+/// TCP flag bit PSH; only transit gateways report it.
+pub const PSH: u8 = 8;
+/// TCP flag bit URG; only transit gateways report it.
+pub const URG: u8 = 32;
 /// TCP flag bit ACK; flow logs report it only beside SYN.
 pub const ACK: u8 = 16;
 
@@ -70,5 +74,40 @@ pub fn protocol_name(protocol: u8) -> std::borrow::Cow<'static, str> {
         ICMPV6 => "icmpv6".into(),
         132 => "sctp".into(),
         other => other.to_string().into(),
+    }
+}
+
+/// Returns the names of TCP flag bits, in the order of their bits, such as `SYN ACK`; no bit gives an empty text.
+pub fn tcp_flags_text(flags: u8) -> String {
+    const NAMES: [(u8, &str); 6] = [(FIN, "FIN"), (SYN, "SYN"), (RST, "RST"), (PSH, "PSH"), (ACK, "ACK"), (URG, "URG")];
+    let set = NAMES.iter().filter(|(bit, _)| flags & bit != 0).map(|(_, name)| *name);
+    set.collect::<Vec<_>>().join(" ")
+}
+
+/// Returns the words for a code of `traffic_path`, 1 to 8, or `None` for another code.
+pub const fn traffic_path_text(code: i64) -> Option<&'static str> {
+    Some(match code {
+        1 => "same VPC",
+        2 => "internet gateway or gateway VPC endpoint",
+        3 => "virtual private gateway",
+        4 => "peering within the region",
+        5 => "peering between regions",
+        6 => "local gateway",
+        7 => "gateway VPC endpoint",
+        8 => "internet gateway",
+        _ => return None,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn flags_and_paths_have_words() {
+        assert_eq!([0, 2, 18, 3, 7, 255].map(tcp_flags_text)[..3], ["", "SYN", "SYN ACK"]);
+        assert_eq!(tcp_flags_text(255), "FIN SYN RST PSH ACK URG");
+        assert_eq!(traffic_path_text(8), Some("internet gateway"));
+        assert_eq!((traffic_path_text(0), traffic_path_text(9)), (None, None));
     }
 }

@@ -6,6 +6,7 @@ pub mod address;
 pub mod codes;
 pub mod direction;
 pub mod schema;
+pub mod services;
 pub mod time;
 pub mod units;
 

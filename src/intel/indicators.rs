@@ -99,6 +99,12 @@ impl Indicators {
         self.map.is_empty()
     }
 
+    /// Lists all indicators with the names of their feeds, by first address.
+    pub fn entries(&self) -> impl Iterator<Item = (&str, &FeedEntry)> {
+        let source = |known: &Known| self.sources.get(known.source as usize).map_or("", String::as_str);
+        self.map.iter().map(move |(_, known)| (source(known), &known.entry))
+    }
+
     /// Returns the best indicator for a contact with `address` on the remote service `port` between `first_s` and
     /// `last_s` (seconds since 1970, both included).
     ///

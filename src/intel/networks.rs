@@ -124,6 +124,15 @@ impl Networks {
         })
     }
 
+    /// Lists all networks and their owners, by first address.
+    pub fn entries(&self) -> impl Iterator<Item = (Block, NetworkOwner<'_>)> {
+        self.map.iter().map(|(block, row)| {
+            let text = |at: u32| self.text(at);
+            let (service, region) = (row.service.map(text), row.region.map(text));
+            (block, NetworkOwner { owner: self.text(row.owner), service, region, asn: row.asn })
+        })
+    }
+
     fn text(&self, at: u32) -> &str {
         self.texts.get(at as usize).map_or("", String::as_str)
     }

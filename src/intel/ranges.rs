@@ -46,6 +46,15 @@ impl Block {
     }
 }
 
+/// The block in CIDR notation; IPv4 in its own.
+impl std::fmt::Display for Block {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let (first, last) = (Address::from_bits(self.first), Address::from_bits(self.last));
+        let v4_bits = if first.is_v4() && last.is_v4() { 96 } else { 0 };
+        write!(f, "{first}/{}", self.prefix_bits() - v4_bits)
+    }
+}
+
 impl From<Network> for Block {
     fn from(network: Network) -> Self {
         Self { first: network.first().bits(), last: network.last().bits() }
@@ -124,6 +133,14 @@ impl<T> RangeMap<T> {
         }
         map.index_v4();
         map
+    }
+
+    /// Lists all blocks with their values, by first address, wider blocks first.
+    pub fn iter(&self) -> impl Iterator<Item = (Block, &T)> {
+        self.nodes.iter().flat_map(|node| {
+            let values = self.values.get(node.values_from as usize..node.values_to as usize).unwrap_or_default();
+            values.iter().map(|value| (node.block, value))
+        })
     }
 
     /// Ends every open block that ends before `first`.

@@ -61,20 +61,22 @@ impl Binding {
     /// Binds a file's schema to `wanted` fields.
     ///
     /// # Errors
-    /// [`ScanError::NotFlowLogs`] when a field of version 2's default is missing;
+    /// [`ScanError::NotFlowLogs`] when a field of version 2's default is missing, wanted or not;
     /// [`ScanError::Parquet`] when the schema itself is damaged.
     pub fn new(object: &str, schema: &SchemaDescriptor, wanted: &[Field]) -> Result<Self, ScanError> {
         let mut found: Vec<(Field, usize, Leaf)> = Vec::new();
+        let mut known: Vec<Field> = Vec::new();
         for (number, column) in schema.columns().iter().enumerate() {
             // Lists and maps repeat; no field of a flow record does.
             if column.max_rep_level() > 0 {
                 continue;
             }
             let path: Vec<String> = column.path().parts().to_vec();
-            if let Some((field, rank)) = field_of(&path.join("."))
-                && wanted.contains(&field)
-            {
-                found.push((field, rank, Leaf { number, path }));
+            if let Some((field, rank)) = field_of(&path.join(".")) {
+                known.push(field);
+                if wanted.contains(&field) {
+                    found.push((field, rank, Leaf { number, path }));
+                }
             }
         }
         found.sort_by_key(|(field, rank, leaf)| (*field, *rank, leaf.number));
@@ -85,11 +87,8 @@ impl Binding {
                 _ => fields.push((field, vec![leaf])),
             }
         }
-        let missing: Vec<&str> = REQUIRED
-            .iter()
-            .filter(|field| !fields.iter().any(|(found, _)| found == *field))
-            .map(|field| field.name())
-            .collect();
+        let missing: Vec<&str> =
+            REQUIRED.iter().filter(|field| !known.contains(field)).map(|field| field.name()).collect();
         if !missing.is_empty() {
             return Err(ScanError::NotFlowLogs { object: object.to_owned(), missing: missing.join(", ") });
         }
@@ -105,7 +104,7 @@ impl Binding {
     }
 
     /// Returns Arrow's type of a leaf that stands at the file's root, or `None` when its name is not its alone.
-    pub(super) fn kind_of(&self, leaf: &Leaf) -> Option<&DataType> {
+    pub fn kind_of(&self, leaf: &Leaf) -> Option<&DataType> {
         let [name] = leaf.path.as_slice() else { return None };
         let mut named = self.kinds.iter().filter(|field| field.name() == name);
         let (first, second) = (named.next()?, named.next());

@@ -8,7 +8,7 @@ use super::numbers::{Flags, Numbers, Packets, Port, Protocol, Seconds, Stored, V
 use super::object::BATCH_ROWS;
 use super::texts::{Addresses, Decisions, Names};
 use super::{Binding, Books, ObjectBytes};
-use crate::flow::schema::Field;
+use crate::flow::schema::{Field, FieldKind};
 use arrow::datatypes::DataType;
 use parquet::basic::Encoding;
 use parquet::errors::Result;
@@ -229,16 +229,9 @@ pub(super) fn supports(binding: &Binding, group: &RowGroupMetaData) -> bool {
     binding.fields.iter().all(|(field, leaves)| {
         let [leaf] = leaves.as_slice() else { return false };
         let Some(kind) = binding.kind_of(leaf) else { return false };
-        let fits = match field {
-            Field::Start
-            | Field::End
-            | Field::Srcport
-            | Field::Dstport
-            | Field::Protocol
-            | Field::Packets
-            | Field::Bytes
-            | Field::TcpFlags => Stored::of(kind).is_some(),
-            _ => matches!(kind, DataType::Utf8 | DataType::Binary),
+        let fits = match field.kind() {
+            FieldKind::Text => matches!(kind, DataType::Utf8 | DataType::Binary),
+            FieldKind::Int32 | FieldKind::Int64 => Stored::of(kind).is_some(),
         };
         let Some(chunk) = group.columns().get(leaf.number) else { return false };
         let column = chunk.column_descr();

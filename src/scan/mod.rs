@@ -26,6 +26,8 @@ pub mod object;
 mod page_header;
 mod page_stream;
 mod pages;
+mod record_cursors;
+pub mod records;
 mod row_groups;
 mod runs;
 #[cfg(test)]
@@ -33,6 +35,7 @@ mod tests;
 mod texts;
 mod thrift;
 mod unpack;
+mod views;
 
 pub use batch::{DESCRIBING_FIELDS, Decision, FlowBatch, MISSING_BYTES, MISSING_PROTOCOL, MISSING_S, Present};
 pub use binding::{Binding, ROLLUP_FIELDS};
@@ -41,6 +44,7 @@ pub use chunks::ObjectBytes;
 pub use columns::MISSING;
 pub use inflate::Inflater;
 pub use object::quiet_panics;
+pub use record_cursors::RecordCursors;
 
 /// Says why an object could not be scanned; every variant concerns that one object only.
 #[derive(Debug, thiserror::Error)]

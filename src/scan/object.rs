@@ -173,7 +173,7 @@ const ROWS_A_BYTE: u64 = 1_024;
 const ROW_GROUP_ROWS: i64 = 1 << 27;
 
 /// Refuses a footer that claims more rows than its object can hold: a decoder would make them all up.
-fn check_rows(object: &str, bytes: &ObjectBytes, metadata: &ParquetMetaData) -> Result<(), ScanError> {
+pub(super) fn check_rows(object: &str, bytes: &ObjectBytes, metadata: &ParquetMetaData) -> Result<(), ScanError> {
     let most = bytes.len().saturating_mul(ROWS_A_BYTE);
     let mut all = 0u64;
     for (index, group) in metadata.row_groups().iter().enumerate() {
@@ -212,7 +212,7 @@ pub fn quiet_panics() {
 }
 
 /// Runs `work` and turns a panic of the decoder on damaged data into an error about this object.
-fn guarded<T>(object: &str, work: impl FnOnce() -> Result<T, ScanError>) -> Result<T, ScanError> {
+pub(super) fn guarded<T>(object: &str, work: impl FnOnce() -> Result<T, ScanError>) -> Result<T, ScanError> {
     let before = GUARDED.replace(true);
     let result = catch_unwind(AssertUnwindSafe(work));
     GUARDED.set(before);

@@ -136,7 +136,7 @@ mod tests {
     fn session(threads: usize) -> SessionContext {
         let numbers: ArrayRef = Arc::new(Int64Array::from_iter_values(0..30_000));
         let table = RecordBatch::try_from_iter([("n", numbers)]).unwrap();
-        open_session(vec![("t", vec![table])], functions::all(Arc::default(), Arc::default()), threads).unwrap()
+        open_session(vec![("t", vec![table])], &functions::Lists::default(), threads).unwrap()
     }
 
     const QUERIES: [&str; 6] = [

@@ -14,6 +14,8 @@ pub enum Literal {
     Boolean(bool),
     /// A text.
     Text(String),
+    /// A time in Unix seconds.
+    Time(i64),
 }
 
 impl Literal {
@@ -39,6 +41,8 @@ impl Literal {
             Literal::Integer(number) => format!("({number})"),
             Literal::Float(number) => format!("CAST({number:e} AS DOUBLE)"),
             Literal::Boolean(value) => value.to_string(),
+            // The type that the tables' times have, so that comparing needs no cast of the column.
+            Literal::Time(second) => format!("arrow_cast({second}, 'Timestamp(Second, Some(\"UTC\"))')"),
             Literal::Text(text) => format!("'{}'", text.replace('\'', "''")),
         }
     }

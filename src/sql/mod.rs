@@ -1,14 +1,25 @@
 //! SQL over the tables of a run: the session, and the functions that detections and people use.
 
 pub mod candidates;
-mod function;
+pub mod catalogue;
+mod derived;
+pub mod flows;
 pub mod functions;
+mod lists;
 pub mod literal;
 pub mod memory;
+pub mod mistake;
+mod near;
+mod presented;
 pub mod session;
 mod spilled;
+pub mod workspace;
 
 pub use candidates::run_candidates;
+pub use derived::StartProgress;
+pub use flows::SkippedObjects;
 pub use literal::{Literal, bind};
 pub use memory::SharedMemory;
+pub use mistake::{KEYWORDS, Mistake, explain, function_names, table_names};
 pub use session::{SqlError, add_table, open_session, open_session_within, run};
+pub use workspace::{Workspace, WorkspaceOptions};

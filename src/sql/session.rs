@@ -1,12 +1,12 @@
 //! A DataFusion session with flowsift's tables and functions.
 
+use super::functions::{self, Lists};
 use super::memory::SharedMemory;
 use super::spilled::SpilledTable;
 use crate::rollup::derive::StoredTable;
 use arrow::array::RecordBatch;
 use datafusion::datasource::MemTable;
 use datafusion::error::DataFusionError;
-use datafusion::logical_expr::ScalarUDF;
 use datafusion::physical_plan::{ExecutionPlan, collect_partitioned};
 use datafusion::prelude::{SessionConfig, SessionContext};
 use std::sync::Arc;
@@ -53,16 +53,17 @@ impl SqlError {
     }
 }
 
-/// Opens a session on `threads` partitions with the given tables and functions, and as much memory as it takes.
+/// Opens a session on `threads` partitions with the given tables and all functions, which look things up in `lists`,
+/// and as much memory as it takes.
 ///
 /// # Errors
 /// [`SqlError::Query`] when a table cannot be registered.
 pub fn open_session(
     tables: Vec<(&str, Vec<RecordBatch>)>,
-    functions: Vec<ScalarUDF>,
+    lists: &Lists,
     threads: usize,
 ) -> Result<SessionContext, SqlError> {
-    open_session_within(tables, functions, threads, &SharedMemory::default())
+    open_session_within(tables, lists, threads, &SharedMemory::default())
 }
 
 /// Opens a session as [`open_session`] does, whose plans stay within `memory`.
@@ -71,7 +72,7 @@ pub fn open_session(
 /// [`SqlError::Query`] when a table cannot be registered.
 pub fn open_session_within(
     tables: Vec<(&str, Vec<RecordBatch>)>,
-    functions: Vec<ScalarUDF>,
+    lists: &Lists,
     threads: usize,
     memory: &SharedMemory,
 ) -> Result<SessionContext, SqlError> {
@@ -91,9 +92,7 @@ pub fn open_session_within(
         *aside = (*aside).min(bytes / (32 * threads.max(1)));
     }
     let context = SessionContext::new_with_config_rt(config, plans.runtime);
-    for function in functions {
-        context.register_udf(function);
-    }
+    functions::register(&context, lists);
     for (name, batches) in tables {
         add_batches(&context, name, &batches, threads)?;
     }
@@ -210,7 +209,7 @@ mod tests {
     #[tokio::test]
     async fn rows_come_in_order_on_any_number_of_threads() {
         for threads in [1, 2, 5] {
-            let session = open_session(vec![("t", vec![table(0..40_000)])], Vec::new(), threads).unwrap();
+            let session = open_session(vec![("t", vec![table(0..40_000)])], &Lists::default(), threads).unwrap();
             let found = run(&session, "q", "SELECT n FROM t WHERE n % 3 = 0").await.unwrap();
             let found: Vec<i64> =
                 found.iter().flat_map(|batch| batch.column(0).as_primitive::<Int64Type>().values().to_vec()).collect();

@@ -2,13 +2,15 @@
 
 use super::StateError;
 use super::kept::KeptHours;
+use crate::flow::time::DAY_S;
 use crate::rollup::memory::{Purpose, Reservation};
 use crate::rollup::{IsInternal, Memory, ObjectRollup, PairHours, RollupOptions, UnitCounts, UnitRollup, UnitTables};
 use crate::scan::fetch::{FetchOptions, Fetched, fetch};
 use crate::scan::object::{footer, scan};
 use crate::scan::{ROLLUP_FIELDS, ScanError};
-use crate::source::{Object, ObjectReader, Unit};
-use arrow::array::RecordBatch;
+use crate::source::{Object, ObjectReader, TimeRange, Unit};
+use arrow::array::{AsArray, RecordBatch};
+use arrow::datatypes::TimestampSecondType;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use tokio::runtime::Handle;
@@ -62,6 +64,32 @@ pub struct Gathered {
     pub rows_read: u64,
     /// What `coverage` takes of the run's memory.
     pub held: Option<Reservation>,
+}
+
+impl Gathered {
+    /// First and last hour of the data, in seconds since 1970; `None` when there is none.
+    pub fn hours(&self) -> Option<(i64, i64)> {
+        let hours = |table: &RecordBatch| -> Option<(i64, i64)> {
+            let hours = table["hour"].as_primitive::<TimestampSecondType>();
+            Some((arrow::compute::min(hours)?, arrow::compute::max(hours)?))
+        };
+        let widest = |spans: Vec<(i64, i64)>| {
+            Some((spans.iter().map(|span| span.0).min()?, spans.iter().map(|span| span.1).max()?))
+        };
+        // Pairs first: a lone NODATA record outside the time range makes no window.
+        let of_pairs = self.pair_hours.iter().filter_map(PairHours::hour_range);
+        widest(of_pairs.collect()).or_else(|| widest(self.coverage.iter().filter_map(hours).collect()))
+    }
+}
+
+/// The time range to list for records from `from_s` to `to_s`. Kept hours need whole partitions, so with them it is
+/// widened to whole days.
+pub fn listing_range(from_s: Option<i64>, to_s: Option<i64>, keeps: bool) -> TimeRange {
+    if !keeps {
+        return TimeRange { from_s, to_s };
+    }
+    let day = |second: i64| second.div_euclid(DAY_S) * DAY_S;
+    TimeRange { from_s: from_s.map(day), to_s: to_s.map(|to_s| day(to_s + DAY_S - 1)) }
 }
 
 /// One unit under work.

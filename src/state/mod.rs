@@ -6,7 +6,7 @@
 mod gather;
 mod kept;
 
-pub use gather::{GatherOptions, Gathered, Progress, Skipped, gather};
+pub use gather::{GatherOptions, Gathered, Progress, Skipped, gather, listing_range};
 pub use kept::{KeptHours, settings_hash};
 
 /// Says why hours could not be gathered or kept.

@@ -44,6 +44,7 @@ fn findings(source: &str, memory: &Memory, threads: usize) -> (Vec<u8>, usize) {
         fdr: 0.01,
         indicators: Arc::default(),
         networks: Arc::default(),
+        internal: Arc::default(),
         allow: &allow,
         coverage: &gathered.coverage,
         host_facts: &HashMap::new(),

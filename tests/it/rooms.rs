@@ -13,7 +13,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("rollup", &["flow", "kernels", "scan"]),
     ("state", &["flow", "source", "scan", "rollup"]),
     ("intel", &["flow"]),
-    ("sql", &["flow", "kernels", "intel", "rollup", "scan"]),
+    ("sql", &["flow", "kernels", "intel", "source", "scan", "rollup", "state"]),
     ("detect", &["flow", "kernels", "rollup", "intel", "sql"]),
     ("report", &["flow", "detect"]),
     ("corpus", &["flow", "kernels"]),

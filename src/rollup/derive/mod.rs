@@ -7,6 +7,7 @@ mod hosts;
 mod pairs;
 mod stored;
 mod walk;
+mod window;
 
 use super::RollupError;
 use super::fold::IsInternal;
@@ -22,6 +23,7 @@ pub use hosts::HostFacts;
 use pairs::InternalClients;
 use std::sync::{Arc, OnceLock};
 pub use stored::{Stored, StoredTable};
+pub use window::{BaselineKind, WindowOptions, choose_window};
 
 /// Pairs with fewer connections in the window keep no list of starts: no statistic judges them.
 pub const MIN_STARTS: usize = 6;

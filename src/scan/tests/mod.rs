@@ -3,3 +3,4 @@
 mod damage;
 mod equal;
 mod files;
+mod records;

@@ -1,7 +1,7 @@
 //! Chooses the window that is judged and the baseline it is judged against.
 
+use super::Window;
 use crate::flow::time::{DAY_S, HOUR_S, hour_of};
-use crate::rollup::derive::Window;
 
 /// What the user asked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

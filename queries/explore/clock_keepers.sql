@@ -1,0 +1,23 @@
+-- question: Which contacts keep the wall clock, as scheduled jobs do?
+-- cost: the rollup (`pairs`): all logs of the window once, or kept hours
+-- parameter limit integer = 25: most rows
+-- column clock_s: seconds of the clock
+-- column hosts: hosts that do so
+-- column pairs: pairs that do so
+-- column port: service port
+-- column remote: one of the remotes
+WITH judged AS (
+    SELECT host, remote, port, beacon_statistics(
+        starts, sizes,
+        CAST((SELECT min(first_seen) FROM pairs) AS BIGINT), CAST((SELECT max(last_seen) FROM pairs) AS BIGINT),
+        window_s, 0.001
+    ) AS b
+    FROM pairs
+    WHERE role = 'client' AND NOT local_scope AND cardinality(starts) > 0
+)
+SELECT b['clock_period_s'] AS clock_s, distinct_hosts(host) AS hosts, count(*) AS pairs, port, min(remote) AS remote
+FROM judged
+WHERE b['clock_period_s'] IS NOT NULL
+GROUP BY b['clock_period_s'], port
+ORDER BY clock_s, hosts DESC, port
+LIMIT $limit

@@ -1,0 +1,19 @@
+-- question: Which TCP connections were rejected?
+-- origin: AWS Athena integration: VpcFlowLogsRejectedTCPTraffic
+-- cost: records of the time asked for (`flows`), the columns named and no others
+-- parameter from time = 1970-01-01: records that start at or after
+-- parameter to time = 9999-12-31: records that start before
+-- parameter limit integer = 50: most rows
+-- column srcaddr: sender
+-- column dstaddr: receiver
+-- column dstport: receiver's port
+-- column service: usual name of the service
+-- column records: flow records
+-- column packets: packets
+SELECT srcaddr, dstaddr, dstport, service_name(dstport, protocol) AS service,
+    count(*) AS records, sum(packets) AS packets
+FROM flows
+WHERE start >= $from AND start < $to AND action = 'REJECT' AND protocol = 6
+GROUP BY srcaddr, dstaddr, dstport, protocol
+ORDER BY packets DESC, srcaddr, dstaddr, dstport
+LIMIT $limit

@@ -1,0 +1,17 @@
+-- question: Between which two addresses, as the packets have them, did most bytes pass?
+-- origin: AWS Athena integration: VpcFlowLogsTotalBytesTransferredPacketLevel
+-- cost: records of the time asked for (`flows`), the columns named and no others
+-- parameter from time = 1970-01-01: records that start at or after
+-- parameter to time = 9999-12-31: records that start before
+-- parameter limit integer = 50: most rows
+-- column pkt_srcaddr: sender of the packets
+-- column pkt_dstaddr: receiver of the packets
+-- column bytes: bytes
+-- column packets: packets
+-- column records: flow records
+SELECT pkt_srcaddr, pkt_dstaddr, sum(bytes) AS bytes, sum(packets) AS packets, count(*) AS records
+FROM flows
+WHERE start >= $from AND start < $to AND pkt_srcaddr IS NOT NULL
+GROUP BY pkt_srcaddr, pkt_dstaddr
+ORDER BY bytes DESC, pkt_srcaddr, pkt_dstaddr
+LIMIT $limit

@@ -1,0 +1,103 @@
+//! `flowsift query`: the catalogue of questions.
+
+use super::exit::{Exit, Failure};
+use super::global::Global;
+use super::memory::parse_size;
+use super::sql::output::Format;
+use super::sql::printer::Printer;
+use super::sql::runner::{Limits, Runner};
+use super::sql::statement::statements;
+use super::sql::{parse_timeout, report_skipped};
+use super::workspace::WorkspaceArgs;
+use crate::sql::catalogue::{self, CatalogueError, Query};
+use clap::Args;
+use std::io::{IsTerminal, Write};
+use std::path::PathBuf;
+use std::time::Duration;
+
+/// Ask one of the questions of the catalogue
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:\n  flowsift query --list\n  flowsift query top_talkers datasets/demo\n  \
+    flowsift query host_day s3://flow-logs/AWSLogs --from 24h --param host=10.0.52.5\n  \
+    flowsift query beacon_candidates --show")]
+pub(super) struct QueryArgs {
+    /// Name of the query
+    #[arg(required_unless_present = "list")]
+    name: Option<String>,
+    /// s3://bucket/prefix, folder, file or glob; several are read as one
+    #[arg(value_name = "SOURCE")]
+    sources: Vec<String>,
+    /// Value of a parameter; may be given several times
+    #[arg(short, long, value_name = "NAME=VALUE", value_parser = parse_pair)]
+    param: Vec<(String, String)>,
+    /// Name all queries, one a line
+    #[arg(long)]
+    list: bool,
+    /// Print the query with its parameters and its SQL, and read nothing
+    #[arg(long, conflicts_with = "list")]
+    show: bool,
+    /// Format of results [default: by the name of -o, else table]
+    #[arg(long, value_enum, value_name = "FORMAT")]
+    format: Option<Format>,
+    /// File for results [default: stdout]
+    #[arg(short, long, value_name = "FILE")]
+    output: Option<PathBuf>,
+    /// End a query that takes longer, such as 30s or 5m
+    #[arg(long, value_name = "D", value_parser = parse_timeout)]
+    timeout: Option<Duration>,
+    /// Refuse a query that would read objects of more bytes, such as 10GB
+    #[arg(long, value_name = "SIZE", value_parser = parse_size)]
+    max_bytes: Option<usize>,
+    #[command(flatten)]
+    workspace: WorkspaceArgs,
+}
+
+fn parse_pair(text: &str) -> Result<(String, String), String> {
+    match text.split_once('=') {
+        Some((name, value)) if !name.trim().is_empty() => Ok((name.trim().to_owned(), value.to_owned())),
+        _ => Err(format!("`{text}` is not NAME=VALUE, such as host=10.0.0.1")),
+    }
+}
+
+impl From<CatalogueError> for Failure {
+    fn from(error: CatalogueError) -> Self {
+        match error {
+            CatalogueError::Header { .. } | CatalogueError::Sql(_) => Failure::failed(error),
+            _ => Failure::usage(error),
+        }
+    }
+}
+
+pub(super) fn run(global: &Global, args: &QueryArgs) -> Result<Exit, Failure> {
+    let mut out = std::io::stdout().lock();
+    let Some(name) = args.name.as_deref().filter(|_| !args.list) else {
+        out.write_all(catalogue::table(&catalogue::built_in()?).as_bytes())?;
+        return Ok(Exit::Done);
+    };
+    let query: Query = catalogue::find(name)?;
+    if args.show {
+        out.write_all(catalogue::shown(&query).as_bytes())?;
+        return Ok(Exit::Done);
+    }
+    drop(out);
+    if args.sources.is_empty() {
+        let problem =
+            format!("what shall be read? flowsift query {name} SOURCE, such as s3://bucket/prefix or a folder");
+        return Err(Failure::usage(problem));
+    }
+    let sql = query.bind(&args.param, chrono::Utc::now().timestamp())?;
+    let of_name = args.output.as_deref().and_then(Format::of_file);
+    let format = args.format.or(of_name).unwrap_or(Format::Table);
+    if format == Format::Parquet && args.output.is_none() && std::io::stdout().is_terminal() {
+        return Err(Failure::usage("--format parquet writes binary data: redirect stdout to a file, or use -o"));
+    }
+    let opened = args.workspace.open(global, &args.sources, false)?;
+    let limits = Limits { timeout: args.timeout, max_bytes: args.max_bytes.map(|bytes| bytes as u64) };
+    let runner = Runner { opened: &opened, limits, progress: global.shows_progress_now(), cancellable: false };
+    let mut printer = Printer::new(format, args.output.as_deref());
+    for statement in statements(&sql) {
+        runner.run(&statement, &mut printer).map_err(|ended| ended.into_failure(&limits))?;
+        printer.end()?;
+    }
+    report_skipped(global, &opened)
+}

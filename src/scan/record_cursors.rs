@@ -1,0 +1,114 @@
+//! The direct way from pages to Arrow columns: a cursor for each field, kept from object to object for its buffers.
+
+use super::Books;
+use super::columns::MISSING;
+use super::cursor::{Cursor, Kind};
+use super::direct::Source;
+use super::inflate::Inflater;
+use super::numbers::{Narrow, Numbers, Stored};
+use super::records::{number_column, type_of};
+use super::views::Views;
+use crate::flow::schema::{Field, FieldKind};
+use arrow::array::{ArrayRef, new_null_array};
+use parquet::errors::Result;
+
+/// Numbers as they are.
+#[derive(Default)]
+struct Whole;
+
+impl Narrow for Whole {
+    type Out = i64;
+
+    #[inline(always)]
+    fn narrow(number: i64) -> i64 {
+        number
+    }
+}
+
+/// Decodes one field.
+enum FieldCursor {
+    Number(Box<Cursor<Numbers<Whole>>>),
+    Text(Box<Cursor<Views>>),
+}
+
+/// Cursors of the fields of a scan.
+#[derive(Default)]
+pub struct RecordCursors {
+    cursors: Vec<(Field, FieldCursor)>,
+    inflater: Inflater,
+    /// Texts and addresses have no numbers here.
+    books: Books,
+}
+
+impl std::fmt::Debug for RecordCursors {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("RecordCursors").field("fields", &self.cursors.len()).finish_non_exhaustive()
+    }
+}
+
+impl RecordCursors {
+    /// Begins with a row group that [`super::direct::supports`] approved.
+    ///
+    /// # Errors
+    /// When the footer's word about a column cannot be.
+    pub(super) fn open(&mut self, source: &Source<'_>, group: usize, fields: &[Field]) -> Result<()> {
+        if !self.cursors.iter().map(|(field, _)| field).eq(fields) {
+            let cursor = |field: &Field| match field.kind() {
+                FieldKind::Text => FieldCursor::Text(Box::default()),
+                _ => FieldCursor::Number(Box::default()),
+            };
+            self.cursors = fields.iter().map(|field| (*field, cursor(field))).collect();
+        }
+        self.close();
+        for (field, cursor) in &mut self.cursors {
+            let bound = source.binding.fields.iter().find(|(bound, _)| bound == field);
+            let Some(leaf) = bound.and_then(|(_, leaves)| leaves.first()) else { continue };
+            match cursor {
+                FieldCursor::Number(cursor) => {
+                    cursor.kind.stored = source.binding.kind_of(leaf).and_then(Stored::of).unwrap_or_default();
+                    cursor.open(source.bytes, source.metadata, group, leaf.number)?;
+                }
+                FieldCursor::Text(cursor) => {
+                    cursor.kind.account = *field == Field::AccountId;
+                    cursor.open(source.bytes, source.metadata, group, leaf.number)?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Lets go of the object's bytes.
+    pub(super) fn close(&mut self) {
+        for (_, cursor) in &mut self.cursors {
+            match cursor {
+                FieldCursor::Number(cursor) => cursor.close(),
+                FieldCursor::Text(cursor) => {
+                    cursor.close();
+                    cursor.kind.forget();
+                }
+            }
+        }
+    }
+
+    /// Decodes the next rows of all fields.
+    ///
+    /// # Errors
+    /// When a page is damaged or of a kind that is not read here.
+    pub(super) fn next(&mut self, rows: usize) -> Result<Vec<ArrayRef>> {
+        let (inflater, books) = (&mut self.inflater, &self.books);
+        let column = |(field, cursor): &mut (Field, FieldCursor)| match cursor {
+            FieldCursor::Number(cursor) if cursor.is_open() => {
+                let mut numbers = vec![MISSING; rows];
+                cursor.fill(inflater, books, &mut numbers)?;
+                Ok(number_column(*field, numbers))
+            }
+            FieldCursor::Text(cursor) if cursor.is_open() => {
+                let mut views = vec![Views::missing(); rows];
+                cursor.fill(inflater, books, &mut views)?;
+                Ok(cursor.kind.column(views))
+            }
+            _ => Ok(new_null_array(&type_of(*field), rows)),
+        };
+        self.cursors.iter_mut().map(column).collect()
+    }
+}

@@ -1,0 +1,252 @@
+//! Flow records as Arrow columns under AWS's names and types: what SQL reads.
+//!
+//! Texts are views; a missing value is NULL however the file writes it (`-`, `None`, empty). Times are whole seconds in
+//! UTC. A file that lacks a field has NULL in all its rows.
+
+use super::columns::{MISSING, leaf, numbers};
+use super::direct::{Source, supports};
+use super::object::{self, BATCH_ROWS, check_rows, guarded};
+use super::pages::OneRowGroup;
+use super::texts::value_of;
+use super::{Binding, Books, ObjectBytes, RecordCursors, ScanError};
+use crate::flow::schema::{Field, FieldKind, to_seconds};
+use arrow::array::{
+    ArrayRef, AsArray, Int32Array, Int64Array, RecordBatch, RecordBatchOptions, StringViewBuilder,
+    TimestampSecondArray, new_null_array,
+};
+use arrow::buffer::NullBuffer;
+use arrow::compute::cast;
+use arrow::datatypes::{DataType, Field as ArrowField, Schema, SchemaRef, TimeUnit};
+use parquet::arrow::arrow_reader::ParquetRecordBatchReader;
+use parquet::errors::ParquetError;
+use parquet::file::metadata::ParquetMetaData;
+use std::sync::Arc;
+
+/// Returns the Arrow type of a field's column.
+pub fn type_of(field: Field) -> DataType {
+    match (field, field.kind()) {
+        (Field::Start | Field::End, _) => DataType::Timestamp(TimeUnit::Second, Some("UTC".into())),
+        (_, FieldKind::Text) => DataType::Utf8View,
+        (_, FieldKind::Int32) => DataType::Int32,
+        (_, FieldKind::Int64) => DataType::Int64,
+    }
+}
+
+/// Returns the schema of some fields, in their order.
+pub fn schema_of(fields: &[Field]) -> SchemaRef {
+    let column = |field: &Field| ArrowField::new(field.name(), type_of(*field), true);
+    Arc::new(Schema::new(fields.iter().map(column).collect::<Vec<_>>()))
+}
+
+/// An object opened for reading some fields of its records.
+pub struct RecordFile {
+    object: String,
+    bytes: Arc<ObjectBytes>,
+    metadata: Arc<ParquetMetaData>,
+    binding: Arc<Binding>,
+    fields: Arc<[Field]>,
+    schema: SchemaRef,
+    way: object::Way,
+}
+
+impl RecordFile {
+    /// Opens an object of which the bytes of the bound columns are at hand; `fields` are those that `binding` binds.
+    ///
+    /// # Errors
+    /// [`ScanError`] when the footer claims what the object cannot hold.
+    pub fn open(
+        object: &str,
+        bytes: Arc<ObjectBytes>,
+        metadata: Arc<ParquetMetaData>,
+        binding: Arc<Binding>,
+        fields: Arc<[Field]>,
+    ) -> Result<Self, ScanError> {
+        check_rows(object, &bytes, &metadata)?;
+        let schema = schema_of(&fields);
+        Ok(Self { object: object.to_owned(), bytes, metadata, binding, fields, schema, way: object::Way::Direct })
+    }
+
+    /// Reads by a way of the caller's choice; both tell the same.
+    #[must_use]
+    pub fn by(self, way: object::Way) -> Self {
+        Self { way, ..self }
+    }
+
+    /// Begins to read a row group, in batches of at most [`BATCH_ROWS`] rows. One set of cursors reads one row group at a
+    /// time.
+    ///
+    /// # Errors
+    /// [`ScanError`] when the row group cannot be read at all.
+    pub fn row_group(&self, index: usize, cursors: &mut RecordCursors) -> Result<RowGroup, ScanError> {
+        let rows = usize::try_from(self.metadata.row_group(index).num_rows()).unwrap_or(0);
+        let mut group = RowGroup { index, rows, done: 0, way: Way::Nothing };
+        if self.binding.leaves.is_empty() {
+            return Ok(group);
+        }
+        let books = Books::default();
+        let source = Source { bytes: &self.bytes, metadata: &self.metadata, binding: &self.binding, books: &books };
+        let direct = guarded(&self.object, || {
+            let fits = self.way == object::Way::Direct && supports(&self.binding, self.metadata.row_group(index));
+            Ok(fits && cursors.open(&source, index, &self.fields).is_ok())
+        });
+        group.way = match direct {
+            Ok(true) => Way::Direct,
+            _ => Way::Arrow(Box::new(self.arrow(index)?)),
+        };
+        Ok(group)
+    }
+
+    /// Reads the next batch of a row group; `None` when there is none. `cursors` are those that it began with.
+    ///
+    /// # Errors
+    /// [`ScanError`] when the row group is damaged.
+    pub fn next(&self, group: &mut RowGroup, cursors: &mut RecordCursors) -> Result<Option<RecordBatch>, ScanError> {
+        if group.done >= group.rows {
+            cursors.close();
+            return Ok(None);
+        }
+        let rows = (group.rows - group.done).min(BATCH_ROWS);
+        if matches!(group.way, Way::Direct) {
+            let columns = guarded(&self.object, || Ok(cursors.next(rows)));
+            if let Ok(Ok(columns)) = columns {
+                group.done += rows;
+                return self.batch(columns, rows).map(Some);
+            }
+            // The way through Arrow reads what the direct one cannot, and has the words for damage.
+            let mut reader = self.arrow(group.index)?;
+            let mut skipped = 0;
+            while skipped < group.done {
+                skipped += self.decode(&mut reader, group.index)?.num_rows();
+            }
+            group.way = Way::Arrow(Box::new(reader));
+        }
+        let batch = match &mut group.way {
+            Way::Arrow(reader) => {
+                let decoded = self.decode(reader, group.index)?;
+                guarded(&self.object, || self.convert(&decoded))?
+            }
+            Way::Nothing | Way::Direct => self.empty(rows)?,
+        };
+        group.done += batch.num_rows();
+        Ok(Some(batch))
+    }
+
+    /// Opens a row group for the parquet crate's arrow reader.
+    fn arrow(&self, index: usize) -> Result<ParquetRecordBatchReader, ScanError> {
+        guarded(&self.object, || {
+            let group = OneRowGroup { data: self.bytes.clone(), metadata: self.metadata.clone(), index };
+            ParquetRecordBatchReader::try_new_with_row_groups(self.binding.levels(), &group, BATCH_ROWS, None)
+                .map_err(|error| self.damaged(index, error))
+        })
+    }
+
+    fn decode(&self, reader: &mut ParquetRecordBatchReader, index: usize) -> Result<RecordBatch, ScanError> {
+        guarded(&self.object, || {
+            let ended = || ParquetError::General("columns have fewer values than the footer claims".to_owned());
+            let batch = reader.next().ok_or_else(|| self.damaged(index, ended()))?;
+            let place = format!("row group {index}");
+            batch.map_err(|error| ScanError::Decode { object: self.object.clone(), place, error })
+        })
+    }
+
+    fn damaged(&self, index: usize, error: ParquetError) -> ScanError {
+        ScanError::Parquet { object: self.object.clone(), place: format!("row group {index}"), error }
+    }
+
+    /// Rows of which no column was bound.
+    fn empty(&self, rows: usize) -> Result<RecordBatch, ScanError> {
+        let columns = self.schema.fields().iter().map(|field| new_null_array(field.data_type(), rows)).collect();
+        self.batch(columns, rows)
+    }
+
+    fn batch(&self, columns: Vec<ArrayRef>, rows: usize) -> Result<RecordBatch, ScanError> {
+        let options = RecordBatchOptions::new().with_row_count(Some(rows));
+        RecordBatch::try_new_with_options(self.schema.clone(), columns, &options).map_err(|error| ScanError::Decode {
+            object: self.object.clone(),
+            place: "columns".to_owned(),
+            error,
+        })
+    }
+
+    /// Brings what the parquet crate decoded to the types of the fields.
+    fn convert(&self, batch: &RecordBatch) -> Result<RecordBatch, ScanError> {
+        let mut scratch = Vec::new();
+        let column = |field: &Field| {
+            let bound = self.binding.fields.iter().find(|(bound, _)| bound == field);
+            let leaves: Vec<ArrayRef> = bound
+                .map(|(_, leaves)| leaves.iter().filter_map(|bound| leaf(batch, &bound.path)).collect())
+                .unwrap_or_default();
+            match (leaves.first(), field.kind()) {
+                (None, _) => Ok(new_null_array(&type_of(*field), batch.num_rows())),
+                (Some(_), FieldKind::Text) => self.texts(*field, &leaves, batch.num_rows()),
+                (Some(first), _) => {
+                    numbers(&self.object, field.name(), first, &mut scratch)?;
+                    Ok(number_column(*field, std::mem::take(&mut scratch)))
+                }
+            }
+        };
+        let columns = self.fields.iter().map(column).collect::<Result<Vec<_>, _>>()?;
+        self.batch(columns, batch.num_rows())
+    }
+
+    /// Texts of a field: the first column that has a value counts.
+    fn texts(&self, field: Field, columns: &[ArrayRef], rows: usize) -> Result<ArrayRef, ScanError> {
+        let unfit = |array: &ArrayRef| ScanError::Column {
+            object: self.object.clone(),
+            field: field.name(),
+            got: array.data_type().to_string(),
+            expected: "text",
+        };
+        let columns = columns
+            .iter()
+            .map(|array| cast(array, &DataType::Utf8).map_err(|_| unfit(array)))
+            .collect::<Result<Vec<_>, _>>()?;
+        let columns: Vec<_> = columns.iter().map(|array| array.as_string::<i32>()).collect();
+        let mut texts = StringViewBuilder::with_capacity(rows);
+        for row in 0..rows {
+            let mut values = columns.iter().filter(|column| !arrow::array::Array::is_null(**column, row));
+            let value = values.find_map(|column| value_of(column.value(row), field == Field::AccountId));
+            texts.append_option(value);
+        }
+        Ok(Arc::new(texts.finish()))
+    }
+}
+
+/// Makes the column of a field of numbers; those that are missing or do not fit are NULL.
+pub(super) fn number_column(field: Field, mut numbers: Vec<i64>) -> ArrayRef {
+    let is_time = matches!(field, Field::Start | Field::End);
+    if is_time {
+        numbers.iter_mut().for_each(|time| *time = to_seconds(*time));
+    }
+    let small = !is_time && field.kind() == FieldKind::Int32;
+    let counts = |number: i64| number != MISSING && (!small || i32::try_from(number).is_ok());
+    let all = numbers.iter().all(|number| counts(*number));
+    let nulls = (!all).then(|| numbers.iter().map(|number| counts(*number)).collect::<NullBuffer>());
+    match (is_time, small) {
+        (true, _) => Arc::new(TimestampSecondArray::new(numbers.into(), nulls).with_timezone("UTC")),
+        (_, true) => {
+            let numbers: Vec<i32> = numbers.into_iter().map(|number| number as i32).collect();
+            Arc::new(Int32Array::new(numbers.into(), nulls))
+        }
+        _ => Arc::new(Int64Array::new(numbers.into(), nulls)),
+    }
+}
+
+/// A row group under way; see [`RecordFile::row_group`].
+pub struct RowGroup {
+    index: usize,
+    rows: usize,
+    /// Rows that were read.
+    done: usize,
+    way: Way,
+}
+
+/// How a row group is read.
+enum Way {
+    /// No column is bound: only the number of rows counts.
+    Nothing,
+    /// From pages to columns.
+    Direct,
+    /// Through the parquet crate's arrow reader.
+    Arrow(Box<ParquetRecordBatchReader>),
+}

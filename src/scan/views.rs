@@ -1,0 +1,162 @@
+//! Texts of a column as Arrow's views, decoded straight from pages: a dictionary's texts are looked at once, and a row
+//! costs a copy of 16 bytes.
+
+use super::Books;
+use super::cursor::Kind;
+use super::texts::{Plain, utf8, value_of};
+use arrow::array::{ArrayRef, StringViewArray};
+use arrow::buffer::{Buffer, NullBuffer, ScalarBuffer};
+use parquet::errors::{ParquetError, Result};
+use std::borrow::Cow;
+use std::sync::Arc;
+
+/// Stands for a missing text: no text is that long.
+const MISSING_VIEW: u128 = u128::MAX;
+
+/// Texts up to this length stand in the view itself.
+const INLINE_BYTES: usize = 12;
+
+/// Decodes a column of texts. Missing ones are [`MISSING_VIEW`] until the batch is made.
+#[derive(Default)]
+pub(super) struct Views {
+    /// The column names accounts, which may have lost their zeros.
+    pub(super) account: bool,
+    /// Long texts of dictionaries.
+    dictionaries: Vec<Buffer>,
+    /// Long texts of the batch that stand in no dictionary.
+    plain: Vec<u8>,
+}
+
+/// The view of a text that stands at `at` in a buffer.
+fn view_of(text: &[u8], buffer: usize, at: usize) -> u128 {
+    let length = text.len() as u128;
+    if text.len() <= INLINE_BYTES {
+        let mut bytes = [0; 16];
+        bytes[4..4 + text.len()].copy_from_slice(text);
+        return u128::from_le_bytes(bytes) | length;
+    }
+    let prefix = u32::from_le_bytes([text[0], text[1], text[2], text[3]]);
+    length | u128::from(prefix) << 32 | (buffer as u128) << 64 | (at as u128) << 96
+}
+
+/// Where a long text would stand at `at` in bytes that are kept, if those bytes can be named.
+fn too_long(at: usize) -> Result<()> {
+    match i32::try_from(at) {
+        Ok(_) => Ok(()),
+        Err(_) => Err(ParquetError::NYI("texts of more than 2 GB in a page".to_owned())),
+    }
+}
+
+impl Views {
+    /// Turns decoded rows into a column, and forgets the texts that were only the batch's.
+    pub(super) fn column(&mut self, mut views: Vec<u128>) -> ArrayRef {
+        let missing = views.iter().any(|view| *view == MISSING_VIEW);
+        let nulls = missing.then(|| NullBuffer::from_iter(views.iter().map(|view| *view != MISSING_VIEW)));
+        if missing {
+            for view in views.iter_mut().filter(|view| **view == MISSING_VIEW) {
+                *view = 0;
+            }
+        }
+        let mut buffers = self.dictionaries.clone();
+        if !self.plain.is_empty() {
+            buffers.push(Buffer::from_vec(std::mem::take(&mut self.plain)));
+        }
+        let (views, buffers): (ScalarBuffer<u128>, Arc<[Buffer]>) = (views.into(), buffers.into());
+        // SAFETY: every view was made by `view_of` of a text that is UTF-8, inline or with the place of its bytes in a
+        // buffer that is handed over here, or is the empty text.
+        #[allow(unsafe_code)]
+        let column = unsafe { StringViewArray::new_unchecked(views, buffers, nulls) };
+        Arc::new(column)
+    }
+}
+
+impl Kind for Views {
+    type Out = u128;
+
+    fn missing() -> u128 {
+        MISSING_VIEW
+    }
+
+    fn dictionary(&mut self, bytes: &[u8], count: usize, _: &Books, table: &mut Vec<u128>) -> Result<()> {
+        too_long(bytes.len())?;
+        let mut texts = Plain::new(bytes);
+        let buffer = self.dictionaries.len();
+        let mut long = false;
+        for _ in 0..count {
+            let raw = texts.next()?;
+            let end = texts.at;
+            table.push(match value_of(utf8(raw)?, self.account) {
+                None => MISSING_VIEW,
+                Some(Cow::Owned(text)) => view_of(text.as_bytes(), 0, 0),
+                Some(Cow::Borrowed(text)) => {
+                    long |= text.len() > INLINE_BYTES;
+                    // What was trimmed at the front of the text.
+                    let skipped = text.as_ptr() as usize - raw.as_ptr() as usize;
+                    view_of(text.as_bytes(), buffer, end - raw.len() + skipped)
+                }
+            });
+        }
+        if long {
+            self.dictionaries.push(Buffer::from(bytes));
+        }
+        Ok(())
+    }
+
+    fn plain(&mut self, bytes: &[u8], _: &Books, out: &mut [u128]) -> Result<usize> {
+        let mut texts = Plain::new(bytes);
+        let buffer = self.dictionaries.len();
+        for out in out.iter_mut() {
+            *out = match value_of(utf8(texts.next()?)?, self.account) {
+                None => MISSING_VIEW,
+                Some(text) if text.len() <= INLINE_BYTES => view_of(text.as_bytes(), 0, 0),
+                Some(text) => {
+                    let at = self.plain.len();
+                    self.plain.extend_from_slice(text.as_bytes());
+                    too_long(self.plain.len())?;
+                    view_of(text.as_bytes(), buffer, at)
+                }
+            };
+        }
+        Ok(texts.at)
+    }
+
+    fn forget(&mut self) {
+        self.dictionaries.clear();
+        self.plain.clear();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use arrow::array::{Array, AsArray};
+    use proptest::prelude::*;
+
+    fn page(texts: &[String]) -> Vec<u8> {
+        texts.iter().flat_map(|text| [&(text.len() as u32).to_le_bytes()[..], text.as_bytes()].concat()).collect()
+    }
+
+    proptest! {
+        #[test]
+        fn views_say_what_the_page_says(
+            texts in prop::collection::vec(prop_oneof!["[a-z0-9.:]{0,30}", Just("-".to_owned()), " {0,2}é{0,9} {0,2}", "[0-9]{9,12}"], 1..40),
+            account in any::<bool>(),
+        ) {
+            let (books, bytes) = (Books::default(), page(&texts));
+            let mut column = Views { account, ..Views::default() };
+            let mut table = Vec::new();
+            column.dictionary(&bytes, texts.len(), &books, &mut table).unwrap();
+            let mut rows = vec![0; texts.len()];
+            prop_assert_eq!(column.plain(&bytes, &books, &mut rows).unwrap(), bytes.len());
+            table.extend(rows);
+            let made = column.column(table);
+            // Built anew and checked, as the constructor that was left out would have.
+            let made = made.as_string_view();
+            let checked = StringViewArray::try_new(made.views().clone(), made.data_buffers().to_vec(), made.nulls().cloned()).unwrap();
+            let wanted = texts.iter().map(|text| value_of(text, account)).collect::<Vec<_>>();
+            for (row, wanted) in wanted.iter().chain(&wanted).enumerate() {
+                prop_assert_eq!(checked.is_valid(row).then(|| checked.value(row)), wanted.as_deref());
+            }
+        }
+    }
+}

@@ -1,0 +1,266 @@
+//! Reads the objects of one partition of a scan, ahead of the rows that are made of them.
+
+use super::prune::Pruner;
+use super::rows::RowMaker;
+use crate::flow::schema::Field;
+use crate::scan::object::footer;
+use crate::scan::records::{RecordFile, RowGroup};
+use crate::scan::{Binding, ObjectBytes, RecordCursors, ScanError};
+use crate::source::{Object, ObjectReader};
+use crate::state::Skipped;
+use arrow::array::RecordBatch;
+use datafusion::common::runtime::SpawnedTask;
+use datafusion::error::Result;
+use datafusion::physical_plan::metrics::{Count, ExecutionPlanMetricsSet, MetricBuilder, Time};
+use futures::stream::{BoxStream, StreamExt};
+use parquet::file::metadata::ParquetMetaData;
+use std::collections::BTreeMap;
+use std::ops::Range;
+use std::sync::{Arc, Mutex, PoisonError};
+
+/// Objects that could not be read, by URL; clones share the list.
+#[derive(Clone, Debug, Default)]
+pub struct SkippedObjects(Arc<Mutex<BTreeMap<String, String>>>);
+
+impl SkippedObjects {
+    /// Adds an object and the reason, in one line.
+    pub(in crate::sql) fn add(&self, object: &str, reason: &str) {
+        // The object is named beside its reason.
+        let reason = reason.strip_prefix(&format!("{object}: ")).unwrap_or(reason);
+        tracing::warn!("skipped {object}: {reason}");
+        let mut skipped = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        skipped.insert(object.to_owned(), reason.to_owned());
+    }
+
+    /// Lists them by URL.
+    pub fn list(&self) -> Vec<Skipped> {
+        let skipped = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        skipped.iter().map(|(object, reason)| Skipped { object: object.clone(), reason: reason.clone() }).collect()
+    }
+}
+
+/// What the partitions of one scan share.
+#[derive(Debug)]
+pub(super) struct Reading {
+    pub(super) reader: ObjectReader,
+    pub(super) objects: Arc<[Object]>,
+    pub(super) fields: Arc<[Field]>,
+    pub(super) rows: RowMaker,
+    pub(super) pruner: Pruner,
+    pub(super) skipped: SkippedObjects,
+}
+
+/// Names of counts that show how far a scan is.
+pub(super) const BYTES_READ: &str = "bytes_read";
+pub(super) const RECORDS_READ: &str = "records_read";
+
+/// What one partition did.
+#[derive(Clone)]
+pub(super) struct Counts {
+    objects: Count,
+    row_groups: Count,
+    row_groups_pruned: Count,
+    bytes: Count,
+    records: Count,
+    decoding: Time,
+}
+
+impl Counts {
+    pub(super) fn new(metrics: &ExecutionPlanMetricsSet, partition: usize) -> Self {
+        let count = |name| MetricBuilder::new(metrics).counter(name, partition);
+        Self {
+            objects: count("objects_read"),
+            row_groups: count("row_groups_read"),
+            row_groups_pruned: count("row_groups_pruned"),
+            bytes: count(BYTES_READ),
+            records: count(RECORDS_READ),
+            decoding: MetricBuilder::new(metrics).subset_time("decoding_time", partition),
+        }
+    }
+}
+
+/// Objects that are fetched while one is decoded: a few, since each partition fetches for itself.
+const AHEAD_LOCAL: usize = 2;
+const AHEAD_REMOTE: usize = 16;
+
+/// Objects up to this size come whole: a second request costs more than the bytes.
+const WHOLE_LOCAL_BYTES: u64 = 64 << 10;
+const WHOLE_REMOTE_BYTES: u64 = 1 << 20;
+
+/// Bytes from the end of a larger object that come first: enough for nearly every footer.
+const FOOTER_BYTES: u64 = 64 << 10;
+
+/// An object with all bytes that the scan needs.
+struct Loaded {
+    at: usize,
+    bytes: Arc<ObjectBytes>,
+    metadata: Arc<ParquetMetaData>,
+    binding: Arc<Binding>,
+    row_groups: Vec<usize>,
+}
+
+impl Reading {
+    /// Reads some of the objects, in order; objects that cannot be read are noted and left out.
+    pub(super) fn read(
+        self: Arc<Self>,
+        objects: Range<usize>,
+        counts: Counts,
+    ) -> BoxStream<'static, Result<RecordBatch>> {
+        let local = self.objects[objects.clone()].iter().all(Object::is_local);
+        let (this, counted) = (self.clone(), counts.clone());
+        let load = move |at: usize| {
+            let (this, counts) = (this.clone(), counted.clone());
+            let object = this.objects[at].clone();
+            let task = SpawnedTask::spawn(async move { this.load(at, &counts).await });
+            async move {
+                let lost = |_| Err(ScanError::Fetch(format!("{}: reading was cut off", object.url)));
+                task.join().await.unwrap_or_else(lost).map_err(|error| (object, error))
+            }
+        };
+        let ahead = if local { AHEAD_LOCAL } else { AHEAD_REMOTE };
+        let arrivals = futures::stream::iter(objects).map(load).buffered(ahead).boxed();
+        let partition = Partition { reading: self, arrivals, counts, current: None, cursors: RecordCursors::default() };
+        futures::stream::unfold(partition, |mut partition| async move {
+            let next = partition.next().await?;
+            Some((next, partition))
+        })
+        .boxed()
+    }
+
+    /// Fetches what a scan needs of an object: the footer, then the bound columns of the row groups that are kept.
+    async fn load(&self, at: usize, counts: &Counts) -> Result<Loaded, ScanError> {
+        let object = &self.objects[at];
+        let name = object.url.as_ref();
+        let failed = |error: crate::source::ReadError| ScanError::Fetch(error.to_string());
+        let whole_limit = if object.is_local() { WHOLE_LOCAL_BYTES } else { WHOLE_REMOTE_BYTES };
+        let whole = object.size <= whole_limit;
+        let mut tail = match whole {
+            true => self.reader.whole(object).await,
+            false => self.reader.suffix(object, FOOTER_BYTES).await,
+        }
+        .map_err(failed)?;
+        counts.bytes.add(tail.len());
+        let needed = footer_bytes(&tail).filter(|needed| *needed > tail.len() as u64 && *needed <= object.size);
+        if let Some(needed) = needed {
+            tail = self.reader.suffix(object, needed).await.map_err(failed)?;
+            counts.bytes.add(tail.len());
+        }
+        let at_end = match whole {
+            true => ObjectBytes::Whole(tail),
+            false => ObjectBytes::Ranges { len: object.size, parts: vec![(object.size - tail.len() as u64, tail)] },
+        };
+        let metadata = footer(name, &at_end)?;
+        let binding = Binding::new(name, metadata.file_metadata().schema_descr(), &self.fields)?;
+        let keeps = self.pruner.row_groups(&binding, metadata.row_groups());
+        let row_groups: Vec<usize> = (0..keeps.len()).filter(|group| keeps[*group]).collect();
+        counts.row_groups_pruned.add(keeps.len() - row_groups.len());
+        let bytes = if whole {
+            at_end
+        } else {
+            let mut ranges: Vec<Range<u64>> = row_groups
+                .iter()
+                .map(|group| metadata.row_group(*group))
+                .flat_map(|group| binding.leaves.iter().filter_map(|leaf| group.columns().get(*leaf)))
+                .map(|chunk| {
+                    let (start, length) = chunk.byte_range();
+                    start..start.saturating_add(length)
+                })
+                .collect();
+            ranges.sort_unstable_by_key(|range| range.start);
+            let parts = self.reader.ranges(object, &ranges).await.map_err(failed)?;
+            counts.bytes.add(parts.iter().map(|part| part.len()).sum());
+            ObjectBytes::Ranges { len: object.size, parts: ranges.iter().map(|range| range.start).zip(parts).collect() }
+        };
+        Ok(Loaded { at, bytes: Arc::new(bytes), metadata, binding: Arc::new(binding), row_groups })
+    }
+}
+
+/// Length of the footer with its frame, as the last 8 bytes of a Parquet file tell it.
+fn footer_bytes(tail: &[u8]) -> Option<u64> {
+    let (length, magic) = tail.last_chunk::<8>()?.split_at(4);
+    let length = u32::from_le_bytes(length.try_into().ok()?);
+    (magic == b"PAR1").then_some(u64::from(length) + 8)
+}
+
+type Arrival = Result<Loaded, (Object, ScanError)>;
+
+/// One partition under way.
+struct Partition {
+    reading: Arc<Reading>,
+    arrivals: BoxStream<'static, Arrival>,
+    counts: Counts,
+    current: Option<Current>,
+    cursors: RecordCursors,
+}
+
+/// The object that is decoded.
+struct Current {
+    at: usize,
+    file: RecordFile,
+    row_groups: std::vec::IntoIter<usize>,
+    group: Option<RowGroup>,
+}
+
+impl Partition {
+    /// The next rows; batches of which no row is kept are left out.
+    async fn next(&mut self) -> Option<Result<RecordBatch>> {
+        loop {
+            let Some(current) = &mut self.current else {
+                match self.arrivals.next().await? {
+                    Ok(loaded) => self.current = self.open(loaded),
+                    Err((object, error)) => self.reading.skipped.add(&object.url, &error.to_string()),
+                }
+                continue;
+            };
+            let object = &self.reading.objects[current.at];
+            let timer = self.counts.decoding.timer();
+            let records = current.next(&self.counts, &mut self.cursors);
+            timer.done();
+            match records {
+                Ok(Some(records)) => {
+                    self.counts.records.add(records.num_rows());
+                    match self.reading.rows.rows(object, &records) {
+                        Ok(rows) if rows.num_rows() == 0 => {}
+                        other => return Some(other),
+                    }
+                }
+                Ok(None) => self.current = None,
+                Err(error) => {
+                    self.reading.skipped.add(&object.url, &error.to_string());
+                    self.current = None;
+                }
+            }
+        }
+    }
+
+    fn open(&self, loaded: Loaded) -> Option<Current> {
+        let Loaded { at, bytes, metadata, binding, row_groups } = loaded;
+        let name = &self.reading.objects[at].url;
+        match RecordFile::open(name, bytes, metadata, binding, self.reading.fields.clone()) {
+            Ok(file) => {
+                self.counts.objects.add(1);
+                Some(Current { at, file, row_groups: row_groups.into_iter(), group: None })
+            }
+            Err(error) => {
+                self.reading.skipped.add(name, &error.to_string());
+                None
+            }
+        }
+    }
+}
+
+impl Current {
+    fn next(&mut self, counts: &Counts, cursors: &mut RecordCursors) -> Result<Option<RecordBatch>, ScanError> {
+        loop {
+            if let Some(group) = &mut self.group {
+                if let Some(batch) = self.file.next(group, cursors)? {
+                    return Ok(Some(batch));
+                }
+                self.group = None;
+            }
+            let Some(index) = self.row_groups.next() else { return Ok(None) };
+            counts.row_groups.add(1);
+            self.group = Some(self.file.row_group(index, cursors)?);
+        }
+    }
+}

@@ -1,0 +1,363 @@
+//! Functions of addresses, as texts or as the 16 bytes of the derived tables.
+
+use super::Described;
+use super::function::{Function, on_arrays, wrong_type_got, wrong_value};
+use crate::flow::{Address, Network};
+use crate::intel::{Indicators, InternalNetworks, Networks};
+use arrow::array::{
+    Array, ArrayRef, AsArray, BooleanArray, FixedSizeBinaryBuilder, Int64Array, StringArray, StructArray, UInt8Array,
+};
+use arrow::buffer::NullBuffer;
+use arrow::compute::cast;
+use arrow::datatypes::{DataType, Field, Fields, Int64Type};
+use datafusion::common::ScalarValue;
+use datafusion::error::Result;
+use datafusion::logical_expr::{ColumnarValue, ScalarUDF};
+use std::sync::Arc;
+
+const GROUP: &str = "addresses";
+
+/// What `--functions` and the reference say of them.
+pub(super) const DESCRIBED: &[Described] = &[
+    Described {
+        name: "ip",
+        group: GROUP,
+        call: "ip(address)",
+        gives: "The address as text, in its shortest form; NULL for a text that is no address (`-`).",
+        example: "ip('2001:0DB8:0:0::1')",
+        result: "2001:db8::1",
+    },
+    Described {
+        name: "address",
+        group: GROUP,
+        call: "address(text)",
+        gives: "The 16 bytes of an address, as `host` and `remote` of the derived tables hold it: \
+                `WHERE host = address('10.0.0.1')`. IPv4 is v4-mapped.",
+        example: "address('10.0.0.1')",
+        result: "00000000000000000000ffff0a000001",
+    },
+    Described {
+        name: "cidr_contains",
+        group: GROUP,
+        call: "cidr_contains(network, address)",
+        gives: "Whether the network, in CIDR notation, holds the address; NULL when there is no address.",
+        example: "cidr_contains('10.0.0.0/8', '10.200.3.4')",
+        result: "true",
+    },
+    Described {
+        name: "ip_in",
+        group: GROUP,
+        call: "ip_in(address, networks)",
+        gives: "Whether any of the addresses and networks, separated by commas or spaces, holds the address.",
+        example: "ip_in('192.0.2.7', '10.0.0.0/8, 192.0.2.0/24')",
+        result: "true",
+    },
+    Described {
+        name: "is_internal",
+        group: GROUP,
+        call: "is_internal(address)",
+        gives: "Whether the address is in the networks of --internal (default RFC 1918, 100.64.0.0/10, fc00::/7). A host \
+                of yours with a public address is not; `external` of `pairs` knows such hosts by their ENI.",
+        example: "is_internal('8.8.8.8')",
+        result: "false",
+    },
+    Described {
+        name: "prefix",
+        group: GROUP,
+        call: "prefix(address, length[, length_v6])",
+        gives: "The network of that prefix length, 0 to 32 and for IPv6 0 to 128, that the address is in. \
+                Without `length_v6`, IPv6 addresses get 64.",
+        example: "prefix('10.1.2.3', 16)",
+        result: "10.1.0.0/16",
+    },
+    Described {
+        name: "network_owner",
+        group: GROUP,
+        call: "network_owner(address)",
+        gives: "Who owns the address, by the files of --networks; NULL when they do not know it.",
+        example: "network_owner('192.0.2.7')",
+        result: "",
+    },
+    Described {
+        name: "network_service",
+        group: GROUP,
+        call: "network_service(address)",
+        gives: "The service that the address serves, such as `S3`, by the files of --networks.",
+        example: "network_service('192.0.2.7')",
+        result: "",
+    },
+    Described {
+        name: "indicator",
+        group: GROUP,
+        call: "indicator(remote[, port, protocol, first_seen, last_seen])",
+        gives: "The best hit of the feeds of --indicators as a struct of `source`, `indicator`, `port_matched`, \
+                `confidence` (0 to 100) and `malware`, or NULL. Times are Unix seconds or timestamps; the indicator \
+                must have been valid between them. Without them any time and port counts.",
+        example: "indicator('192.0.2.7') IS NULL",
+        result: "true",
+    },
+];
+
+/// Tells whether a column of this type may hold addresses.
+pub(super) fn is_address_type(kind: &DataType) -> bool {
+    match kind {
+        DataType::FixedSizeBinary(16) | DataType::Null => true,
+        DataType::Dictionary(_, value) => is_address_type(value),
+        kind => kind.is_string(),
+    }
+}
+
+/// Reads a column of addresses; a text that is no address is none.
+pub(super) fn addresses(array: &ArrayRef) -> Vec<Option<Address>> {
+    let read = |text: Option<&str>| text.and_then(|text| Address::parse(text.as_bytes()));
+    match array.data_type() {
+        DataType::FixedSizeBinary(16) => {
+            let array = array.as_fixed_size_binary();
+            array.iter().map(|bytes| bytes?.try_into().ok().map(Address::from_bytes)).collect()
+        }
+        DataType::Utf8 => array.as_string::<i32>().iter().map(read).collect(),
+        DataType::LargeUtf8 => array.as_string::<i64>().iter().map(read).collect(),
+        DataType::Utf8View => array.as_string_view().iter().map(read).collect(),
+        DataType::Dictionary(..) => {
+            let dictionary = array.as_any_dictionary();
+            let values = addresses(dictionary.values());
+            if values.is_empty() {
+                return vec![None; array.len()];
+            }
+            let keys = dictionary.normalized_keys().into_iter().enumerate();
+            keys.map(|(row, key)| if dictionary.keys().is_null(row) { None } else { values[key] }).collect()
+        }
+        _ => vec![None; array.len()],
+    }
+}
+
+fn check_address(function: &str, argument: &str, kind: &DataType) -> Result<()> {
+    if is_address_type(kind) {
+        return Ok(());
+    }
+    Err(wrong_type_got(function, argument, "an address (text or 16 bytes)", kind))
+}
+
+fn check_text(function: &str, argument: &str, kind: &DataType) -> Result<()> {
+    if kind.is_string() || kind.is_null() {
+        return Ok(());
+    }
+    Err(wrong_type_got(function, argument, "a text", kind))
+}
+
+fn check_number(function: &str, argument: &str, kind: &DataType) -> Result<()> {
+    if kind.is_numeric() || kind.is_null() || matches!(kind, DataType::Timestamp(..)) {
+        return Ok(());
+    }
+    Err(wrong_type_got(function, argument, "a number", kind))
+}
+
+/// Makes the functions of addresses.
+pub(super) fn functions(
+    indicators: Arc<Indicators>,
+    networks: Arc<Networks>,
+    internal: Arc<InternalNetworks>,
+) -> Vec<ScalarUDF> {
+    let owners = networks.clone();
+    vec![
+        Function::typed(
+            "ip",
+            &[1],
+            |types| check_address("ip", "address", &types[0]).map(|()| DataType::Utf8),
+            on_arrays(|args| Ok(texts(&args[0], |at| Some(at.to_string())))),
+        ),
+        Function::typed(
+            "address",
+            &[1],
+            |types| check_address("address", "text", &types[0]).map(|()| DataType::FixedSizeBinary(16)),
+            on_arrays(|args| {
+                let mut bytes = FixedSizeBinaryBuilder::with_capacity(args[0].len(), 16);
+                for address in addresses(&args[0]) {
+                    match address {
+                        Some(address) => bytes.append_value(address.to_bytes())?,
+                        None => bytes.append_null(),
+                    }
+                }
+                Ok(Arc::new(bytes.finish()))
+            }),
+        ),
+        Function::typed(
+            "cidr_contains",
+            &[2],
+            |types| {
+                check_text("cidr_contains", "network", &types[0])?;
+                check_address("cidr_contains", "address", &types[1])?;
+                Ok(DataType::Boolean)
+            },
+            Arc::new(|values, rows| within("cidr_contains", &values[1], &values[0], rows)),
+        ),
+        Function::typed(
+            "ip_in",
+            &[2],
+            |types| {
+                check_address("ip_in", "address", &types[0])?;
+                check_text("ip_in", "networks", &types[1])?;
+                Ok(DataType::Boolean)
+            },
+            Arc::new(|values, rows| within("ip_in", &values[0], &values[1], rows)),
+        ),
+        Function::typed(
+            "is_internal",
+            &[1],
+            |types| check_address("is_internal", "address", &types[0]).map(|()| DataType::Boolean),
+            on_arrays(move |args| {
+                let inside = addresses(&args[0]).into_iter().map(|address| address.map(|at| internal.contains(at)));
+                Ok(Arc::new(inside.collect::<BooleanArray>()))
+            }),
+        ),
+        Function::typed(
+            "prefix",
+            &[2, 3],
+            |types| {
+                check_address("prefix", "address", &types[0])?;
+                types[1..].iter().try_for_each(|kind| check_number("prefix", "length", kind))?;
+                Ok(DataType::Utf8)
+            },
+            on_arrays(prefixes),
+        ),
+        Function::typed(
+            "network_owner",
+            &[1],
+            |types| check_address("network_owner", "address", &types[0]).map(|()| DataType::Utf8),
+            on_arrays(move |args| Ok(texts(&args[0], |at| owners.lookup(at).map(|owner| owner.owner.to_owned())))),
+        ),
+        Function::typed(
+            "network_service",
+            &[1],
+            |types| check_address("network_service", "address", &types[0]).map(|()| DataType::Utf8),
+            on_arrays(move |args| {
+                let service = |at| networks.lookup(at).and_then(|owner| owner.service.map(str::to_owned));
+                Ok(texts(&args[0], service))
+            }),
+        ),
+        Function::typed(
+            "indicator",
+            &[1, 5],
+            |types| {
+                check_address("indicator", "remote", &types[0])?;
+                types[1..].iter().try_for_each(|kind| check_number("indicator", "argument", kind))?;
+                Ok(DataType::Struct(indicator_fields()))
+            },
+            on_arrays(move |args| indicator_hits(args, &indicators)),
+        ),
+    ]
+}
+
+fn texts(array: &ArrayRef, write: impl Fn(Address) -> Option<String>) -> ArrayRef {
+    let written = addresses(array).into_iter().map(|address| address.and_then(&write));
+    Arc::new(written.collect::<StringArray>())
+}
+
+/// Reads networks separated by commas or spaces.
+fn networks_of(function: &str, text: &str) -> Result<InternalNetworks> {
+    let words = text.split([',', ' ', '\n', '\t']).filter(|word| !word.is_empty());
+    let networks = words.map(str::parse::<Network>).collect::<std::result::Result<Vec<Network>, _>>();
+    Ok(InternalNetworks::new(&networks.map_err(|error| wrong_value(function, error))?))
+}
+
+/// Tells which addresses are in the networks of a text, which is read once as long as it stays the same.
+fn within(function: &str, address: &ColumnarValue, networks: &ColumnarValue, rows: usize) -> Result<ArrayRef> {
+    let found = addresses(&address.to_array(rows)?);
+    if let ColumnarValue::Scalar(text) = networks {
+        let networks = match text.try_as_str().flatten() {
+            Some(text) => networks_of(function, text)?,
+            None => return ScalarValue::Boolean(None).to_array_of_size(rows),
+        };
+        let inside = found.into_iter().map(|address| address.map(|at| networks.contains(at)));
+        return Ok(Arc::new(inside.collect::<BooleanArray>()));
+    }
+    let texts = cast(&networks.to_array(rows)?, &DataType::Utf8)?;
+    let texts = texts.as_string::<i32>();
+    let mut last: Option<(&str, InternalNetworks)> = None;
+    let mut inside = Vec::with_capacity(rows);
+    for (address, text) in found.into_iter().zip(texts) {
+        let Some(text) = text else {
+            inside.push(None);
+            continue;
+        };
+        if last.as_ref().is_none_or(|(before, _)| *before != text) {
+            last = Some((text, networks_of(function, text)?));
+        }
+        inside.push(address.and_then(|at| last.as_ref().map(|(_, networks)| networks.contains(at))));
+    }
+    Ok(Arc::new(BooleanArray::from(inside)))
+}
+
+fn prefixes(args: &[ArrayRef]) -> Result<ArrayRef> {
+    let lengths = args[1..].iter().map(numbers).collect::<Result<Vec<_>>>()?;
+    let write = |row: usize, address: Address| -> Result<Option<String>> {
+        let (lengths, most) = match address.is_v4() {
+            true => (lengths.first(), 32),
+            false => (lengths.get(1), 128),
+        };
+        let length = match lengths {
+            Some(lengths) if lengths.is_null(row) => return Ok(None),
+            Some(lengths) => lengths.value(row),
+            None => 64,
+        };
+        if !(0..=most).contains(&length) {
+            return Err(wrong_value("prefix", format!("a prefix length of {length}, expected 0 to {most}")));
+        }
+        let network: Network = format!("{address}/{length}").parse().map_err(|error| wrong_value("prefix", error))?;
+        Ok(Some(network.to_string()))
+    };
+    let written = addresses(&args[0]).into_iter().enumerate().map(|(row, address)| match address {
+        Some(address) => write(row, address),
+        None => Ok(None),
+    });
+    Ok(Arc::new(written.collect::<Result<StringArray>>()?))
+}
+
+/// Numbers as they are, and timestamps as Unix seconds.
+fn numbers(array: &ArrayRef) -> Result<Int64Array> {
+    let whole = match array.data_type() {
+        DataType::Timestamp(_, zone) => {
+            cast(array, &DataType::Timestamp(arrow::datatypes::TimeUnit::Second, zone.clone()))?
+        }
+        _ => array.clone(),
+    };
+    Ok(cast(&whole, &DataType::Int64)?.as_primitive::<Int64Type>().clone())
+}
+
+fn indicator_fields() -> Fields {
+    vec![
+        Field::new("source", DataType::Utf8, true),
+        Field::new("indicator", DataType::Utf8, true),
+        Field::new("port_matched", DataType::Boolean, true),
+        Field::new("confidence", DataType::UInt8, true),
+        Field::new("malware", DataType::Utf8, true),
+    ]
+    .into()
+}
+
+fn indicator_hits(args: &[ArrayRef], indicators: &Indicators) -> Result<ArrayRef> {
+    if indicators.is_empty() {
+        return Ok(arrow::array::new_null_array(&DataType::Struct(indicator_fields()), args[0].len()));
+    }
+    let asked = args[1..].iter().map(numbers).collect::<Result<Vec<_>>>()?;
+    let number = |at: usize, row: usize| asked.get(at).filter(|array| array.is_valid(row)).map(|a| a.value(row));
+    let hits: Vec<_> = addresses(&args[0])
+        .into_iter()
+        .enumerate()
+        .map(|(row, remote)| {
+            let port = number(0, row).and_then(|port| u16::try_from(port).ok());
+            let protocol = number(1, row).and_then(|protocol| u8::try_from(protocol).ok());
+            let (first_s, last_s) = (number(2, row).unwrap_or(i64::MIN), number(3, row).unwrap_or(i64::MAX));
+            indicators.lookup(remote?, port, protocol, first_s, last_s)
+        })
+        .collect();
+    let columns: Vec<ArrayRef> = vec![
+        Arc::new(hits.iter().map(|hit| hit.as_ref().map(|hit| hit.source)).collect::<StringArray>()),
+        Arc::new(hits.iter().map(|hit| hit.as_ref().map(|hit| hit.indicator.as_str())).collect::<StringArray>()),
+        Arc::new(hits.iter().map(|hit| hit.as_ref().map(|hit| hit.port_matched)).collect::<BooleanArray>()),
+        Arc::new(hits.iter().map(|hit| hit.as_ref().map(|hit| hit.confidence)).collect::<UInt8Array>()),
+        Arc::new(hits.iter().map(|hit| hit.as_ref().and_then(|hit| hit.malware)).collect::<StringArray>()),
+    ];
+    let nulls = NullBuffer::from_iter(hits.iter().map(Option::is_some));
+    Ok(Arc::new(StructArray::try_new(indicator_fields(), columns, Some(nulls))?))
+}

@@ -1,0 +1,138 @@
+//! `hdr_quantile(x, q)`: quantiles by HdrHistogram.
+
+use super::super::function::wrong_value;
+use super::gathered::{Statistic, wrong_count};
+use arrow::array::{ArrayRef, AsArray, UInt64Array};
+use arrow::datatypes::{DataType, Float64Type, Schema};
+use datafusion::common::ScalarValue;
+use datafusion::error::Result;
+use datafusion::logical_expr::ColumnarValue;
+use datafusion::logical_expr::function::AccumulatorArgs;
+use hdrhistogram::Histogram;
+use std::sync::Arc;
+
+/// Significant digits of the histograms.
+const DIGITS: u8 = 3;
+
+/// A group keeps its values as they are up to this many: a histogram takes more memory than they do.
+const MOST_PLAIN: usize = 4_096;
+
+/// The largest value; what is above counts as this.
+const MOST: u64 = 1 << 60;
+
+/// The aggregate; `q` is the quantile as bits, once the call is known.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub(super) struct HdrQuantile {
+    q: u64,
+}
+
+/// Values of one group.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Values {
+    plain: Vec<u64>,
+    histogram: Option<Box<Histogram<u64>>>,
+}
+
+fn new_histogram() -> Option<Histogram<u64>> {
+    let mut histogram = Histogram::new_with_bounds(1, 2, DIGITS).ok()?;
+    histogram.auto(true);
+    Some(histogram)
+}
+
+impl Values {
+    fn add(&mut self, value: u64, count: u64) {
+        if let Some(histogram) = &mut self.histogram {
+            let _ = histogram.record_n(value, count);
+            return;
+        }
+        if count == 1 && self.plain.len() < MOST_PLAIN {
+            self.plain.push(value);
+            return;
+        }
+        if let Some(mut histogram) = new_histogram() {
+            for plain in self.plain.drain(..) {
+                let _ = histogram.record(plain);
+            }
+            let _ = histogram.record_n(value, count);
+            self.plain = Vec::new();
+            self.histogram = Some(Box::new(histogram));
+        }
+    }
+
+    fn quantile(&self, q: f64) -> Option<u64> {
+        if let Some(histogram) = &self.histogram {
+            return Some(histogram.value_at_quantile(q));
+        }
+        let mut histogram = new_histogram()?;
+        for value in &self.plain {
+            histogram.record(*value).ok()?;
+        }
+        (!histogram.is_empty()).then(|| histogram.value_at_quantile(q))
+    }
+}
+
+impl Statistic for HdrQuantile {
+    const NAME: &'static str = "hdr_quantile";
+    type Group = Values;
+    type Row = u64;
+
+    fn coerce(&self, types: &[DataType]) -> Result<Vec<DataType>> {
+        if types.len() == 2 {
+            Ok(vec![DataType::Float64, DataType::Float64])
+        } else {
+            Err(wrong_count("hdr_quantile(x, q)", types.len()))
+        }
+    }
+
+    fn returns(&self) -> DataType {
+        DataType::UInt64
+    }
+
+    fn with_call(&self, call: &AccumulatorArgs<'_>) -> Result<Self> {
+        let problem = || wrong_value(Self::NAME, "`q` must be a constant from 0 to 1, such as 0.99");
+        let constant = call.exprs.get(1).ok_or_else(problem)?;
+        let empty = arrow::array::RecordBatch::new_empty(Arc::new(Schema::empty()));
+        let value = match constant.evaluate(&empty).map_err(|_| problem())? {
+            ColumnarValue::Scalar(value) => value,
+            ColumnarValue::Array(_) => return Err(problem()),
+        };
+        match value.cast_to(&DataType::Float64)? {
+            ScalarValue::Float64(Some(q)) if (0.0..=1.0).contains(&q) => Ok(Self { q: q.to_bits() }),
+            _ => Err(problem()),
+        }
+    }
+
+    fn rows(&self, arguments: &[ArrayRef]) -> Result<Vec<Option<u64>>> {
+        let numbers = arguments[0].as_primitive::<Float64Type>();
+        let value = |number: f64| (!number.is_nan()).then_some((number.max(0.0).round() as u64).min(MOST));
+        Ok(numbers.iter().map(|number| number.and_then(value)).collect())
+    }
+
+    fn add(&self, group: &mut Values, row: u64) {
+        group.add(row, 1);
+    }
+
+    fn held(&self, group: &Values) -> usize {
+        let counts = group
+            .histogram
+            .as_ref()
+            .map_or(0, |histogram| size_of::<Histogram<u64>>() + histogram.distinct_values() * size_of::<u64>());
+        counts + group.plain.capacity() * size_of::<u64>()
+    }
+
+    fn write(&self, group: &Values, words: &mut Vec<u64>) {
+        words.extend(group.plain.iter().flat_map(|value| [*value, 1]));
+        if let Some(histogram) = &group.histogram {
+            words.extend(histogram.iter_recorded().flat_map(|at| [at.value_iterated_to(), at.count_at_value()]));
+        }
+    }
+
+    fn merge(&self, group: &mut Values, words: &[u64]) {
+        words.chunks_exact(2).for_each(|entry| group.add(entry[0], entry[1]));
+    }
+
+    fn judge(&self, groups: &[Values]) -> Result<ArrayRef> {
+        let q = f64::from_bits(self.q);
+        Ok(Arc::new(groups.iter().map(|group| group.quantile(q)).collect::<UInt64Array>()))
+    }
+}

@@ -1,0 +1,145 @@
+//! Functions that judge one row: the timing of a pair, the distance from a habit.
+
+use super::Described;
+use super::function::{Function, on_arrays, wrong_type};
+use crate::kernels::beacon::{BeaconStatistics, Judgement, ObservedWindow, judge};
+use crate::kernels::robust::robust_z;
+use arrow::array::{Array, ArrayRef, AsArray, Float64Array, StringArray, StructArray, UInt32Array};
+use arrow::buffer::NullBuffer;
+use arrow::compute::cast;
+use arrow::datatypes::{DataType, Field, Fields, Float64Type, Int64Type, UInt16Type, UInt32Type};
+use datafusion::error::Result;
+use datafusion::logical_expr::ScalarUDF;
+use rayon::prelude::*;
+use std::sync::Arc;
+
+const GROUP: &str = "judgements of a row";
+
+/// What `--functions` and the reference say of them.
+pub(super) const DESCRIBED: &[Described] = &[
+    Described {
+        name: "beacon_statistics",
+        group: GROUP,
+        call: "beacon_statistics(starts, sizes, from_s, to_s, window_s[, most_p])",
+        gives: "The judgement of the connection starts of one row of `pairs` as a struct: `period_s`, `jitter_ratio`, \
+                `missed_ratio`, `check_ins`, `connections_per_check_in`, `shape`, `p_value`, `score`, `method`, \
+                `clock_period_s`, `span_s`, `span_ratio`, `rita_score`; NULL for fewer than six starts. `from_s` and \
+                `to_s` bound the window, in Unix seconds. What has a p-value above `most_p` gets that alone, as 1. \
+                Formulas stand in `kernels::beacon`.",
+        example: "beacon_statistics([0, 600, 1200, 1800, 2400, 3000], [named_struct('bucket', arrow_cast(9, 'UInt16'), \
+                  'count', arrow_cast(6, 'UInt32'))], 0, 3600, 60)['period_s']",
+        result: "600.0",
+    },
+    Described {
+        name: "robust_z",
+        group: GROUP,
+        call: "robust_z(x, median, mad)",
+        gives: "`(x − median) / (1.4826·mad + 0.1)`: how far `x` is from a habit, in deviations that a few wild values \
+                cannot move. Made for logarithms of bytes, which is what the 0.1 is for. With the aggregates `median` \
+                and `mad` it works in any GROUP BY and over any window; `max_robust_z` does it for the largest.",
+        example: "round(robust_z(ln(1e9), ln(1e6), 0.5), 2)",
+        result: "8.21",
+    },
+];
+
+/// Makes the functions that judge a row.
+pub(super) fn functions() -> Vec<ScalarUDF> {
+    let float = || DataType::Float64;
+    vec![
+        Function::exact("robust_z", vec![float(), float(), float()], float(), on_arrays(robust_z_body)),
+        Function::once("beacon_statistics", &[5, 6], DataType::Struct(beacon_fields()), on_arrays(beacon_body)),
+    ]
+}
+
+fn robust_z_body(args: &[ArrayRef]) -> Result<ArrayRef> {
+    let [x, median, mad] = [0, 1, 2].map(|at| args[at].as_primitive::<Float64Type>());
+    let z = |((x, median), mad): ((Option<f64>, Option<f64>), Option<f64>)| Some(robust_z(x?, median?, mad?, 0.1));
+    Ok(Arc::new(x.iter().zip(median.iter()).zip(mad.iter()).map(z).collect::<Float64Array>()))
+}
+
+fn beacon_fields() -> Fields {
+    let float = |name: &str| Field::new(name, DataType::Float64, true);
+    vec![
+        float("period_s"),
+        float("jitter_ratio"),
+        float("missed_ratio"),
+        Field::new("check_ins", DataType::UInt32, true),
+        float("connections_per_check_in"),
+        float("shape"),
+        float("p_value"),
+        float("score"),
+        Field::new("method", DataType::Utf8, true),
+        Field::new("clock_period_s", DataType::UInt32, true),
+        float("span_s"),
+        float("span_ratio"),
+        float("rita_score"),
+    ]
+    .into()
+}
+
+/// The judgements of one batch, on all threads: they are the dear part of a run.
+fn beacon_body(args: &[ArrayRef]) -> Result<ArrayRef> {
+    const NAME: &str = "beacon_statistics";
+    let starts = args[0].as_list_opt::<i32>().ok_or_else(|| wrong_type(NAME, "starts", "a list of seconds"))?;
+    let sizes = args[1].as_list_opt::<i32>().ok_or_else(|| wrong_type(NAME, "sizes", "a list of buckets"))?;
+    let seconds = starts.values().as_primitive_opt::<Int64Type>();
+    let seconds = seconds.ok_or_else(|| wrong_type(NAME, "starts", "a list of BIGINT"))?;
+    let size_values = sizes.values().as_struct_opt().ok_or_else(|| wrong_type(NAME, "sizes", "a list of structs"))?;
+    let buckets = size_values.column(0).as_primitive::<UInt16Type>();
+    let counts = size_values.column(1).as_primitive::<UInt32Type>();
+    let number = |at: usize, name: &str| -> Result<arrow::array::Int64Array> {
+        let cast = cast(&args[at], &DataType::Int64)?;
+        cast.as_primitive_opt::<Int64Type>().cloned().ok_or_else(|| wrong_type(NAME, name, "a number"))
+    };
+    let (from_s, to_s, window_s) = (number(2, "from_s")?, number(3, "to_s")?, number(4, "window_s")?);
+    let most_p_value = match args.get(5) {
+        Some(bound) => {
+            let bound = cast(bound, &DataType::Float64)?;
+            let bound = bound.as_primitive_opt::<Float64Type>();
+            let bound = bound.ok_or_else(|| wrong_type(NAME, "most_p", "a number"))?;
+            bound.iter().map(|bound| bound.unwrap_or(1.0)).collect::<Vec<f64>>()
+        }
+        None => vec![1.0; starts.len()],
+    };
+    let judged: Vec<Option<Judgement>> = (0..starts.len())
+        .into_par_iter()
+        .with_min_len(16)
+        .map(|row| {
+            if starts.is_null(row) {
+                return None;
+            }
+            let (begin, end) = (starts.value_offsets()[row] as usize, starts.value_offsets()[row + 1] as usize);
+            let (from, to) = (sizes.value_offsets()[row] as usize, sizes.value_offsets()[row + 1] as usize);
+            let histogram =
+                || -> Vec<(u16, u32)> { (from..to).map(|at| (buckets.value(at), counts.value(at))).collect() };
+            let observed = ObservedWindow {
+                from_s: from_s.value(row),
+                to_s: to_s.value(row),
+                window_s: u32::try_from(window_s.value(row)).unwrap_or(60).max(1),
+            };
+            judge(&seconds.values()[begin..end], histogram, &observed, most_p_value[row])
+        })
+        .collect();
+    let described: Vec<Option<&BeaconStatistics>> =
+        judged.iter().map(|judgement| judgement.as_ref().and_then(Judgement::described)).collect();
+    let float = |pick: &dyn Fn(&BeaconStatistics) -> f64| -> ArrayRef {
+        Arc::new(described.iter().map(|j| j.map(pick)).collect::<Float64Array>())
+    };
+    let columns: Vec<ArrayRef> = vec![
+        float(&|j| j.period_s),
+        float(&|j| j.jitter_ratio),
+        float(&|j| j.missed_ratio),
+        Arc::new(described.iter().map(|j| j.map(|j| j.check_ins)).collect::<UInt32Array>()),
+        float(&|j| j.connections_per_check_in),
+        float(&|j| j.shape),
+        Arc::new(judged.iter().map(|j| j.as_ref().map(Judgement::p_value)).collect::<Float64Array>()),
+        float(&|j| j.score),
+        Arc::new(described.iter().map(|j| j.map(|j| j.method.name())).collect::<StringArray>()),
+        Arc::new(described.iter().map(|j| j.and_then(|j| j.clock_period_s)).collect::<UInt32Array>()),
+        float(&|j| j.span_s as f64),
+        float(&|j| j.span_ratio),
+        float(&|j| j.rita_score),
+    ];
+    let nulls = NullBuffer::from_iter(judged.iter().map(Option::is_some));
+    Ok(Arc::new(StructArray::try_new(beacon_fields(), columns, Some(nulls))?))
+}

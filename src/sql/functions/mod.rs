@@ -1,0 +1,52 @@
+//! The functions of flowsift's SQL: thin wrappers of kernels and lists.
+//!
+//! Each is described beside its code, with an example that a test runs; [`described`] lists them all, and
+//! `docs/functions.md` and `flowsift sql --functions` are made from that.
+
+mod addresses;
+mod aggregates;
+mod function;
+mod judgement;
+mod reference;
+#[cfg(test)]
+mod tests;
+mod time;
+mod words;
+
+use crate::intel::{Indicators, InternalNetworks, Networks};
+use datafusion::logical_expr::{AggregateUDF, ScalarUDF};
+use datafusion::prelude::SessionContext;
+pub use reference::{Described, described, markdown, table};
+use std::sync::Arc;
+
+/// What functions look things up in.
+#[derive(Clone, Debug, Default)]
+pub struct Lists {
+    /// For `indicator`.
+    pub indicators: Arc<Indicators>,
+    /// For `network_owner` and `network_service`.
+    pub networks: Arc<Networks>,
+    /// For `is_internal`.
+    pub internal: Arc<InternalNetworks>,
+}
+
+/// Makes all scalar functions.
+pub fn scalars(lists: &Lists) -> Vec<ScalarUDF> {
+    let Lists { indicators, networks, internal } = lists.clone();
+    let mut all = addresses::functions(indicators, networks, internal);
+    all.extend(words::functions());
+    all.extend(time::functions());
+    all.extend(judgement::functions());
+    all
+}
+
+/// Makes all aggregates.
+pub fn aggregates() -> Vec<AggregateUDF> {
+    aggregates::functions()
+}
+
+/// Registers all functions with a session.
+pub fn register(context: &SessionContext, lists: &Lists) {
+    scalars(lists).into_iter().for_each(|function| context.register_udf(function));
+    aggregates().into_iter().for_each(|function| context.register_udaf(function));
+}

@@ -1,0 +1,154 @@
+//! A session over a source: all tables that a person can ask about, none of them made before it is asked for.
+
+use super::derived::{DerivedTable, DerivedTables, Making, Name, StartProgress};
+use super::flows::{FlowsExec, FlowsTable, SkippedObjects};
+use super::functions::Lists;
+use super::lists;
+use super::memory::SharedMemory;
+use super::session::{SqlError, open_session_within};
+use crate::intel::{Indicators, InternalNetworks, Networks};
+use crate::rollup::derive::WindowOptions;
+use crate::scan::fetch::FetchOptions;
+use crate::source::{Source, SourceOptions, TimeRange};
+use crate::state::{KeptHours, Skipped};
+use arrow::array::RecordBatch;
+use datafusion::common::tree_node::{TreeNode, TreeNodeRecursion};
+use datafusion::datasource::source_as_provider;
+use datafusion::error::DataFusionError;
+use datafusion::logical_expr::LogicalPlan;
+use datafusion::physical_plan::ExecutionPlan;
+use datafusion::prelude::SessionContext;
+use std::sync::Arc;
+use tokio::runtime::Handle;
+
+/// What a workspace is opened with besides its source.
+pub struct WorkspaceOptions {
+    /// How the source was opened.
+    pub source: SourceOptions,
+    /// The window of `pairs`, `hosts` and `destinations`, and the history before it. `flows` has the window's records.
+    pub window: WindowOptions,
+    /// Feeds.
+    pub indicators: Arc<Indicators>,
+    /// Owners of networks.
+    pub networks: Arc<Networks>,
+    /// Which addresses are the user's own.
+    pub internal: Arc<InternalNetworks>,
+    /// Hours kept between runs.
+    pub kept: Option<KeptHours>,
+    /// The table `findings`; at least one batch, for the columns.
+    pub findings: Vec<RecordBatch>,
+    /// Partitions of plans and threads of the rollup, at least 1.
+    pub threads: usize,
+    /// How objects are fetched for the rollup.
+    pub fetch: FetchOptions,
+    /// What plans and the rollup may take.
+    pub memory: SharedMemory,
+    /// Is told when the rollup begins.
+    pub progress: Arc<StartProgress>,
+    /// The runtime that fetches objects for the rollup.
+    pub runtime: Handle,
+}
+
+/// A session with the tables `flows`, `pair_hours`, `hosts`, `host_hours`, `destinations`, `pairs`, `coverage`,
+/// `indicators`, `networks` and `findings`, all functions, and files as tables (`FROM 'assets.csv'`).
+pub struct Workspace {
+    context: SessionContext,
+    skipped: SkippedObjects,
+}
+
+impl std::fmt::Debug for Workspace {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Workspace").field("skipped", &self.skipped).finish_non_exhaustive()
+    }
+}
+
+impl Workspace {
+    /// Opens a session over a source; nothing is listed or read yet.
+    ///
+    /// # Errors
+    /// [`SqlError`] when a table cannot be registered.
+    pub fn open(source: &Source, options: WorkspaceOptions) -> Result<Self, SqlError> {
+        let failed = |error: DataFusionError| SqlError::query("session", error);
+        let skipped = SkippedObjects::default();
+        let range = TimeRange { from_s: options.window.from_s, to_s: options.window.latest_s() };
+        let known = Lists {
+            indicators: options.indicators.clone(),
+            networks: options.networks.clone(),
+            internal: options.internal.clone(),
+        };
+        let made = |table: Result<RecordBatch, arrow::error::ArrowError>| {
+            table.map(|table| vec![table]).map_err(|error| failed(error.into()))
+        };
+        let tables = vec![
+            ("indicators", made(lists::indicators(&options.indicators))?),
+            ("networks", made(lists::networks(&options.networks))?),
+            ("findings", options.findings),
+        ];
+        let context = open_session_within(tables, &known, options.threads, &options.memory)?;
+        // Messages about wrong SQL name the place.
+        context.state_ref().write().config_mut().options_mut().sql_parser.collect_spans = true;
+        let flows = FlowsTable::new(source.clone(), options.source, range, skipped.clone());
+        context.register_table("flows", Arc::new(flows)).map_err(failed)?;
+        let making = Making {
+            source: source.clone(),
+            kept: options.kept,
+            window: options.window,
+            internal: options.internal,
+            threads: options.threads,
+            fetch: options.fetch,
+            memory: options.memory,
+            skipped: skipped.clone(),
+            progress: options.progress,
+            runtime: options.runtime,
+        };
+        let derived = DerivedTables::new(making).map_err(|error| failed(DataFusionError::External(Box::new(error))))?;
+        let derived = Arc::new(derived);
+        for (name, which) in Name::ALL {
+            context.register_table(name, Arc::new(DerivedTable::new(&derived, which))).map_err(failed)?;
+        }
+        Ok(Self { context: context.enable_url_table(), skipped })
+    }
+
+    /// The engine's session.
+    pub fn context(&self) -> &SessionContext {
+        &self.context
+    }
+
+    /// Objects that could not be read so far, by URL.
+    pub fn skipped(&self) -> Vec<Skipped> {
+        self.skipped.list()
+    }
+
+    /// Bytes that a query reads at most: its objects, and all of the logs where a table is yet to be made of them.
+    ///
+    /// # Errors
+    /// [`DataFusionError`] when the source cannot be listed.
+    pub async fn bytes_to_read(
+        &self,
+        query: &LogicalPlan,
+        plan: &Arc<dyn ExecutionPlan>,
+    ) -> Result<u64, DataFusionError> {
+        let mut bytes = 0;
+        plan.apply(|node| {
+            if let Some(flows) = node.downcast_ref::<FlowsExec>() {
+                bytes += flows.bytes();
+            }
+            Ok(TreeNodeRecursion::Continue)
+        })?;
+        let mut unmade = None;
+        query.apply_with_subqueries(|node| {
+            if let LogicalPlan::TableScan(scan) = node
+                && let Ok(provider) = source_as_provider(&scan.source)
+                && let Some(table) = provider.downcast_ref::<DerivedTable>()
+                && !table.tables().is_made()
+            {
+                unmade = Some(table.tables().clone());
+            }
+            Ok(TreeNodeRecursion::Continue)
+        })?;
+        if let Some(tables) = unmade {
+            bytes += tables.bytes().await?;
+        }
+        Ok(bytes)
+    }
+}
