@@ -19,7 +19,7 @@ fn empty(books: &Books) -> UnitRollup {
 }
 
 fn add(unit: &UnitRollup, batches: &[FlowBatch]) {
-    let mut object = unit.object(batches.iter().map(|batch| batch.rows as u64).sum());
+    let mut object = unit.object();
     batches.iter().for_each(|batch| object.add(batch));
     object.commit().expect("memory without limit");
 }

@@ -2,19 +2,21 @@
 
 use super::coverage::coverage_batch;
 use super::flow_file::FlowFile;
-use super::group::{GroupKey, Grouped, group};
+use super::group::{GroupKey, Grouped};
 use super::interface::{Interface, Interfaces};
-use super::memory::{Purpose, Reservation, SpillError};
+use super::memory::{Memory, Purpose, Reservation, SpillError};
+use super::order::Sorter;
 use super::packed::{NO_SERVICE, PackedFlow};
 use super::pair_hours::{Held, HourPart, HourWords, PairHours, Slot};
 use super::peers::{InterfaceFacts, InterfaceFactsList, PairFold};
 use super::settle::Settled;
-use super::unit::{Content, UnitRollup};
+use super::unit::{Content, Lists, UnitRollup};
 use super::{RollupError, UnitCounts};
 use crate::flow::Address;
 use crate::scan::{FIRST_BOOKED, NONE, address_of};
 use arrow::array::RecordBatch;
 use rayon::prelude::*;
+use std::cell::RefCell;
 use std::sync::PoisonError;
 
 /// The tables of one finished unit.
@@ -183,6 +185,28 @@ pub(super) fn ranked(code: u32, address_rank: &[u32]) -> u32 {
 /// Bytes that a record takes while its part is folded: once as it came and once in its group.
 const FOLD_BYTES: usize = 2 * size_of::<PackedFlow>() + size_of::<u32>();
 
+/// Larger buffers of a thread are let go when a part is folded.
+const KEPT_BYTES: usize = 16 << 20;
+
+thread_local! {
+    /// Fresh memory is cleared by the kernel first, page by page; the buffers of the last part were touched before.
+    static BUFFERS: RefCell<FoldBuffers> = RefCell::default();
+}
+
+/// What the fold of a part needs and the next part needs again.
+#[derive(Default)]
+struct FoldBuffers {
+    grouped: Grouped,
+    sorter: Sorter,
+    part: HourPart,
+}
+
+impl FoldBuffers {
+    fn memory_bytes(&self) -> usize {
+        self.grouped.memory_bytes() + self.part.memory_bytes()
+    }
+}
+
 /// The rows of one part.
 struct FoldedPart {
     part: usize,
@@ -202,7 +226,7 @@ impl UnitFacts<'_> {
         working.grow(part.records() * FOLD_BYTES);
         let at = part.part;
         let (lists, unranked) = self.read(part, flows)?;
-        let (part, knocks) = self.fold(lists, unranked);
+        let (part, knocks) = self.fold(lists, unranked, flows.memory());
         let mut held = flows.memory().reserve(Purpose::Hours);
         let slot = Slot::place(part, &mut held)?;
         Ok(FoldedPart { part: at, slot, held, knocks })
@@ -210,48 +234,45 @@ impl UnitFacts<'_> {
 
     /// Folds the records of one part; also returns how many records are rejected knocks that were summed up. The remotes
     /// of the first `unranked` lists are numbered by arrival yet.
-    fn fold(&self, mut lists: Vec<Vec<PackedFlow>>, unranked: usize) -> (HourPart, u64) {
-        let Grouped { mut flows, groups } = group(&mut lists, |list, flow| {
+    fn fold(&self, mut lists: Lists, unranked: usize, memory: &Memory) -> (HourPart, u64) {
+        let mut buffers = BUFFERS.take();
+        let FoldBuffers { grouped, sorter, part } = &mut buffers;
+        grouped.group(&mut lists, |list, flow| {
             if list < unranked {
                 flow.remote = ranked(flow.remote, &self.address_rank);
             }
             flow.service = self.service_rank.get(usize::from(flow.service)).copied().unwrap_or(NO_SERVICE);
             GroupKey::new(flow, if self.one_owner { 0 } else { self.interfaces.of(flow).owner })
         });
-        drop(lists);
+        let most = memory.most_spare();
+        lists.into_iter().for_each(|list| memory.spare_lists().give(list, most));
         let is_external = |code: u32| {
             let address = address_of(code, &self.addresses);
             !(self.is_internal)(address) && !address.is_local_scope()
         };
-        let mut fold = PairFold::new(&self.interfaces, &is_external);
+        part.rows.clear();
+        part.segments.clear();
+        let mut fold = PairFold::new(&self.interfaces, &is_external, std::mem::take(part));
         let mut begin = 0;
         let mut last: Option<(GroupKey, usize)> = None;
-        for (key, end) in groups {
-            let records = &mut flows[begin..end];
-            begin = end;
-            if records.len() > 1 {
-                self.sort(records);
-            }
+        for (key, end) in &grouped.groups {
+            let records = &mut grouped.flows[begin..*end];
+            begin = *end;
+            sorter.sort(records, |flow| self.interfaces.of(flow).name_rank);
             let rows = fold.enter_host(records);
-            fold.fold(&key, records);
+            fold.fold(key, records);
             match last {
-                Some((before, first)) if before.is_beside(&key) => fold.sort_from(first),
-                _ => last = Some((key, rows)),
+                Some((before, first)) if before.is_beside(key) => fold.sort_from(first),
+                _ => last = Some((*key, rows)),
             }
         }
         fold.end_host();
-        let (mut part, knocks) = (fold.part, fold.knock_records);
-        part.rows.shrink_to_fit();
-        part.segments.shrink_to_fit();
-        (part, knocks)
-    }
-
-    /// Sorts the records of one pair by ports and start; of equals, by everything else.
-    fn sort(&self, records: &mut [PackedFlow]) {
-        let rest = |flow: &PackedFlow| {
-            let name_rank = self.interfaces.of(flow).name_rank;
-            (flow.bits, flow.tcp_flags, flow.duration_s, flow.bytes, flow.packets, name_rank, flow.service)
-        };
-        records.sort_unstable_by(|a, b| a.order().cmp(&b.order()).then_with(|| rest(a).cmp(&rest(b))));
+        let knocks = fold.knock_records;
+        *part = fold.part;
+        let folded = HourPart { rows: part.rows.as_slice().to_vec(), segments: part.segments.as_slice().to_vec() };
+        if buffers.memory_bytes() <= KEPT_BYTES {
+            BUFFERS.set(buffers);
+        }
+        (folded, knocks)
     }
 }

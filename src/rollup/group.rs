@@ -33,7 +33,7 @@ impl GroupKey {
 }
 
 /// Numbers groups from 0 in order of arrival: an open-addressed table of numbers beside the list of keys.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 struct GroupNumbers {
     /// Number plus one; 0 is free. A power of two long, at most half full.
     slots: Vec<u32>,
@@ -42,8 +42,12 @@ struct GroupNumbers {
 }
 
 impl GroupNumbers {
-    fn with_capacity(groups: usize) -> Self {
-        Self { slots: vec![0; (groups * 2).next_power_of_two().max(16)], keys: Vec::new(), counts: Vec::new() }
+    /// Forgets all groups and makes room for about as many.
+    fn reset(&mut self, groups: usize) {
+        self.slots.clear();
+        self.slots.resize((groups * 2).next_power_of_two().max(16), 0);
+        self.keys.clear();
+        self.counts.clear();
     }
 
     /// Counts one record of a group and returns the group's number.
@@ -75,56 +79,80 @@ impl GroupNumbers {
 
     fn grow(&mut self) {
         let mask = self.slots.len() * 2 - 1;
-        let mut slots = vec![0; mask + 1];
+        self.slots.clear();
+        self.slots.resize(mask + 1, 0);
         for (number, key) in self.keys.iter().enumerate() {
             let mut slot = (key.hash() >> 32) as usize & mask;
-            while slots[slot] != 0 {
+            while self.slots[slot] != 0 {
                 slot = (slot + 1) & mask;
             }
-            slots[slot] = number as u32 + 1;
+            self.slots[slot] = number as u32 + 1;
         }
-        self.slots = slots;
     }
 }
 
-/// The records of one part, those of each group together, groups in order of their keys.
-#[derive(Debug)]
+/// The records of one part, those of each group together, groups in order of their keys; the buffers serve part after
+/// part.
+#[derive(Debug, Default)]
 pub(super) struct Grouped {
     pub(super) flows: Vec<PackedFlow>,
     /// Key and end of each group in `flows`.
     pub(super) groups: Vec<(GroupKey, usize)>,
+    numbers: GroupNumbers,
+    /// Number of each record's group.
+    group_of: Vec<u32>,
+    order: Vec<(GroupKey, u32)>,
+    /// Where the next record of each group goes.
+    next: Vec<usize>,
 }
 
-/// Groups records by pair; `key` is told the list and may change a record before it says its group.
-///
-/// Records of a group come in any order.
-pub(super) fn group(lists: &mut [Vec<PackedFlow>], mut key: impl FnMut(usize, &mut PackedFlow) -> GroupKey) -> Grouped {
-    let count = lists.iter().map(Vec::len).sum::<usize>();
-    let mut numbers = GroupNumbers::with_capacity(count / 8);
-    let mut group_of = Vec::with_capacity(count);
-    for (at, list) in lists.iter_mut().enumerate() {
-        for flow in list {
-            let key = key(at, flow);
-            group_of.push(numbers.count(key));
+impl Grouped {
+    /// Groups records by pair; `key` is told the list and may change a record before it says its group.
+    ///
+    /// Records of a group come in any order.
+    pub(super) fn group(
+        &mut self,
+        lists: &mut [Vec<PackedFlow>],
+        mut key: impl FnMut(usize, &mut PackedFlow) -> GroupKey,
+    ) {
+        let count = lists.iter().map(Vec::len).sum::<usize>();
+        self.numbers.reset(count / 8);
+        self.group_of.clear();
+        self.group_of.reserve(count);
+        for (at, list) in lists.iter_mut().enumerate() {
+            for flow in list {
+                let key = key(at, flow);
+                self.group_of.push(self.numbers.count(key));
+            }
+        }
+        self.order.clear();
+        self.order.extend(self.numbers.keys.iter().copied().zip(0u32..));
+        self.order.sort_unstable();
+        self.next.clear();
+        self.next.resize(self.order.len(), 0);
+        self.groups.clear();
+        let mut end = 0;
+        for (key, number) in &self.order {
+            self.next[*number as usize] = end;
+            end += self.numbers.counts[*number as usize] as usize;
+            self.groups.push((*key, end));
+        }
+        self.flows.clear();
+        self.flows.resize(end, PackedFlow::default());
+        for (flow, number) in lists.iter().flatten().zip(&self.group_of) {
+            let place = &mut self.next[*number as usize];
+            self.flows[*place] = *flow;
+            *place += 1;
         }
     }
-    let mut order: Vec<u32> = (0..numbers.keys.len() as u32).collect();
-    order.sort_unstable_by_key(|number| numbers.keys[*number as usize]);
-    let mut next = vec![0usize; numbers.keys.len()];
-    let mut groups = Vec::with_capacity(order.len());
-    let mut end = 0;
-    for number in order {
-        next[number as usize] = end;
-        end += numbers.counts[number as usize] as usize;
-        groups.push((numbers.keys[number as usize], end));
+
+    /// Bytes of memory that the buffers take.
+    pub(super) fn memory_bytes(&self) -> usize {
+        self.flows.capacity() * size_of::<PackedFlow>()
+            + (self.group_of.capacity() + self.numbers.slots.capacity() + self.numbers.counts.capacity()) * 4
+            + (self.order.capacity() + self.numbers.keys.capacity() + self.groups.capacity()) * 24
+            + self.next.capacity() * 8
     }
-    let mut flows = vec![PackedFlow::default(); end];
-    for (flow, number) in lists.iter().flatten().zip(group_of) {
-        let place = &mut next[number as usize];
-        flows[*place] = *flow;
-        *place += 1;
-    }
-    Grouped { flows, groups }
 }
 
 #[cfg(test)]
@@ -144,7 +172,10 @@ mod tests {
                 })
                 .collect();
             let (one, two) = flows.split_at(cut.min(flows.len()));
-            let grouped = group(&mut [one.to_vec(), two.to_vec()], |list, flow| {
+            let mut grouped = Grouped::default();
+            // What was grouped before must not show.
+            grouped.group(&mut [two.to_vec()], |_, flow| GroupKey::new(flow, 7));
+            grouped.group(&mut [one.to_vec(), two.to_vec()], |list, flow| {
                 flow.service = list as u16;
                 GroupKey::new(flow, u32::from(flow.remote == 3))
             });

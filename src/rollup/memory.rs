@@ -5,6 +5,7 @@
 
 mod folder;
 
+use super::spare::SpareLists;
 use crate::flow::units::bytes_text;
 pub use folder::{SpillError, SpillFile, SpillFolder, SpillReader};
 use std::fmt::Debug;
@@ -65,6 +66,8 @@ struct Shared {
     used: [AtomicUsize; 3],
     file: OnceLock<Arc<SpillFile>>,
     folder: SpillFolder,
+    /// Lists of records to be filled again.
+    spare_lists: SpareLists,
 }
 
 impl Default for Memory {
@@ -82,7 +85,14 @@ impl Memory {
 
     fn new(budget: Box<dyn Budget>, limit: Option<usize>, spill_dir: PathBuf) -> Self {
         let folder = SpillFolder::new(spill_dir);
-        Self(Arc::new(Shared { budget, limit, used: Default::default(), file: OnceLock::new(), folder }))
+        Self(Arc::new(Shared {
+            budget,
+            limit,
+            used: Default::default(),
+            file: OnceLock::new(),
+            folder,
+            spare_lists: SpareLists::default(),
+        }))
     }
 
     /// Bytes that all stages together may take; `None` for no limit.
@@ -98,6 +108,21 @@ impl Memory {
     /// Takes nothing yet.
     pub fn reserve(&self, purpose: Purpose) -> Reservation {
         Reservation { memory: self.clone(), purpose, bytes: 0 }
+    }
+
+    /// Lists of records to be filled again.
+    pub(super) fn spare_lists(&self) -> &SpareLists {
+        &self.0.spare_lists
+    }
+
+    /// Bytes of lists that may be kept for later: what is kept is held beside the budget.
+    pub(super) fn most_spare(&self) -> usize {
+        self.share(Purpose::Records) / 8
+    }
+
+    /// Lets go of what was kept for records to come.
+    pub fn release_spare(&self) {
+        self.0.spare_lists.clear();
     }
 
     /// Where spilled bytes go.

@@ -7,6 +7,7 @@ use crate::flow::Address;
 use crate::flow::codes::Role;
 use crate::scan::{FIRST_BOOKED, address_of};
 use std::borrow::Cow;
+use std::cell::RefCell;
 use std::ops::Range;
 
 /// What names a pair: host and remote as codes of [`Merger::address`].
@@ -143,6 +144,14 @@ pub struct NamesAt {
     service: u16,
 }
 
+/// Larger lists of a thread are let go when a part was visited.
+const KEPT_ENTRIES: usize = 1 << 18;
+
+thread_local! {
+    /// Keys and rows of the part under visit: the list of the last part was touched before, fresh memory was not.
+    static ENTRIES: RefCell<Vec<(u128, RowAt)>> = const { RefCell::new(Vec::new()) };
+}
+
 /// The rows of one part of all tables, in memory.
 #[derive(Debug)]
 pub struct MergedPart<'m> {
@@ -157,7 +166,9 @@ impl MergedPart<'_> {
     /// Where a host's own ENI saw a pair, the rows of gateways that saw it too are left out, whoever owns them: no
     /// traffic counts twice.
     pub fn visit(&self, mut visitor: impl FnMut(&PairKey, &[RowAt])) {
-        let mut entries: Vec<(u128, RowAt)> = Vec::with_capacity(self.parts.iter().map(|part| part.rows.len()).sum());
+        let mut entries = ENTRIES.take();
+        entries.clear();
+        entries.reserve(self.parts.iter().map(|part| part.rows.len()).sum());
         for (at, (table, part)) in self.tables.iter().zip(&self.parts).enumerate() {
             let rows = part.rows.iter().enumerate();
             entries.extend(rows.map(|(row, hour)| {
@@ -189,6 +200,9 @@ impl MergedPart<'_> {
                 };
                 visitor(&key, &rows);
             }
+        }
+        if entries.capacity() <= KEPT_ENTRIES {
+            ENTRIES.set(entries);
         }
     }
 

@@ -12,11 +12,13 @@ mod group;
 mod interface;
 pub mod memory;
 pub mod merge;
+mod order;
 mod packed;
 pub mod pair_hours;
 mod peers;
 pub mod segment;
 mod settle;
+mod spare;
 #[cfg(test)]
 mod tests;
 pub mod unit;

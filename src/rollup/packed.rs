@@ -59,6 +59,7 @@ impl PackedFlow {
     }
 
     /// Orders the records of one pair by ports and start.
+    #[inline]
     pub(super) fn order(&self) -> u64 {
         u64::from(self.host_port) << 48 | u64::from(self.remote_port) << 32 | u64::from(self.start_s)
     }

@@ -115,9 +115,10 @@ struct Piece {
 }
 
 impl<'a> PairFold<'a> {
-    pub(super) fn new(facts: &'a InterfaceFactsList, is_external: &'a dyn Fn(u32) -> bool) -> Self {
+    /// `part` is empty, with whatever room it has.
+    pub(super) fn new(facts: &'a InterfaceFactsList, is_external: &'a dyn Fn(u32) -> bool, part: HourPart) -> Self {
         Self {
-            part: HourPart::default(),
+            part,
             facts,
             is_external,
             scratch: Scratch::default(),

@@ -6,6 +6,7 @@ use super::memory::{Memory, Purpose, Reservation, SpillError};
 use super::packed::{
     FLAGS_KNOWN, NO_SERVICE, OUTBOUND, PARTS, PackedFlow, REJECTED, TRANSLATED, UNDECIDED, is_some, part_of_code,
 };
+use super::spare::LIST_BYTES;
 use super::{RollupOptions, UnitCounts};
 use crate::flow::codes::TCP;
 use crate::flow::schema::Field;
@@ -27,7 +28,7 @@ pub struct UnitRollup {
     pub(super) flows: FlowFile,
 }
 
-/// Lists of records, one an object.
+/// Lists of records, of any lengths.
 pub(super) type Lists = Vec<Vec<PackedFlow>>;
 
 /// Records in memory and on disk.
@@ -38,6 +39,22 @@ pub(super) struct Pile {
 }
 
 impl Pile {
+    /// Adds the lists of an object, of which the last may have room left; so has the last of the pile.
+    fn add(&mut self, mut lists: Lists, memory: &Memory) {
+        let Some(mut rest) = lists.pop() else { return };
+        let open = self.lists.pop();
+        self.lists.append(&mut lists);
+        let Some(mut open) = open else { return self.lists.push(rest) };
+        let room = (open.capacity() - open.len()).min(rest.len());
+        open.extend(rest.drain(rest.len() - room..));
+        if rest.is_empty() {
+            memory.spare_lists().give(rest, memory.most_spare());
+            self.lists.push(open);
+        } else {
+            self.lists.extend([open, rest]);
+        }
+    }
+
     /// Writes the lists to disk.
     pub(super) fn spill(&mut self, flows: &FlowFile) -> Result<(), SpillError> {
         if self.lists.iter().any(|list| !list.is_empty()) {
@@ -101,21 +118,16 @@ impl UnitRollup {
         &self.books
     }
 
-    /// Begins an object of about `rows` records: its records count once [`ObjectRollup::commit`] is called.
-    pub fn object(&self, rows: u64) -> ObjectRollup<'_> {
-        // Hosts differ in traffic, so parts do; a claim of an object is no reason to reserve much.
-        let capacity = usize::try_from(rows / PARTS as u64).unwrap_or(0).min(1 << 16);
-        let mut capacity = capacity + capacity / 4;
+    /// Begins an object: its records count once [`ObjectRollup::commit`] is called.
+    pub fn object(&self) -> ObjectRollup<'_> {
         let memory = self.flows.memory();
         let mut held = memory.reserve(Purpose::Records);
-        let least = OBJECT_LEAST.min(memory.share(Purpose::Records) / 32);
-        if !held.try_grow((capacity * PARTS * size_of::<PackedFlow>()).max(least)) {
-            capacity = 0;
-            held.grow(least);
-        }
+        held.grow(OBJECT_LEAST.min(memory.share(Purpose::Records) / 32));
         ObjectRollup {
             unit: self,
-            parts: (0..PARTS).map(|_| Vec::with_capacity(capacity)).collect(),
+            open: vec![Vec::new(); PARTS],
+            full: vec![Vec::new(); PARTS],
+            lists: 0,
             unsettled: Vec::new(),
             runs: Vec::new(),
             held,
@@ -140,7 +152,12 @@ fn list_bytes(list: &Vec<PackedFlow>) -> usize {
 #[derive(Debug)]
 pub struct ObjectRollup<'a> {
     unit: &'a UnitRollup,
-    parts: Vec<Vec<PackedFlow>>,
+    /// The list of each part that is being filled.
+    open: Vec<Vec<PackedFlow>>,
+    /// Lists of each part that are full.
+    full: Vec<Lists>,
+    /// Number of all these lists.
+    lists: usize,
     unsettled: Vec<PackedFlow>,
     /// Records of the object that are on disk, by part; the last pile has the unsettled ones.
     runs: Vec<(usize, Run)>,
@@ -166,23 +183,43 @@ impl ObjectRollup<'_> {
 
     /// Takes memory for what the lists hold, or makes some free.
     fn make_room(&mut self) -> Result<(), SpillError> {
-        let bytes = self.parts.iter().chain([&self.unsettled]).map(list_bytes).sum::<usize>();
-        let more = bytes.saturating_sub(self.held.bytes());
+        let more = self.bytes().saturating_sub(self.held.bytes());
         if more == 0 || self.held.try_grow(more) {
             return Ok(());
         }
+        self.unit.flows.memory().release_spare();
         // What other objects left makes the longer runs.
         self.unit.spill()?;
         if self.held.try_grow(more) {
             return Ok(());
         }
-        for (part, list) in self.parts.iter_mut().chain([&mut self.unsettled]).enumerate() {
-            let list = std::mem::take(list);
-            if !list.is_empty() {
-                self.runs.push((part, self.unit.flows.write(&[list])?));
+        for (part, (open, full)) in self.open.iter_mut().zip(&mut self.full).enumerate() {
+            let mut lists = std::mem::take(full);
+            lists.push(std::mem::take(open));
+            if lists.iter().any(|list| !list.is_empty()) {
+                self.runs.push((part, self.unit.flows.write(&lists)?));
             }
         }
+        if !self.unsettled.is_empty() {
+            self.runs.push((PARTS, self.unit.flows.write(&[std::mem::take(&mut self.unsettled)])?));
+        }
+        self.lists = 0;
         Ok(())
+    }
+
+    /// Bytes that the lists take.
+    fn bytes(&self) -> usize {
+        self.lists * LIST_BYTES + list_bytes(&self.unsettled)
+    }
+
+    /// Puts a full list of a part aside and goes on with an empty one.
+    #[cold]
+    fn turn(&mut self, part: usize) {
+        let full = std::mem::replace(&mut self.open[part], self.unit.flows.memory().spare_lists().take());
+        if !full.is_empty() {
+            self.full[part].push(full);
+        }
+        self.lists += 1;
     }
 
     fn add_records(&mut self, batch: &FlowBatch) {
@@ -275,7 +312,11 @@ impl ObjectRollup<'_> {
             if unsettled || flow.host >= FIRST_BOOKED {
                 self.unsettled.push(flow);
             } else {
-                self.parts[part_of_code(flow.host)].push(flow);
+                let part = part_of_code(flow.host);
+                if self.open[part].len() == self.open[part].capacity() {
+                    self.turn(part);
+                }
+                self.open[part].push(flow);
             }
         }
     }
@@ -338,7 +379,7 @@ impl ObjectRollup<'_> {
             return Err(error);
         }
         self.interfaces.close_all();
-        self.held.shrink_to(self.parts.iter().chain([&self.unsettled]).map(list_bytes).sum());
+        let memory = self.unit.flows.memory();
         let mut content = lock(&self.unit.content);
         let Content { parts, unsettled, interfaces, counts, held } = &mut *content;
         self.unit.books.texts.read(|texts| interfaces.merge(self.interfaces, texts));
@@ -348,9 +389,16 @@ impl ObjectRollup<'_> {
                 None => unsettled.runs.push(run),
             }
         }
-        for (pile, list) in parts.iter_mut().zip(self.parts).filter(|(_, list)| !list.is_empty()) {
-            pile.lists.push(list);
+        let mut lists = 0;
+        for (pile, (open, mut full)) in parts.iter_mut().zip(self.open.into_iter().zip(self.full)) {
+            let before = pile.lists.len();
+            if !open.is_empty() {
+                full.push(open);
+            }
+            pile.add(full, memory);
+            lists += pile.lists.len() - before;
         }
+        self.held.shrink_to(lists * LIST_BYTES + list_bytes(&self.unsettled));
         if !self.unsettled.is_empty() {
             unsettled.lists.push(self.unsettled);
         }

@@ -1,18 +1,52 @@
-//! Gzip pages through libdeflate, with guards; every doubt falls back to flate2's way through the parquet crate.
+//! Pages inflated into a buffer that is kept, with guards: gzip through libdeflate (every doubt falls back to flate2),
+//! zstd with one context for all pages, snappy.
 
 use bytes::Bytes;
+use parquet::basic::Compression;
 use parquet::errors::{ParquetError, Result};
+
+/// How pages of a column chunk are compressed, of the codecs that are inflated here.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Codec {
+    None,
+    Gzip,
+    Zstd,
+    Snappy,
+}
+
+impl Codec {
+    pub(super) fn of(compression: Compression) -> Option<Self> {
+        match compression {
+            Compression::UNCOMPRESSED => Some(Codec::None),
+            Compression::GZIP(_) => Some(Codec::Gzip),
+            Compression::ZSTD(_) => Some(Codec::Zstd),
+            Compression::SNAPPY => Some(Codec::Snappy),
+            _ => None,
+        }
+    }
+
+    /// What the codec can expand data to at its best; a larger claim is damage or malice. Runs make zstd all but
+    /// unbounded.
+    pub(super) const fn most_expansion(self) -> usize {
+        match self {
+            Codec::None => 1,
+            Codec::Snappy => 64,
+            Codec::Gzip => 1_032,
+            Codec::Zstd => 65_536,
+        }
+    }
+}
 
 /// Bytes of a gzip member without optional header fields.
 const HEADER_LEN: usize = 10;
 /// CRC-32 and length behind the data.
 const TRAILER_LEN: usize = 8;
-/// Deflate cannot expand data by more than this, so a larger claim is damage or malice.
-const MAX_EXPANSION: usize = 1_032;
 
-/// Inflates gzip pages, one after another, keeping libdeflate's tables between them.
+/// Inflates pages, one after another, keeping the codecs' tables between them.
 pub struct Inflater {
     raw: libdeflater::Decompressor,
+    /// Made at the first zstd page, of which most runs have none: about 100 kB.
+    zstd: Option<zstd::bulk::Decompressor<'static>>,
 }
 
 impl Default for Inflater {
@@ -24,7 +58,53 @@ impl Default for Inflater {
 impl Inflater {
     /// Makes an inflater; it holds about 30 kB of tables.
     pub fn new() -> Self {
-        Self { raw: libdeflater::Decompressor::new() }
+        Self { raw: libdeflater::Decompressor::new(), zstd: None }
+    }
+
+    /// Inflates one page that claims to hold `length` bytes into the beginning of `output`, and returns how many it
+    /// held; at most `limit`. `output` grows as it must and never shrinks.
+    pub(super) fn page_into(
+        &mut self,
+        codec: Codec,
+        page: &[u8],
+        length: usize,
+        limit: usize,
+        output: &mut Vec<u8>,
+    ) -> Result<usize> {
+        if codec == Codec::Gzip {
+            return self.gzip_into(page, limit, output);
+        }
+        if length > limit || length > page.len().saturating_mul(codec.most_expansion()) {
+            let claim = format!("page of {} bytes claims to hold {length}, at most {limit} are allowed", page.len());
+            return Err(ParquetError::General(claim));
+        }
+        if output.len() < length {
+            output.resize(length, 0);
+        }
+        let output = &mut output[..length];
+        let failed = |name: &str, error: &dyn std::fmt::Display| {
+            ParquetError::General(format!("{name} page of {} bytes: {error}", page.len()))
+        };
+        let written = match codec {
+            Codec::Zstd => {
+                let context = match &mut self.zstd {
+                    Some(context) => context,
+                    none => none.insert(zstd::bulk::Decompressor::new().map_err(|error| failed("zstd", &error))?),
+                };
+                context.decompress_to_buffer(page, output).map_err(|error| failed("zstd", &error))?
+            }
+            Codec::Snappy => {
+                let mut snappy = snap::raw::Decoder::new();
+                snappy.decompress(page, output).map_err(|error| failed("snappy", &error))?
+            }
+            Codec::None | Codec::Gzip => {
+                return Err(ParquetError::General("a page that is not compressed was to be inflated".to_owned()));
+            }
+        };
+        if written != length {
+            return Err(ParquetError::General(format!("page claims to hold {length} bytes and holds {written}")));
+        }
+        Ok(written)
     }
 
     /// Inflates one gzip page of at most `limit` bytes of output.
@@ -63,7 +143,7 @@ impl Inflater {
         let (data, trailer) = page[HEADER_LEN..].split_at(page.len() - HEADER_LEN - TRAILER_LEN);
         let crc = u32::from_le_bytes([trailer[0], trailer[1], trailer[2], trailer[3]]);
         let length = u32::from_le_bytes([trailer[4], trailer[5], trailer[6], trailer[7]]) as usize;
-        if length > limit || length > data.len().saturating_mul(MAX_EXPANSION) {
+        if length > limit || length > data.len().saturating_mul(Codec::Gzip.most_expansion()) {
             return None;
         }
         if output.len() < length {
@@ -120,7 +200,55 @@ mod tests {
         assert_eq!(Inflater::new().gzip(&page, 100_000).unwrap().len(), 100_000);
     }
 
+    fn packed(codec: Codec, data: &[u8]) -> Vec<u8> {
+        match codec {
+            Codec::None => data.to_vec(),
+            Codec::Gzip => gzip(data),
+            Codec::Zstd => zstd::bulk::compress(data, 1).unwrap(),
+            Codec::Snappy => snap::raw::Encoder::new().compress_vec(data).unwrap(),
+        }
+    }
+
+    #[test]
+    fn a_page_that_holds_other_than_it_claims_is_an_error() {
+        let mut inflater = Inflater::new();
+        for codec in [Codec::Zstd, Codec::Snappy] {
+            let page = packed(codec, &[7; 1_000]);
+            let mut buffer = Vec::new();
+            for claim in [0, 999, 1_001, 50_000_000] {
+                assert!(inflater.page_into(codec, &page, claim, 60_000_000, &mut buffer).is_err(), "{codec:?} {claim}");
+            }
+            assert!(buffer.len() < 10_000_000, "{codec:?} took memory for a claim");
+            assert!(inflater.page_into(codec, &page, 1_000, 999, &mut buffer).is_err(), "{codec:?}");
+            assert_eq!(inflater.page_into(codec, &page, 1_000, 1_000, &mut buffer).unwrap(), 1_000);
+        }
+        assert!(inflater.page_into(Codec::None, &[1], 1, 1, &mut Vec::new()).is_err());
+    }
+
     proptest! {
+        #[test]
+        fn every_codec_gives_its_data_back(pages in proptest::collection::vec((proptest::collection::vec(0u8..4, 0..3_000), 0usize..3), 0..6)) {
+            let mut inflater = Inflater::new();
+            let mut buffer = Vec::new();
+            for (data, codec) in &pages {
+                let codec = [Codec::Gzip, Codec::Zstd, Codec::Snappy][*codec];
+                let page = packed(codec, data);
+                let length = inflater.page_into(codec, &page, data.len(), data.len(), &mut buffer).unwrap();
+                prop_assert_eq!(&buffer[..length], &data[..]);
+            }
+        }
+
+        #[test]
+        fn damaged_pages_never_panic(data in proptest::collection::vec(any::<u8>(), 1..500), codec in 0usize..2, at in any::<prop::sample::Index>(), to in any::<u8>()) {
+            let codec = [Codec::Zstd, Codec::Snappy][codec];
+            let mut page = packed(codec, &data);
+            let at = at.index(page.len());
+            page[at] = to;
+            let mut inflater = Inflater::new();
+            let _ = inflater.page_into(codec, &page, data.len(), 1_000, &mut Vec::new());
+            let _ = inflater.page_into(codec, &page[..at], data.len(), 1_000, &mut Vec::new());
+        }
+
         #[test]
         fn equals_flate2(data in proptest::collection::vec(0u8..4, 0..5_000)) {
             let page = gzip(&data);

@@ -1,11 +1,11 @@
 //! The pages of one column chunk, one after another, inflated into a buffer that is kept.
 
 use super::ObjectBytes;
-use super::inflate::Inflater;
+use super::inflate::{Codec, Inflater};
 use super::page_header::{self, PageHeader, PageKind};
 use super::pages::{PageSource, page_limit, page_source};
 use bytes::Bytes;
-use parquet::basic::{Compression, Encoding};
+use parquet::basic::Encoding;
 use parquet::column::page::{Page, PageReader};
 use parquet::errors::{ParquetError, Result};
 use parquet::file::metadata::ParquetMetaData;
@@ -27,12 +27,12 @@ pub(super) struct PageStream {
 
 /// Where pages come from.
 enum Pages {
-    /// From the chunk's bytes: codecs that are inflated here, or none.
+    /// From the chunk's bytes.
     Chunk {
         bytes: Bytes,
         /// Where the next page's header begins.
         at: usize,
-        gzip: bool,
+        codec: Codec,
     },
     /// From the parquet crate, which has all other codecs.
     Decoded(Box<SerializedPageReader<PageSource>>),
@@ -50,7 +50,9 @@ pub(super) struct RawPage {
     pub(super) encoding: Encoding,
     /// The first bytes that are never compressed: levels of version 2. `None` in version 1.
     levels: Option<usize>,
-    compressed: bool,
+    /// Bytes that it claims to hold, levels among them.
+    claimed: usize,
+    codec: Codec,
 }
 
 /// Bytes of one page, ready to be decoded, in buffers that are used again for the next.
@@ -120,13 +122,13 @@ impl PageStream {
         let chunk = group.column(column);
         let rows = usize::try_from(group.num_rows()).unwrap_or(0);
         let limit = page_limit(chunk);
-        let gzip = matches!(chunk.compression(), Compression::GZIP(_));
-        let pages = if gzip || chunk.compression() == Compression::UNCOMPRESSED {
-            let (start, length) = chunk.byte_range();
-            let length = usize::try_from(length).unwrap_or(usize::MAX);
-            Pages::Chunk { bytes: data.get_bytes(start, length)?, at: 0, gzip }
-        } else {
-            Pages::Decoded(Box::new(page_source(data, chunk, rows)?.0))
+        let pages = match Codec::of(chunk.compression()) {
+            Some(codec) => {
+                let (start, length) = chunk.byte_range();
+                let length = usize::try_from(length).unwrap_or(usize::MAX);
+                Pages::Chunk { bytes: data.get_bytes(start, length)?, at: 0, codec }
+            }
+            None => Pages::Decoded(Box::new(page_source(data, chunk, rows)?.0)),
         };
         Ok(Self { pages, limit, values_left: rows, has_levels: chunk.column_descr().max_def_level() > 0 })
     }
@@ -180,7 +182,7 @@ impl PageStream {
 
     /// Cuts the page of a header out of the chunk and goes behind it.
     fn cut(&mut self, header: &PageHeader, begin: usize) -> Result<RawPage> {
-        let Pages::Chunk { bytes, at, gzip } = &mut self.pages else {
+        let Pages::Chunk { bytes, at, codec } = &mut self.pages else {
             return Err(ParquetError::General("page without a chunk".to_owned()));
         };
         *at = begin + header.compressed;
@@ -204,7 +206,8 @@ impl PageStream {
             values: header.values,
             encoding,
             levels,
-            compressed: *gzip && header.is_compressed,
+            claimed: header.uncompressed,
+            codec: if header.is_compressed { *codec } else { Codec::None },
         })
     }
 
@@ -243,13 +246,15 @@ impl PageStream {
         if raw_levels > total {
             return Err(ParquetError::General(format!("levels of {raw_levels} bytes in a page of {total}")));
         }
-        let (levels, values) = if page.compressed && total > raw_levels {
-            let length = inflater.gzip_into(&page.bytes[raw_levels..], self.limit, &mut buffer.inflated)?;
-            (Part::Raw(0..raw_levels), 0..length)
+        let inflated = page.codec != Codec::None && total > raw_levels;
+        let levels = Part::Raw(0..raw_levels);
+        let values = if inflated {
+            let claimed = page.claimed.saturating_sub(raw_levels);
+            let packed = &page.bytes[raw_levels..];
+            0..inflater.page_into(page.codec, packed, claimed, self.limit, &mut buffer.inflated)?
         } else {
-            (Part::Raw(0..raw_levels), raw_levels..total)
+            raw_levels..total
         };
-        let inflated = page.compressed && total > raw_levels;
         buffer.raw = page.bytes;
         let part = if inflated { Part::Inflated } else { Part::Raw };
         buffer.levels = levels;
@@ -279,7 +284,8 @@ fn decoded(page: Page, has_levels: bool) -> Result<RawPage> {
             values: num_values as usize,
             encoding,
             levels: None,
-            compressed: false,
+            claimed: 0,
+            codec: Codec::None,
         },
         Page::DataPage { def_level_encoding, .. } if has_levels && def_level_encoding != Encoding::RLE => {
             return Err(ParquetError::NYI(format!("levels encoded as {def_level_encoding}")));
@@ -290,7 +296,8 @@ fn decoded(page: Page, has_levels: bool) -> Result<RawPage> {
             values: num_values as usize,
             encoding,
             levels: None,
-            compressed: false,
+            claimed: 0,
+            codec: Codec::None,
         },
         Page::DataPageV2 { rep_levels_byte_len, .. } if rep_levels_byte_len != 0 => {
             return Err(ParquetError::NYI("repetition levels".to_owned()));
@@ -301,7 +308,8 @@ fn decoded(page: Page, has_levels: bool) -> Result<RawPage> {
             values: num_values as usize,
             encoding,
             levels: Some(def_levels_byte_len as usize),
-            compressed: false,
+            claimed: 0,
+            codec: Codec::None,
         },
     })
 }

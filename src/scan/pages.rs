@@ -1,7 +1,7 @@
 //! Column chunks of one row group for the parquet crate's decoder, with gzip pages inflated by libdeflate.
 
 use super::chunks::ObjectBytes;
-use super::inflate::Inflater;
+use super::inflate::{Codec, Inflater};
 use super::page_header::PageHeader;
 use bytes::Bytes;
 use parquet::arrow::arrow_reader::RowGroups;
@@ -80,13 +80,7 @@ impl PageIterator for OneChunk {}
 
 /// Most bytes that a page may inflate to, by the footer's word and by what the codec can do at its best.
 pub(super) fn page_limit(chunk: &ColumnChunkMetaData) -> usize {
-    let best = match chunk.compression() {
-        Compression::UNCOMPRESSED => 1,
-        Compression::SNAPPY => 64,
-        Compression::GZIP(_) => 1_032,
-        // Runs make zstd and brotli all but unbounded.
-        _ => 65_536,
-    };
+    let best = Codec::of(chunk.compression()).unwrap_or(Codec::Zstd).most_expansion();
     let size = |bytes: i64| usize::try_from(bytes).unwrap_or(0);
     let possible = size(chunk.compressed_size()).saturating_mul(best).saturating_add(64 << 10);
     size(chunk.uncompressed_size()).min(possible).min(LARGEST_PAGE)

@@ -4,6 +4,7 @@
 //! [`units()`] groups them into units of work, and [`ObjectReader`] reads them. [`Store`] writes whole objects.
 
 mod error;
+mod file_buffers;
 mod identity;
 pub mod layout;
 mod list;

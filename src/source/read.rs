@@ -12,6 +12,7 @@ use object_store::path::Path as Key;
 use object_store::{GetOptions, GetRange, ObjectStore, coalesce_ranges};
 
 use super::error::{one_line, without_xml};
+use super::file_buffers::FileBuffers;
 use super::local::version_of;
 use super::s3::{Bucket, GetError};
 use super::{Location, Object};
@@ -72,11 +73,12 @@ pub enum ReadError {
 #[derive(Clone, Debug)]
 pub struct ObjectReader {
     buckets: Arc<BTreeMap<Arc<str>, Arc<Bucket>>>,
+    buffers: Arc<FileBuffers>,
 }
 
 impl ObjectReader {
     pub(crate) fn new(buckets: Arc<BTreeMap<Arc<str>, Arc<Bucket>>>) -> Self {
-        Self { buckets }
+        Self { buckets, buffers: Arc::default() }
     }
 
     /// Reads a whole object with one request.
@@ -122,8 +124,8 @@ impl ObjectReader {
         let bytes = match &object.location {
             Location::Local(path) => {
                 let (path, version) = (path.clone(), object.version.clone());
-                let url = object.url.clone();
-                tokio::task::spawn_blocking(move || read_file(&path, &url, &version, range, expected))
+                let (url, buffers) = (object.url.clone(), self.buffers.clone());
+                tokio::task::spawn_blocking(move || read_file(&path, &url, &version, range, expected, &buffers))
                     .await
                     .unwrap_or_else(|error| Err(failed(&object.url, &error)))?
             }
@@ -168,6 +170,7 @@ fn read_file(
     version: &str,
     range: Option<Range<u64>>,
     expected: u64,
+    buffers: &Arc<FileBuffers>,
 ) -> Result<Bytes, ReadError> {
     let explain = |error: std::io::Error| match error.kind() {
         std::io::ErrorKind::NotFound => ReadError::Gone { url: url.to_owned() },
@@ -183,9 +186,9 @@ fn read_file(
     {
         file.seek(SeekFrom::Start(range.start)).map_err(explain)?;
     }
-    let mut bytes = Vec::with_capacity(usize::try_from(expected).unwrap_or(0));
-    file.take(expected).read_to_end(&mut bytes).map_err(explain)?;
-    Ok(bytes.into())
+    let mut buffer = buffers.take(usize::try_from(expected).unwrap_or(0));
+    file.take(expected).read_to_end(&mut buffer.bytes).map_err(explain)?;
+    Ok(Bytes::from_owner(buffer))
 }
 
 fn failed(url: &str, error: &(dyn std::error::Error + 'static)) -> ReadError {

@@ -186,6 +186,7 @@ pub fn gather(
         let results: Vec<_> = workers.into_iter().map(|w| w.join().unwrap_or(Err(StateError::Worker))).collect();
         results.into_iter().collect::<Result<(), StateError>>()
     })?;
+    options.memory.release_spare();
     gathered.bytes_read = run.bytes_read.into_inner();
     gathered.rows_read = run.rows_read.into_inner();
     gathered.held = Some(run.held.into_inner().unwrap_or_else(PoisonError::into_inner));
@@ -270,7 +271,7 @@ impl Run<'_> {
             Some(metadata) => metadata,
             None => footer(name, &bytes)?,
         };
-        let mut records = rollup.object(metadata.file_metadata().num_rows().max(0) as u64);
+        let mut records = rollup.object();
         let rows = scan(name, &bytes, &metadata, ROLLUP_FIELDS, rollup.books(), |batch| records.add(batch))?;
         Ok((records, rows))
     }

@@ -198,7 +198,7 @@ pub fn unit_within(objects: &[Vec<u8>], memory: Memory) -> UnitTables {
     for bytes in objects {
         let bytes = Arc::new(ObjectBytes::Whole(bytes.clone().into()));
         let metadata = footer("object", &bytes).unwrap();
-        let mut records = unit.object(10);
+        let mut records = unit.object();
         scan("object", &bytes, &metadata, ROLLUP_FIELDS, unit.books(), |batch| records.add(batch)).unwrap();
         records.commit().unwrap();
     }
