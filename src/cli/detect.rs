@@ -277,7 +277,7 @@ fn listing_range(window: &WindowOptions, keeps: bool) -> TimeRange {
 }
 
 /// First and last hour of the data.
-fn hours_of(gathered: &Gathered) -> Option<(i64, i64)> {
+pub(super) fn hours_of(gathered: &Gathered) -> Option<(i64, i64)> {
     let hours = |table: &RecordBatch| -> Option<(i64, i64)> {
         let hours = table["hour"].as_primitive::<arrow::datatypes::TimestampSecondType>();
         Some((arrow::compute::min(hours)?, arrow::compute::max(hours)?))

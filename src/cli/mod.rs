@@ -12,6 +12,7 @@ mod memory;
 mod progress;
 mod shell;
 mod stages;
+mod suite;
 
 use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 pub use exit::Exit;
@@ -85,7 +86,7 @@ pub fn main(args: impl IntoIterator<Item = OsString>) -> Exit {
     let result = match cli.command {
         Command::Detect(args) => detect::run(&cli.global, &args),
         Command::Generate(args) => generate::run(&cli.global, &args),
-        Command::Evaluate(args) => evaluate::run(&args),
+        Command::Evaluate(args) => evaluate::run(&cli.global, &args),
         Command::Inspect(args) => inspect::run(&cli.global, &args),
         Command::Completions(args) => shell::completions(&args),
         Command::Man(args) => shell::man(&args),

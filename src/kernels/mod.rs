@@ -12,6 +12,7 @@
 //! | [`regularity`] | renewal regularity: gamma shape against a mildly regular null (D1) |
 //! | [`phase`] | missed beats: intervals that are multiples of one period (D2) |
 //! | [`comb`] | beats with losses: period, deviation and missed share by maximum likelihood |
+//! | [`correlogram`] | beats under noise: starts that follow others at one lag (D4) |
 //! | [`counts`] | under-dispersion of counts in windows (D3) |
 //! | [`clock`] | anchoring to the minute, hour or day (D5) |
 //! | [`calibration`] | p-values by the simulated composite null, and their combination |
@@ -27,6 +28,7 @@ pub mod beacon;
 pub mod calibration;
 pub mod clock;
 pub mod comb;
+pub mod correlogram;
 pub mod counts;
 pub mod discovery;
 pub mod intervals;
