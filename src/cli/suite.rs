@@ -193,7 +193,9 @@ fn cell_result(cell: &Cell, logs: &CellLogs, judged: &Judged) -> CellResult {
         let (score, rita) = best.entry(finding.host).or_default();
         *score = score.max(finding.score);
         *rita = rita.max(number(finding, "rita_score"));
-        *connections.entry(finding.host).or_default() += number(finding, "connections") as usize;
+        if finding.remote.is_some() {
+            *connections.entry(finding.host).or_default() += number(finding, "connections") as usize;
+        }
     }
     let scores = |hosts: &[Address], pick: fn(&(f64, f64)) -> f64| -> Vec<f64> {
         hosts.iter().map(|host| best.get(host).map_or(0.0, pick)).collect()

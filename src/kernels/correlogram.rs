@@ -23,6 +23,9 @@ const MOST: usize = 4096;
 /// Longest lag in mean distances: noise of eleven starts for each beat.
 const LONGEST: f64 = 12.0;
 
+/// Longest lag in seconds: beyond a quarter of a day every working day follows another.
+const LONGEST_S: f64 = 21_600.0;
+
 /// Bins of a mean distance.
 const FINENESS: f64 = 32.0;
 
@@ -98,7 +101,7 @@ impl Lags {
         let starts_s = &starts_s[starts_s.len().saturating_sub(MOST)..];
         let unit = unit_s.max(1);
         let bin = ((mean_s / (FINENESS * unit as f64)).round() as i64).max(1).saturating_mul(unit);
-        let longest = ((LONGEST * mean_s / bin as f64) as usize).min(MOST_BINS);
+        let longest = (((LONGEST * mean_s).min(LONGEST_S) / bin as f64) as usize).min(MOST_BINS);
         let first = *starts_s.first()?;
         let whole = (starts_s[starts_s.len() - 1] - first) / bin;
         if starts_s.len() < FEWEST || longest < 6 || u32::try_from(whole).is_err() {

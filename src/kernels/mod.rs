@@ -17,6 +17,7 @@
 //! | [`clock`] | anchoring to the minute, hour or day (D5) |
 //! | [`calibration`] | p-values by the simulated composite null, and their combination |
 //! | [`rhythm`] | period, jitter and missed beats of a train |
+//! | [`rotation`] | trains over several remotes of one host (D7) |
 //! | [`rita`] | the score of RITA v5, for comparison |
 //! | [`sizes`] | log-linear histograms of bytes |
 //! | [`robust`] | median, quantiles, MAD, robust z |
@@ -38,6 +39,7 @@ pub mod regularity;
 pub mod rhythm;
 pub mod rita;
 pub mod robust;
+pub mod rotation;
 pub mod simulation;
 pub mod sizes;
 pub mod special;

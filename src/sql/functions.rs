@@ -9,10 +9,13 @@
 //! | `robust_z(x, median, mad)` | `(x − median) / (1.4826·mad + 0.1)` |
 //! | `beacon_statistics(starts, sizes, from_s, to_s, window_s)` | the judgement of [`crate::kernels::beacon`] as a struct |
 //! | `beacon_statistics(…, most_p)` | the same where the p-value is at most `most_p`; else `p_value` alone, as 1 |
+//! | `typical_size(sizes)` | the median bytes out of a connection |
+//! | `rotating_statistics(members, from_s, to_s, window_s, most_p)` | remotes of one host judged together by [`crate::kernels::rotation`]: a list of `{remote, starts, size}` |
 //! | `indicator(remote, port, protocol, first_seen, last_seen)` | the best hit of the feeds as a struct, or NULL |
 //! | `network_owner(address)`, `network_service(address)` | from the networks files, or NULL |
 
 use super::function::{Body, Function};
+use super::rotation::{rotation_body, rotation_fields, typical_size_body};
 use crate::flow::Address;
 use crate::flow::codes::protocol_name;
 use crate::flow::units::{bytes_text, duration_text};
@@ -48,6 +51,8 @@ pub fn all(indicators: Arc<Indicators>, networks: Arc<Networks>) -> Vec<ScalarUD
         Function::exact("protocol_name", vec![float()], text(), Arc::new(|args| number_texts(args, protocol_text))),
         Function::exact("robust_z", vec![float(), float(), float()], float(), Arc::new(robust_z_body)),
         Function::once("beacon_statistics", &[5, 6], DataType::Struct(beacon_fields()), Arc::new(beacon_body)),
+        Function::any("typical_size", 1, DataType::Float64, Arc::new(typical_size_body)),
+        Function::once("rotating_statistics", &[5], DataType::Struct(rotation_fields()), Arc::new(rotation_body)),
         Function::any("indicator", 5, DataType::Struct(indicator_fields()), indicator_body(indicators)),
         Function::exact(
             "network_owner",
@@ -111,8 +116,14 @@ fn beacon_fields() -> Fields {
     .into()
 }
 
-fn wrong_type(function: &str, argument: &str, expected: &str) -> DataFusionError {
+pub(super) fn wrong_type(function: &str, argument: &str, expected: &str) -> DataFusionError {
     DataFusionError::Plan(format!("{function}: `{argument}` must be {expected}"))
+}
+
+/// An argument as whole numbers.
+pub(super) fn numbers(function: &str, args: &[ArrayRef], at: usize, name: &str) -> Result<arrow::array::Int64Array> {
+    let cast = arrow::compute::cast(&args[at], &DataType::Int64)?;
+    cast.as_primitive_opt::<Int64Type>().cloned().ok_or_else(|| wrong_type(function, name, "a number"))
 }
 
 /// The judgements of one batch, on all threads: they are the dear part of a run.
@@ -125,10 +136,7 @@ fn beacon_body(args: &[ArrayRef]) -> Result<ArrayRef> {
     let size_values = sizes.values().as_struct_opt().ok_or_else(|| wrong_type(NAME, "sizes", "a list of structs"))?;
     let buckets = size_values.column(0).as_primitive::<UInt16Type>();
     let counts = size_values.column(1).as_primitive::<UInt32Type>();
-    let number = |at: usize, name: &str| -> Result<arrow::array::Int64Array> {
-        let cast = arrow::compute::cast(&args[at], &DataType::Int64)?;
-        cast.as_primitive_opt::<Int64Type>().cloned().ok_or_else(|| wrong_type(NAME, name, "a number"))
-    };
+    let number = |at: usize, name: &str| numbers(NAME, args, at, name);
     let (from_s, to_s, window_s) = (number(2, "from_s")?, number(3, "to_s")?, number(4, "window_s")?);
     let most_p_value = match args.get(5) {
         Some(bound) => {
@@ -197,10 +205,7 @@ fn indicator_body(indicators: Arc<Indicators>) -> Body {
     Arc::new(move |args: &[ArrayRef]| {
         const NAME: &str = "indicator";
         let remotes = args[0].as_fixed_size_binary_opt().ok_or_else(|| wrong_type(NAME, "remote", "an address"))?;
-        let number = |at: usize| -> Result<arrow::array::Int64Array> {
-            let cast = arrow::compute::cast(&args[at], &DataType::Int64)?;
-            cast.as_primitive_opt::<Int64Type>().cloned().ok_or_else(|| wrong_type(NAME, "argument", "a number"))
-        };
+        let number = |at: usize| numbers(NAME, args, at, "argument");
         let [ports, protocols, firsts, lasts] = [number(1)?, number(2)?, number(3)?, number(4)?];
         if indicators.is_empty() {
             return Ok(arrow::array::new_null_array(&DataType::Struct(indicator_fields()), remotes.len()));

@@ -5,6 +5,7 @@ mod function;
 pub mod functions;
 pub mod literal;
 pub mod memory;
+mod rotation;
 pub mod session;
 mod spilled;
 

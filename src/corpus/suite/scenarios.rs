@@ -55,7 +55,7 @@ pub struct SuiteSize {
 
 impl SuiteSize {
     /// For a table to believe in.
-    pub const FULL: Self = Self { implants: 100, benign: 400 };
+    pub const FULL: Self = Self { implants: 60, benign: 300 };
     /// For seconds.
     pub const SMALL: Self = Self { implants: 16, benign: 100 };
 }
@@ -63,6 +63,7 @@ impl SuiteSize {
 const EXACT: &[Recorded] = &[Recorded::MINUTE];
 const FINE: &[Recorded] = &[Recorded::MINUTE, Recorded::ROUNDED_MINUTE];
 const ALL: &[Recorded] = &[Recorded::MINUTE, Recorded::ROUNDED_MINUTE, Recorded::ROUNDED_TEN];
+const TEN: &[Recorded] = &[Recorded::ROUNDED_TEN];
 const SLOW: &[Recorded] = &[Recorded::MINUTE, Recorded::ROUNDED_TEN];
 
 const DAY: u32 = 24;
@@ -111,10 +112,13 @@ pub fn scenarios() -> Vec<Scenario> {
         row("Sliver HTTP, 3 connections", threes(60.0, 90.0), 6, ALL),
         row("Cobalt Strike, 60 s −20 %", Single(sleeping(48.0, 60.0)), 6, ALL),
         row("Mythic, 10 s ±23 %", Single(sleeping(7.7, 12.3)), 2, ALL),
-        row("Havoc, 2 s ±15 %", Single(sleeping(1.7, 2.3)), 1, ALL),
-        row("Empire, 5 s", Single(sleeping(5.05, 5.15)), 1, ALL),
+        row("Havoc, 2 s ±15 %", Single(sleeping(1.7, 2.3)), 1, FINE),
+        row("Empire, 5 s", Single(sleeping(5.05, 5.15)), 1, FINE),
+        row("Empire, 5 s, 3 h of logs", Single(sleeping(5.05, 5.15)), 3, TEN),
+        row("meterpreter, 10 s, 3 h of logs", Single(sleeping(10.05, 10.3)), 3, TEN),
+        row("Havoc, 2 s ±15 %, 3 h of logs", Single(sleeping(1.7, 2.3)), 3, TEN),
         row("Merlin, 30 s + 0–3 s", Single(sleeping(30.0, 33.0)), 3, ALL),
-        row("meterpreter, 10 s", Single(sleeping(10.05, 10.3)), 1, ALL),
+        row("meterpreter, 10 s", Single(sleeping(10.05, 10.3)), 1, FINE),
         Scenario {
             judged_hours: DAY,
             ..row("12 h ±20 %, one day judged, 14 d before", Single(sleeping(34_560.0, 51_840.0)), 15 * DAY, EXACT)
@@ -130,7 +134,7 @@ pub fn scenarios() -> Vec<Scenario> {
         },
     ];
     for scenario in &mut rows {
-        scenario.small = scenario.hours <= 24;
+        scenario.small = scenario.hours <= 24 && scenario.recorded[0] == Recorded::MINUTE;
     }
     rows
 }
