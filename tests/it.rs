@@ -11,6 +11,10 @@ mod command;
 mod forms;
 #[path = "it/memory.rs"]
 mod memory;
+#[path = "it/neighbours.rs"]
+mod neighbours;
+#[path = "it/network.rs"]
+mod network;
 #[path = "it/other_commands.rs"]
 mod other_commands;
 #[path = "it/program.rs"]

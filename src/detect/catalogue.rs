@@ -45,10 +45,17 @@ pub struct Parameter {
 
 const BUILT_IN: &[(&str, &str)] = &[
     ("beacon", include_str!("../../queries/detections/beacon.sql")),
+    ("brute_force", include_str!("../../queries/detections/brute_force.sql")),
     ("bulk_egress", include_str!("../../queries/detections/bulk_egress.sql")),
+    ("external_dns", include_str!("../../queries/detections/external_dns.sql")),
     ("indicator_contact", include_str!("../../queries/detections/indicator_contact.sql")),
     ("long_connection", include_str!("../../queries/detections/long_connection.sql")),
+    ("outbound_flood", include_str!("../../queries/detections/outbound_flood.sql")),
+    ("port_scan", include_str!("../../queries/detections/port_scan.sql")),
+    ("port_sweep", include_str!("../../queries/detections/port_sweep.sql")),
     ("rare_egress", include_str!("../../queries/detections/rare_egress.sql")),
+    ("spam", include_str!("../../queries/detections/spam.sql")),
+    ("unusual_remote_port", include_str!("../../queries/detections/unusual_remote_port.sql")),
 ];
 
 /// The detections that come with flowsift, sorted by name.
