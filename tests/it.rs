@@ -7,6 +7,8 @@
 mod captures;
 #[path = "it/command.rs"]
 mod command;
+#[path = "it/exfiltration.rs"]
+mod exfiltration;
 #[path = "it/forms.rs"]
 mod forms;
 #[path = "it/memory.rs"]

@@ -154,7 +154,9 @@ pub(super) fn run(global: &Global, args: &DetectArgs) -> Result<Exit, Failure> {
     let facts = host_facts(&gathered.coverage);
     let pair_hours = std::mem::take(&mut gathered.pair_hours);
     let facts_of = |name: &str| facts.get(name).cloned();
-    let derived = derive(&pair_hours, &window, &is_internal, &facts_of, memory.memory()).map_err(Failure::failed)?;
+    let wanted = detect::wanted(&plan.detections);
+    let derived =
+        derive(&pair_hours, &window, wanted, &is_internal, &facts_of, memory.memory()).map_err(Failure::failed)?;
     let hour_rows = pair_hours.iter().map(|table| table.len() as u64).sum();
     drop(pair_hours);
     clock.end_of("baselines", info_span!("detections"));

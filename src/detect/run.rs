@@ -64,6 +64,8 @@ pub async fn detect(
         ("hosts", vec![derived.hosts.clone()]),
         ("host_hours", vec![derived.host_hours.clone()]),
         ("destinations", vec![derived.destinations.clone()]),
+        ("services", vec![derived.services.clone()]),
+        ("host_days", vec![derived.host_days.clone()]),
         ("coverage", context.coverage.to_vec()),
     ];
     let functions = functions::all(context.indicators.clone(), context.networks.clone());

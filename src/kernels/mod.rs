@@ -19,6 +19,8 @@
 //! | [`rita`] | the score of RITA v5, for comparison |
 //! | [`sizes`] | log-linear histograms of bytes |
 //! | [`robust`] | median, quantiles, MAD, robust z |
+//! | [`season`] | what is usual at an hour of the week, shrunken to wider levels |
+//! | [`drift`] | CUSUM of a daily level |
 //! | [`discovery`] | Benjamini–Hochberg |
 //! | [`special`] | gamma and normal functions |
 //! | [`simulation`] | seeded trains, benign and not, for the null tables and for tests |
@@ -29,6 +31,7 @@ pub mod clock;
 pub mod comb;
 pub mod counts;
 pub mod discovery;
+pub mod drift;
 pub mod intervals;
 mod null_table;
 pub mod phase;
@@ -36,6 +39,7 @@ pub mod regularity;
 pub mod rhythm;
 pub mod rita;
 pub mod robust;
+pub mod season;
 pub mod simulation;
 pub mod sizes;
 pub mod special;

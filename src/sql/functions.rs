@@ -9,10 +9,13 @@
 //! | `robust_z(x, median, mad)` | `(x − median) / (1.4826·mad + 0.1)` |
 //! | `beacon_statistics(starts, sizes, from_s, to_s, window_s)` | the judgement of [`crate::kernels::beacon`] as a struct |
 //! | `beacon_statistics(…, most_p)` | the same where the p-value is at most `most_p`; else `p_value` alone, as 1 |
+//! | `seasonal_habit(hours, values, at)` | what is usual at an hour, by [`crate::kernels::season`], as a struct |
+//! | `daily_drift(values, judged_from, floor)` | the rise of a daily level, by [`crate::kernels::drift`], as a struct |
 //! | `indicator(remote, port, protocol, first_seen, last_seen)` | the best hit of the feeds as a struct, or NULL |
 //! | `network_owner(address)`, `network_service(address)` | from the networks files, or NULL |
 
 use super::function::{Body, Function};
+use super::history;
 use crate::flow::Address;
 use crate::flow::codes::protocol_name;
 use crate::flow::units::{bytes_text, duration_text};
@@ -48,6 +51,8 @@ pub fn all(indicators: Arc<Indicators>, networks: Arc<Networks>) -> Vec<ScalarUD
         Function::exact("protocol_name", vec![float()], text(), Arc::new(|args| number_texts(args, protocol_text))),
         Function::exact("robust_z", vec![float(), float(), float()], float(), Arc::new(robust_z_body)),
         Function::once("beacon_statistics", &[5, 6], DataType::Struct(beacon_fields()), Arc::new(beacon_body)),
+        history::seasonal_habit(),
+        history::daily_drift(),
         Function::any("indicator", 5, DataType::Struct(indicator_fields()), indicator_body(indicators)),
         Function::exact(
             "network_owner",
@@ -111,7 +116,7 @@ fn beacon_fields() -> Fields {
     .into()
 }
 
-fn wrong_type(function: &str, argument: &str, expected: &str) -> DataFusionError {
+pub(super) fn wrong_type(function: &str, argument: &str, expected: &str) -> DataFusionError {
     DataFusionError::Plan(format!("{function}: `{argument}` must be {expected}"))
 }
 

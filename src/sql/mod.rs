@@ -3,6 +3,7 @@
 pub mod candidates;
 mod function;
 pub mod functions;
+mod history;
 pub mod literal;
 pub mod memory;
 pub mod session;
