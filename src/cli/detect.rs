@@ -258,6 +258,12 @@ fn plan(args: &DetectArgs) -> Result<Plan, Failure> {
         let known: Vec<&str> = detections.iter().map(|d| d.name.as_str()).collect();
         return Err(Failure::usage(format!("--allow: no detection `{unknown}`; known are {}", known.join(", "))));
     }
+    if let Some(entry) = allow.asks_owner().filter(|_| networks.is_empty()) {
+        let place = format!("{}:{}", entry.path.display(), entry.line);
+        return Err(Failure::usage(format!(
+            "--allow: {place} asks for an owner: name owners' networks with --networks"
+        )));
+    }
     let window = WindowOptions { from_s, to_s, baseline_s };
     Ok(Plan { window, indicators, networks, allow, internal, internal_text, detections })
 }

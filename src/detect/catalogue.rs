@@ -52,6 +52,7 @@ const BUILT_IN: &[(&str, &str)] = &[
     ("external_dns", include_str!("../../queries/detections/external_dns.sql")),
     ("indicator_contact", include_str!("../../queries/detections/indicator_contact.sql")),
     ("long_connection", include_str!("../../queries/detections/long_connection.sql")),
+    ("mining_contact", include_str!("../../queries/detections/mining_contact.sql")),
     ("outbound_flood", include_str!("../../queries/detections/outbound_flood.sql")),
     ("pair_surge", include_str!("../../queries/detections/pair_surge.sql")),
     ("peer_egress", include_str!("../../queries/detections/peer_egress.sql")),
@@ -61,6 +62,7 @@ const BUILT_IN: &[(&str, &str)] = &[
     ("rejected_egress", include_str!("../../queries/detections/rejected_egress.sql")),
     ("slow_drip", include_str!("../../queries/detections/slow_drip.sql")),
     ("spam", include_str!("../../queries/detections/spam.sql")),
+    ("tor_contact", include_str!("../../queries/detections/tor_contact.sql")),
     ("unusual_remote_port", include_str!("../../queries/detections/unusual_remote_port.sql")),
     ("upload_asymmetry", include_str!("../../queries/detections/upload_asymmetry.sql")),
 ];

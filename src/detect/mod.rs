@@ -2,6 +2,7 @@
 
 pub mod catalogue;
 pub mod finding;
+mod joint;
 mod rows;
 mod run;
 pub mod severity;

@@ -3,9 +3,10 @@
 use super::DetectError;
 use super::catalogue::Detection;
 use super::finding::{Finding, sort_findings};
+use super::joint::raise_joint;
 use super::rows::findings;
 use super::severity::Severity;
-use crate::intel::{AllowList, Indicators, Networks};
+use crate::intel::{AllowList, Contact, Indicators, Networks};
 use crate::kernels::discovery::benjamini_hochberg;
 use crate::rollup::coverage::coverage_shares;
 use crate::rollup::derive::{Derived, HostFacts, Window};
@@ -98,6 +99,7 @@ pub async fn detect(
     for finding in &mut outcome.findings {
         complete(finding, context, &coverage);
     }
+    raise_joint(&mut outcome.findings);
     sort_findings(&mut outcome.findings);
     Ok(outcome)
 }
@@ -160,18 +162,20 @@ fn complete(finding: &mut Finding, context: &Context<'_>, coverage: &BTreeMap<St
         }
         finding.coverage = coverage.get(&name).copied().unwrap_or(0.0);
     }
-    let allowed = context.allow.allowed(
-        finding.host,
-        finding.remote,
-        finding.port,
-        finding.protocol,
-        &finding.detection,
-        finding.last_seen_s,
-    );
+    let contact = Contact {
+        host: finding.host,
+        remote: finding.remote,
+        port: finding.port,
+        protocol: finding.protocol,
+        owner: finding.remote.and_then(|remote| context.networks.lookup(remote)),
+        detection: &finding.detection,
+        at_s: finding.last_seen_s,
+    };
+    let allowed = context.allow.allowed(&contact);
     if let Some(entry) = allowed {
         let reason = entry.reason();
         finding.severity = Severity::Informational;
-        finding.explanation.push_str(&format!(" Lowered: allowed by {reason}."));
+        finding.explanation.push_str(&format!(" Lowered: {reason}."));
         finding.evidence.insert("allowed_by".to_owned(), reason.into());
     }
 }

@@ -194,6 +194,7 @@ fn indicator_fields() -> Fields {
         Field::new("port_matched", DataType::Boolean, true),
         Field::new("confidence", DataType::UInt8, true),
         Field::new("malware", DataType::Utf8, true),
+        Field::new("listing", DataType::Utf8, true),
     ]
     .into()
 }
@@ -224,6 +225,7 @@ fn indicator_body(indicators: Arc<Indicators>) -> Body {
             Arc::new(hits.iter().map(|hit| hit.as_ref().map(|hit| hit.port_matched)).collect::<BooleanArray>()),
             Arc::new(hits.iter().map(|hit| hit.as_ref().map(|hit| hit.confidence)).collect::<UInt8Array>()),
             Arc::new(hits.iter().map(|hit| hit.as_ref().and_then(|hit| hit.malware)).collect::<StringArray>()),
+            Arc::new(hits.iter().map(|hit| hit.as_ref().map(|hit| hit.listing.as_str())).collect::<StringArray>()),
         ];
         let nulls = NullBuffer::from_iter(hits.iter().map(Option::is_some));
         Ok(Arc::new(StructArray::try_new(indicator_fields(), columns, Some(nulls))?))

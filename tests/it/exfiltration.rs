@@ -81,7 +81,8 @@ fn drip(net: &mut Network, host: u32, days: i64, megabytes: i64) {
         let begin = net.last_day() - n * DAY;
         for part in 0..6 {
             let bytes = [megabytes * 1_000_000 / 6 + 1_000 * part, 20_000];
-            net.call(host, "192.0.2.150", 443, begin + part * 4 * HOUR_S + 500, bytes);
+            let at = begin + net.below(23 * HOUR_S);
+            net.call(host, "192.0.2.150", 443, at, bytes);
         }
     }
 }
@@ -123,4 +124,21 @@ fn a_host_beyond_its_peers_is_found_and_a_group_that_moves_is_not() {
         net.call(host, &format!("192.0.2.{host}"), 443, day + 2 * HOUR_S, [5_000_000_000, 400_000]);
     }
     net.findings(&[]).expect("peer_egress", &[]);
+}
+
+#[test]
+fn a_beacon_that_takes_data_out_is_raised_and_says_why() {
+    let mut net = Network::new(9);
+    let day = net.last_day();
+    for beat in 0..280 {
+        let late = net.below(20);
+        net.call(1, "192.0.2.44", 443, day + 300 * beat + late, [700, 400]);
+        net.call(2, "192.0.2.45", 443, day + 300 * beat + late, [700, 400]);
+    }
+    net.call(1, "192.0.2.44", 443, day + 9 * HOUR_S, [700_000_000, 90_000]);
+    let found = net.findings(&[]);
+    found.expect("beacon", &["high 10.0.0.1 192.0.2.44 443", "medium 10.0.0.2 192.0.2.45 443"]);
+    found.expect("bulk_egress", &["high 10.0.0.1 192.0.2.44 443"]);
+    let explanation = found.by("bulk_egress")[0]["explanation"].as_str().unwrap();
+    assert!(explanation.ends_with("Raised: the host also calls the same remote regularly (beacon)."), "{explanation}");
 }

@@ -134,3 +134,87 @@ fn without_history_nothing_is_called_high() {
     found.expect("unusual_remote_port", &["informational 10.0.0.4 192.0.2.77 61616"]);
     found.expect("spam", &["medium 10.0.0.5 - 25"]);
 }
+
+#[test]
+fn new_services_and_spikes_of_rejects_are_found() {
+    let mut net = Network::new(9);
+    let day = net.last_day();
+    for hour in 0..9 * 24 {
+        // A web server that has always been one, and a host whose calls are rejected now and then.
+        net.serve(14, &format!("192.0.2.{}", 1 + hour % 200), 443, hour * HOUR_S + 30, [30_000, 2_000]);
+        net.refuse(15, "192.0.2.250", 25, hour * HOUR_S + 700);
+        // Another's are rejected all day long.
+        for n in 0..90 {
+            net.refuse(19, "192.0.2.251", 4_444, hour * HOUR_S + 20 * n);
+        }
+    }
+    // 10.0.0.16 begins to answer on RDP, and 10.0.0.17 on a web port; 10.0.0.18 only resets.
+    net.serve(16, "192.0.2.31", 3_389, day + 100, [9_000, 4_000]);
+    net.serve(17, "192.0.2.31", 8_080, day + 200, [9_000, 4_000]);
+    net.serve(18, "192.0.2.31", 22, day + 300, [40, 60]);
+    for n in 0..400 {
+        net.refuse(15, &format!("192.0.2.{}", n % 40), 6_667, day + 3 * HOUR_S + 8 * n);
+    }
+    let found = net.findings(&[]);
+    found.expect("exposed_service", &["low 10.0.0.17 192.0.2.31 8080", "medium 10.0.0.16 192.0.2.31 3389"]);
+    found.expect("rejected_egress", &["low 10.0.0.15 - -"]);
+    let evidence = &found.by("rejected_egress")[0]["evidence"];
+    assert_eq!((&evidence["rejected_hour"], &evidence["baseline_median_rejected"]), (&401.into(), &1.into()));
+    // Without history nothing is new: only administration and data stores are named.
+    let found = net.findings_of(&[]);
+    found.expect("exposed_service", &["informational 10.0.0.16 192.0.2.31 3389"]);
+    assert!(found.by("rejected_egress").iter().all(|finding| finding["severity"] == "informational"));
+}
+
+#[test]
+fn lists_are_told_by_their_names() {
+    let mut net = Network::new(1);
+    net.call(1, "192.0.2.1", 9_001, 100, [5_000, 9_000]);
+    net.serve(2, "192.0.2.1", 443, 200, [5_000, 900]);
+    net.call(3, "192.0.2.2", 3_333, 300, [5_000, 900]);
+    net.refuse(4, "192.0.2.2", 3_333, 300);
+    net.call(5, "192.0.2.3", 443, 300, [5_000, 900]);
+    let folder = crate::program::scratch();
+    let mut options = Vec::new();
+    for (name, text) in
+        [("tor-exits.txt", "192.0.2.1\n"), ("mining_pools.txt", "192.0.2.2\n"), ("bad.txt", "192.0.2.3\n")]
+    {
+        let path = folder.path().join(name);
+        std::fs::write(&path, text).unwrap();
+        options.extend(["--indicators".to_owned(), path.to_str().unwrap().to_owned()]);
+    }
+    let options: Vec<&str> = options.iter().map(String::as_str).collect();
+    let found = net.findings_of(&options);
+    found.expect("tor_contact", &["high 10.0.0.1 192.0.2.1 9001", "informational 10.0.0.2 192.0.2.1 443"]);
+    found.expect("mining_contact", &["high 10.0.0.3 192.0.2.2 3333", "medium 10.0.0.4 192.0.2.2 3333"]);
+    found.expect("indicator_contact", &["high 10.0.0.5 192.0.2.3 443"]);
+    let none = net.findings_of(&[]);
+    none.expect("tor_contact", &[]);
+    none.expect("mining_contact", &[]);
+}
+
+#[test]
+fn owners_and_ranges_of_ports_can_be_allowed() {
+    let mut net = Network::new(9);
+    let day = net.last_day();
+    net.call(6, "192.0.2.99", 8_443, day + 5 * HOUR_S, [2_000_000_000, 400_000]);
+    let folder = crate::program::scratch();
+    let file = |name: &str, text: &str| {
+        let path = folder.path().join(name);
+        std::fs::write(&path, text).unwrap();
+        path.to_str().unwrap().to_owned()
+    };
+    let networks = file("networks.csv", "192.0.2.0/24,Example Backup Ltd\n");
+    let allow = file("allow.txt", "any owner=\"example backup\" port=443,8400-8499 host=10.0.0.6 # ticket 7\n");
+    let found = net.findings(&["--networks", &networks, "--allow", &allow]);
+    found.expect("bulk_egress", &["informational 10.0.0.6 192.0.2.99 8443"]);
+    let lowered = found.by("bulk_egress")[0];
+    let reason = format!("allowed by {allow}:1: ticket 7");
+    assert_eq!(lowered["evidence"]["allowed_by"], reason.as_str());
+    assert!(lowered["explanation"].as_str().unwrap().ends_with(&format!(" Lowered: {reason}.")));
+    let other = file("other.txt", "any owner=example port=443,9000-9999\n");
+    let found = net.findings(&["--networks", &networks, "--allow", &other]);
+    found.expect("bulk_egress", &["high 10.0.0.6 192.0.2.99 8443"]);
+    let missing = crate::program::flowsift(["detect", ".", "--allow", &other]).expect(2);
+    assert!(missing.err.contains("other.txt:1 asks for an owner"), "{}", missing.err);
+}
