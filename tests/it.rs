@@ -11,6 +11,8 @@ mod command;
 mod exfiltration;
 #[path = "it/forms.rs"]
 mod forms;
+#[path = "it/hostile.rs"]
+mod hostile;
 #[path = "it/memory.rs"]
 mod memory;
 #[path = "it/neighbours.rs"]

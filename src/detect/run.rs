@@ -13,7 +13,7 @@ use crate::rollup::derive::{Derived, HostFacts, Window};
 use crate::sql::{Literal, SharedMemory, add_table, bind, functions, open_session_within, run, run_candidates};
 use arrow::array::{AsArray, RecordBatch};
 use datafusion::prelude::SessionContext;
-use futures::future::join_all;
+use futures::StreamExt;
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 use tracing::Instrument;
@@ -74,28 +74,24 @@ pub async fn detect(
     add_table(&session, "pairs", &derived.pairs, context.threads)?;
     let egress_hosts = count_egress_hosts(&derived.hosts);
     let given = Given { window: context.window, fdr: context.fdr, egress_hosts };
-    // Where pairs did not fit into memory, plans that run side by side would not either.
-    let together = if derived.pairs.is_in_memory() { detections.len().max(1) } else { 1 };
-    let mut coverage = None;
+    // Plans are planned on one thread and run on all, so a few more than threads keep all of them busy. Where pairs did
+    // not fit into memory, plans that run side by side would not either.
+    let most = if derived.pairs.is_in_memory() { context.threads + 2 } else { 1 };
+    let running = detections.iter().map(|detection| {
+        let span = tracing::info_span!("detection", name = detection.name.as_str());
+        let (detection, session) = (detection.clone(), session.clone());
+        // On a task of its own, begun when its turn comes.
+        async move { tokio::spawn(run_detection(detection, session, given).instrument(span)).await }
+    });
+    let mut running = futures::stream::iter(running).buffered(context.memory.plans_together(most));
     let mut outcome = Outcome::default();
-    for some in detections.chunks(together) {
-        // On tasks of their own, so that one detection is planned while another runs.
-        let running: Vec<_> = some
-            .iter()
-            .map(|detection| {
-                let span = tracing::info_span!("detection", name = detection.name.as_str());
-                tokio::spawn(run_detection(detection.clone(), session.clone(), given).instrument(span))
-            })
-            .collect();
-        coverage.get_or_insert_with(|| coverage_shares(context.coverage, context.window.from_s, context.window.to_s));
-        for found in join_all(running).await {
-            let mut found = found.unwrap_or_else(|ended| std::panic::resume_unwind(ended.into_panic()))?;
-            outcome.findings.append(&mut found.findings);
-            outcome.candidates += found.candidates;
-            outcome.expected_false += found.expected_false;
-        }
+    while let Some(found) = running.next().await {
+        let mut found = found.unwrap_or_else(|ended| std::panic::resume_unwind(ended.into_panic()))?;
+        outcome.findings.append(&mut found.findings);
+        outcome.candidates += found.candidates;
+        outcome.expected_false += found.expected_false;
     }
-    let coverage = coverage.unwrap_or_default();
+    let coverage = coverage_shares(context.coverage, context.window.from_s, context.window.to_s);
     for finding in &mut outcome.findings {
         complete(finding, context, &coverage);
     }
