@@ -7,10 +7,18 @@
 mod captures;
 #[path = "it/command.rs"]
 mod command;
+#[path = "it/exfiltration.rs"]
+mod exfiltration;
 #[path = "it/forms.rs"]
 mod forms;
+#[path = "it/hostile.rs"]
+mod hostile;
 #[path = "it/memory.rs"]
 mod memory;
+#[path = "it/neighbours.rs"]
+mod neighbours;
+#[path = "it/network.rs"]
+mod network;
 #[path = "it/other_commands.rs"]
 mod other_commands;
 #[path = "it/program.rs"]

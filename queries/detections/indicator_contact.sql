@@ -1,7 +1,8 @@
 -- title: Contact with a listed address
 -- techniques: T1071
 -- about: Traffic with an address or network on one of the feeds, within the indicator's time of validity. A listed
--- about: address that was only rejected, or that merely knocked from outside, is weaker evidence.
+-- about: address that was only rejected, or that merely knocked from outside, is weaker evidence. Lists of Tor relays
+-- about: and of mining pools, told by their names, have detections of their own.
 -- parameter min_confidence = 0: 0 to 100; feeds' entries below are left out
 WITH hits AS (
     SELECT *, indicator(remote, port, protocol, CAST(first_seen AS BIGINT), CAST(last_seen AS BIGINT)) AS hit
@@ -34,4 +35,4 @@ SELECT
         CASE WHEN rejected >= records THEN ', all rejected' ELSE '' END, '.'
     ) AS explanation
 FROM hits
-WHERE hit IS NOT NULL AND coalesce(hit['confidence'], 50) >= $min_confidence
+WHERE hit['listing'] = 'other' AND coalesce(hit['confidence'], 50) >= $min_confidence

@@ -27,7 +27,6 @@ sums AS (
         account_id, region, host,
         sum(bytes_out) AS bytes_out,
         sum(bytes_in) AS bytes_in,
-        count(DISTINCT remote) AS remotes,
         max(bytes_out) AS top_bytes_out,
         max(active_hours) AS active_hours,
         min(first_seen) AS first_seen,
@@ -49,10 +48,18 @@ scored AS (
     FROM spread
     WHERE bytes_out >= $floor_bytes
 ),
+-- Distinct remotes cannot be spilled, and a host that scans meets millions: only those above the floor are counted.
+counted AS (
+    SELECT s.account_id, s.region, s.host, count(DISTINCT r.remote) AS remotes
+    FROM scored s
+    JOIN rare r ON r.account_id = s.account_id AND r.region = s.region AND r.host = s.host
+    GROUP BY s.account_id, s.region, s.host
+),
 -- Where it went, for those hosts alone: the first is named, five are listed.
 ranked AS (
     SELECT
         s.*,
+        c.remotes,
         r.remote, r.port, r.protocol, r.interface_id, r.prevalence_hosts,
         row_number() OVER most AS nth,
         make_array(
@@ -60,7 +67,8 @@ ranked AS (
             lead(ip(r.remote), 3) OVER most, lead(ip(r.remote), 4) OVER most
         ) AS top_remotes
     FROM scored s
-    JOIN rare r ON r.account_id = s.account_id AND r.host = s.host
+    JOIN counted c ON c.account_id = s.account_id AND c.region = s.region AND c.host = s.host
+    JOIN rare r ON r.account_id = s.account_id AND r.region = s.region AND r.host = s.host
     WINDOW most AS (PARTITION BY s.account_id, s.region, s.host ORDER BY r.bytes_out DESC, r.remote, r.port, r.protocol)
 )
 SELECT

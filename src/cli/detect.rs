@@ -153,7 +153,9 @@ pub(super) fn run(global: &Global, args: &DetectArgs) -> Result<Exit, Failure> {
     let facts = host_facts(&gathered.coverage);
     let pair_hours = std::mem::take(&mut gathered.pair_hours);
     let facts_of = |name: &str| facts.get(name).cloned();
-    let derived = derive(&pair_hours, &window, &is_internal, &facts_of, memory.memory()).map_err(Failure::failed)?;
+    let wanted = detect::wanted(&plan.detections);
+    let derived =
+        derive(&pair_hours, &window, wanted, &is_internal, &facts_of, memory.memory()).map_err(Failure::failed)?;
     let hour_rows = pair_hours.iter().map(|table| table.len() as u64).sum();
     drop(pair_hours);
     clock.end_of("baselines", info_span!("detections"));
@@ -249,6 +251,12 @@ fn plan(args: &DetectArgs) -> Result<Plan, Failure> {
     if let Some(unknown) = allow.detections().iter().find(|name| !detections.iter().any(|d| d.name == **name)) {
         let known: Vec<&str> = detections.iter().map(|d| d.name.as_str()).collect();
         return Err(Failure::usage(format!("--allow: no detection `{unknown}`; known are {}", known.join(", "))));
+    }
+    if let Some(entry) = allow.asks_owner().filter(|_| networks.is_empty()) {
+        let place = format!("{}:{}", entry.path.display(), entry.line);
+        return Err(Failure::usage(format!(
+            "--allow: {place} asks for an owner: name owners' networks with --networks"
+        )));
     }
     let window = WindowOptions { from_s, to_s, baseline_s };
     Ok(Plan { window, indicators, networks, allow, internal, internal_text, detections })

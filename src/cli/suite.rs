@@ -11,7 +11,7 @@ use crate::flow::Address;
 use crate::intel::{AllowList, InternalNetworks};
 use crate::rollup::RollupOptions;
 use crate::rollup::coverage::host_facts;
-use crate::rollup::derive::derive;
+use crate::rollup::derive::{Wanted, derive};
 use crate::scan::fetch::FetchOptions;
 use crate::source::{Source, TimeRange, units};
 use crate::state::{GatherOptions, Progress, gather};
@@ -162,8 +162,8 @@ impl Bench<'_> {
         let facts = host_facts(&gathered.coverage);
         let pair_hours = std::mem::take(&mut gathered.pair_hours);
         let facts_of = |name: &str| facts.get(name).cloned();
-        let derived =
-            derive(&pair_hours, &window, &is_internal, &facts_of, memory.memory()).map_err(Failure::failed)?;
+        let derived = derive(&pair_hours, &window, Wanted::default(), &is_internal, &facts_of, memory.memory())
+            .map_err(Failure::failed)?;
         drop(pair_hours);
         let detections: Vec<Detection> = detect::built_in().map_err(Failure::failed)?;
         let allow = AllowList::default();

@@ -10,6 +10,7 @@
 //! others, as long as it reads `p_value` off a column.
 
 use super::DetectError;
+use crate::rollup::derive::Wanted;
 use crate::sql::Literal;
 use std::path::Path;
 
@@ -45,11 +46,26 @@ pub struct Parameter {
 
 const BUILT_IN: &[(&str, &str)] = &[
     ("beacon", include_str!("../../queries/detections/beacon.sql")),
+    ("brute_force", include_str!("../../queries/detections/brute_force.sql")),
     ("bulk_egress", include_str!("../../queries/detections/bulk_egress.sql")),
+    ("exposed_service", include_str!("../../queries/detections/exposed_service.sql")),
+    ("external_dns", include_str!("../../queries/detections/external_dns.sql")),
     ("indicator_contact", include_str!("../../queries/detections/indicator_contact.sql")),
     ("long_connection", include_str!("../../queries/detections/long_connection.sql")),
+    ("mining_contact", include_str!("../../queries/detections/mining_contact.sql")),
+    ("outbound_flood", include_str!("../../queries/detections/outbound_flood.sql")),
+    ("pair_surge", include_str!("../../queries/detections/pair_surge.sql")),
+    ("peer_egress", include_str!("../../queries/detections/peer_egress.sql")),
+    ("port_scan", include_str!("../../queries/detections/port_scan.sql")),
+    ("port_sweep", include_str!("../../queries/detections/port_sweep.sql")),
     ("rare_egress", include_str!("../../queries/detections/rare_egress.sql")),
+    ("rejected_egress", include_str!("../../queries/detections/rejected_egress.sql")),
     ("rotating_beacon", include_str!("../../queries/detections/rotating_beacon.sql")),
+    ("slow_drip", include_str!("../../queries/detections/slow_drip.sql")),
+    ("spam", include_str!("../../queries/detections/spam.sql")),
+    ("tor_contact", include_str!("../../queries/detections/tor_contact.sql")),
+    ("unusual_remote_port", include_str!("../../queries/detections/unusual_remote_port.sql")),
+    ("upload_asymmetry", include_str!("../../queries/detections/upload_asymmetry.sql")),
 ];
 
 /// The detections that come with flowsift, sorted by name.
@@ -80,6 +96,20 @@ pub fn from_folder(folder: &Path) -> Result<Vec<Detection>, DetectError> {
     }
     found.sort_by(|a, b| a.name.cmp(&b.name));
     Ok(found)
+}
+
+/// Tells which of the tables that cost extra the detections read.
+pub fn wanted(detections: &[Detection]) -> Wanted {
+    let named = |table: &str| detections.iter().any(|detection| detection.names(table));
+    Wanted { services: named("services"), host_days: named("host_days") }
+}
+
+impl Detection {
+    /// Tells whether the SQL has a word, comments left out.
+    fn names(&self, word: &str) -> bool {
+        let code = self.sql.lines().map(|line| line.split("--").next().unwrap_or_default());
+        code.flat_map(|line| line.split(|c: char| !c.is_alphanumeric() && c != '_')).any(|found| found == word)
+    }
 }
 
 fn parse(name: &str, sql: &str) -> Result<Detection, DetectError> {
@@ -147,6 +177,15 @@ mod tests {
                 assert!(detection.sql.contains(&format!("${}", parameter.name)), "{} unused", parameter.name);
             }
         }
+    }
+
+    #[test]
+    fn tables_are_wanted_by_name_outside_of_comments() {
+        let detection = |sql: &str| parse("mine", &format!("-- title: services\n{sql}")).unwrap();
+        assert_eq!(wanted(&[detection("SELECT 1 FROM pairs -- host_days")]), Wanted::default());
+        let of_services = [detection("SELECT 1"), detection("SELECT 1 FROM\nservices;")];
+        assert_eq!(wanted(&of_services), Wanted { services: true, host_days: false });
+        assert_eq!(wanted(&built_in().unwrap()), Wanted::ALL);
     }
 
     #[test]

@@ -2,12 +2,13 @@
 
 pub mod catalogue;
 pub mod finding;
+mod joint;
 mod rows;
 mod run;
 pub mod severity;
 
 pub use crate::rollup::derive::{BaselineKind, WindowOptions, choose_window};
-pub use catalogue::{Detection, Parameter, built_in, from_folder};
+pub use catalogue::{Detection, Parameter, built_in, from_folder, wanted};
 pub use finding::{Finding, SCHEMA_VERSION, finding_id, sort_findings};
 pub use run::{Context, Outcome, detect};
 pub use severity::{InvalidSeverity, Severity};

@@ -3,16 +3,17 @@
 use super::DetectError;
 use super::catalogue::Detection;
 use super::finding::{Finding, sort_findings};
+use super::joint::raise_joint;
 use super::rows::findings;
 use super::severity::Severity;
-use crate::intel::{AllowList, Indicators, InternalNetworks, Networks};
+use crate::intel::{AllowList, Contact, Indicators, InternalNetworks, Networks};
 use crate::kernels::discovery::benjamini_hochberg;
 use crate::rollup::coverage::coverage_shares;
 use crate::rollup::derive::{Derived, HostFacts, Window};
 use crate::sql::{Literal, SharedMemory, add_table, bind, functions, open_session_within, run, run_candidates};
 use arrow::array::{AsArray, RecordBatch};
 use datafusion::prelude::SessionContext;
-use futures::future::join_all;
+use futures::StreamExt;
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 use tracing::Instrument;
@@ -66,6 +67,8 @@ pub async fn detect(
         ("hosts", vec![derived.hosts.clone()]),
         ("host_hours", vec![derived.host_hours.clone()]),
         ("destinations", vec![derived.destinations.clone()]),
+        ("services", vec![derived.services.clone()]),
+        ("host_days", vec![derived.host_days.clone()]),
         ("coverage", context.coverage.to_vec()),
     ];
     let lists = functions::Lists {
@@ -77,31 +80,28 @@ pub async fn detect(
     add_table(&session, "pairs", &derived.pairs, context.threads)?;
     let egress_hosts = count_egress_hosts(&derived.hosts);
     let given = Given { window: context.window, fdr: context.fdr, egress_hosts };
-    // Where pairs did not fit into memory, plans that run side by side would not either.
-    let together = if derived.pairs.is_in_memory() { detections.len().max(1) } else { 1 };
-    let mut coverage = None;
+    // Plans are planned on one thread and run on all, so a few more than threads keep all of them busy. Where pairs did
+    // not fit into memory, plans that run side by side would not either.
+    let most = if derived.pairs.is_in_memory() { context.threads + 2 } else { 1 };
+    let running = detections.iter().map(|detection| {
+        let span = tracing::info_span!("detection", name = detection.name.as_str());
+        let (detection, session) = (detection.clone(), session.clone());
+        // On a task of its own, begun when its turn comes.
+        async move { tokio::spawn(run_detection(detection, session, given).instrument(span)).await }
+    });
+    let mut running = futures::stream::iter(running).buffered(context.memory.plans_together(most));
     let mut outcome = Outcome::default();
-    for some in detections.chunks(together) {
-        // On tasks of their own, so that one detection is planned while another runs.
-        let running: Vec<_> = some
-            .iter()
-            .map(|detection| {
-                let span = tracing::info_span!("detection", name = detection.name.as_str());
-                tokio::spawn(run_detection(detection.clone(), session.clone(), given).instrument(span))
-            })
-            .collect();
-        coverage.get_or_insert_with(|| coverage_shares(context.coverage, context.window.from_s, context.window.to_s));
-        for found in join_all(running).await {
-            let mut found = found.unwrap_or_else(|ended| std::panic::resume_unwind(ended.into_panic()))?;
-            outcome.findings.append(&mut found.findings);
-            outcome.candidates += found.candidates;
-            outcome.expected_false += found.expected_false;
-        }
+    while let Some(found) = running.next().await {
+        let mut found = found.unwrap_or_else(|ended| std::panic::resume_unwind(ended.into_panic()))?;
+        outcome.findings.append(&mut found.findings);
+        outcome.candidates += found.candidates;
+        outcome.expected_false += found.expected_false;
     }
-    let coverage = coverage.unwrap_or_default();
+    let coverage = coverage_shares(context.coverage, context.window.from_s, context.window.to_s);
     for finding in &mut outcome.findings {
         complete(finding, context, &coverage);
     }
+    raise_joint(&mut outcome.findings);
     sort_findings(&mut outcome.findings);
     Ok(outcome)
 }
@@ -165,18 +165,20 @@ fn complete(finding: &mut Finding, context: &Context<'_>, coverage: &BTreeMap<St
         }
         finding.coverage = coverage.get(&name).copied().unwrap_or(0.0);
     }
-    let allowed = context.allow.allowed(
-        finding.host,
-        finding.remote,
-        finding.port,
-        finding.protocol,
-        &finding.detection,
-        finding.last_seen_s,
-    );
+    let contact = Contact {
+        host: finding.host,
+        remote: finding.remote,
+        port: finding.port,
+        protocol: finding.protocol,
+        owner: finding.remote.and_then(|remote| context.networks.lookup(remote)),
+        detection: &finding.detection,
+        at_s: finding.last_seen_s,
+    };
+    let allowed = context.allow.allowed(&contact);
     if let Some(entry) = allowed {
         let reason = entry.reason();
         finding.severity = Severity::Informational;
-        finding.explanation.push_str(&format!(" Lowered: allowed by {reason}."));
+        finding.explanation.push_str(&format!(" Lowered: {reason}."));
         finding.evidence.insert("allowed_by".to_owned(), reason.into());
     }
 }

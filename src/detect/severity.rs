@@ -36,6 +36,16 @@ impl Severity {
         }
     }
 
+    /// Returns the next higher severity; `critical` stays.
+    pub const fn raised(self) -> Self {
+        match self {
+            Severity::Informational => Severity::Low,
+            Severity::Low => Severity::Medium,
+            Severity::Medium => Severity::High,
+            Severity::High | Severity::Critical => Severity::Critical,
+        }
+    }
+
     /// Returns the next lower severity; `informational` stays.
     pub const fn lowered(self) -> Self {
         match self {

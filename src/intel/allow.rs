@@ -7,14 +7,17 @@
 //! 203.0.113.0/24      port=443 protocol=tcp host=10.1.0.0/16                         # nightly backup, ticket 42
 //! 198.51.100.7        detection=beacon until=2026-12-31                              # monitoring agent
 //! any                 port=123 protocol=udp                                          # time servers
+//! any                 owner="Example Backup" port=443,8400-8499                      # backup agent
 //! ```
 //!
 //! | word | meaning |
 //! | --- | --- |
 //! | first | the remote: an address, a network in CIDR notation, or `any` (also findings without a remote) |
-//! | `port=` | the remote service's port, 0–65535; without it any |
+//! | `port=` | the service's port, 0–65535, a range or several with commas; without it any |
 //! | `protocol=` | `tcp`, `udp`, … or the IANA number; without it any |
 //! | `host=` | the monitored side: an address or a network; without it any |
+//! | `owner=` | part of the name of the remote network's owner (`--networks`), any case; quoted when it has spaces |
+//! | `asn=` | the number of the remote network's autonomous system (`--networks`) |
 //! | `detection=` | the detection's name; without it all detections |
 //! | `until=` | last valid day (UTC, included) or moment (RFC 3339); without it for ever |
 //! | `#` | the reason, shown with each finding that the entry lowers |
@@ -26,16 +29,39 @@ use std::path::{Path, PathBuf};
 
 use super::error::{IntelError, Warning, WarningKind, read_text, shorten};
 use super::feed::parse_valid_time;
+use super::networks::NetworkOwner;
 use crate::flow::{Address, Network, codes, time};
 
 const EXPECTED_REMOTE: &str = "first an address, a network or `any`, such as `203.0.113.0/24 port=443 # backup`";
-const EXPECTED_CONDITION: &str = "one of `port=`, `protocol=`, `host=`, `detection=`, `until=`, each at most once";
-const EXPECTED_PORT: &str = "`port=` with a number from 0 to 65535";
+const EXPECTED_CONDITION: &str =
+    "one of `port=`, `protocol=`, `host=`, `owner=`, `asn=`, `detection=`, `until=`, each at most once";
+const EXPECTED_PORT: &str = "`port=` with numbers from 0 to 65535 or ranges, such as port=443 or port=80,8000-8100";
+const EXPECTED_OWNER: &str = "`owner=` with a part of the owner's name, such as owner=example or owner=\"Example Inc\"";
+const EXPECTED_ASN: &str = "`asn=` with a number, such as asn=64500";
 const EXPECTED_PROTOCOL: &str = "`protocol=` with tcp, udp, icmp or an IANA number from 0 to 255";
 const EXPECTED_HOST: &str = "`host=` with an address or a network, such as host=10.1.0.0/16";
 const EXPECTED_DETECTION: &str = "`detection=` with the name of a detection, such as detection=beacon";
 const EXPECTED_UNTIL: &str = "`until=` with a date or an RFC 3339 time, such as until=2026-12-31";
 const EXPECTED_RENEWED: &str = "a later `until=`, or the entry removed";
+
+/// What a finding is about, as far as entries ask for it.
+#[derive(Debug, Clone, Copy)]
+pub struct Contact<'a> {
+    /// The monitored side.
+    pub host: Address,
+    /// The other side; `None` for findings about the host as a whole.
+    pub remote: Option<Address>,
+    /// The service's port; `None` where several.
+    pub port: Option<u16>,
+    /// The IANA protocol number; `None` where several.
+    pub protocol: Option<u8>,
+    /// The owner of the remote's network, where known.
+    pub owner: Option<NetworkOwner<'a>>,
+    /// The detection's name.
+    pub detection: &'a str,
+    /// When it was last seen, in seconds since 1970.
+    pub at_s: i64,
+}
 
 /// One accepted contact.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -48,10 +74,14 @@ pub struct AllowEntry {
     pub remote: Option<Network>,
     /// The monitored side; `None` for any.
     pub host: Option<Network>,
-    /// The remote service's port; `None` for any.
-    pub port: Option<u16>,
+    /// The service's ports, both ends included; empty for any.
+    pub ports: Vec<(u16, u16)>,
     /// The IANA protocol number; `None` for any.
     pub protocol: Option<u8>,
+    /// A part of the remote network's owner in lower case; `None` for any.
+    pub owner: Option<String>,
+    /// The remote network's autonomous system; `None` for any.
+    pub asn: Option<u32>,
     /// The detection's name; `None` for all.
     pub detection: Option<String>,
     /// The last valid second; `None` for ever.
@@ -72,11 +102,19 @@ impl AllowEntry {
         }
     }
 
-    fn holds(&self, host: Address, remote: Option<Address>, port: Option<u16>, protocol: Option<u8>) -> bool {
-        self.remote.is_none_or(|network| remote.is_some_and(|remote| network.contains(remote)))
-            && self.host.is_none_or(|network| network.contains(host))
-            && (self.port.is_none() || self.port == port)
-            && (self.protocol.is_none() || self.protocol == protocol)
+    fn holds(&self, contact: &Contact<'_>) -> bool {
+        let names = |owner: &str| owner.to_lowercase().contains(self.owner.as_deref().unwrap_or_default());
+        self.remote.is_none_or(|network| contact.remote.is_some_and(|remote| network.contains(remote)))
+            && self.host.is_none_or(|network| network.contains(contact.host))
+            && (self.ports.is_empty() || contact.port.is_some_and(|port| self.has_port(port)))
+            && (self.protocol.is_none() || self.protocol == contact.protocol)
+            && (self.owner.is_none() || contact.owner.is_some_and(|network| names(network.owner)))
+            && (self.asn.is_none() || contact.owner.is_some_and(|network| network.asn == self.asn))
+            && self.detection.as_deref().is_none_or(|wanted| wanted == contact.detection)
+    }
+
+    fn has_port(&self, port: u16) -> bool {
+        self.ports.iter().any(|(first, last)| (*first..=*last).contains(&port))
     }
 
     fn is_expired(&self, at_s: i64) -> bool {
@@ -137,24 +175,16 @@ impl AllowList {
         &self.entries
     }
 
-    /// Returns the first entry that accepts a finding at the second `at_s`, or `None`.
+    /// Returns the first entry that accepts a contact at its time, or `None`.
     ///
-    /// `remote`, `port` and `protocol` are `None` where the finding has none; an entry that asks for one of them then
-    /// does not hold.
-    pub fn allowed(
-        &self,
-        host: Address,
-        remote: Option<Address>,
-        port: Option<u16>,
-        protocol: Option<u8>,
-        detection: &str,
-        at_s: i64,
-    ) -> Option<&AllowEntry> {
-        self.entries.iter().find(|entry| {
-            entry.holds(host, remote, port, protocol)
-                && entry.detection.as_deref().is_none_or(|wanted| wanted == detection)
-                && !entry.is_expired(at_s)
-        })
+    /// Where the contact lacks something, an entry that asks for it does not hold.
+    pub fn allowed(&self, contact: &Contact<'_>) -> Option<&AllowEntry> {
+        self.entries.iter().find(|entry| entry.holds(contact) && !entry.is_expired(contact.at_s))
+    }
+
+    /// Returns the first entry that asks who owns the remote's network, which only `--networks` can tell.
+    pub fn asks_owner(&self) -> Option<&AllowEntry> {
+        self.entries.iter().find(|entry| entry.owner.is_some() || entry.asn.is_some())
     }
 
     /// Returns one warning for each entry whose time is over at the second `at_s`.
@@ -183,7 +213,7 @@ impl AllowList {
 
 /// Reads an entry without its comment; the error is what was found and what was expected.
 fn parse_entry(content: &str) -> Result<AllowEntry, (&str, &'static str)> {
-    let mut words = content.split_whitespace();
+    let mut words = words(content);
     let first = words.next().unwrap_or_default();
     let remote = match first {
         "any" => None,
@@ -194,8 +224,10 @@ fn parse_entry(content: &str) -> Result<AllowEntry, (&str, &'static str)> {
         line: 0,
         remote,
         host: None,
-        port: None,
+        ports: Vec::new(),
         protocol: None,
+        owner: None,
+        asn: None,
         detection: None,
         until_s: None,
         comment: None,
@@ -205,7 +237,21 @@ fn parse_entry(content: &str) -> Result<AllowEntry, (&str, &'static str)> {
         let (key, value) = word.split_once('=').ok_or((word, EXPECTED_CONDITION))?;
         // A condition given twice would silently replace the first one.
         let is_new = match key {
-            "port" => entry.port.replace(value.parse().map_err(|_| (word, EXPECTED_PORT))?).is_none(),
+            "port" => {
+                let ports = parse_ports(value).ok_or((word, EXPECTED_PORT))?;
+                std::mem::replace(&mut entry.ports, ports).is_empty()
+            }
+            "owner" => {
+                let name = value.trim_matches('"').trim().to_lowercase();
+                if name.is_empty() {
+                    return Err((word, EXPECTED_OWNER));
+                }
+                entry.owner.replace(name).is_none()
+            }
+            "asn" => {
+                let number = value.trim_start_matches("AS").parse().map_err(|_| (word, EXPECTED_ASN))?;
+                entry.asn.replace(number).is_none()
+            }
             "protocol" => entry.protocol.replace(parse_protocol(value).ok_or((word, EXPECTED_PROTOCOL))?).is_none(),
             "host" => entry.host.replace(value.parse().map_err(|_| (word, EXPECTED_HOST))?).is_none(),
             "detection" if value.is_empty() => return Err((word, EXPECTED_DETECTION)),
@@ -221,6 +267,25 @@ fn parse_entry(content: &str) -> Result<AllowEntry, (&str, &'static str)> {
         }
     }
     Ok(entry)
+}
+
+/// Splits at spaces outside of double quotes.
+fn words(content: &str) -> impl Iterator<Item = &str> {
+    let mut quoted = false;
+    let parts = content.split(move |c: char| {
+        quoted ^= c == '"';
+        c.is_whitespace() && !quoted
+    });
+    parts.filter(|word| !word.is_empty())
+}
+
+/// Reads ports and ranges of ports, separated by commas.
+fn parse_ports(text: &str) -> Option<Vec<(u16, u16)>> {
+    let range = |part: &str| match part.split_once('-') {
+        None => part.parse().ok().map(|port| (port, port)),
+        Some((first, last)) => Some((first.parse().ok()?, last.parse().ok()?)).filter(|(first, last)| first <= last),
+    };
+    text.split(',').map(range).collect()
 }
 
 fn parse_protocol(text: &str) -> Option<u8> {
@@ -239,107 +304,4 @@ impl std::fmt::Display for AllowEntry {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::flow::time::parse_time;
-
-    const LIST: &str = "\
-# known traffic
-
-203.0.113.0/24 port=443 protocol=tcp host=10.1.0.0/16 # nightly backup
-198.51.100.7 detection=beacon until=2026-12-31
-any port=123 protocol=UDP # time servers
-any host=10.9.9.9 detection=port_scan#scanner
-2001:db8::/32 protocol=6 until=2024-04-19T06:00:00Z
-";
-
-    fn list() -> AllowList {
-        let mut list = AllowList::default();
-        list.add(Path::new("allow.txt"), LIST).unwrap();
-        list
-    }
-
-    fn line(host: &str, remote: &str, port: u16, protocol: u8, detection: &str, at: &str) -> Option<u64> {
-        let (host, remote) = (host.parse().unwrap(), remote.parse().ok());
-        let at_s = parse_time(at, 0).unwrap();
-        list().allowed(host, remote, Some(port), Some(protocol), detection, at_s).map(|entry| entry.line)
-    }
-
-    #[test]
-    fn every_condition_must_hold() {
-        let at = "2024-04-19";
-        assert_eq!(line("10.1.2.3", "203.0.113.7", 443, 6, "beacon", at), Some(3));
-        assert_eq!(line("10.2.2.3", "203.0.113.7", 443, 6, "beacon", at), None);
-        assert_eq!(line("10.1.2.3", "203.0.113.7", 444, 6, "beacon", at), None);
-        assert_eq!(line("10.1.2.3", "203.0.113.7", 443, 17, "beacon", at), None);
-        assert_eq!(line("10.1.2.3", "198.51.100.7", 1, 6, "beacon", at), Some(4));
-        assert_eq!(line("10.1.2.3", "198.51.100.7", 1, 6, "bulk_egress", at), None);
-        assert_eq!(line("10.1.2.3", "8.8.8.8", 123, 17, "beacon", at), Some(5));
-    }
-
-    #[test]
-    fn findings_without_a_remote_match_any_only() {
-        assert_eq!(line("10.9.9.9", "none", 1, 6, "port_scan", "2024-04-19"), Some(6));
-        assert_eq!(line("10.1.2.3", "none", 443, 6, "beacon", "2024-04-19"), None);
-    }
-
-    #[test]
-    fn entries_end_with_their_last_day_and_are_reported() {
-        assert_eq!(line("10.0.0.1", "198.51.100.7", 1, 6, "beacon", "2026-12-31T23:59:59Z"), Some(4));
-        assert_eq!(line("10.0.0.1", "198.51.100.7", 1, 6, "beacon", "2027-01-01"), None);
-        assert_eq!(line("10.0.0.1", "2001:db8::1", 1, 6, "x", "2024-04-19T06:00:00Z"), Some(7));
-        let expired = list().expired(parse_time("2025-01-01", 0).unwrap());
-        assert_eq!(
-            expired.iter().map(ToString::to_string).collect::<Vec<_>>(),
-            ["allow.txt:7: ignored `2001:db8::/32 protocol=6 until=2024-04-19T06:00:00Z`: it has expired; \
-              expected a later `until=`, or the entry removed"]
-        );
-    }
-
-    #[test]
-    fn reasons_name_the_place_and_the_comment() {
-        let list = list();
-        assert_eq!(list.entries()[0].reason(), "allowed by allow.txt:3: nightly backup");
-        assert_eq!(
-            list.entries()[1].reason(),
-            "allowed by allow.txt:4: `198.51.100.7 detection=beacon until=2026-12-31`"
-        );
-        assert_eq!(list.entries()[3].comment.as_deref(), Some("scanner"));
-        assert_eq!(list.detections(), ["beacon", "port_scan"]);
-    }
-
-    #[test]
-    fn wrong_lines_are_refused_with_their_place() {
-        for (text, message) in [
-            (
-                "\nport=443",
-                "a:2: got `port=443`, expected first an address, a network or `any`, such as \
-                            `203.0.113.0/24 port=443 # backup`",
-            ),
-            ("any port=70000", "a:1: got `port=70000`, expected `port=` with a number from 0 to 65535"),
-            (
-                "any prot=6",
-                "a:1: got `prot=6`, expected one of `port=`, `protocol=`, `host=`, `detection=`, \
-                            `until=`, each at most once",
-            ),
-            (
-                "any port=1 port=2",
-                "a:1: got `port=2`, expected one of `port=`, `protocol=`, `host=`, \
-                                   `detection=`, `until=`, each at most once",
-            ),
-            (
-                "any until=soon",
-                "a:1: got `until=soon`, expected `until=` with a date or an RFC 3339 time, such as \
-                                until=2026-12-31",
-            ),
-            (
-                "any host=here",
-                "a:1: got `host=here`, expected `host=` with an address or a network, such as \
-                               host=10.1.0.0/16",
-            ),
-        ] {
-            let error = AllowList::default().add(Path::new("a"), text).unwrap_err();
-            assert_eq!(error.to_string(), message);
-        }
-    }
-}
+mod tests;

@@ -5,6 +5,7 @@ use std::path::Path;
 use super::error::{IntelError, Warning, read_text};
 use super::feed::{FeedEntry, parse_feed};
 use super::internal::InternalNetworks;
+use super::listing::Listing;
 use super::ranges::RangeMap;
 use crate::flow::{Address, codes};
 
@@ -21,6 +22,8 @@ pub struct IndicatorHit<'a> {
     pub confidence: u8,
     /// The malware or listing that the feed names.
     pub malware: Option<&'a str>,
+    /// What the list is about.
+    pub listing: Listing,
 }
 
 /// All indicators of a run, looked up by address in O(log n).
@@ -149,12 +152,14 @@ impl Indicators {
             return None;
         }
         let entry = &known.entry;
+        let source = self.sources.get(known.source as usize).map_or("", String::as_str);
         Some(IndicatorHit {
-            source: self.sources.get(known.source as usize).map_or("", String::as_str),
+            source,
             indicator: indicator_text(entry),
             port_matched,
             confidence: entry.confidence,
             malware: entry.malware.as_deref(),
+            listing: Listing::of(source, entry.malware.as_deref()),
         })
     }
 }

@@ -6,15 +6,17 @@ pub mod allow;
 pub mod feed;
 pub mod indicators;
 pub mod internal;
+pub mod listing;
 pub mod networks;
 pub mod ranges;
 
 mod error;
 mod row;
 
-pub use allow::{AllowEntry, AllowList};
+pub use allow::{AllowEntry, AllowList, Contact};
 pub use error::{IntelError, Warning, WarningKind};
 pub use indicators::{IndicatorHit, Indicators};
 pub use internal::InternalNetworks;
+pub use listing::Listing;
 pub use networks::{NetworkOwner, Networks};
 pub use ranges::{Block, RangeMap};

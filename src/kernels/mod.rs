@@ -21,6 +21,8 @@
 //! | [`rita`] | the score of RITA v5, for comparison |
 //! | [`sizes`] | log-linear histograms of bytes |
 //! | [`robust`] | median, quantiles, MAD, robust z |
+//! | [`season`] | what is usual at an hour of the week, shrunken to wider levels |
+//! | [`drift`] | CUSUM of a daily level |
 //! | [`discovery`] | Benjamini–Hochberg |
 //! | [`special`] | gamma and normal functions |
 //! | [`simulation`] | seeded trains, benign and not, for the null tables and for tests |
@@ -32,6 +34,7 @@ pub mod comb;
 pub mod correlogram;
 pub mod counts;
 pub mod discovery;
+pub mod drift;
 pub mod intervals;
 mod null_table;
 pub mod phase;
@@ -40,6 +43,7 @@ pub mod rhythm;
 pub mod rita;
 pub mod robust;
 pub mod rotation;
+pub mod season;
 pub mod simulation;
 pub mod sizes;
 pub mod special;

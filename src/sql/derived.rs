@@ -5,7 +5,7 @@ use super::memory::SharedMemory;
 use super::presented::{present, presented};
 use crate::intel::InternalNetworks;
 use crate::rollup::coverage::{coverage_schema, host_facts};
-use crate::rollup::derive::{Derived, WindowOptions, choose_window, derive};
+use crate::rollup::derive::{Derived, Wanted, WindowOptions, choose_window, derive};
 use crate::rollup::{Memory, PairHours, RollupError, RollupOptions, pair_hours_schema};
 use crate::scan::fetch::FetchOptions;
 use crate::source::{Source, Unit, units};
@@ -105,7 +105,7 @@ impl DerivedTables {
     pub(super) fn new(making: Making) -> Result<Self, RollupError> {
         let nothing = PairHours::from_batch(&RecordBatch::new_empty(pair_hours_schema()))?;
         let (window, _) = choose_window(&WindowOptions::default(), None);
-        let empty = derive(&[nothing], &window, &|_| false, &|_| None, &Memory::default())?;
+        let empty = derive(&[nothing], &window, Wanted::ALL, &|_| false, &|_| None, &Memory::default())?;
         Ok(Self { making, gathered: OnceCell::new(), derived: OnceCell::new(), empty })
     }
 
@@ -180,7 +180,7 @@ impl DerivedTables {
                 let is_internal = |address| this.making.internal.contains(address);
                 let facts = host_facts(&gathered.coverage);
                 let facts_of = |name: &str| facts.get(name).cloned();
-                derive(&gathered.pair_hours, &window, &is_internal, &facts_of, this.making.memory.memory())
+                derive(&gathered.pair_hours, &window, Wanted::ALL, &is_internal, &facts_of, this.making.memory.memory())
             });
             Ok(Arc::new(derived.await.map_err(external)?.map_err(external)?))
         };

@@ -59,13 +59,24 @@ impl SharedMemory {
         &self.memory
     }
 
+    /// Bytes that a session opened now may take for its plans; `None` for no limit.
+    fn plan_bytes(&self) -> Option<usize> {
+        let (pool, limit) = (self.pool.as_ref()?, self.memory.limit()?);
+        Some(limit.saturating_sub(pool.reserved()).max(limit / 3).max(PLANS_LEAST))
+    }
+
+    /// How many plans may run side by side, at most `most` and at least one: they share what a session may take, and
+    /// each of them needs some that cannot be spilled.
+    pub fn plans_together(&self, most: usize) -> usize {
+        self.plan_bytes().map_or(most, |bytes| most.min(bytes / PLANS_LEAST)).max(1)
+    }
+
     /// Where plans run: in what the rollup leaves, spilling sorts and aggregates to the same folder.
     pub(super) fn for_plans(&self) -> Result<PlanMemory, DataFusionError> {
         let builder = RuntimeEnvBuilder::new();
-        let (Some(pool), Some(limit)) = (&self.pool, self.memory.limit()) else {
+        let Some(bytes) = self.plan_bytes() else {
             return Ok(PlanMemory { runtime: builder.build_arc()?, bytes: None });
         };
-        let bytes = limit.saturating_sub(pool.reserved()).max(limit / 3).max(PLANS_LEAST);
         // Most plans spill nothing, so a folder that cannot be made is no reason to fail before one is needed.
         let mode = match self.memory.folder().path() {
             Ok(folder) => DiskManagerMode::Directories(vec![folder]),
@@ -94,6 +105,7 @@ mod tests {
         assert!(held.try_grow(mebi(300)) && !held.try_grow(1), "a quarter");
         let plans = shared.for_plans().unwrap();
         assert_eq!(plans.bytes, Some(mebi(900)));
+        assert_eq!([5, 40].map(|most| shared.plans_together(most)), [5, 18]);
         let plan = MemoryConsumer::new("plan").register(&plans.runtime.memory_pool);
         assert!(plan.try_grow(mebi(901)).is_err() && plan.try_grow(mebi(900)).is_ok());
         held.grow(mebi(1_500));
@@ -102,6 +114,7 @@ mod tests {
         assert!(held.try_grow(mebi(300)), "all came back");
         let small = SharedMemory::limited(mebi(1), parent.clone());
         assert_eq!(small.for_plans().unwrap().bytes, Some(PLANS_LEAST));
+        assert_eq!(small.plans_together(5), 1);
         drop(small);
         let folder = shared.memory().folder().path().unwrap();
         drop((plan, plans, held, shared));

@@ -1,8 +1,10 @@
 //! The `hosts` and `host_hours` tables: what each host sends out, hour by hour, against its own baseline.
 
-use super::Window;
+use super::host_days::{HostDays, Uploads};
 use super::pairs::{PairRecord, address_column, batch, seconds};
+use super::services::Services;
 use super::walk::is_egress;
+use super::{Wanted, Window};
 use crate::kernels::robust;
 use crate::rollup::RollupError;
 use crate::rollup::merge::{MergedPart, Merger, NamesAt, RowAt};
@@ -29,6 +31,7 @@ struct HostHour {
     bytes_in: u64,
     connections: u64,
     remotes: u32,
+    rejected: u32,
     last_remote: Option<u32>,
 }
 
@@ -55,6 +58,9 @@ pub(super) struct HostRecord {
     pairs: u64,
     first_s: i64,
     last_s: i64,
+    /// Kept where they are wanted.
+    pub(super) services: Services,
+    uploads: Uploads,
 }
 
 impl HostRecord {
@@ -79,10 +85,23 @@ impl HostRecord {
             pairs: 0,
             first_s: i64::MAX,
             last_s: i64::MIN,
+            services: Services::default(),
+            uploads: Uploads::default(),
         }
     }
 
-    pub(super) fn add(&mut self, part: &MergedPart<'_>, pair: &PairRecord, rows: &[RowAt], window: &Window) {
+    pub(super) fn add(
+        &mut self,
+        merger: &Merger<'_>,
+        part: &MergedPart<'_>,
+        pair: &PairRecord,
+        rows: &[RowAt],
+        window: &Window,
+        wanted: Wanted,
+    ) {
+        if wanted.services {
+            self.services.add(pair);
+        }
         if pair.records > 0 {
             self.sample.get_or_insert(pair.sample);
             self.pairs += 1;
@@ -92,6 +111,9 @@ impl HostRecord {
         }
         if !is_egress(pair) {
             return;
+        }
+        if wanted.host_days {
+            self.uploads.add(merger, part, pair, rows, window);
         }
         // The pairs of one remote follow each other, ordered by protocol and port; some lie in the window, some before.
         if self.last_remote != Some(pair.key.remote) {
@@ -121,6 +143,7 @@ impl HostRecord {
             hour.bytes_out += of_pair.bytes_out();
             hour.bytes_in += of_pair.bytes_in();
             hour.connections += of_pair.connections();
+            hour.rejected += of_pair.rejected() as u32;
             // Several ports, and rows of several units, are one remote.
             hour.remotes += u32::from(hour.last_remote != Some(pair.key.remote));
             hour.last_remote = Some(pair.key.remote);
@@ -129,7 +152,22 @@ impl HostRecord {
 
     /// Bytes of memory that the host takes, about.
     pub(super) fn memory_bytes(&self) -> usize {
-        size_of::<Self>() + self.hours.len() * (size_of::<(i64, HostHour)>() + 8) + self.ports.len() * 4
+        size_of::<Self>()
+            + self.hours.len() * (size_of::<(i64, HostHour)>() + 8)
+            + self.ports.len() * 4
+            + self.services.memory_bytes()
+            + self.uploads.memory_bytes()
+    }
+
+    /// What the table of days needs of the host.
+    pub(super) fn days<'a>(&'a self, merger: &'a Merger<'_>) -> HostDays<'a> {
+        HostDays {
+            host: self.host,
+            owner: self.owner,
+            interface: self.sample.and_then(|at| merger.names(at).0),
+            uploads: &self.uploads,
+            hours_s: Box::new(self.hours.keys().copied()),
+        }
     }
 
     /// Hours of the baseline: those before the window, or all of them when the window is its own baseline.
@@ -231,6 +269,7 @@ pub(super) fn host_hours_batch(
             ("bytes_in", u64s(&|r| r.hour.bytes_in)),
             ("connections", u64s(&|r| r.hour.connections)),
             ("remotes", u64s(&|r| u64::from(r.hour.remotes))),
+            ("rejected", u64s(&|r| u64::from(r.hour.rejected))),
             ("baseline_hours", u64s(&|r| u64::from(baselines[r.baseline].0))),
             ("baseline_median_ln", f64s(&|r| baselines[r.baseline].1)),
             ("baseline_mad_ln", f64s(&|r| baselines[r.baseline].2)),

@@ -1,10 +1,13 @@
-//! Derives what detections read from merged `pair_hours`: `pairs`, `hosts`, `host_hours` and `destinations`.
+//! Derives what detections read from merged `pair_hours`: `pairs`, `hosts`, `host_hours`, `destinations`, and where a
+//! detection names them `services` and `host_days`.
 //!
 //! All of them come from one walk over the merged pairs, made once per run and shared by every detection.
 
 mod destinations;
+mod host_days;
 mod hosts;
 mod pairs;
+mod services;
 mod stored;
 mod walk;
 mod window;
@@ -19,6 +22,7 @@ use crate::flow::time::{DAY_S, HOUR_S};
 use arrow::array::RecordBatch;
 use rayon::prelude::*;
 
+pub use host_days::FEWEST_DAYS;
 pub use hosts::HostFacts;
 use pairs::InternalClients;
 use std::sync::{Arc, OnceLock};
@@ -72,6 +76,25 @@ impl Window {
     }
 }
 
+/// Tables that only some detections read; what nobody wants is empty and costs nothing.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Wanted {
+    /// Make `services`.
+    pub services: bool,
+    /// Make `host_days`; it stays empty when baseline and window span fewer than [`FEWEST_DAYS`].
+    pub host_days: bool,
+}
+
+impl Wanted {
+    /// Everything.
+    pub const ALL: Self = Self { services: true, host_days: true };
+
+    fn within(self, window: &Window) -> Self {
+        let days = (window.to_s - window.baseline_from_s) / DAY_S;
+        Self { host_days: self.host_days && days >= FEWEST_DAYS, ..self }
+    }
+}
+
 /// The derived tables of one run.
 #[derive(Clone, Debug)]
 pub struct Derived {
@@ -83,6 +106,10 @@ pub struct Derived {
     pub host_hours: RecordBatch,
     /// Remotes over baseline and window.
     pub destinations: RecordBatch,
+    /// Ports that hosts served to external remotes in the window.
+    pub services: RecordBatch,
+    /// host × day of bytes to rare remotes, over baseline and window.
+    pub host_days: RecordBatch,
     /// What the tables take that always stay in memory.
     _held: Arc<Reservation>,
 }
@@ -101,17 +128,19 @@ const SHARD_ROWS: usize = 1 << 16;
 pub fn derive(
     tables: &[PairHours],
     window: &Window,
+    wanted: Wanted,
     is_internal: &IsInternal<'_>,
     host_facts: &(dyn Fn(&str) -> Option<HostFacts> + Sync),
     memory: &Memory,
 ) -> Result<Derived, RollupError> {
+    let wanted = wanted.within(window);
     let merger = Merger::new(tables);
     let monitored = walk::own_hosts(&merger);
     let internal = |code: u32| is_internal(merger.address(code)) || monitored.contains(&code);
     let joined = destinations::JoinedDestinations::default();
     let unfinished = Unfinished { memory, file: OnceLock::new() };
     let walk = |shard| {
-        let walked = walk::walk(&merger, shard, window, &internal)?;
+        let walked = walk::walk(&merger, shard, window, wanted, &internal)?;
         joined.add(walked.destinations);
         let mut held = memory.reserve(Purpose::Pairs);
         held.grow(walked.hosts.iter().map(hosts::HostRecord::memory_bytes).sum::<usize>());
@@ -137,8 +166,15 @@ pub fn derive(
         || destinations.batch(&merger, counts),
     );
     let (hosts, host_hours, remotes) = (hosts?, host_hours?, remotes?);
+    let of_services = all_hosts.iter().map(|host| (host.host, host.owner, &host.services));
+    let services = services::services_batch(of_services, &merger, window)?;
+    // A host without noted uploads has days all the same: they say when it was there.
+    let of_days = all_hosts.iter().filter(|_| wanted.host_days).map(|host| host.days(&merger));
+    let host_days = host_days::host_days_batch(of_days, &merger, &destinations, counts, window)?;
     let mut held = memory.reserve(Purpose::Pairs);
-    held.grow([&hosts, &host_hours, &remotes].iter().map(|table| table.get_array_memory_size()).sum());
+    held.grow(
+        [&hosts, &host_hours, &remotes, &services, &host_days].iter().map(|table| table.get_array_memory_size()).sum(),
+    );
     let mut clients = InternalClients::default();
     let mut unfinished_rows = Vec::with_capacity(shards.len());
     for shard in shards {
@@ -149,7 +185,7 @@ pub fn derive(
     let complete = |rows: Stored| complete_shard(&rows, &whole, memory);
     let pairs = unfinished_rows.into_par_iter().map(complete).collect::<Result<Vec<_>, RollupError>>()?;
     let pairs = StoredTable::new(pairs);
-    Ok(Derived { pairs, hosts, host_hours, destinations: remotes, _held: Arc::new(held) })
+    Ok(Derived { pairs, hosts, host_hours, destinations: remotes, services, host_days, _held: Arc::new(held) })
 }
 
 /// What the walk over one shard of hosts leaves.

@@ -3,7 +3,7 @@
 use super::destinations::Destinations;
 use super::hosts::HostRecord;
 use super::pairs::{Baseline, Ever, PairRecord};
-use super::{MIN_STARTS, MIN_STARTS_OUTSIDE, MOST_SLOW_STARTS, SLOW_STARTS_A_WINDOW, Window};
+use super::{MIN_STARTS, MIN_STARTS_OUTSIDE, MOST_SLOW_STARTS, SLOW_STARTS_A_WINDOW, Wanted, Window};
 use crate::flow::codes::Role;
 use crate::rollup::memory::SpillError;
 use crate::rollup::merge::{MergedPart, Merger, PairKey, RowAt};
@@ -51,6 +51,7 @@ pub(super) fn walk(
     merger: &Merger<'_>,
     shard: Range<usize>,
     window: &Window,
+    wanted: Wanted,
     is_internal: &dyn Fn(u32) -> bool,
 ) -> Result<Walked, SpillError> {
     let mut walked = Walked::default();
@@ -78,7 +79,7 @@ pub(super) fn walk(
                     of_host.len() - 1
                 }
             };
-            of_host[at].add(&part, &pair, rows, window);
+            of_host[at].add(merger, &part, &pair, rows, window, wanted);
             walked.destinations.add(&pair, &ever);
             if pair.records > 0 {
                 walked.pairs.push(pair, &scratch);

@@ -12,7 +12,7 @@ use proptest::prelude::*;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// A table's rows as name and text, addresses made readable and everything sorted.
-fn plain(batch: &RecordBatch, names: &[&str]) -> Vec<Vec<String>> {
+pub fn plain(batch: &RecordBatch, names: &[&str]) -> Vec<Vec<String>> {
     let cell = |name: &str, row: usize| {
         let array = &batch[name];
         if array.is_null(row) {

@@ -2,7 +2,7 @@
 
 use super::record::{EPOCH, Record, Shape, V5, is_internal, parquet, records, shapes, unit};
 use super::twin::objects;
-use crate::rollup::derive::{Derived, Window, derive};
+use crate::rollup::derive::{Derived, Wanted, Window, derive};
 use crate::rollup::{Memory, PairHours};
 use arrow::array::{AsArray, RecordBatch};
 use arrow::datatypes::{Int64Type, UInt64Type};
@@ -20,6 +20,8 @@ pub struct Whole {
     pub hosts: RecordBatch,
     pub host_hours: RecordBatch,
     pub destinations: RecordBatch,
+    pub services: RecordBatch,
+    pub host_days: RecordBatch,
 }
 
 pub fn derived(tables: &[PairHours], window: &Window) -> Whole {
@@ -27,11 +29,11 @@ pub fn derived(tables: &[PairHours], window: &Window) -> Whole {
 }
 
 pub fn derived_within(tables: &[PairHours], window: &Window, memory: &Memory) -> Whole {
-    let Derived { pairs, hosts, host_hours, destinations, .. } =
-        derive(tables, window, &is_internal, &|_| None, memory).unwrap();
+    let Derived { pairs, hosts, host_hours, destinations, services, host_days, .. } =
+        derive(tables, window, Wanted::ALL, &is_internal, &|_| None, memory).unwrap();
     let read = pairs.shards().iter().flat_map(|shard| shard.read(None).unwrap()).map(Result::unwrap);
     let pairs = arrow::compute::concat_batches(pairs.schema(), &read.collect::<Vec<_>>()).unwrap();
-    Whole { pairs, hosts, host_hours, destinations }
+    Whole { pairs, hosts, host_hours, destinations, services, host_days }
 }
 
 fn with_threads<T: Send>(threads: usize, work: impl FnOnce() -> T + Send) -> T {
@@ -102,6 +104,7 @@ proptest! {
         prop_assert_eq!(&whole.hosts, &split.hosts);
         prop_assert_eq!(&whole.host_hours, &split.host_hours);
         prop_assert_eq!(&whole.destinations, &split.destinations);
+        prop_assert_eq!(&whole.services, &split.services);
     }
 
     #[test]
@@ -141,7 +144,8 @@ proptest! {
         turn in 0usize..4,
         history in 0i64..3,
     ) {
-        let window = Window { from_s: EPOCH + history * 3_600, ..ALL };
+        // Long enough for the table of days.
+        let window = Window { from_s: EPOCH + history * 3_600, to_s: EPOCH + 240 * 3_600, ..ALL };
         let mut tables = tables(&units, shape);
         let one = with_threads(1, || derived(&tables, &window));
         let turn = turn % tables.len();
@@ -151,6 +155,8 @@ proptest! {
         prop_assert_eq!(&one.hosts, &other.hosts);
         prop_assert_eq!(&one.host_hours, &other.host_hours);
         prop_assert_eq!(&one.destinations, &other.destinations);
+        prop_assert_eq!(&one.services, &other.services);
+        prop_assert_eq!(&one.host_days, &other.host_days);
     }
 }
 

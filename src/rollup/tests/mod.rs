@@ -5,6 +5,7 @@ mod direction;
 mod laws;
 mod record;
 mod rows;
+mod services;
 mod spill;
 mod twin;
 mod vantage;

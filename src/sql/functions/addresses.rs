@@ -92,7 +92,7 @@ pub(super) const DESCRIBED: &[Described] = &[
         group: GROUP,
         call: "indicator(remote[, port, protocol, first_seen, last_seen])",
         gives: "The best hit of the feeds of --indicators as a struct of `source`, `indicator`, `port_matched`, \
-                `confidence` (0 to 100) and `malware`, or NULL. Times are Unix seconds or timestamps; the indicator \
+                `confidence` (0 to 100), `malware` and `listing` (what the feed is of), or NULL. Times are Unix seconds or timestamps; the indicator \
                 must have been valid between them. Without them any time and port counts.",
         example: "indicator('192.0.2.7') IS NULL",
         result: "true",
@@ -362,6 +362,7 @@ fn indicator_fields() -> Fields {
         Field::new("port_matched", DataType::Boolean, true),
         Field::new("confidence", DataType::UInt8, true),
         Field::new("malware", DataType::Utf8, true),
+        Field::new("listing", DataType::Utf8, true),
     ]
     .into()
 }
@@ -388,6 +389,7 @@ fn indicator_hits(args: &[ArrayRef], indicators: &Indicators) -> Result<ArrayRef
         Arc::new(hits.iter().map(|hit| hit.as_ref().map(|hit| hit.port_matched)).collect::<BooleanArray>()),
         Arc::new(hits.iter().map(|hit| hit.as_ref().map(|hit| hit.confidence)).collect::<UInt8Array>()),
         Arc::new(hits.iter().map(|hit| hit.as_ref().and_then(|hit| hit.malware)).collect::<StringArray>()),
+        Arc::new(hits.iter().map(|hit| hit.as_ref().map(|hit| hit.listing.as_str())).collect::<StringArray>()),
     ];
     let nulls = NullBuffer::from_iter(hits.iter().map(Option::is_some));
     Ok(Arc::new(StructArray::try_new(indicator_fields(), columns, Some(nulls))?))

@@ -6,6 +6,7 @@
 mod addresses;
 mod aggregates;
 mod function;
+mod history;
 mod judgement;
 mod reference;
 mod rotation;
@@ -39,6 +40,7 @@ pub fn scalars(lists: &Lists) -> Vec<ScalarUDF> {
     all.extend(time::functions());
     all.extend(judgement::functions());
     all.extend(rotation::functions());
+    all.extend(history::functions());
     all
 }
 

@@ -1,6 +1,6 @@
 //! The reference of all functions, made from what stands beside their code.
 
-use super::{addresses, aggregates, judgement, rotation, time, words};
+use super::{addresses, aggregates, history, judgement, rotation, time, words};
 use std::fmt::Write;
 
 /// What is said of a function.
@@ -35,6 +35,7 @@ pub fn described() -> Vec<&'static Described> {
         time::DESCRIBED,
         judgement::DESCRIBED,
         rotation::DESCRIBED,
+        history::DESCRIBED,
         aggregates::DESCRIBED,
     ]
     .into_iter()

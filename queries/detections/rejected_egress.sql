@@ -1,0 +1,79 @@
+-- title: Spike of rejected egress
+-- techniques: T1071 T1046
+-- about: A host's own calls to the outside were rejected far more often in one hour than in its usual hours (median and
+-- about: MAD of the logarithm): malware that meets a firewall, a scan, or a rule that someone just tightened.
+-- parameter min_rejected = 50: rejected records in an hour; fewer are never reported
+-- parameter many_rejected = 1000: rejected records in an hour from which severity is medium
+-- parameter min_z = 5: robust z of ln(1 + rejected) above which an hour is beyond habit
+-- parameter min_baseline_hours = 24: hours of history that a habit needs; without them severity is informational
+WITH spikes AS (
+    SELECT
+        *,
+        row_number() OVER (PARTITION BY account_id, region, host ORDER BY rejected DESC, hour) AS nth,
+        count(*) OVER (PARTITION BY account_id, region, host) AS hours_beyond,
+        sum(rejected) OVER (PARTITION BY account_id, region, host) AS rejected_beyond
+    FROM host_hours
+    WHERE in_window AND rejected >= $min_rejected
+),
+-- Only hosts with a spike are compared with their past.
+past AS (
+    SELECT s.account_id, s.region, s.host, ln(1 + CAST(h.rejected AS DOUBLE)) AS ln_rejected
+    FROM spikes s
+    JOIN host_hours h ON h.account_id = s.account_id AND h.region = s.region AND h.host = s.host AND NOT h.in_window
+    WHERE s.nth = 1
+),
+centred AS (
+    SELECT *, median(ln_rejected) OVER (PARTITION BY account_id, region, host) AS median_ln FROM past
+),
+habits AS (
+    SELECT account_id, region, host, count(*) AS baseline_hours, max(median_ln) AS median_ln, median(abs(ln_rejected - median_ln)) AS mad_ln
+    FROM centred
+    GROUP BY account_id, region, host
+),
+judged AS (
+    SELECT s.*, h.baseline_hours AS habit_hours, h.median_ln,
+        robust_z(ln(1 + CAST(s.rejected AS DOUBLE)), h.median_ln, h.mad_ln) AS z
+    FROM spikes s
+    LEFT JOIN habits h ON h.account_id = s.account_id AND h.region = s.region AND h.host = s.host
+    WHERE s.nth = 1
+),
+-- Where most of it went.
+aims AS (
+    SELECT p.*, row_number() OVER (PARTITION BY p.account_id, p.region, p.host ORDER BY p.rejected DESC, p.remote, p.port, p.protocol) AS nth_aim,
+        count(*) OVER (PARTITION BY p.account_id, p.region, p.host) AS rejecting_pairs
+    FROM pairs p
+    JOIN judged j ON j.account_id = p.account_id AND j.region = p.region AND j.host = p.host
+    WHERE p.external AND p.role = 'client' AND p.rejected > 0
+)
+SELECT
+    CASE
+        WHEN coalesce(j.habit_hours, 0) < $min_baseline_hours THEN 'informational'
+        WHEN j.rejected >= $many_rejected THEN 'medium'
+        ELSE 'low'
+    END AS severity,
+    least(1.0, 0.3 + ln(CAST(j.rejected AS DOUBLE) / $min_rejected) / 12 + least(coalesce(j.z, 0), 20) / 100) AS score,
+    j.account_id, j.region, j.host,
+    CASE WHEN 10 * a.rejected >= 9 * j.rejected_beyond THEN a.remote END AS remote,
+    CASE WHEN 10 * a.rejected >= 9 * j.rejected_beyond THEN a.port END AS port,
+    CASE WHEN 10 * a.rejected >= 9 * j.rejected_beyond THEN a.protocol END AS protocol,
+    'client' AS role, a.interface_id,
+    j.hour AS first_seen, j.hour + INTERVAL '1 hour' AS last_seen,
+    j.rejected AS rejected_hour,
+    j.rejected_beyond AS rejected,
+    j.hours_beyond,
+    j.z AS robust_z,
+    CAST(round(exp(j.median_ln) - 1) AS BIGINT) AS baseline_median_rejected,
+    coalesce(j.habit_hours, 0) AS baseline_hours,
+    a.rejecting_pairs AS destinations,
+    ip(a.remote) AS top_remote,
+    concat(
+        CAST(j.rejected AS VARCHAR), ' records of calls that ', ip(j.host), ' made to the outside were rejected in one hour',
+        CASE WHEN j.habit_hours >= $min_baseline_hours
+            THEN concat('; in its usual hour it is ', CAST(CAST(round(exp(j.median_ln) - 1) AS BIGINT) AS VARCHAR)) ELSE '' END,
+        '; most went to ', ip(a.remote), ' on ', protocol_name(a.protocol), ' port ', CAST(a.port AS VARCHAR),
+        CASE WHEN a.rejecting_pairs > 1 THEN concat(', the rest to ', CAST(a.rejecting_pairs - 1 AS VARCHAR), ' more') ELSE '' END, '.',
+        CASE WHEN coalesce(j.habit_hours, 0) < $min_baseline_hours THEN ' Lowered: there is little history to compare.' ELSE '' END
+    ) AS explanation
+FROM judged j
+JOIN aims a ON a.account_id = j.account_id AND a.region = j.region AND a.host = j.host AND a.nth_aim = 1
+WHERE j.z IS NULL OR j.z >= $min_z OR coalesce(j.habit_hours, 0) < $min_baseline_hours

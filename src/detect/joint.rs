@@ -1,0 +1,143 @@
+//! Two findings about the same contact that say more together than each alone.
+//!
+//! An implant that calls home and a volume that leaves are both common by themselves: software polls, backups upload.
+//! The same rare remote that is called regularly and suddenly gets far more than it used to is neither.
+
+use super::finding::Finding;
+use super::severity::Severity;
+use crate::flow::Address;
+use crate::flow::codes::Role;
+use std::collections::HashMap;
+
+/// Detections of regular contact.
+const CALLS: &[&str] = &["beacon"];
+
+/// Detections of bytes out beyond what was usual.
+const UPLOADS: &[&str] = &["bulk_egress", "rare_egress", "pair_surge", "upload_asymmetry", "slow_drip", "peer_egress"];
+
+/// Hosts that meet the remote at most; what more share is a service.
+const RARE_HOSTS: u64 = 5;
+
+/// Account, host and remote.
+type Key = (Option<String>, Address, Address);
+
+fn key(finding: &Finding) -> Option<Key> {
+    let may_count = finding.severity >= Severity::Low
+        && finding.role == Some(Role::Client)
+        && !finding.evidence.contains_key("allowed_by");
+    finding.remote.filter(|_| may_count).map(|remote| (finding.account_id.clone(), finding.host, remote))
+}
+
+fn is_rare(finding: &Finding) -> bool {
+    finding.evidence.get("prevalence_hosts").and_then(serde_json::Value::as_u64).is_none_or(|hosts| hosts <= RARE_HOSTS)
+}
+
+fn agree(a: Option<u16>, b: Option<u16>) -> bool {
+    a.is_none() || b.is_none() || a == b
+}
+
+/// Raises by one step every regular contact with a rare remote to which more than usual went as well, and the findings
+/// about that volume. Each says why; each is raised once. What is allowed or informational takes no part.
+pub(super) fn raise_joint(findings: &mut [Finding]) {
+    let mut by_key: HashMap<Key, (Vec<usize>, Vec<usize>)> = HashMap::new();
+    for (at, finding) in findings.iter().enumerate() {
+        let (call, upload) =
+            (CALLS.contains(&finding.detection.as_str()), UPLOADS.contains(&finding.detection.as_str()));
+        if (call || upload)
+            && is_rare(finding)
+            && let Some(key) = key(finding)
+        {
+            let (calls, uploads) = by_key.entry(key).or_default();
+            if call { calls } else { uploads }.push(at);
+        }
+    }
+    let mut raised: Vec<(usize, String)> = Vec::new();
+    for (calls, uploads) in by_key.into_values() {
+        let meets = |a: &usize, b: &usize| agree(findings[*a].port, findings[*b].port);
+        for call in &calls {
+            let mut with: Vec<&str> = Vec::new();
+            for upload in uploads.iter().filter(|upload| meets(call, upload)) {
+                with.push(&findings[*upload].detection);
+            }
+            with.sort_unstable();
+            with.dedup();
+            if !with.is_empty() {
+                raised.push((*call, with.join(", ")));
+            }
+        }
+        for upload in &uploads {
+            if calls.iter().any(|call| meets(call, upload)) {
+                raised.push((*upload, "beacon".to_owned()));
+            }
+        }
+    }
+    for (at, with) in raised {
+        let finding = &mut findings[at];
+        let why = if CALLS.contains(&finding.detection.as_str()) {
+            format!(" Raised: the same remote also got far more than usual ({with}).")
+        } else {
+            " Raised: the host also calls the same remote regularly (beacon).".to_owned()
+        };
+        finding.severity = finding.severity.raised();
+        finding.explanation.push_str(&why);
+        finding.evidence.insert("raised_with".to_owned(), with.into());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::{Value, json};
+
+    fn finding(detection: &str, severity: &str, remote: Option<&str>, port: Option<u16>, evidence: Value) -> Finding {
+        let value = json!({
+            "schema_version": 1, "id": detection, "detection": detection, "title": "", "severity": severity, "score": 0.5,
+            "p_value": null, "account_id": "1", "region": null, "host": "10.0.0.1", "interface_id": null,
+            "instance_id": null, "vpc_id": null, "remote": remote, "port": port, "protocol": 6, "role": "client",
+            "first_seen": "2024-04-19T00:00:00Z", "last_seen": "2024-04-19T01:00:00Z",
+            "window_start": "2024-04-19T00:00:00Z", "window_end": "2024-04-20T00:00:00Z", "techniques": [],
+            "evidence": evidence, "explanation": "What.", "coverage": 1.0,
+        });
+        serde_json::from_value(value).unwrap()
+    }
+
+    fn raised(mut findings: Vec<Finding>) -> Vec<&'static str> {
+        raise_joint(&mut findings);
+        findings.iter().map(|finding| finding.severity.as_str()).collect()
+    }
+
+    #[test]
+    fn a_beacon_that_also_takes_data_out_is_raised_with_it() {
+        let rare = || json!({ "prevalence_hosts": 1 });
+        let mut findings = vec![
+            finding("beacon", "medium", Some("9.9.9.9"), Some(443), rare()),
+            finding("bulk_egress", "high", Some("9.9.9.9"), Some(443), rare()),
+            // Names no port: any agrees.
+            finding("slow_drip", "medium", Some("9.9.9.9"), None, json!({})),
+            finding("rare_egress", "medium", Some("9.9.9.9"), Some(22), rare()),
+            finding("bulk_egress", "high", Some("8.8.8.8"), Some(443), rare()),
+            finding("rare_egress", "medium", None, None, rare()),
+        ];
+        raise_joint(&mut findings);
+        let severities: Vec<&str> = findings.iter().map(|finding| finding.severity.as_str()).collect();
+        assert_eq!(severities, ["high", "critical", "high", "medium", "high", "medium"]);
+        assert_eq!(
+            findings[0].explanation,
+            "What. Raised: the same remote also got far more than usual (bulk_egress, slow_drip)."
+        );
+        assert_eq!(findings[1].explanation, "What. Raised: the host also calls the same remote regularly (beacon).");
+        assert_eq!(findings[1].evidence["raised_with"], "beacon");
+    }
+
+    #[test]
+    fn shared_allowed_and_harmless_ones_take_no_part() {
+        let of = |severity: &str, evidence: Value| {
+            let upload = finding("bulk_egress", "low", Some("9.9.9.9"), Some(443), json!({ "prevalence_hosts": 1 }));
+            raised(vec![finding("beacon", severity, Some("9.9.9.9"), Some(443), evidence), upload])
+        };
+        assert_eq!(of("low", json!({ "prevalence_hosts": 5 })), ["medium", "medium"]);
+        assert_eq!(of("low", json!({ "prevalence_hosts": 6 })), ["low", "low"]);
+        assert_eq!(of("informational", json!({ "prevalence_hosts": 1 })), ["informational", "low"]);
+        assert_eq!(of("low", json!({ "prevalence_hosts": 1, "allowed_by": "a:1" })), ["low", "low"]);
+    }
+}

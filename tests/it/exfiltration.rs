@@ -1,0 +1,144 @@
+//! Exfiltration that hides: in the hours of backups, in known pairs, in small daily sums, among downloads.
+
+use crate::network::{DAY, HOUR_S, Network};
+
+/// So many days; host 12 backs up 4 GB to its own supplier each night at two.
+fn nights(days: i64) -> Network {
+    let mut net = Network::new(days);
+    for day in 0..days {
+        net.call(
+            12,
+            "192.0.2.12",
+            443,
+            day * DAY + 2 * HOUR_S + 60,
+            [4_000_000_000 + 7_000_000 * (day % 3), 9_000_000],
+        );
+    }
+    net
+}
+
+#[test]
+fn an_upload_out_of_season_is_found_and_the_backup_is_not() {
+    let mut net = nights(15);
+    let found = net.findings(&[]);
+    found.expect("bulk_egress", &[]);
+    // Less than the backup, twelve hours later.
+    let day = net.last_day();
+    net.call(12, "192.0.2.99", 443, day + 14 * HOUR_S, [2_000_000_000, 4_000_000]);
+    let found = net.findings(&[]);
+    found.expect("bulk_egress", &["high 10.0.0.12 192.0.2.99 443"]);
+    let explanation = found.by("bulk_egress")[0]["explanation"].as_str().unwrap().to_owned();
+    assert!(explanation.contains("at this hour"), "{explanation}");
+    found.expect("pair_surge", &[]);
+}
+
+#[test]
+fn a_past_theft_does_not_hide_the_next_one() {
+    let mut net = nights(15);
+    let day = net.last_day();
+    for past in [3, 8] {
+        net.call(5, "192.0.2.98", 443, past * DAY + 15 * HOUR_S, [9_000_000_000, 4_000_000]);
+    }
+    net.call(5, "192.0.2.99", 443, day + 15 * HOUR_S, [2_000_000_000, 4_000_000]);
+    let found = net.findings(&[]);
+    found.expect("bulk_egress", &["high 10.0.0.5 192.0.2.99 443"]);
+    found.expect("rare_egress", &["high 10.0.0.5 192.0.2.99 443", "medium 10.0.0.12 192.0.2.12 443"]);
+}
+
+#[test]
+fn a_known_pair_that_surges_is_found() {
+    let mut net = Network::new(9);
+    let day = net.last_day();
+    // The host's own service, which it calls every hour with a kilobyte; below every floor of volume.
+    net.call(6, "198.51.100.6", 443, day + 5 * HOUR_S, [60_000_000, 400_000]);
+    // The shared service gets as much from another host.
+    net.call(7, "203.0.113.10", 443, day + 5 * HOUR_S, [60_000_000, 400_000]);
+    let found = net.findings(&[]);
+    found.expect("pair_surge", &["low 10.0.0.7 203.0.113.10 443", "medium 10.0.0.6 198.51.100.6 443"]);
+    let surge = found.by("pair_surge")[1];
+    let surge = if surge["host"] == "10.0.0.6" { surge } else { found.by("pair_surge")[0] };
+    assert!(surge["evidence"]["times_history"].as_f64().unwrap() > 10_000.0, "{surge:#}");
+}
+
+#[test]
+fn an_upload_of_a_host_that_downloads_is_found() {
+    let mut net = Network::new(9);
+    for hour in 0..9 * 24 {
+        // One downloads all day, another always uploads to its supplier.
+        net.call(8, "203.0.113.40", 443, hour * HOUR_S + 100, [3_000_000, 90_000_000]);
+        net.call(9, "192.0.2.9", 443, hour * HOUR_S + 200, [80_000_000, 1_000_000]);
+    }
+    let day = net.last_day();
+    net.call(8, "192.0.2.88", 443, day + 7 * HOUR_S, [600_000_000, 900_000]);
+    net.call(9, "192.0.2.9", 443, day + 7 * HOUR_S, [80_000_000, 900_000]);
+    let found = net.findings(&[]);
+    found.expect("upload_asymmetry", &["medium 10.0.0.8 192.0.2.88 443"]);
+}
+
+/// Uploads so many megabytes on each of the last days to one address of its own.
+fn drip(net: &mut Network, host: u32, days: i64, megabytes: i64) {
+    for n in 0..days {
+        let begin = net.last_day() - n * DAY;
+        for part in 0..6 {
+            let bytes = [megabytes * 1_000_000 / 6 + 1_000 * part, 20_000];
+            let at = begin + net.below(23 * HOUR_S);
+            net.call(host, "192.0.2.150", 443, at, bytes);
+        }
+    }
+}
+
+#[test]
+fn a_drip_of_days_is_found_and_a_habit_is_not() {
+    let mut net = Network::new(16);
+    drip(&mut net, 3, 6, 40);
+    for day in 0..16 {
+        // A habit of the same size, and one large day in the past.
+        net.call(4, "192.0.2.160", 443, day * DAY + 3_000, [40_000_000 + 1_000_000 * (day % 5), 20_000]);
+    }
+    net.call(5, "192.0.2.170", 443, 4 * DAY, [900_000_000, 20_000]);
+    let found = net.findings(&[]);
+    found.expect("slow_drip", &["medium 10.0.0.3 192.0.2.150 -"]);
+    let evidence = &found.by("slow_drip")[0]["evidence"];
+    assert_eq!((&evidence["drift_days"], &evidence["days_known"]), (&6.into(), &16.into()));
+    // The same without a window of its own: all days are judged.
+    net.findings_of(&[]).expect("slow_drip", &["medium 10.0.0.3 192.0.2.150 -"]);
+}
+
+#[test]
+fn a_past_theft_does_not_hide_a_drip() {
+    let mut net = Network::new(16);
+    drip(&mut net, 3, 6, 40);
+    for day in [1, 4, 6] {
+        net.call(3, "192.0.2.180", 443, day * DAY, [5_000_000_000, 20_000]);
+    }
+    net.findings(&[]).expect("slow_drip", &["medium 10.0.0.3 192.0.2.150 -"]);
+}
+
+#[test]
+fn a_host_beyond_its_peers_is_found_and_a_group_that_moves_is_not() {
+    let mut net = Network::new(8);
+    let day = net.last_day();
+    net.call(2, "192.0.2.199", 443, day + HOUR_S, [6_000_000_000, 400_000]);
+    net.findings(&[]).expect("peer_egress", &["medium 10.0.0.2 192.0.2.199 443"]);
+    for host in 1..=20 {
+        net.call(host, &format!("192.0.2.{host}"), 443, day + 2 * HOUR_S, [5_000_000_000, 400_000]);
+    }
+    net.findings(&[]).expect("peer_egress", &[]);
+}
+
+#[test]
+fn a_beacon_that_takes_data_out_is_raised_and_says_why() {
+    let mut net = Network::new(9);
+    let day = net.last_day();
+    for beat in 0..280 {
+        let late = net.below(20);
+        net.call(1, "192.0.2.44", 443, day + 300 * beat + late, [700, 400]);
+        net.call(2, "192.0.2.45", 443, day + 300 * beat + late, [700, 400]);
+    }
+    net.call(1, "192.0.2.44", 443, day + 9 * HOUR_S, [700_000_000, 90_000]);
+    let found = net.findings(&[]);
+    found.expect("beacon", &["high 10.0.0.1 192.0.2.44 443", "medium 10.0.0.2 192.0.2.45 443"]);
+    found.expect("bulk_egress", &["high 10.0.0.1 192.0.2.44 443"]);
+    let explanation = found.by("bulk_egress")[0]["explanation"].as_str().unwrap();
+    assert!(explanation.ends_with("Raised: the host also calls the same remote regularly (beacon)."), "{explanation}");
+}
