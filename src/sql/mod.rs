@@ -2,6 +2,7 @@
 
 pub mod candidates;
 mod derived;
+mod files;
 pub mod flows;
 mod function;
 pub mod functions;
