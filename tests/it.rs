@@ -43,3 +43,5 @@ mod schemas;
 mod sql_logic;
 #[path = "it/tutorial.rs"]
 mod tutorial;
+#[path = "it/sql.rs"]
+mod sql;
