@@ -173,6 +173,40 @@ impl<K: Kind> Cursor<K> {
         Ok(())
     }
 
+    /// Skips rows; pages that hold no others are not even inflated. `scratch` takes what has to be decoded all the same.
+    ///
+    /// # Errors
+    /// As for [`Self::fill`].
+    pub(super) fn skip(
+        &mut self,
+        mut rows: usize,
+        inflater: &mut Inflater,
+        books: &Books,
+        scratch: &mut Vec<K::Out>,
+    ) -> Result<()> {
+        while rows > 0 {
+            if self.left == 0 {
+                let first = self.next_row;
+                let skipped =
+                    self.stream.as_mut().map_or(Ok(None), |stream| stream.skip_before(first, first + rows))?;
+                match skipped {
+                    Some(values) => {
+                        self.next_row += values;
+                        rows -= values;
+                    }
+                    None => self.turn(None, inflater, books)?,
+                }
+                continue;
+            }
+            let count = self.left.min(rows);
+            scratch.resize(count.max(scratch.len()), K::missing());
+            self.rows(books, &mut scratch[..count])?;
+            self.left -= count;
+            rows -= count;
+        }
+        Ok(())
+    }
+
     /// Goes to the next data page, reading the dictionary on the way.
     fn turn(&mut self, leader: Option<&Self>, inflater: &mut Inflater, books: &Books) -> Result<()> {
         let ended = || ParquetError::General("column has fewer values than its row group has rows".to_owned());

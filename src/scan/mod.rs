@@ -45,6 +45,7 @@ pub use columns::MISSING;
 pub use inflate::Inflater;
 pub use object::quiet_panics;
 pub use record_cursors::RecordCursors;
+pub use views::{MOST_TESTS, TextTest};
 
 /// Says why an object could not be scanned; every variant concerns that one object only.
 #[derive(Debug, thiserror::Error)]

@@ -7,9 +7,9 @@ use super::direct::Source;
 use super::inflate::Inflater;
 use super::numbers::{Narrow, Numbers, Stored};
 use super::records::{number_column, type_of};
-use super::views::Views;
+use super::views::{TextTest, Views};
 use crate::flow::schema::{Field, FieldKind};
-use arrow::array::{ArrayRef, new_null_array};
+use arrow::array::{ArrayRef, BooleanArray, new_null_array};
 use parquet::errors::Result;
 
 /// Numbers as they are.
@@ -38,6 +38,9 @@ pub struct RecordCursors {
     inflater: Inflater,
     /// Texts and addresses have no numbers here.
     books: Books,
+    /// Rows that the fields decoded last are behind the others.
+    waiting: usize,
+    scratch: (Vec<i64>, Vec<u128>),
 }
 
 impl std::fmt::Debug for RecordCursors {
@@ -51,7 +54,13 @@ impl RecordCursors {
     ///
     /// # Errors
     /// When the footer's word about a column cannot be.
-    pub(super) fn open(&mut self, source: &Source<'_>, group: usize, fields: &[Field]) -> Result<()> {
+    pub(super) fn open(
+        &mut self,
+        source: &Source<'_>,
+        group: usize,
+        fields: &[Field],
+        tests: &[(Field, TextTest)],
+    ) -> Result<()> {
         if !self.cursors.iter().map(|(field, _)| field).eq(fields) {
             let cursor = |field: &Field| match field.kind() {
                 FieldKind::Text => FieldCursor::Text(Box::default()),
@@ -60,7 +69,12 @@ impl RecordCursors {
             self.cursors = fields.iter().map(|field| (*field, cursor(field))).collect();
         }
         self.close();
+        self.waiting = 0;
         for (field, cursor) in &mut self.cursors {
+            if let FieldCursor::Text(cursor) = cursor {
+                let asked = tests.iter().filter(|(of, _)| of == field).map(|(_, test)| test.clone());
+                cursor.kind.ask(asked.collect())?;
+            }
             let bound = source.binding.fields.iter().find(|(bound, _)| bound == field);
             let Some(leaf) = bound.and_then(|(_, leaves)| leaves.first()) else { continue };
             match cursor {
@@ -90,25 +104,49 @@ impl RecordCursors {
         }
     }
 
-    /// Decodes the next rows of all fields.
+    /// Decodes the next rows of the first `count` fields, or of all others; also returns what the tests of their texts
+    /// say, in the order of the fields and of the tests.
     ///
     /// # Errors
     /// When a page is damaged or of a kind that is not read here.
-    pub(super) fn next(&mut self, rows: usize) -> Result<Vec<ArrayRef>> {
-        let (inflater, books) = (&mut self.inflater, &self.books);
+    pub(super) fn next(
+        &mut self,
+        count: usize,
+        others: bool,
+        rows: usize,
+    ) -> Result<(Vec<ArrayRef>, Vec<BooleanArray>)> {
+        let waiting = if others { std::mem::take(&mut self.waiting) } else { 0 };
+        let Self { cursors, inflater, books, scratch, .. } = self;
+        let count = count.min(cursors.len());
+        let (first, rest) = cursors.split_at_mut(count);
+        let mut answers = Vec::new();
         let column = |(field, cursor): &mut (Field, FieldCursor)| match cursor {
             FieldCursor::Number(cursor) if cursor.is_open() => {
+                cursor.skip(waiting, inflater, books, &mut scratch.0)?;
                 let mut numbers = vec![MISSING; rows];
                 cursor.fill(inflater, books, &mut numbers)?;
                 Ok(number_column(*field, numbers))
             }
             FieldCursor::Text(cursor) if cursor.is_open() => {
+                cursor.skip(waiting, inflater, books, &mut scratch.1)?;
+                cursor.kind.drop_plain();
                 let mut views = vec![Views::missing(); rows];
                 cursor.fill(inflater, books, &mut views)?;
+                answers.extend(cursor.kind.take_answers(&mut views));
                 Ok(cursor.kind.column(views))
             }
-            _ => Ok(new_null_array(&type_of(*field), rows)),
+            FieldCursor::Text(cursor) => {
+                answers.extend(cursor.kind.take_answers(&mut vec![Views::missing(); rows]));
+                Ok(new_null_array(&type_of(*field), rows))
+            }
+            FieldCursor::Number(_) => Ok(new_null_array(&type_of(*field), rows)),
         };
-        self.cursors.iter_mut().map(column).collect()
+        let columns = if others { rest } else { first }.iter_mut().map(column).collect::<Result<Vec<_>>>()?;
+        Ok((columns, answers))
+    }
+
+    /// Leaves out the next rows of the fields that were not decoded yet.
+    pub(super) fn pass_over(&mut self, rows: usize) {
+        self.waiting += rows;
     }
 }

@@ -8,10 +8,11 @@ use super::direct::{Source, supports};
 use super::object::{self, BATCH_ROWS, check_rows, guarded};
 use super::pages::OneRowGroup;
 use super::texts::value_of;
+use super::views::TextTest;
 use super::{Binding, Books, ObjectBytes, RecordCursors, ScanError};
 use crate::flow::schema::{Field, FieldKind, to_seconds};
 use arrow::array::{
-    ArrayRef, AsArray, Int32Array, Int64Array, RecordBatch, RecordBatchOptions, StringViewBuilder,
+    ArrayRef, AsArray, BooleanArray, Int32Array, Int64Array, RecordBatch, RecordBatchOptions, StringViewBuilder,
     TimestampSecondArray, new_null_array,
 };
 use arrow::buffer::NullBuffer;
@@ -38,6 +39,15 @@ pub fn schema_of(fields: &[Field]) -> SchemaRef {
     Arc::new(Schema::new(fields.iter().map(column).collect::<Vec<_>>()))
 }
 
+/// Records of which it is to be decided whether they are wanted.
+#[derive(Debug)]
+pub struct Records {
+    /// The leading fields, or all of them.
+    pub batch: RecordBatch,
+    /// What the tests say of each record, in the order of the fields and of their tests; `None` when they were not asked.
+    pub answers: Option<Vec<BooleanArray>>,
+}
+
 /// An object opened for reading some fields of its records.
 pub struct RecordFile {
     object: String,
@@ -47,6 +57,9 @@ pub struct RecordFile {
     fields: Arc<[Field]>,
     schema: SchemaRef,
     way: object::Way,
+    /// Leading fields, by which batches are chosen.
+    first: usize,
+    tests: Arc<[(Field, TextTest)]>,
 }
 
 impl RecordFile {
@@ -63,7 +76,14 @@ impl RecordFile {
     ) -> Result<Self, ScanError> {
         check_rows(object, &bytes, &metadata)?;
         let schema = schema_of(&fields);
-        Ok(Self { object: object.to_owned(), bytes, metadata, binding, fields, schema, way: object::Way::Direct })
+        let (object, way, tests) = (object.to_owned(), object::Way::Direct, Arc::new([]));
+        Ok(Self { object, bytes, metadata, binding, first: fields.len(), fields, schema, way, tests })
+    }
+
+    /// Decodes the `first` leading fields before the others, and asks `tests` of the texts of some of them.
+    #[must_use]
+    pub fn choosing(self, first: usize, tests: Arc<[(Field, TextTest)]>) -> Self {
+        Self { first: first.min(self.fields.len()), tests, ..self }
     }
 
     /// Reads by a way of the caller's choice; both tell the same.
@@ -87,7 +107,7 @@ impl RecordFile {
         let source = Source { bytes: &self.bytes, metadata: &self.metadata, binding: &self.binding, books: &books };
         let direct = guarded(&self.object, || {
             let fits = self.way == object::Way::Direct && supports(&self.binding, self.metadata.row_group(index));
-            Ok(fits && cursors.open(&source, index, &self.fields).is_ok())
+            Ok(fits && cursors.open(&source, index, &self.fields, &self.tests).is_ok())
         });
         group.way = match direct {
             Ok(true) => Way::Direct,
@@ -98,37 +118,77 @@ impl RecordFile {
 
     /// Reads the next batch of a row group; `None` when there is none. `cursors` are those that it began with.
     ///
+    /// `wants` is asked about each batch first, with the leading fields or all of them; what it does not want is passed
+    /// over, and pages that hold nothing else stay compressed.
+    ///
     /// # Errors
     /// [`ScanError`] when the row group is damaged.
-    pub fn next(&self, group: &mut RowGroup, cursors: &mut RecordCursors) -> Result<Option<RecordBatch>, ScanError> {
-        if group.done >= group.rows {
-            cursors.close();
-            return Ok(None);
+    pub fn next(
+        &self,
+        group: &mut RowGroup,
+        cursors: &mut RecordCursors,
+        wants: &mut dyn FnMut(&Records) -> bool,
+    ) -> Result<Option<RecordBatch>, ScanError> {
+        while group.done < group.rows {
+            let rows = (group.rows - group.done).min(BATCH_ROWS);
+            if matches!(group.way, Way::Direct) {
+                if let Ok(batch) = self.direct(cursors, rows, wants)? {
+                    group.done += rows;
+                    match batch {
+                        Some(batch) => return Ok(Some(batch)),
+                        None => continue,
+                    }
+                }
+                // The way through Arrow reads what the direct one cannot, and has the words for damage.
+                let mut reader = self.arrow(group.index)?;
+                let mut skipped = 0;
+                while skipped < group.done {
+                    skipped += self.decode(&mut reader, group.index)?.num_rows();
+                }
+                group.way = Way::Arrow(Box::new(reader));
+            }
+            let batch = match &mut group.way {
+                Way::Arrow(reader) => {
+                    let decoded = self.decode(reader, group.index)?;
+                    guarded(&self.object, || self.convert(&decoded))?
+                }
+                Way::Nothing | Way::Direct => self.empty(rows)?,
+            };
+            group.done += batch.num_rows().max(1);
+            let records = Records { batch, answers: None };
+            if wants(&records) {
+                return Ok(Some(records.batch));
+            }
         }
-        let rows = (group.rows - group.done).min(BATCH_ROWS);
-        if matches!(group.way, Way::Direct) {
-            let columns = guarded(&self.object, || Ok(cursors.next(rows)));
-            if let Ok(Ok(columns)) = columns {
-                group.done += rows;
-                return self.batch(columns, rows).map(Some);
-            }
-            // The way through Arrow reads what the direct one cannot, and has the words for damage.
-            let mut reader = self.arrow(group.index)?;
-            let mut skipped = 0;
-            while skipped < group.done {
-                skipped += self.decode(&mut reader, group.index)?.num_rows();
-            }
-            group.way = Way::Arrow(Box::new(reader));
-        }
-        let batch = match &mut group.way {
-            Way::Arrow(reader) => {
-                let decoded = self.decode(reader, group.index)?;
-                guarded(&self.object, || self.convert(&decoded))?
-            }
-            Way::Nothing | Way::Direct => self.empty(rows)?,
+        cursors.close();
+        Ok(None)
+    }
+
+    /// Reads a batch by the direct way; `None` when it is not wanted. The inner error is what that way cannot read.
+    #[allow(clippy::type_complexity)]
+    fn direct(
+        &self,
+        cursors: &mut RecordCursors,
+        rows: usize,
+        wants: &mut dyn FnMut(&Records) -> bool,
+    ) -> Result<Result<Option<RecordBatch>, ()>, ScanError> {
+        let decoded = |work: &mut dyn FnMut() -> parquet::errors::Result<(Vec<ArrayRef>, Vec<BooleanArray>)>| {
+            guarded(&self.object, || Ok(work())).ok().and_then(Result::ok)
         };
-        group.done += batch.num_rows();
-        Ok(Some(batch))
+        let Some((mut columns, answers)) = decoded(&mut || cursors.next(self.first, false, rows)) else {
+            return Ok(Err(()));
+        };
+        let first = Arc::new(Schema::new(self.schema.fields()[..self.first].to_vec()));
+        let records = Records { batch: self.batch(first, columns.clone(), rows)?, answers: Some(answers) };
+        if !wants(&records) {
+            cursors.pass_over(rows);
+            return Ok(Ok(None));
+        }
+        if self.first < self.fields.len() {
+            let Some((rest, _)) = decoded(&mut || cursors.next(self.first, true, rows)) else { return Ok(Err(())) };
+            columns.extend(rest);
+        }
+        Ok(Ok(Some(self.batch(self.schema.clone(), columns, rows)?)))
     }
 
     /// Opens a row group for the parquet crate's arrow reader.
@@ -156,12 +216,12 @@ impl RecordFile {
     /// Rows of which no column was bound.
     fn empty(&self, rows: usize) -> Result<RecordBatch, ScanError> {
         let columns = self.schema.fields().iter().map(|field| new_null_array(field.data_type(), rows)).collect();
-        self.batch(columns, rows)
+        self.batch(self.schema.clone(), columns, rows)
     }
 
-    fn batch(&self, columns: Vec<ArrayRef>, rows: usize) -> Result<RecordBatch, ScanError> {
+    fn batch(&self, schema: SchemaRef, columns: Vec<ArrayRef>, rows: usize) -> Result<RecordBatch, ScanError> {
         let options = RecordBatchOptions::new().with_row_count(Some(rows));
-        RecordBatch::try_new_with_options(self.schema.clone(), columns, &options).map_err(|error| ScanError::Decode {
+        RecordBatch::try_new_with_options(schema, columns, &options).map_err(|error| ScanError::Decode {
             object: self.object.clone(),
             place: "columns".to_owned(),
             error,
@@ -186,7 +246,7 @@ impl RecordFile {
             }
         };
         let columns = self.fields.iter().map(column).collect::<Result<Vec<_>, _>>()?;
-        self.batch(columns, batch.num_rows())
+        self.batch(self.schema.clone(), columns, batch.num_rows())
     }
 
     /// Texts of a field: the first column that has a value counts.

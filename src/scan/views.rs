@@ -4,8 +4,8 @@
 use super::Books;
 use super::cursor::Kind;
 use super::texts::{Plain, utf8, value_of};
-use arrow::array::{ArrayRef, StringViewArray};
-use arrow::buffer::{Buffer, NullBuffer, ScalarBuffer};
+use arrow::array::{Array, ArrayRef, BooleanArray, StringViewArray, StringViewBuilder};
+use arrow::buffer::{BooleanBuffer, Buffer, NullBuffer, ScalarBuffer};
 use parquet::errors::{ParquetError, Result};
 use std::borrow::Cow;
 use std::sync::Arc;
@@ -16,11 +16,24 @@ const MISSING_VIEW: u128 = u128::MAX;
 /// Texts up to this length stand in the view itself.
 const INLINE_BYTES: usize = 12;
 
+/// A question about texts that is answered once for each entry of a dictionary: which of them pass. `None` when it cannot
+/// be answered, which the caller then finds out row by row.
+pub type TextTest = Arc<dyn Fn(&ArrayRef) -> Option<BooleanArray> + Send + Sync>;
+
+/// Most tests of one column: their answers ride in the upper byte of a view's length until the batch is made.
+pub const MOST_TESTS: usize = 7;
+
+/// The lowest of the bits that hold answers. Texts of 16 MB or more have no room for them.
+const ANSWERS_BIT: usize = 24;
+
 /// Decodes a column of texts. Missing ones are [`MISSING_VIEW`] until the batch is made.
 #[derive(Default)]
 pub(super) struct Views {
     /// The column names accounts, which may have lost their zeros.
     pub(super) account: bool,
+    tests: Vec<TextTest>,
+    /// What the tests say of a missing text.
+    of_missing: u128,
     /// Long texts of dictionaries.
     dictionaries: Vec<Buffer>,
     /// Long texts of the batch that stand in no dictionary.
@@ -47,7 +60,71 @@ fn too_long(at: usize) -> Result<()> {
     }
 }
 
+fn unanswered() -> ParquetError {
+    ParquetError::NYI("a test of texts that has no answer".to_owned())
+}
+
 impl Views {
+    /// Asks `tests` of every text from now on, [`MOST_TESTS`] at most.
+    ///
+    /// # Errors
+    /// When a test cannot be answered.
+    pub(super) fn ask(&mut self, tests: Vec<TextTest>) -> Result<()> {
+        self.tests = tests;
+        let missing: ArrayRef = Arc::new(StringViewArray::new_null(1));
+        self.of_missing = self.answers(&missing)?.first().copied().unwrap_or(0);
+        Ok(())
+    }
+
+    /// The answers about some texts, as bits of their views.
+    fn answers(&self, texts: &ArrayRef) -> Result<Vec<u128>> {
+        let mut bits = vec![0u128; texts.len()];
+        for (place, test) in self.tests.iter().enumerate() {
+            let passed = test(texts).filter(|passed| passed.len() == texts.len()).ok_or_else(unanswered)?;
+            for (row, bits) in bits.iter_mut().enumerate() {
+                *bits |= u128::from(passed.is_valid(row) && passed.value(row)) << (ANSWERS_BIT + place);
+            }
+        }
+        Ok(bits)
+    }
+
+    /// Marks views, other than those of missing texts, with the answers about their texts.
+    fn mark(&self, views: &mut [u128], texts: &ArrayRef) -> Result<()> {
+        for (view, answers) in views.iter_mut().zip(self.answers(texts)?) {
+            if *view == MISSING_VIEW {
+                continue;
+            }
+            if *view as u32 >> ANSWERS_BIT > 0 {
+                return Err(ParquetError::NYI("a text of 16 MB or more".to_owned()));
+            }
+            *view |= answers;
+        }
+        Ok(())
+    }
+
+    /// Takes the answers out of decoded rows: one column for each test.
+    pub(super) fn take_answers(&self, views: &mut [u128]) -> Vec<BooleanArray> {
+        let of = |place: usize| {
+            let bit = 1u128 << (ANSWERS_BIT + place);
+            let passed = |row: usize| {
+                let view = views[row];
+                (if view == MISSING_VIEW { self.of_missing } else { view }) & bit != 0
+            };
+            BooleanArray::new(BooleanBuffer::collect_bool(views.len(), passed), None)
+        };
+        let answers = (0..self.tests.len()).map(of).collect::<Vec<_>>();
+        if !answers.is_empty() {
+            let all = ((1u128 << MOST_TESTS) - 1) << ANSWERS_BIT;
+            views.iter_mut().filter(|view| **view != MISSING_VIEW).for_each(|view| *view &= !all);
+        }
+        answers
+    }
+
+    /// Forgets texts of rows that nobody wants.
+    pub(super) fn drop_plain(&mut self) {
+        self.plain.clear();
+    }
+
     /// Turns decoded rows into a column, and forgets the texts that were only the batch's.
     pub(super) fn column(&mut self, mut views: Vec<u128>) -> ArrayRef {
         let missing = views.iter().any(|view| *view == MISSING_VIEW);
@@ -99,6 +176,12 @@ impl Kind for Views {
         if long {
             self.dictionaries.push(Buffer::from(bytes));
         }
+        if !self.tests.is_empty() {
+            let plain = std::mem::take(&mut self.plain);
+            let texts = self.column(table.clone());
+            self.plain = plain;
+            self.mark(table, &texts)?;
+        }
         Ok(())
     }
 
@@ -117,6 +200,15 @@ impl Kind for Views {
                 }
             };
         }
+        if !self.tests.is_empty() {
+            let mut again = Plain::new(bytes);
+            let mut values = StringViewBuilder::with_capacity(out.len());
+            for _ in 0..out.len() {
+                values.append_option(value_of(utf8(again.next()?)?, self.account));
+            }
+            let values: ArrayRef = Arc::new(values.finish());
+            self.mark(out, &values)?;
+        }
         Ok(texts.at)
     }
 
@@ -129,7 +221,7 @@ impl Kind for Views {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use arrow::array::{Array, AsArray};
+    use arrow::array::AsArray;
     use proptest::prelude::*;
 
     fn page(texts: &[String]) -> Vec<u8> {
@@ -145,10 +237,17 @@ mod tests {
             let (books, bytes) = (Books::default(), page(&texts));
             let mut column = Views { account, ..Views::default() };
             let mut table = Vec::new();
+            let short = |texts: &ArrayRef| {
+                let texts = texts.as_string_view();
+                Some(texts.iter().map(|text| text.map(|text| text.len() < 5)).collect::<BooleanArray>())
+            };
+            let absent = |texts: &ArrayRef| arrow::compute::is_null(texts).ok();
+            column.ask(vec![Arc::new(short), Arc::new(absent)]).unwrap();
             column.dictionary(&bytes, texts.len(), &books, &mut table).unwrap();
             let mut rows = vec![0; texts.len()];
             prop_assert_eq!(column.plain(&bytes, &books, &mut rows).unwrap(), bytes.len());
             table.extend(rows);
+            let answers = column.take_answers(&mut table);
             let made = column.column(table);
             // Built anew and checked, as the constructor that was left out would have.
             let made = made.as_string_view();
@@ -156,6 +255,8 @@ mod tests {
             let wanted = texts.iter().map(|text| value_of(text, account)).collect::<Vec<_>>();
             for (row, wanted) in wanted.iter().chain(&wanted).enumerate() {
                 prop_assert_eq!(checked.is_valid(row).then(|| checked.value(row)), wanted.as_deref());
+                prop_assert_eq!(answers[0].value(row), wanted.as_ref().is_some_and(|text| text.len() < 5));
+                prop_assert_eq!(answers[1].value(row), wanted.is_none());
             }
         }
     }

@@ -194,7 +194,12 @@ fn of_plan(context: &SessionContext, said: &str) -> (String, Option<String>, Opt
     let quoted = |after: &str| said.strip_prefix(after)?.split('\'').next().map(str::to_owned);
     if let Some(table) = quoted("table '").filter(|_| said.ends_with("not found")) {
         let name = table.rsplit('.').next().unwrap_or(&table).to_owned();
-        let name = if table.contains('/') { table.trim_start_matches("datafusion.public.").to_owned() } else { name };
+        let whole = table.strip_prefix("datafusion.public.").unwrap_or(&table);
+        let name = if whole.contains(['/', '.']) { whole.to_owned() } else { name };
+        if name.contains(['/', '.']) {
+            let hint = "files end in .parquet, .csv, .tsv, .json, .jsonl or .ndjson".to_owned();
+            return (format!("no file `{name}` that is a table"), Some(name), Some(hint));
+        }
         let tables = table_names(context);
         let hint = meant(&name, tables.iter().map(String::as_str));
         let hint = hint.unwrap_or_else(|| format!("tables are {}; files stand in quotes", tables.join(", ")));

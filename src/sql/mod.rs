@@ -3,6 +3,7 @@
 pub mod candidates;
 pub mod catalogue;
 mod derived;
+mod files;
 pub mod flows;
 pub mod functions;
 mod lists;

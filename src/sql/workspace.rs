@@ -1,6 +1,7 @@
 //! A session over a source: all tables that a person can ask about, none of them made before it is asked for.
 
 use super::derived::{DerivedTable, DerivedTables, Making, Name, StartProgress};
+use super::files::with_files;
 use super::flows::{FlowsExec, FlowsTable, SkippedObjects};
 use super::functions::Lists;
 use super::lists;
@@ -106,7 +107,7 @@ impl Workspace {
         for (name, which) in Name::ALL {
             context.register_table(name, Arc::new(DerivedTable::new(&derived, which))).map_err(failed)?;
         }
-        Ok(Self { context: context.enable_url_table(), skipped })
+        Ok(Self { context: with_files(context), skipped })
     }
 
     /// The engine's session.

@@ -3,10 +3,11 @@
 use super::files::{Layout, batch, cells, layouts, write};
 use crate::flow::schema::{FIELDS, Field};
 use crate::scan::object::{Way, footer};
-use crate::scan::records::RecordFile;
-use crate::scan::{Binding, ObjectBytes, RecordCursors, ScanError};
-use arrow::array::RecordBatch;
+use crate::scan::records::{RecordFile, Records};
+use crate::scan::{Binding, ObjectBytes, RecordCursors, ScanError, TextTest};
+use arrow::array::{Array, ArrayRef, AsArray, RecordBatch};
 use arrow::compute::concat_batches;
+use parquet::basic::{Compression, Encoding, GzipLevel};
 use proptest::prelude::*;
 use std::sync::Arc;
 
@@ -25,7 +26,7 @@ fn read(
     let mut batches = Vec::new();
     for group in 0..groups {
         let mut group = file.row_group(group, cursors)?;
-        while let Some(batch) = file.next(&mut group, cursors)? {
+        while let Some(batch) = file.next(&mut group, cursors, &mut |_| true)? {
             batches.push(batch);
         }
     }
@@ -68,6 +69,65 @@ proptest! {
         let arrow = read(&file, FIELDS, Way::Arrow, &mut RecordCursors::default());
         if let (Ok(direct), Ok(arrow)) = (direct, arrow) {
             prop_assert_eq!(direct, arrow);
+        }
+    }
+}
+
+/// Forty thousand records in one row group of many pages.
+fn many(layout: Layout) -> Vec<u8> {
+    let cell = |n: i64| (Some(n as u8), Some((n / 7) as u16), Some(n as i32 % 60_000), Some(n * 3), 1_700_000_000 + n);
+    let cells: Vec<_> = (0..40_000).map(cell).collect();
+    write(&batch(&cells), Layout { group_rows: 1 << 20, ..layout })
+}
+
+#[test]
+fn what_is_passed_over_does_not_move_what_follows() {
+    for (dictionary, codec, page_rows) in [
+        (1 << 20, Compression::GZIP(GzipLevel::default()), 500),
+        (400, Compression::UNCOMPRESSED, 3_000),
+        (0, Compression::SNAPPY, 20_000),
+    ] {
+        let layout = Layout { v2: false, codec, dictionary, page_rows, group_rows: 0, texts: Encoding::PLAIN };
+        let file = many(layout);
+        let fields = [Field::Srcaddr, Field::Bytes, Field::Dstaddr, Field::Start];
+        let whole = read(&file, &fields, Way::Direct, &mut RecordCursors::default()).unwrap().unwrap();
+        for wanted in [0b00000u32, 0b11111, 0b10010, 0b01101, 0b00001] {
+            let bytes = Arc::new(ObjectBytes::Whole(file.clone().into()));
+            let metadata = footer("x", &bytes).unwrap();
+            let binding = Arc::new(Binding::new("x", metadata.file_metadata().schema_descr(), &fields).unwrap());
+            let test: TextTest = Arc::new(|texts: &ArrayRef| {
+                let of = |text: Option<&str>| Some(text.is_some_and(|text| text.ends_with('7')));
+                Some(texts.as_string_view().iter().map(of).collect())
+            });
+            let file = RecordFile::open("x", bytes, metadata, binding, fields.into()).unwrap();
+            let file = file.choosing(1, Arc::new([(Field::Srcaddr, test)]));
+            let mut cursors = RecordCursors::default();
+            let mut group = file.row_group(0, &mut cursors).unwrap();
+            let (mut at, mut seen) = (0, Vec::new());
+            let mut wants = |records: &Records| {
+                let sources = records.batch["srcaddr"].as_string_view();
+                let answers = records.answers.as_ref().unwrap();
+                for row in 0..sources.len() {
+                    let ends = sources.is_valid(row) && sources.value(row).ends_with('7');
+                    assert_eq!(answers[0].value(row), ends);
+                }
+                assert_eq!(records.batch.num_columns(), 1);
+                at += 1;
+                let keeps = wanted >> (at - 1) & 1 == 1;
+                if keeps {
+                    seen.push(at - 1);
+                }
+                keeps
+            };
+            let mut batches = Vec::new();
+            while let Some(batch) = file.next(&mut group, &mut cursors, &mut wants).unwrap() {
+                batches.push(batch);
+            }
+            assert_eq!(at, 5, "every batch was asked about, by the direct way");
+            for (batch, at) in batches.iter().zip(&seen) {
+                assert_eq!(*batch, whole.slice(at * 8_192, batch.num_rows()));
+            }
+            assert_eq!(batches.len(), seen.len());
         }
     }
 }

@@ -102,9 +102,8 @@ impl Column {
     pub(super) fn fields(&self) -> &[Field] {
         match self {
             Column::Record(field) => std::slice::from_ref(field),
-            Column::Host | Column::Remote => &SIDES[..5],
+            Column::Host | Column::Remote | Column::Outbound => &SIDES[..5],
             Column::Port | Column::Role => SIDES,
-            Column::Outbound => &SIDES[2..5],
             _ => &[],
         }
     }

@@ -4,6 +4,7 @@
 //! statistics, and reads only the columns that the query names. Filters are evaluated here, before rows leave the scan.
 
 mod columns;
+mod filter;
 mod plan;
 mod prune;
 mod read;

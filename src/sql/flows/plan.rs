@@ -94,7 +94,7 @@ impl DisplayAs for FlowsExec {
         let names: Vec<&str> = schema.fields().iter().map(|field| field.name().as_str()).collect();
         write!(f, ", columns=[{}]", names.join(", "))?;
         if let Some(filter) = self.reading.rows.filter() {
-            write!(f, ", filter={filter}")?;
+            write!(f, ", filter={}, asked_of_dictionaries={}", filter.whole().0, filter.tests().len())?;
         }
         match self.limit {
             Some(limit) => write!(f, ", limit={limit}"),
@@ -120,7 +120,7 @@ impl ExecutionPlan for FlowsExec {
         &self,
         f: &mut dyn FnMut(&Arc<dyn PhysicalExpr>) -> Result<TreeNodeRecursion>,
     ) -> Result<TreeNodeRecursion> {
-        self.reading.rows.filter().map_or(Ok(TreeNodeRecursion::Continue), f)
+        self.reading.rows.filter().map_or(Ok(TreeNodeRecursion::Continue), |filter| f(filter.whole().0))
     }
 
     fn replace_children(

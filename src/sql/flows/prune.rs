@@ -1,17 +1,17 @@
 //! What can be left out unread: objects by their names, row groups by their footers.
 
 use super::columns::Column;
+use super::filter::Filter;
 use crate::flow::schema::{Field, FieldKind, to_seconds};
 use crate::scan::Binding;
 use crate::source::{Object, SourceOptions};
 use arrow::array::{
     ArrayRef, BooleanArray, Date32Array, Int32Array, Int64Array, StringViewArray, TimestampSecondArray, UInt64Array,
 };
-use arrow::datatypes::{DataType, SchemaRef};
+use arrow::datatypes::DataType;
 use chrono::{DateTime, Datelike, Timelike};
 use datafusion::common::pruning::PruningStatistics;
 use datafusion::common::{Column as SqlColumn, ScalarValue};
-use datafusion::physical_expr::PhysicalExpr;
 use datafusion::physical_optimizer::pruning::{PruningPredicate, PruningPredicateBuilder};
 use parquet::file::metadata::RowGroupMetaData;
 use parquet::file::statistics::Statistics;
@@ -26,9 +26,10 @@ const WINDOW_S: i64 = 600;
 pub(super) struct Pruner(Option<Arc<PruningPredicate>>);
 
 impl Pruner {
-    /// Makes a pruner of a filter over `schema`.
-    pub(super) fn new(filter: Option<&Arc<dyn PhysicalExpr>>, schema: &SchemaRef) -> Self {
-        let build = |filter: &Arc<dyn PhysicalExpr>| {
+    /// Makes a pruner of a filter.
+    pub(super) fn new(filter: Option<&Filter>) -> Self {
+        let build = |filter: &Filter| {
+            let (filter, schema) = filter.whole();
             PruningPredicateBuilder::new().with_file_schema(schema.clone()).build(filter.clone())
         };
         Self(filter.and_then(build))

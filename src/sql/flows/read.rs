@@ -4,7 +4,7 @@ use super::prune::Pruner;
 use super::rows::RowMaker;
 use crate::flow::schema::Field;
 use crate::scan::object::footer;
-use crate::scan::records::{RecordFile, RowGroup};
+use crate::scan::records::{RecordFile, Records, RowGroup};
 use crate::scan::{Binding, ObjectBytes, RecordCursors, ScanError};
 use crate::source::{Object, ObjectReader};
 use crate::state::Skipped;
@@ -45,6 +45,8 @@ pub(super) struct Reading {
     pub(super) reader: ObjectReader,
     pub(super) objects: Arc<[Object]>,
     pub(super) fields: Arc<[Field]>,
+    /// Number of fields that the filter reads; they come first.
+    pub(super) first: usize,
     pub(super) rows: RowMaker,
     pub(super) pruner: Pruner,
     pub(super) skipped: SkippedObjects,
@@ -213,17 +215,25 @@ impl Partition {
                 continue;
             };
             let object = &self.reading.objects[current.at];
+            let rows = &self.reading.rows;
             let timer = self.counts.decoding.timer();
-            let records = current.next(&self.counts, &mut self.cursors);
-            timer.done();
-            match records {
-                Ok(Some(records)) => {
-                    self.counts.records.add(records.num_rows());
-                    match self.reading.rows.rows(object, &records) {
-                        Ok(rows) if rows.num_rows() == 0 => {}
-                        other => return Some(other),
-                    }
+            let (mut kept, mut failed) = (None, None);
+            let records = &self.counts.records;
+            let mut wants = |batch: &Records| {
+                records.add(batch.batch.num_rows());
+                match rows.kept(object, batch) {
+                    Ok(rows) => kept = rows,
+                    Err(error) => failed = Some(error),
                 }
+                failed.is_some() || kept.as_ref().is_none_or(|kept| kept.true_count() > 0)
+            };
+            let read = current.next(&self.counts, &mut self.cursors, &mut wants);
+            timer.done();
+            if let Some(error) = failed {
+                return Some(Err(error));
+            }
+            match read {
+                Ok(Some(records)) => return Some(rows.rows(object, &records, kept.as_ref())),
                 Ok(None) => self.current = None,
                 Err(error) => {
                     self.reading.skipped.add(&object.url, &error.to_string());
@@ -238,6 +248,8 @@ impl Partition {
         let name = &self.reading.objects[at].url;
         match RecordFile::open(name, bytes, metadata, binding, self.reading.fields.clone()) {
             Ok(file) => {
+                let tests = self.reading.rows.filter().map(|filter| filter.tests().clone());
+                let file = file.choosing(self.reading.first, tests.unwrap_or_else(|| Arc::new([])));
                 self.counts.objects.add(1);
                 Some(Current { at, file, row_groups: row_groups.into_iter(), group: None })
             }
@@ -250,10 +262,15 @@ impl Partition {
 }
 
 impl Current {
-    fn next(&mut self, counts: &Counts, cursors: &mut RecordCursors) -> Result<Option<RecordBatch>, ScanError> {
+    fn next(
+        &mut self,
+        counts: &Counts,
+        cursors: &mut RecordCursors,
+        wants: &mut dyn FnMut(&Records) -> bool,
+    ) -> Result<Option<RecordBatch>, ScanError> {
         loop {
             if let Some(group) = &mut self.group {
-                if let Some(batch) = self.file.next(group, cursors)? {
+                if let Some(batch) = self.file.next(group, cursors, wants)? {
                     return Ok(Some(batch));
                 }
                 self.group = None;

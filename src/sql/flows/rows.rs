@@ -1,49 +1,34 @@
 //! From an object's records to rows of `flows`: columns that the records have, and those that are made of them.
 
 use super::columns::{Column, schema_of};
+use super::filter::Filter;
 use super::prune::partition_value;
 use super::sides::Sides;
 use crate::flow::schema::Field;
+use crate::scan::records::Records;
 use crate::source::Object;
 use arrow::array::{
-    Array, ArrayRef, AsArray, BooleanArray, Date32Array, Int32Array, RecordBatch, RecordBatchOptions, StringViewArray,
+    Array, ArrayRef, BooleanArray, Date32Array, Int32Array, RecordBatch, RecordBatchOptions, StringViewArray,
 };
 use arrow::compute::filter_record_batch;
 use arrow::compute::kernels::zip::zip;
 use arrow::datatypes::SchemaRef;
 use datafusion::error::Result;
-use datafusion::physical_expr::PhysicalExpr;
 use std::cell::OnceCell;
 use std::sync::Arc;
 
 /// Which columns of `flows` a scan makes, and which rows it keeps.
 #[derive(Clone, Debug)]
 pub(super) struct RowMaker {
-    /// Columns that are asked for, then those that only the filter reads.
     columns: Arc<[Column]>,
-    schema: SchemaRef,
-    /// Number of columns that are asked for.
-    asked: usize,
     output: SchemaRef,
-    filter: Option<Arc<dyn PhysicalExpr>>,
+    filter: Option<Filter>,
 }
 
 impl RowMaker {
-    /// Makes rows of `asked` columns; `filter` reads the schema of [`RowMaker::columns`], which are `asked` and `more`.
-    pub(super) fn new(asked: &[Column], more: &[Column]) -> Self {
-        let columns: Arc<[Column]> = asked.iter().chain(more).copied().collect();
-        let schema = schema_of(&columns);
-        Self { schema, output: schema_of(asked), asked: asked.len(), columns, filter: None }
-    }
-
-    /// Keeps only rows for which `filter` is true.
-    pub(super) fn with_filter(self, filter: Option<Arc<dyn PhysicalExpr>>) -> Self {
-        Self { filter, ..self }
-    }
-
-    /// The schema that the filter reads.
-    pub(super) fn schema(&self) -> &SchemaRef {
-        &self.schema
+    /// Makes rows of `columns`, of records that pass `filter`.
+    pub(super) fn new(columns: &[Column], filter: Option<Filter>) -> Self {
+        Self { columns: columns.into(), output: schema_of(columns), filter }
     }
 
     /// The schema of the rows.
@@ -52,75 +37,89 @@ impl RowMaker {
     }
 
     /// The filter.
-    pub(super) fn filter(&self) -> Option<&Arc<dyn PhysicalExpr>> {
+    pub(super) fn filter(&self) -> Option<&Filter> {
         self.filter.as_ref()
     }
 
-    /// The fields of the records that the columns are made of, each once, in order.
-    pub(super) fn fields(&self) -> Arc<[Field]> {
-        let mut fields: Vec<Field> = self.columns.iter().flat_map(|column| column.fields().to_vec()).collect();
-        fields.sort_unstable();
-        fields.dedup();
-        fields.into()
-    }
-
-    /// Turns a batch of an object's records into rows.
-    pub(super) fn rows(&self, object: &Object, records: &RecordBatch) -> Result<RecordBatch> {
-        let count = records.num_rows();
-        let cell = OnceCell::new();
-        let sides = || cell.get_or_init(|| Sides::of(records));
-        let mut columns = Vec::with_capacity(self.columns.len());
-        for column in self.columns.iter() {
-            columns.push(match column {
-                Column::Record(field) => {
-                    let values = records[field.name()].clone();
-                    match field {
-                        Field::AccountId => filled(values, object.facts.account_id.as_deref())?,
-                        Field::Region => filled(values, object.facts.region.as_deref())?,
-                        _ => values,
-                    }
-                }
-                Column::Host => sides().address(false)?,
-                Column::Remote => sides().address(true)?,
-                Column::Port => sides().port(),
-                Column::Role => sides().role(),
-                Column::Outbound => sides().outbound(),
-                Column::Account => texts(object.facts.account_id.as_deref(), count),
-                Column::Object => texts(Some(&object.url), count),
-                Column::Date => {
-                    let day = partition_value(Column::Date, object).map(|day| day as i32);
-                    Arc::new(Date32Array::from(vec![day; count]))
-                }
-                Column::Year | Column::Month | Column::Day | Column::Hour => {
-                    let number = partition_value(*column, object).map(|number| number as i32);
-                    Arc::new(Int32Array::from(vec![number; count]))
-                }
-            });
-        }
-        let options = RecordBatchOptions::new().with_row_count(Some(count));
-        let rows = RecordBatch::try_new_with_options(self.schema.clone(), columns, &options)?;
-        let kept = match &self.filter {
-            None => rows,
-            Some(filter) => {
-                let keeps = filter.evaluate(&rows)?.into_array(count)?;
-                let asked = project(&rows, self.asked, &self.output)?;
-                return keep(&asked, keeps.as_boolean());
-            }
+    /// The fields of the records that are read, each once: those of the filter, whose number is returned too, then all
+    /// others.
+    pub(super) fn fields(&self) -> (Arc<[Field]>, usize) {
+        let sorted = |columns: &[Column]| {
+            let mut fields: Vec<Field> = columns.iter().flat_map(|column| column.fields().to_vec()).collect();
+            fields.sort_unstable();
+            fields.dedup();
+            fields
         };
-        project(&kept, self.asked, &self.output)
+        let mut fields = self.filter.as_ref().map_or_else(Vec::new, |filter| sorted(filter.columns()));
+        let first = fields.len();
+        for field in sorted(&self.columns) {
+            if !fields[..first].contains(&field) {
+                fields.push(field);
+            }
+        }
+        (fields.into(), first)
+    }
+
+    /// Tells which of an object's records are kept; `None` for all of them.
+    pub(super) fn kept(&self, object: &Object, records: &Records) -> Result<Option<BooleanArray>> {
+        let Some(filter) = &self.filter else { return Ok(None) };
+        let columns = made(filter.columns(), object, &records.batch)?;
+        let passes = filter.passes(columns, records.answers.as_deref(), records.batch.num_rows())?;
+        let all = passes.null_count() == 0 && passes.true_count() == passes.len();
+        Ok((!all).then_some(passes))
+    }
+
+    /// Turns an object's records into rows, those that are kept.
+    pub(super) fn rows(
+        &self,
+        object: &Object,
+        records: &RecordBatch,
+        kept: Option<&BooleanArray>,
+    ) -> Result<RecordBatch> {
+        let columns = made(&self.columns, object, records)?;
+        let options = RecordBatchOptions::new().with_row_count(Some(records.num_rows()));
+        let rows = RecordBatch::try_new_with_options(self.output.clone(), columns, &options)?;
+        match kept {
+            Some(kept) => Ok(filter_record_batch(&rows, kept)?),
+            None => Ok(rows),
+        }
     }
 }
 
-fn project(rows: &RecordBatch, asked: usize, schema: &SchemaRef) -> Result<RecordBatch> {
-    let options = RecordBatchOptions::new().with_row_count(Some(rows.num_rows()));
-    Ok(RecordBatch::try_new_with_options(schema.clone(), rows.columns()[..asked].to_vec(), &options)?)
-}
-
-fn keep(rows: &RecordBatch, keeps: &BooleanArray) -> Result<RecordBatch> {
-    if keeps.null_count() == 0 && keeps.true_count() == rows.num_rows() {
-        return Ok(rows.clone());
+/// Makes columns of an object's records.
+fn made(wanted: &[Column], object: &Object, records: &RecordBatch) -> Result<Vec<ArrayRef>> {
+    let count = records.num_rows();
+    let cell = OnceCell::new();
+    let sides = || cell.get_or_init(|| Sides::of(records));
+    let mut columns = Vec::with_capacity(wanted.len());
+    for column in wanted {
+        columns.push(match column {
+            Column::Record(field) => {
+                let values = records[field.name()].clone();
+                match field {
+                    Field::AccountId => filled(values, object.facts.account_id.as_deref())?,
+                    Field::Region => filled(values, object.facts.region.as_deref())?,
+                    _ => values,
+                }
+            }
+            Column::Host => sides().address(false)?,
+            Column::Remote => sides().address(true)?,
+            Column::Port => sides().port(),
+            Column::Role => sides().role(),
+            Column::Outbound => sides().outbound(),
+            Column::Account => texts(object.facts.account_id.as_deref(), count),
+            Column::Object => texts(Some(&object.url), count),
+            Column::Date => {
+                let day = partition_value(Column::Date, object).map(|day| day as i32);
+                Arc::new(Date32Array::from(vec![day; count]))
+            }
+            Column::Year | Column::Month | Column::Day | Column::Hour => {
+                let number = partition_value(*column, object).map(|number| number as i32);
+                Arc::new(Int32Array::from(vec![number; count]))
+            }
+        });
     }
-    Ok(filter_record_batch(rows, keeps)?)
+    Ok(columns)
 }
 
 /// A column of one text.

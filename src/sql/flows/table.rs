@@ -1,6 +1,7 @@
 //! `flows` as a table: what a query asks of it becomes a plan that reads as little as possible.
 
 use super::columns::{Column, schema_of};
+use super::filter::Filter;
 use super::plan::{FlowsExec, Left};
 use super::prune::Pruner;
 use super::read::{Reading, SkippedObjects};
@@ -118,16 +119,16 @@ impl TableProvider for FlowsTable {
         let filters = self.all_filters(filters);
         let read: HashSet<&str> =
             filters.iter().flat_map(Expr::column_refs).map(|column| column.name.as_str()).collect();
-        let more: Vec<Column> =
-            all.iter().filter(|column| read.contains(column.name()) && !asked.contains(column)).copied().collect();
-        let rows = RowMaker::new(&asked, &more);
+        let judged: Vec<Column> = all.iter().filter(|column| read.contains(column.name())).copied().collect();
         let filter = match conjunction(filters.iter().cloned()) {
             Some(filter) => {
-                Some(state.create_physical_expr(filter, &DFSchema::try_from(rows.schema().as_ref().clone())?)?)
+                let schema = DFSchema::try_from(schema_of(&judged).as_ref().clone())?;
+                Some(Filter::new(&judged, state.create_physical_expr(filter, &schema)?))
             }
             None => None,
         };
-        let pruner = Pruner::new(filter.as_ref(), rows.schema());
+        let pruner = Pruner::new(filter.as_ref());
+        let rows = RowMaker::new(&asked, filter);
         let listing = self.listing(time_range(&filters)).await?;
         let keeps = pruner.objects(&listing.objects, &self.options);
         let objects: Vec<_> =
@@ -136,11 +137,13 @@ impl TableProvider for FlowsTable {
             objects: listing.pruned_objects + (listing.objects.len() - objects.len()) as u64,
             folders: listing.pruned_folders,
         };
+        let (fields, first) = rows.fields();
         let reading = Reading {
             reader: self.source.reader(),
             objects: objects.into(),
-            fields: rows.fields(),
-            rows: rows.with_filter(filter),
+            fields,
+            first,
+            rows,
             pruner,
             skipped: self.skipped.clone(),
         };

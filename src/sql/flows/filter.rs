@@ -1,0 +1,165 @@
+//! The filter of a scan: what of it can be asked of texts once for each entry of a dictionary, and the rest by rows.
+
+use super::columns::{Column, schema_of};
+use crate::flow::schema::{Field, FieldKind};
+use crate::scan::{MOST_TESTS, TextTest};
+use arrow::array::{ArrayRef, AsArray, BooleanArray, RecordBatch, RecordBatchOptions};
+use arrow::datatypes::{DataType, Field as ArrowField, Schema, SchemaRef};
+use datafusion::common::tree_node::{Transformed, TreeNode};
+use datafusion::error::Result;
+use datafusion::logical_expr::Operator;
+use datafusion::physical_expr::PhysicalExpr;
+use datafusion::physical_expr::expressions::{BinaryExpr, Column as PhysicalColumn};
+use datafusion::physical_expr::utils::collect_columns;
+use std::sync::Arc;
+
+/// The filter of a scan.
+#[derive(Clone)]
+pub(super) struct Filter {
+    columns: Arc<[Column]>,
+    schema: SchemaRef,
+    /// The filter over `columns`.
+    whole: Arc<dyn PhysicalExpr>,
+    /// Questions about the texts of one field each.
+    tests: Arc<[(Field, TextTest)]>,
+    /// The filter over `columns` and the answers.
+    combined: Arc<dyn PhysicalExpr>,
+    with_answers: SchemaRef,
+}
+
+impl std::fmt::Debug for Filter {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Filter").field("whole", &self.whole).field("tests", &self.tests.len()).finish_non_exhaustive()
+    }
+}
+
+impl Filter {
+    /// Makes a filter of an expression over `columns`.
+    pub(super) fn new(columns: &[Column], whole: Arc<dyn PhysicalExpr>) -> Self {
+        let schema = schema_of(columns);
+        let mut splitting = Splitting { columns, schema: &schema, tests: Vec::new() };
+        splitting.split(&whole);
+        let mut tests = std::mem::take(&mut splitting.tests);
+        // Answers come in the order of the fields.
+        tests.sort_by_key(|(field, _)| *field);
+        let combined = splitting.combine(&whole, &tests);
+        let answers = (0..tests.len()).map(|place| Arc::new(ArrowField::new(answer(place), DataType::Boolean, false)));
+        let with_answers = Arc::new(Schema::new(schema.fields().iter().cloned().chain(answers).collect::<Vec<_>>()));
+        let tests = tests.into_iter().filter_map(|(field, test)| Some((field, question(test)?))).collect();
+        Self { columns: columns.into(), schema, whole, tests, combined, with_answers }
+    }
+
+    /// The columns that the filter reads.
+    pub(super) fn columns(&self) -> &Arc<[Column]> {
+        &self.columns
+    }
+
+    /// The filter as it was given, and its schema.
+    pub(super) fn whole(&self) -> (&Arc<dyn PhysicalExpr>, &SchemaRef) {
+        (&self.whole, &self.schema)
+    }
+
+    /// What is to be asked of texts.
+    pub(super) fn tests(&self) -> &Arc<[(Field, TextTest)]> {
+        &self.tests
+    }
+
+    /// Tells which of `count` rows pass; `columns` are those of [`Filter::columns`].
+    pub(super) fn passes(
+        &self,
+        mut columns: Vec<ArrayRef>,
+        answers: Option<&[BooleanArray]>,
+        count: usize,
+    ) -> Result<BooleanArray> {
+        let (filter, schema) = match answers.filter(|answers| answers.len() == self.tests.len()) {
+            Some(answers) => {
+                columns.extend(answers.iter().map(|answer| Arc::new(answer.clone()) as ArrayRef));
+                (&self.combined, &self.with_answers)
+            }
+            None => (&self.whole, &self.schema),
+        };
+        let options = RecordBatchOptions::new().with_row_count(Some(count));
+        let rows = RecordBatch::try_new_with_options(schema.clone(), columns, &options)?;
+        Ok(filter.evaluate(&rows)?.into_array(count)?.as_boolean().clone())
+    }
+}
+
+fn answer(place: usize) -> String {
+    format!("answer {place}")
+}
+
+/// A part of a filter that reads the texts of one field and nothing else.
+type Test = (Field, Arc<dyn PhysicalExpr>);
+
+struct Splitting<'a> {
+    columns: &'a [Column],
+    schema: &'a SchemaRef,
+    tests: Vec<Test>,
+}
+
+impl Splitting<'_> {
+    /// The one field whose texts an expression reads, if it is of that kind.
+    fn field_of(&self, part: &Arc<dyn PhysicalExpr>) -> Option<Field> {
+        let read = collect_columns(part);
+        let [column] = read.iter().collect::<Vec<_>>()[..] else { return None };
+        let Some(Column::Record(field)) = self.columns.get(column.index()).copied() else { return None };
+        // Missing accounts and regions are filled in from the object's name, after the dictionary.
+        let is_own = field.kind() == FieldKind::Text && !matches!(field, Field::AccountId | Field::Region);
+        let is_boolean = matches!(part.data_type(self.schema), Ok(DataType::Boolean));
+        (is_own && is_boolean && !part.is_volatile_node()).then_some(field)
+    }
+
+    /// Collects the largest parts that can be asked of texts. Below AND and OR a missing answer may count as no; nowhere
+    /// else, so nothing else is looked into.
+    fn split(&mut self, part: &Arc<dyn PhysicalExpr>) {
+        if let Some(field) = self.field_of(part) {
+            let asked = self.tests.iter().filter(|(of, _)| *of == field).count();
+            if asked < MOST_TESTS && !self.tests.iter().any(|(_, known)| known.eq(part)) {
+                self.tests.push((field, part.clone()));
+            }
+        } else if let Some((left, _, right)) = joined(part) {
+            self.split(left);
+            self.split(right);
+        }
+    }
+
+    /// The filter with answers in the place of what was asked.
+    fn combine(&self, part: &Arc<dyn PhysicalExpr>, tests: &[Test]) -> Arc<dyn PhysicalExpr> {
+        if let Some(place) = tests.iter().position(|(_, test)| test.eq(part)) {
+            return Arc::new(PhysicalColumn::new(&answer(place), self.columns.len() + place));
+        }
+        match joined(part) {
+            Some((left, operator, right)) => {
+                Arc::new(BinaryExpr::new(self.combine(left, tests), operator, self.combine(right, tests)))
+            }
+            None => part.clone(),
+        }
+    }
+}
+
+type Joined<'a> = (&'a Arc<dyn PhysicalExpr>, Operator, &'a Arc<dyn PhysicalExpr>);
+
+/// The sides of an AND or OR.
+fn joined(part: &Arc<dyn PhysicalExpr>) -> Option<Joined<'_>> {
+    let both = part.downcast_ref::<BinaryExpr>()?;
+    matches!(both.op(), Operator::And | Operator::Or).then(|| (both.left(), *both.op(), both.right()))
+}
+
+/// Makes an expression over one column a question about texts.
+fn question(test: Arc<dyn PhysicalExpr>) -> Option<TextTest> {
+    let alone = test.transform(|node| {
+        Ok(match node.downcast_ref::<PhysicalColumn>() {
+            Some(column) if column.index() > 0 => {
+                Transformed::yes(Arc::new(PhysicalColumn::new(column.name(), 0)) as Arc<dyn PhysicalExpr>)
+            }
+            _ => Transformed::no(node),
+        })
+    });
+    let alone = alone.ok()?.data;
+    let name = collect_columns(&alone).into_iter().next()?.name().to_owned();
+    let schema = Arc::new(Schema::new(vec![ArrowField::new(name, DataType::Utf8View, true)]));
+    Some(Arc::new(move |texts: &ArrayRef| {
+        let rows = RecordBatch::try_new(schema.clone(), vec![texts.clone()]).ok()?;
+        Some(alone.evaluate(&rows).ok()?.into_array(texts.len()).ok()?.as_boolean_opt()?.clone())
+    }))
+}
