@@ -4,20 +4,31 @@
 -- about: Software that polls does the same, so severity follows context: how many hosts share the remote, whether it
 -- about: is new, its role, and whether it keeps the clock as scheduled jobs do.
 -- discovery: p_value
--- parameter min_connections = 6: connections in the window; pairs with fewer are not judged
+-- about: A pair of few connections a window is judged by those of the whole history, so that a beacon may be daily.
+-- parameter min_connections = 6: connections in the window, or of a slow pair in history and window; fewer are not judged
 -- parameter few_hosts = 10: hosts with egress; with fewer, prevalence says nothing and severity ends at medium
 -- parameter rare_hosts = 5: hosts; a remote met by no more, and by no more than rare_share, is rare
 -- parameter rare_share = 0.02: share of hosts; never less than two hosts
 -- parameter common_share = 0.2: share of hosts; a remote met by at least so many is shared infrastructure
-WITH judged AS (
+WITH trains AS (
+    SELECT
+        *,
+        cardinality(slow_starts) > 0 AS slow,
+        CASE WHEN cardinality(slow_starts) > 0 THEN slow_starts ELSE starts END AS train
+    FROM pairs
+    WHERE NOT local_scope AND NOT mirrored
+),
+judged AS (
     SELECT
         *,
         -- No p-value above the rate is ever within it, so only the others are described.
-        beacon_statistics(starts, sizes, $window_from_s, $window_to_s, window_s, $fdr) AS b,
+        beacon_statistics(
+            train, sizes, CASE WHEN slow THEN $baseline_from_s ELSE $window_from_s END, $window_to_s, window_s, $fdr
+        ) AS b,
         prevalence_hosts <= greatest(2, least($rare_hosts, $rare_share * $hosts)) AS rare,
         prevalence_share >= $common_share AND prevalence_hosts > 2 AS common
-    FROM pairs
-    WHERE connections >= $min_connections AND cardinality(starts) > 0 AND NOT local_scope AND NOT mirrored
+    FROM trains
+    WHERE cardinality(train) >= $min_connections
 ),
 placed AS (
     SELECT
@@ -55,7 +66,7 @@ SELECT
     b['period_s'] AS period_s,
     b['jitter_ratio'] AS jitter_ratio,
     b['missed_ratio'] AS missed_ratio,
-    connections,
+    CASE WHEN slow THEN cardinality(train) ELSE connections END AS connections,
     b['check_ins'] AS check_ins,
     b['connections_per_check_in'] AS connections_per_check_in,
     b['method'] AS method,
@@ -73,7 +84,7 @@ SELECT
         CASE WHEN role = 'client' THEN concat(ip(host), ' called ', ip(remote)) ELSE concat(ip(remote), ' called ', ip(host)) END,
         ' on ', protocol_name(protocol), ' port ', CAST(port AS VARCHAR), ' every ', human_duration(b['period_s']),
         ' ± ', CAST(CAST(round(100 * b['jitter_ratio']) AS BIGINT) AS VARCHAR), ' %, ',
-        CAST(connections AS VARCHAR), ' connections over ', human_duration(b['span_s']),
+        CAST(CASE WHEN slow THEN cardinality(train) ELSE connections END AS VARCHAR), ' connections over ', human_duration(b['span_s']),
         CASE WHEN b['missed_ratio'] >= 0.05
             THEN concat(', ', CAST(CAST(round(100 * b['missed_ratio']) AS BIGINT) AS VARCHAR), ' % of beats missed') ELSE '' END,
         CASE

@@ -1,18 +1,35 @@
 //! `flowsift evaluate`: findings against labels.
 
 use super::exit::{Exit, Failure};
+use super::global::Global;
+use super::suite::{self, SuiteOptions};
+use crate::corpus::suite::suite_table;
 use crate::corpus::{FindingSeverity, evaluate};
 use clap::{Args, ValueEnum};
 use std::io::Write;
 use std::path::PathBuf;
 
-/// Judge findings against labels: recall per attack, precision per detection
+/// Judge findings against labels, or the detector on a suite of scenarios
 #[derive(Debug, Args)]
 pub(super) struct EvaluateArgs {
     /// Findings, as JSON Lines or Parquet
-    findings: PathBuf,
+    #[arg(required_unless_present = "suite")]
+    findings: Option<PathBuf>,
     /// labels.csv of a generated or labelled corpus
-    labels: PathBuf,
+    #[arg(required_unless_present = "suite")]
+    labels: Option<PathBuf>,
+    /// Instead: generate implants of every habit beside benign traffic, detect, and rank, beside RITA's score
+    #[arg(long, conflicts_with_all = ["findings", "labels"])]
+    suite: bool,
+    /// Seed of the suite
+    #[arg(long, value_name = "N", default_value_t = 1, requires = "suite")]
+    seed: u64,
+    /// The suite with fewer hosts and without scenarios of many days: seconds instead of many minutes
+    #[arg(long, requires = "suite")]
+    small: bool,
+    /// Only scenarios of the suite whose name contains this
+    #[arg(long, value_name = "TEXT", default_value = "", hide_default_value = true, requires = "suite")]
+    scenario: String,
     /// Findings below this severity do not count
     #[arg(long, value_name = "S", default_value = "medium")]
     min_severity: String,
@@ -33,12 +50,13 @@ enum Format {
     Json,
 }
 
-pub(super) fn run(args: &EvaluateArgs) -> Result<Exit, Failure> {
+pub(super) fn run(global: &Global, args: &EvaluateArgs) -> Result<Exit, Failure> {
+    let (Some(findings), Some(labels)) = (&args.findings, &args.labels) else { return run_suite(global, args) };
     let severity: FindingSeverity = serde_json::from_value(args.min_severity.clone().into()).map_err(|_| {
         let got = &args.min_severity;
         Failure::usage(format!("--min-severity `{got}`: expected informational, low, medium, high or critical"))
     })?;
-    let judged = evaluate(&args.findings, &args.labels, severity).map_err(Failure::failed)?;
+    let judged = evaluate(findings, labels, severity).map_err(Failure::failed)?;
     let mut out = std::io::stdout().lock();
     match args.format {
         Format::Table => judged.table().iter().try_for_each(|line| writeln!(out, "{line}"))?,
@@ -58,4 +76,24 @@ pub(super) fn run(args: &EvaluateArgs) -> Result<Exit, Failure> {
         }
     }
     Ok(Exit::Done)
+}
+
+fn run_suite(global: &Global, args: &EvaluateArgs) -> Result<Exit, Failure> {
+    let options = SuiteOptions { seed: args.seed, small: args.small, scenario: args.scenario.clone() };
+    let result = suite::run(global, &options)?;
+    let mut out = std::io::stdout().lock();
+    match args.format {
+        Format::Table => suite_table(&result).iter().try_for_each(|line| writeln!(out, "{line}"))?,
+        Format::Json => {
+            let text = serde_json::to_string_pretty(&result).map_err(Failure::failed)?;
+            writeln!(out, "{text}")?;
+        }
+    }
+    let least = result.cells.iter().map(|cell| cell.recall_at_hundredth).fold(1.0, f64::min);
+    match args.min_recall {
+        Some(wanted) if least < wanted => {
+            Err(Failure::failed(format!("the weakest row's recall at 1 % is {least:.2}, expected at least {wanted}")))
+        }
+        _ => Ok(Exit::Done),
+    }
 }

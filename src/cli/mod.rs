@@ -14,6 +14,7 @@ mod query;
 mod shell;
 mod sql;
 mod stages;
+mod suite;
 mod workspace;
 
 use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
@@ -90,7 +91,7 @@ pub fn main(args: impl IntoIterator<Item = OsString>) -> Exit {
     let result = match cli.command {
         Command::Detect(args) => detect::run(&cli.global, &args),
         Command::Generate(args) => generate::run(&cli.global, &args),
-        Command::Evaluate(args) => evaluate::run(&args),
+        Command::Evaluate(args) => evaluate::run(&cli.global, &args),
         Command::Sql(args) => sql::run(&cli.global, &args),
         Command::Query(args) => query::run(&cli.global, &args),
         Command::Inspect(args) => inspect::run(&cli.global, &args),

@@ -22,6 +22,7 @@ mod place_hour;
 mod random;
 mod records;
 mod services;
+pub mod suite;
 mod world;
 
 pub use attacks::{AttackKind, AttackSpec, default_attacks, parse_attacks};

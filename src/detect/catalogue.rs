@@ -49,6 +49,7 @@ const BUILT_IN: &[(&str, &str)] = &[
     ("indicator_contact", include_str!("../../queries/detections/indicator_contact.sql")),
     ("long_connection", include_str!("../../queries/detections/long_connection.sql")),
     ("rare_egress", include_str!("../../queries/detections/rare_egress.sql")),
+    ("rotating_beacon", include_str!("../../queries/detections/rotating_beacon.sql")),
 ];
 
 /// The detections that come with flowsift, sorted by name.

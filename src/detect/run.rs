@@ -118,6 +118,7 @@ async fn run_detection(detection: Detection, session: SessionContext, given: Giv
     let mut parameters: BTreeMap<String, Literal> =
         detection.parameters.iter().map(|p| (p.name.clone(), p.default.clone())).collect();
     parameters.insert("window_from_s".to_owned(), Literal::Integer(given.window.from_s));
+    parameters.insert("baseline_from_s".to_owned(), Literal::Integer(given.window.baseline_from_s));
     parameters.insert("window_to_s".to_owned(), Literal::Integer(given.window.to_s));
     parameters.insert("hosts".to_owned(), Literal::Integer(given.egress_hosts));
     parameters.insert("has_history".to_owned(), Literal::Boolean(given.window.has_history()));

@@ -1,7 +1,7 @@
 //! The judgement of one pair: is this train of connection starts a beacon, and which?
 //!
-//! Starts become check-ins ([`super::intervals`]), four tests look at them (regularity as they are, regularity after
-//! coalescing, missed beats, counts), each is calibrated by its null table, and the best, paid for, is the p-value. The
+//! Starts become check-ins ([`super::intervals`]), five tests look at them (regularity as they are, regularity after
+//! coalescing, missed beats, counts, lags), each is calibrated by its null table, and the best, paid for, is the p-value. The
 //! p-value says "this is not random traffic"; it does not say "this is an implant": scheduled services are as regular.
 
 use super::calibration::{Method, calibrated, combine};
@@ -28,6 +28,8 @@ pub enum BeaconMethod {
     Phase,
     /// Equal counts in equal windows.
     Counts,
+    /// Starts that follow others at one lag, under noise.
+    Lags,
 }
 
 impl BeaconMethod {
@@ -37,6 +39,7 @@ impl BeaconMethod {
             Self::Renewal => "renewal",
             Self::Phase => "phase",
             Self::Counts => "counts",
+            Self::Lags => "lags",
         }
     }
 }
@@ -152,7 +155,15 @@ pub fn judge<S: AsRef<[(u16, u32)]>>(
     let sizes = sizes.as_ref();
     let looked_at = starts_s.len().min(MOST_STARTS);
     let check_ins = tests.check_ins_s.len();
-    let rhythm = if depth >= DESCRIBED_FROM {
+    let rhythm = if let (Method::Lags, Some(lags)) = (method, &tests.lags) {
+        // Distances between neighbours say nothing here: most of them are noise.
+        rhythm::Rhythm {
+            period_s: lags.period_s,
+            jitter_ratio: 0.9 * lags.half_width_s / lags.period_s,
+            missed_ratio: 0.0,
+            dispersion: rhythm::plain(&tests.distances_s, tests.mean_s).dispersion,
+        }
+    } else if depth >= DESCRIBED_FROM {
         rhythm::rhythm(&tests.distances_s, tests.unit_s as f64, tests.phase.as_ref(), tests.mean_s)
     } else {
         rhythm::plain(&tests.distances_s, tests.mean_s)
@@ -165,6 +176,7 @@ pub fn judge<S: AsRef<[(u16, u32)]>>(
         Method::Plain | Method::Coalesced => BeaconMethod::Renewal,
         Method::Phase => BeaconMethod::Phase,
         Method::Counts => BeaconMethod::Counts,
+        Method::Lags => BeaconMethod::Lags,
     };
     let coverage = (span_ratio * filled_share(&tests.check_ins_s, observed)).sqrt();
     let rita_score = rita::rita_score(starts_s, sizes, observed.from_s, observed.to_s).map_or(0.0, |rita| rita.score);

@@ -30,19 +30,22 @@ pub enum Method {
     Phase,
     /// Under-dispersed counts.
     Counts,
+    /// Starts that follow others at one lag.
+    Lags,
 }
 
 impl Method {
     /// Every method, in table order.
-    pub const ALL: [Self; 4] = [Self::Plain, Self::Coalesced, Self::Phase, Self::Counts];
+    pub const ALL: [Self; 5] = [Self::Plain, Self::Coalesced, Self::Phase, Self::Counts, Self::Lags];
 
     /// The share of the error budget a method spends; the shares sum to 1.
     pub fn share(self) -> f64 {
         match self {
-            Self::Plain => 0.4,
-            Self::Coalesced => 0.25,
-            Self::Phase => 0.2,
+            Self::Plain => 0.35,
+            Self::Coalesced => 0.2,
+            Self::Phase => 0.15,
             Self::Counts => 0.15,
+            Self::Lags => 0.15,
         }
     }
 }
@@ -128,7 +131,7 @@ mod tests {
         assert_eq!(combine(&[]), None);
         let (depth, method) = combine(&[(Method::Plain, 3.0), (Method::Phase, 9.0)]).unwrap();
         assert_eq!(method, Method::Phase);
-        assert!((depth - (9.0 + 0.2f64.log10())).abs() < 1e-12);
+        assert!((depth - (9.0 + 0.15f64.log10())).abs() < 1e-12);
     }
 
     #[test]

@@ -69,9 +69,10 @@ fn at_scale(stretches: &[&[i64]], window: i64, unit_s: i64) -> Option<Counts> {
     for stretch in stretches {
         let first = stretch[0];
         // The first start opens the stretch by definition; windows begin right after it so that none is favoured. On
-        // quantised starts a whole window is its own count.
-        let (from, rest) = if unit_s == 1 { (first + 1, &stretch[1..]) } else { (first, *stretch) };
-        let whole = (stretch[stretch.len() - 1] - from + 1) / window;
+        // quantised starts that is the next unit: an implant that starts to work within one fills only a part of it.
+        let from = first + unit_s;
+        let rest = &stretch[stretch.partition_point(|&start| start < from)..];
+        let whole = ((stretch[stretch.len() - 1] - from + 1) / window).max(0);
         let mut at = 0;
         for index in 0..whole {
             let end = from + (index + 1) * window;

@@ -12,10 +12,12 @@
 //! | [`regularity`] | renewal regularity: gamma shape against a mildly regular null (D1) |
 //! | [`phase`] | missed beats: intervals that are multiples of one period (D2) |
 //! | [`comb`] | beats with losses: period, deviation and missed share by maximum likelihood |
+//! | [`correlogram`] | beats under noise: starts that follow others at one lag (D4) |
 //! | [`counts`] | under-dispersion of counts in windows (D3) |
 //! | [`clock`] | anchoring to the minute, hour or day (D5) |
 //! | [`calibration`] | p-values by the simulated composite null, and their combination |
 //! | [`rhythm`] | period, jitter and missed beats of a train |
+//! | [`rotation`] | trains over several remotes of one host (D7) |
 //! | [`rita`] | the score of RITA v5, for comparison |
 //! | [`sizes`] | log-linear histograms of bytes |
 //! | [`robust`] | median, quantiles, MAD, robust z |
@@ -27,6 +29,7 @@ pub mod beacon;
 pub mod calibration;
 pub mod clock;
 pub mod comb;
+pub mod correlogram;
 pub mod counts;
 pub mod discovery;
 pub mod intervals;
@@ -36,6 +39,7 @@ pub mod regularity;
 pub mod rhythm;
 pub mod rita;
 pub mod robust;
+pub mod rotation;
 pub mod simulation;
 pub mod sizes;
 pub mod special;

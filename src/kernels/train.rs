@@ -5,7 +5,7 @@
 
 use super::calibration::{Method, calibrated, class_of, combine, resolution};
 use super::intervals::{Beats, ascending, burst_scale_of, coalesce, distances, resolution_s, trim_gaps, trim_gaps_of};
-use super::{counts, phase, regularity};
+use super::{correlogram, counts, phase, regularity};
 
 /// Fewest connections that are judged.
 pub const FEWEST_CONNECTIONS: usize = 6;
@@ -26,6 +26,8 @@ pub struct Tests {
     pub distances_s: Vec<f64>,
     /// Best folding period, when that test applies.
     pub phase: Option<phase::Phase>,
+    /// Lag at which starts follow others, when that test applies.
+    pub lags: Option<correlogram::Correlogram>,
     /// Gamma shape of the check-in distances; 1 when there are too few.
     pub shape: f64,
     /// Mean distance of all starts in seconds, set when beats come too fast for the resolution to tell them apart.
@@ -82,6 +84,13 @@ impl<'a> Train<'a> {
         (if self.is_fine(beats) { check_ins_s } else { self.starts_s }, gap_s)
     }
 
+    /// Mean distance of the starts that are counted, gaps left out, in seconds.
+    fn active_mean_s(counted_s: &[i64], gap_s: f64) -> f64 {
+        let beats = distances(counted_s).into_iter().filter(|&distance| distance as f64 <= gap_s);
+        let (count, sum) = beats.fold((0u32, 0i64), |(count, sum), distance| (count + 1, sum + distance));
+        sum as f64 / f64::from(count.max(1))
+    }
+
     /// Tells whether every test surely stays below `least_depth`, −log10 of a p-value; `None` when none applies.
     ///
     /// Most trains are random and need no more than this, a third of the work of [`Train::tests`].
@@ -125,13 +134,18 @@ impl<'a> Train<'a> {
         if bound.is_some_and(|(count, evidence)| !weak(&(Method::Phase, class, count, evidence))) {
             return Some(false);
         }
-        (plain.is_some() || coalesced.is_some() || counted.is_some() || bound.is_some()).then_some(true)
+        let lags = correlogram::evidence_bound(counted_s, self.unit_s, Self::active_mean_s(counted_s, gap_s));
+        if lags.is_some_and(|(count, evidence)| !weak(&(Method::Lags, class, count, evidence))) {
+            return Some(false);
+        }
+        let any = plain.is_some() || coalesced.is_some() || counted.is_some() || bound.is_some() || lags.is_some();
+        any.then_some(true)
     }
 
     /// Runs every test; `None` when none applies.
     pub(super) fn tests(self) -> Option<Tests> {
         let (unit_s, unit) = (self.unit_s, self.unit_s as f64);
-        let mut evidence: Vec<Test> = Vec::with_capacity(4);
+        let mut evidence: Vec<Test> = Vec::with_capacity(Method::ALL.len());
         let mut shape = None;
         let mut chosen = &self.single;
         if self.is_fine(&self.single.1)
@@ -160,17 +174,18 @@ impl<'a> Train<'a> {
         if let Some(found) = counts::counts(counted_s, unit_s, gap_s) {
             evidence.push((Method::Counts, class, found.windows, found.evidence));
         }
+        let active_mean_s = Self::active_mean_s(counted_s, gap_s);
+        let lags = correlogram::correlogram(counted_s, unit_s, active_mean_s);
+        if let Some(found) = &lags {
+            evidence.push((Method::Lags, class, found.count, found.evidence));
+        }
         if evidence.is_empty() {
             return None;
         }
-        let mean_s = (!fine).then(|| {
-            let beats = distances(counted_s).into_iter().filter(|&distance| distance as f64 <= gap_s);
-            let (count, sum) = beats.fold((0u32, 0i64), |(count, sum), distance| (count + 1, sum + distance));
-            sum as f64 / f64::from(count.max(1))
-        });
+        let mean_s = (!fine).then_some(active_mean_s);
         let (check_ins_s, distances_s) = (counted_s.to_vec(), beats.distances_s.clone());
         let shape = shape.unwrap_or(1.0);
-        Some(Tests { unit_s, evidence, check_ins_s, distances_s, phase: phase_found, shape, mean_s })
+        Some(Tests { unit_s, evidence, check_ins_s, distances_s, phase: phase_found, lags, shape, mean_s })
     }
 }
 

@@ -28,6 +28,15 @@ pub use window::{BaselineKind, WindowOptions, choose_window};
 /// Pairs with fewer connections in the window keep no list of starts: no statistic judges them.
 pub const MIN_STARTS: usize = 6;
 
+/// Of hosts' own calls to the outside fewer are kept: several remotes may be called as one.
+pub const MIN_STARTS_OUTSIDE: usize = 2;
+
+/// A pair with fewer connections in the window is slow: its history tells more than the window.
+pub const SLOW_STARTS_A_WINDOW: u64 = 24;
+
+/// Most connections in history and window together of a pair whose starts in both are kept.
+pub const MOST_SLOW_STARTS: usize = 512;
+
 /// History that it takes to call a pair new: what a shorter one has not seen may well be weekly business.
 pub const FIRST_CONTACT_HISTORY_S: i64 = 7 * DAY_S;
 

@@ -75,6 +75,8 @@ pub(super) struct PairRecord {
     pub(super) starts: u32,
     /// Number of sizes in the shard's list.
     pub(super) sizes: u32,
+    /// Number of starts in the shard's list of slow pairs.
+    pub(super) slow_starts: u32,
     pub(super) baseline: Option<Box<Baseline>>,
 }
 
@@ -101,6 +103,7 @@ impl PairRecord {
             window_s: 0,
             starts: 0,
             sizes: 0,
+            slow_starts: 0,
             baseline: None,
         }
     }
@@ -172,6 +175,7 @@ pub(super) fn pairs_batch(shard: &Pairs, merger: &Merger<'_>, window: &Window) -
     let size_values = StructArray::try_new(size_fields.clone(), size_values, None)
         .map_err(|error| RollupError::Arrow { table: "pairs", error })?;
     let starts_offsets = OffsetBuffer::from_lengths(pairs.iter().map(|pair| pair.starts as usize));
+    let slow_offsets = OffsetBuffer::from_lengths(pairs.iter().map(|pair| pair.slow_starts as usize));
     let sizes_offsets = OffsetBuffer::from_lengths(pairs.iter().map(|pair| pair.sizes as usize));
     batch(
         "pairs",
@@ -212,6 +216,10 @@ pub(super) fn pairs_batch(shard: &Pairs, merger: &Merger<'_>, window: &Window) -
             ("starts", {
                 let values = Int64Array::from(shard.starts.clone());
                 list(DataType::Int64, starts_offsets, Arc::new(values))?
+            }),
+            ("slow_starts", {
+                let values = Int64Array::from(shard.slow_starts.clone());
+                list(DataType::Int64, slow_offsets, Arc::new(values))?
             }),
             ("sizes", list(DataType::Struct(size_fields), sizes_offsets, Arc::new(size_values))?),
             (HOST_CODE, u32s(&|p| p.key.host)),

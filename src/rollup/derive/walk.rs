@@ -3,7 +3,7 @@
 use super::destinations::Destinations;
 use super::hosts::HostRecord;
 use super::pairs::{Baseline, Ever, PairRecord};
-use super::{MIN_STARTS, Window};
+use super::{MIN_STARTS, MIN_STARTS_OUTSIDE, MOST_SLOW_STARTS, SLOW_STARTS_A_WINDOW, Window};
 use crate::flow::codes::Role;
 use crate::rollup::memory::SpillError;
 use crate::rollup::merge::{MergedPart, Merger, PairKey, RowAt};
@@ -31,6 +31,8 @@ pub(super) struct Pairs {
     pub(super) starts: Vec<i64>,
     /// Sizes of the same pairs: bucket and count.
     pub(super) sizes: Vec<(u16, u32)>,
+    /// Connection starts of slow pairs over history and window, in order.
+    pub(super) slow_starts: Vec<i64>,
 }
 
 /// All hosts that their own ENI logged, by code: whoever they are, they are monitored.
@@ -94,6 +96,8 @@ impl Pairs {
             self.sizes.extend_from_slice(&scratch.sizes);
             (pair.starts, pair.sizes) = (scratch.starts.len() as u32, scratch.sizes.len() as u32);
         }
+        self.slow_starts.extend_from_slice(&scratch.slow_starts);
+        pair.slow_starts = scratch.slow_starts.len() as u32;
         self.records.push(pair);
     }
 }
@@ -107,6 +111,9 @@ struct Scratch {
     /// Of the pair gathered last, when it keeps them.
     starts: Vec<i64>,
     sizes: Vec<(u16, u32)>,
+    /// Segments of the history as long as they are few, then those of the window.
+    slow: Vec<Segment>,
+    slow_starts: Vec<i64>,
 }
 
 /// Sums the rows of one pair; `None` when none of them lies in baseline or window.
@@ -123,6 +130,8 @@ fn gather(
     let mut ever = Ever::default();
     let mut baseline = Baseline::default();
     scratch.segments.clear();
+    scratch.slow.clear();
+    let mut slow = window.has_history();
     let mut last_hour = None;
     let mut hour_bytes_out = 0;
     let mut sample_hour = None;
@@ -144,6 +153,10 @@ fn gather(
         // A connection that runs into the window started before it: its last hours tell.
         if hour_s + TCP_IDLE_S >= window.from_s {
             scratch.segments.extend(hour.segments());
+        }
+        if slow {
+            scratch.slow.extend(hour.segments());
+            slow = scratch.slow.len() <= MOST_SLOW_STARTS && hour.segments_dropped() == 0;
         }
         if hour_s < window.from_s {
             baseline.hours += u32::from(new_hour);
@@ -188,7 +201,8 @@ fn gather(
         }
     }
     pair.connections += started;
-    if started >= MIN_STARTS as u64 {
+    let least = if is_egress(&pair) { MIN_STARTS_OUTSIDE } else { MIN_STARTS };
+    if started >= least as u64 {
         pair.keeps_starts = true;
         let in_window = scratch.connections.iter().filter(|c| c.started && c.start_s >= window.from_s);
         scratch.starts.clear();
@@ -203,6 +217,14 @@ fn gather(
         scratch.sizes.extend(histogram(&mut scratch.buckets));
     }
     pair.connections += pair.segments_dropped;
+    scratch.slow_starts.clear();
+    if slow && (1..SLOW_STARTS_A_WINDOW).contains(&started) && pair.baseline.is_some() {
+        stitch_into(&mut scratch.slow, key.protocol, pair.window_s.max(1), &mut scratch.connections);
+        scratch.slow_starts.extend(scratch.connections.iter().filter(|c| c.started).map(|c| c.start_s));
+        if scratch.slow_starts.len() < MIN_STARTS {
+            scratch.slow_starts.clear();
+        }
+    }
     Some((pair, ever))
 }
 

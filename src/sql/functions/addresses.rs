@@ -5,7 +5,8 @@ use super::function::{Function, on_arrays, wrong_type_got, wrong_value};
 use crate::flow::{Address, Network};
 use crate::intel::{Indicators, InternalNetworks, Networks};
 use arrow::array::{
-    Array, ArrayRef, AsArray, BooleanArray, FixedSizeBinaryBuilder, Int64Array, StringArray, StructArray, UInt8Array,
+    Array, ArrayRef, AsArray, BooleanArray, FixedSizeBinaryBuilder, Int64Array, StringArray, StringViewArray,
+    StructArray, UInt8Array,
 };
 use arrow::buffer::NullBuffer;
 use arrow::compute::cast;
@@ -109,18 +110,23 @@ pub(super) fn is_address_type(kind: &DataType) -> bool {
 
 /// Reads a column of addresses; a text that is no address is none.
 pub(super) fn addresses(array: &ArrayRef) -> Vec<Option<Address>> {
-    let read = |text: Option<&str>| text.and_then(|text| Address::parse(text.as_bytes()));
+    of_addresses(array, |address| address)
+}
+
+/// Asks something of every address of a column; a text that is no address has no answer.
+pub(super) fn of_addresses<T: Copy>(array: &ArrayRef, ask: impl Fn(Address) -> T + Copy) -> Vec<Option<T>> {
+    let read = |text: Option<&str>| text.and_then(|text| Address::parse(text.as_bytes())).map(ask);
     match array.data_type() {
         DataType::FixedSizeBinary(16) => {
             let array = array.as_fixed_size_binary();
-            array.iter().map(|bytes| bytes?.try_into().ok().map(Address::from_bytes)).collect()
+            array.iter().map(|bytes| bytes?.try_into().ok().map(Address::from_bytes).map(ask)).collect()
         }
         DataType::Utf8 => array.as_string::<i32>().iter().map(read).collect(),
         DataType::LargeUtf8 => array.as_string::<i64>().iter().map(read).collect(),
-        DataType::Utf8View => array.as_string_view().iter().map(read).collect(),
+        DataType::Utf8View => of_views(array.as_string_view(), read),
         DataType::Dictionary(..) => {
             let dictionary = array.as_any_dictionary();
-            let values = addresses(dictionary.values());
+            let values = of_addresses(dictionary.values(), ask);
             if values.is_empty() {
                 return vec![None; array.len()];
             }
@@ -129,6 +135,31 @@ pub(super) fn addresses(array: &ArrayRef) -> Vec<Option<Address>> {
         }
         _ => vec![None; array.len()],
     }
+}
+
+/// Answers remembered at a time, a power of two.
+const REMEMBERED: usize = 1 << 11;
+
+/// Reads texts of which the same few come again and again, as views of the same bytes: each is parsed about once.
+fn of_views<T: Copy>(array: &StringViewArray, read: impl Fn(Option<&str>) -> Option<T>) -> Vec<Option<T>> {
+    // No view is all ones: its length would be beyond any buffer.
+    let mut remembered: Vec<(u128, Option<T>)> =
+        vec![(u128::MAX, None); REMEMBERED.min(array.len().next_power_of_two())];
+    let mask = remembered.len() - 1;
+    let views = array.views().iter().enumerate();
+    views
+        .map(|(row, view)| {
+            if array.is_null(row) {
+                return None;
+            }
+            let folded = (*view as u64 ^ (*view >> 64) as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+            let slot = &mut remembered[(folded >> 40) as usize & mask];
+            if slot.0 != *view {
+                *slot = (*view, read(Some(array.value(row))));
+            }
+            slot.1
+        })
+        .collect()
 }
 
 fn check_address(function: &str, argument: &str, kind: &DataType) -> Result<()> {
@@ -206,8 +237,8 @@ pub(super) fn functions(
             &[1],
             |types| check_address("is_internal", "address", &types[0]).map(|()| DataType::Boolean),
             on_arrays(move |args| {
-                let inside = addresses(&args[0]).into_iter().map(|address| address.map(|at| internal.contains(at)));
-                Ok(Arc::new(inside.collect::<BooleanArray>()))
+                let inside = of_addresses(&args[0], |address| internal.contains(address));
+                Ok(Arc::new(BooleanArray::from(inside)))
             }),
         ),
         Function::typed(
@@ -262,15 +293,15 @@ fn networks_of(function: &str, text: &str) -> Result<InternalNetworks> {
 
 /// Tells which addresses are in the networks of a text, which is read once as long as it stays the same.
 fn within(function: &str, address: &ColumnarValue, networks: &ColumnarValue, rows: usize) -> Result<ArrayRef> {
-    let found = addresses(&address.to_array(rows)?);
+    let array = address.to_array(rows)?;
     if let ColumnarValue::Scalar(text) = networks {
         let networks = match text.try_as_str().flatten() {
             Some(text) => networks_of(function, text)?,
             None => return ScalarValue::Boolean(None).to_array_of_size(rows),
         };
-        let inside = found.into_iter().map(|address| address.map(|at| networks.contains(at)));
-        return Ok(Arc::new(inside.collect::<BooleanArray>()));
+        return Ok(Arc::new(BooleanArray::from(of_addresses(&array, |address| networks.contains(address)))));
     }
+    let found = addresses(&array);
     let texts = cast(&networks.to_array(rows)?, &DataType::Utf8)?;
     let texts = texts.as_string::<i32>();
     let mut last: Option<(&str, InternalNetworks)> = None;

@@ -4,7 +4,7 @@ use super::Described;
 use super::function::{Function, on_arrays, wrong_type};
 use crate::kernels::beacon::{BeaconStatistics, Judgement, ObservedWindow, judge};
 use crate::kernels::robust::robust_z;
-use arrow::array::{Array, ArrayRef, AsArray, Float64Array, StringArray, StructArray, UInt32Array};
+use arrow::array::{Array, ArrayRef, AsArray, Float64Array, Int64Array, StringArray, StructArray, UInt32Array};
 use arrow::buffer::NullBuffer;
 use arrow::compute::cast;
 use arrow::datatypes::{DataType, Field, Fields, Float64Type, Int64Type, UInt16Type, UInt32Type};
@@ -77,6 +77,12 @@ fn beacon_fields() -> Fields {
     .into()
 }
 
+/// An argument as whole numbers.
+pub(super) fn whole_numbers(function: &str, args: &[ArrayRef], at: usize, name: &str) -> Result<Int64Array> {
+    let cast = cast(&args[at], &DataType::Int64)?;
+    cast.as_primitive_opt::<Int64Type>().cloned().ok_or_else(|| wrong_type(function, name, "a number"))
+}
+
 /// The judgements of one batch, on all threads: they are the dear part of a run.
 fn beacon_body(args: &[ArrayRef]) -> Result<ArrayRef> {
     const NAME: &str = "beacon_statistics";
@@ -87,10 +93,7 @@ fn beacon_body(args: &[ArrayRef]) -> Result<ArrayRef> {
     let size_values = sizes.values().as_struct_opt().ok_or_else(|| wrong_type(NAME, "sizes", "a list of structs"))?;
     let buckets = size_values.column(0).as_primitive::<UInt16Type>();
     let counts = size_values.column(1).as_primitive::<UInt32Type>();
-    let number = |at: usize, name: &str| -> Result<arrow::array::Int64Array> {
-        let cast = cast(&args[at], &DataType::Int64)?;
-        cast.as_primitive_opt::<Int64Type>().cloned().ok_or_else(|| wrong_type(NAME, name, "a number"))
-    };
+    let number = |at: usize, name: &str| whole_numbers(NAME, args, at, name);
     let (from_s, to_s, window_s) = (number(2, "from_s")?, number(3, "to_s")?, number(4, "window_s")?);
     let most_p_value = match args.get(5) {
         Some(bound) => {

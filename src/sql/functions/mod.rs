@@ -8,6 +8,7 @@ mod aggregates;
 mod function;
 mod judgement;
 mod reference;
+mod rotation;
 #[cfg(test)]
 mod tests;
 mod time;
@@ -37,6 +38,7 @@ pub fn scalars(lists: &Lists) -> Vec<ScalarUDF> {
     all.extend(words::functions());
     all.extend(time::functions());
     all.extend(judgement::functions());
+    all.extend(rotation::functions());
     all
 }
 

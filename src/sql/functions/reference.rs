@@ -1,6 +1,6 @@
 //! The reference of all functions, made from what stands beside their code.
 
-use super::{addresses, aggregates, judgement, time, words};
+use super::{addresses, aggregates, judgement, rotation, time, words};
 use std::fmt::Write;
 
 /// What is said of a function.
@@ -29,10 +29,17 @@ impl Described {
 
 /// All functions of flowsift, group by group; the engine's own come besides.
 pub fn described() -> Vec<&'static Described> {
-    [addresses::DESCRIBED, words::DESCRIBED, time::DESCRIBED, judgement::DESCRIBED, aggregates::DESCRIBED]
-        .into_iter()
-        .flatten()
-        .collect()
+    [
+        addresses::DESCRIBED,
+        words::DESCRIBED,
+        time::DESCRIBED,
+        judgement::DESCRIBED,
+        rotation::DESCRIBED,
+        aggregates::DESCRIBED,
+    ]
+    .into_iter()
+    .flatten()
+    .collect()
 }
 
 /// Writes the list for a terminal.

@@ -222,3 +222,22 @@ fn every_aggregate_has_a_name_of_its_own() {
     let names: BTreeSet<String> = aggregates().iter().map(|function| function.name().to_owned()).collect();
     assert_eq!(names.len(), aggregates().len());
 }
+
+proptest! {
+    #[test]
+    fn views_are_read_as_their_texts(numbers in prop::collection::vec(prop::option::of(0u32..6_000), 0..9_000), word in "[a-z.:0-9]{0,20}") {
+        // More addresses than are remembered, short and long ones, gaps, and a text that is none.
+        let texts: Vec<Option<String>> = numbers
+            .iter()
+            .map(|number| number.map(|number| match number % 7 {
+                0 => word.clone(),
+                1 => format!("2001:db8::{number:x}"),
+                _ => format!("10.1.{}.{}", number / 256, number % 256),
+            }))
+            .collect();
+        let array: ArrayRef = Arc::new(texts.iter().map(Option::as_deref).collect::<StringViewArray>());
+        let expected: Vec<Option<Address>> =
+            texts.iter().map(|text| text.as_ref().and_then(|text| Address::parse(text.as_bytes()))).collect();
+        prop_assert_eq!(super::addresses::addresses(&array), expected);
+    }
+}

@@ -1,0 +1,71 @@
+-- title: Regular contact with a group of remotes
+-- techniques: T1071 T1008
+-- about: Connections of one host to several rare remotes, same port and about the same bytes, that keep time together
+-- about: and not apart: an implant that chooses among its controllers, takes them in turn or moves on every few hours.
+-- discovery: p_value
+-- parameter few_hosts = 10: hosts with egress; with fewer, prevalence says nothing and severity ends at medium
+-- parameter rare_hosts = 5: hosts; a remote met by no more, and by no more than rare_share, is rare
+-- parameter rare_share = 0.02: share of hosts; never less than two hosts
+-- parameter min_connections = 12: connections in the window to all such remotes together
+WITH rare AS (
+    SELECT
+        account_id, region, host, port, protocol, interface_id, prevalence_hosts, first_contact, window_s,
+        connections, bytes_out, bytes_in,
+        named_struct('remote', remote, 'starts', starts, 'size', typical_size(sizes)) AS member
+    FROM pairs
+    WHERE role = 'client' AND external AND NOT local_scope AND NOT mirrored AND cardinality(starts) > 0
+        AND protocol IN (6, 17) AND NOT (port = 123 AND protocol = 17)
+        AND prevalence_hosts <= greatest(2, least($rare_hosts, $rare_share * $hosts))
+        AND (aws_service IS NULL OR aws_service IN ('EC2', 'AMAZON', 'CLOUDFRONT', 'API_GATEWAY', 'GLOBALACCELERATOR'))
+),
+together AS (
+    SELECT
+        account_id, region, host, port, protocol,
+        min(interface_id) AS interface_id,
+        max(prevalence_hosts) AS prevalence_hosts,
+        bool_and(first_contact) AS first_contact,
+        max(window_s) AS window_s,
+        sum(bytes_out) AS bytes_out,
+        sum(bytes_in) AS bytes_in,
+        array_agg(member) AS members
+    FROM rare
+    GROUP BY account_id, region, host, port, protocol
+    HAVING count(*) >= 2 AND sum(connections) >= $min_connections
+),
+judged AS (
+    SELECT *, rotating_statistics(members, $window_from_s, $window_to_s, window_s, $fdr) AS b FROM together
+)
+SELECT
+    CASE
+        WHEN $hosts < $few_hosts THEN CASE WHEN first_contact IS FALSE THEN 'low' ELSE 'medium' END
+        WHEN b['clock_period_s'] IS NOT NULL AND b['period_s'] >= 60
+            THEN CASE WHEN first_contact THEN 'medium' ELSE 'low' END
+        WHEN first_contact IS FALSE THEN 'medium'
+        ELSE 'high'
+    END AS severity,
+    b['score'] AS score,
+    b['p_value'] AS p_value,
+    account_id, region, host, port, protocol, 'client' AS role, interface_id,
+    b['first_s'] AS first_seen,
+    b['last_s'] AS last_seen,
+    b['period_s'] AS period_s,
+    b['jitter_ratio'] AS jitter_ratio,
+    b['missed_ratio'] AS missed_ratio,
+    b['connections'] AS connections,
+    b['destinations'] AS destinations,
+    b['remotes'] AS remotes,
+    b['method'] AS method,
+    b['member_p_value'] AS member_p_value,
+    b['clock_period_s'] AS clock_period_s,
+    b['span_ratio'] AS span_ratio,
+    b['rita_score'] AS rita_score_of_union,
+    bytes_out, bytes_in, window_s, prevalence_hosts, first_contact,
+    concat(
+        ip(host), ' called ', CAST(b['destinations'] AS VARCHAR), ' rare remotes on ', protocol_name(protocol), ' port ',
+        CAST(port AS VARCHAR), ', one of them every ', human_duration(b['period_s']), ' ± ',
+        CAST(CAST(round(100 * b['jitter_ratio']) AS BIGINT) AS VARCHAR), ' %, ', CAST(b['connections'] AS VARCHAR),
+        ' connections in all: together they keep time, alone they do not as well',
+        CASE WHEN first_contact THEN '; none was seen before the window' ELSE '' END, '.'
+    ) AS explanation
+FROM judged
+WHERE b IS NOT NULL

@@ -1,0 +1,1 @@
+SELECT * FROM flows WHERE hour = '$hour' AND (srcaddr = '$host' OR dstaddr = '$host');

@@ -1,0 +1,1 @@
+SELECT count(*) n, sum(bytes) b, sum(packets) p FROM flows WHERE action = 'ACCEPT';
