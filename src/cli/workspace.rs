@@ -18,7 +18,7 @@ use clap::Args;
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use tokio::runtime::Runtime;
+use tokio::runtime::{EnterGuard, Handle, Runtime};
 
 /// What a session knows besides its sources.
 #[derive(Debug, Args)]
@@ -53,9 +53,40 @@ pub(super) struct WorkspaceArgs {
 pub(super) struct Opened {
     pub(super) workspace: Workspace,
     /// Fetches objects, waits and watches the clock; plans run on threads of their own.
-    pub(super) io: Runtime,
+    pub(super) io: Handle,
     /// Threads of a plan.
     pub(super) threads: usize,
+    /// Ends with the session.
+    _io: Threads,
+}
+
+/// Threads that are let go without a look back: what they are at when nobody wants it any more ends in its own time.
+pub(super) struct Threads(Option<Runtime>);
+
+impl Threads {
+    /// Starts threads for a plan.
+    pub(super) fn start(count: usize) -> Result<Self, Failure> {
+        let runtime = tokio::runtime::Builder::new_multi_thread()
+            .worker_threads(count.max(1))
+            .enable_all()
+            .thread_name("flowsift-sql")
+            .build()
+            .map_err(Failure::failed)?;
+        Ok(Self(Some(runtime)))
+    }
+
+    /// What is spawned while the guard lives runs on these threads.
+    pub(super) fn enter(&self) -> Option<EnterGuard<'_>> {
+        self.0.as_ref().map(Runtime::enter)
+    }
+}
+
+impl Drop for Threads {
+    fn drop(&mut self) {
+        if let Some(runtime) = self.0.take() {
+            runtime.shutdown_background();
+        }
+    }
 }
 
 impl WorkspaceArgs {
@@ -113,7 +144,8 @@ impl WorkspaceArgs {
             runtime: io.handle().clone(),
         };
         let workspace = Workspace::open(&source, options).map_err(Failure::failed)?;
-        Ok(Opened { workspace, io, threads: global.threads() })
+        let handle = io.handle().clone();
+        Ok(Opened { workspace, io: handle, threads: global.threads(), _io: Threads(Some(io)) })
     }
 }
 

@@ -127,7 +127,7 @@ impl Views {
 
     /// Turns decoded rows into a column, and forgets the texts that were only the batch's.
     pub(super) fn column(&mut self, mut views: Vec<u128>) -> ArrayRef {
-        let missing = views.iter().any(|view| *view == MISSING_VIEW);
+        let missing = views.contains(&MISSING_VIEW);
         let nulls = missing.then(|| NullBuffer::from_iter(views.iter().map(|view| *view != MISSING_VIEW)));
         if missing {
             for view in views.iter_mut().filter(|view| **view == MISSING_VIEW) {

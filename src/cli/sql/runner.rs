@@ -1,7 +1,7 @@
 //! Runs statements: plans them, keeps them within their limits, shows how far they are, and hands out their rows.
 
 use super::super::exit::Failure;
-use super::super::workspace::Opened;
+use super::super::workspace::{Opened, Threads};
 use super::statement::Statement;
 use crate::flow::units::{bytes_text, duration_text};
 use crate::sql::flows::FlowsExec;
@@ -15,7 +15,6 @@ use futures::StreamExt;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::runtime::{EnterGuard, Runtime};
 use tokio::sync::mpsc::{Receiver, channel};
 use tokio::task::JoinSet;
 use tokio::time::Instant;
@@ -93,6 +92,7 @@ pub(in crate::cli) trait Sink {
 impl Runner<'_> {
     /// Runs a statement to its end, or until `sink` has enough.
     pub(in crate::cli) fn run(&self, statement: &Statement, sink: &mut (dyn Sink + Send)) -> Result<(), Ended> {
+        // Of its own: a join that never comes up for air keeps them busy after it was given up.
         let threads = Threads::start(self.opened.threads).map_err(Ended::Output)?;
         self.opened.io.block_on(async {
             let started = Instant::now();
@@ -186,34 +186,6 @@ impl Runner<'_> {
             }
         });
         Ok(Rows { batches, _tasks: tasks })
-    }
-}
-
-/// The threads of one statement. They are let go without a look back: a join that never comes up for air ends in its own
-/// time, and what follows has threads of its own.
-struct Threads(Option<Runtime>);
-
-impl Threads {
-    fn start(count: usize) -> Result<Self, Failure> {
-        let runtime = tokio::runtime::Builder::new_multi_thread()
-            .worker_threads(count.max(1))
-            .enable_all()
-            .thread_name("flowsift-sql")
-            .build()
-            .map_err(Failure::failed)?;
-        Ok(Self(Some(runtime)))
-    }
-
-    fn enter(&self) -> Option<EnterGuard<'_>> {
-        self.0.as_ref().map(Runtime::enter)
-    }
-}
-
-impl Drop for Threads {
-    fn drop(&mut self) {
-        if let Some(runtime) = self.0.take() {
-            runtime.shutdown_background();
-        }
     }
 }
 

@@ -39,6 +39,8 @@ pub struct FlowsExec {
 
 impl FlowsExec {
     pub(super) fn new(reading: Reading, left: Left, threads: usize, limit: Option<usize>) -> Self {
+        // The first rows of all are the same every time when one partition reads them, and nothing is read in vain.
+        let threads = if limit.is_some() && reading.rows.filter().is_none() { 1 } else { threads };
         let partitions = stretches(&reading.objects, threads);
         let properties = PlanProperties::new(
             EquivalenceProperties::new(reading.rows.output().clone()),
@@ -163,5 +165,34 @@ impl ExecutionPlan for FlowsExec {
 
     fn fetch(&self) -> Option<usize> {
         self.limit
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::source::{KeyFacts, Location};
+
+    #[test]
+    fn stretches_hold_every_object_once_and_about_as_much_each() {
+        let object = |size| Object {
+            url: "x".into(),
+            location: Location::S3 { bucket: "b".into(), key: "x".into() },
+            size,
+            version: "v".into(),
+            modified_s: 0,
+            facts: KeyFacts::default(),
+        };
+        for (sizes, count, expected) in [
+            (vec![10; 8], 2, vec![0..4, 4..8]),
+            (vec![10; 3], 8, vec![0..1, 1..2, 2..3]),
+            (vec![90, 10, 10], 2, vec![0..1, 1..3]),
+            (vec![0; 4], 2, vec![0..2, 2..4]),
+            (vec![], 3, vec![0..0]),
+            (vec![5], 0, vec![0..1]),
+        ] {
+            let objects: Vec<Object> = sizes.iter().copied().map(object).collect();
+            assert_eq!(stretches(&objects, count), expected, "{sizes:?} {count}");
+        }
     }
 }

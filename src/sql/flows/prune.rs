@@ -162,7 +162,8 @@ impl Footers<'_> {
                     let bytes = if last { statistics.max_bytes_opt() } else { statistics.min_bytes_opt() }?;
                     let text = std::str::from_utf8(bytes).ok()?;
                     // So is a missing account; and one that lost its zeros is not what it looks like.
-                    let is_account = || text.len() == 12 && text.bytes().all(|byte| byte.is_ascii_digit());
+                    let digits = || text.len() == 12 && text.bytes().all(|byte| byte.is_ascii_digit());
+                    let is_account = || statistics.null_count_opt() == Some(0) && digits();
                     let counts = field != Field::AccountId || is_account();
                     (counts && text.trim() == text).then(|| text.to_owned())
                 };

@@ -84,6 +84,8 @@ impl Counts {
 /// Objects that are fetched while one is decoded: a few, since each partition fetches for itself.
 const AHEAD_LOCAL: usize = 2;
 const AHEAD_REMOTE: usize = 16;
+/// Bytes of objects, columns that are not read among them, that a partition fetches ahead; one object at least.
+const AHEAD_BYTES: u64 = 128 << 20;
 
 /// Objects up to this size come whole: a second request costs more than the bytes.
 const WHOLE_LOCAL_BYTES: u64 = 64 << 10;
@@ -119,7 +121,9 @@ impl Reading {
                 task.join().await.unwrap_or_else(lost).map_err(|error| (object, error))
             }
         };
-        let ahead = if local { AHEAD_LOCAL } else { AHEAD_REMOTE };
+        let largest = self.objects[objects.clone()].iter().map(|object| object.size).max().unwrap_or(0).max(1);
+        let most = if local { AHEAD_LOCAL } else { AHEAD_REMOTE };
+        let ahead = usize::try_from(AHEAD_BYTES / largest).unwrap_or(most).clamp(1, most);
         let arrivals = futures::stream::iter(objects).map(load).buffered(ahead).boxed();
         let partition = Partition { reading: self, arrivals, counts, current: None, cursors: RecordCursors::default() };
         futures::stream::unfold(partition, |mut partition| async move {

@@ -8,7 +8,7 @@ use crate::flow::schema::Field;
 use crate::scan::records::Records;
 use crate::source::Object;
 use arrow::array::{
-    Array, ArrayRef, BooleanArray, Date32Array, Int32Array, RecordBatch, RecordBatchOptions, StringViewArray,
+    Array, ArrayRef, AsArray, BooleanArray, Date32Array, Int32Array, RecordBatch, RecordBatchOptions, StringViewArray,
 };
 use arrow::compute::filter_record_batch;
 use arrow::compute::kernels::zip::zip;
@@ -80,10 +80,25 @@ impl RowMaker {
         let options = RecordBatchOptions::new().with_row_count(Some(records.num_rows()));
         let rows = RecordBatch::try_new_with_options(self.output.clone(), columns, &options)?;
         match kept {
-            Some(kept) => Ok(filter_record_batch(&rows, kept)?),
+            Some(kept) => {
+                let rows = filter_record_batch(&rows, kept)?;
+                // Few rows shall not hold the texts of all.
+                if rows.num_rows() * 4 > records.num_rows() { Ok(rows) } else { alone(&rows) }
+            }
             None => Ok(rows),
         }
     }
+}
+
+/// Copies the texts of rows out of the dictionaries that they share with other rows.
+fn alone(rows: &RecordBatch) -> Result<RecordBatch> {
+    let copied = |column: &ArrayRef| match column.as_string_view_opt() {
+        Some(texts) if !texts.data_buffers().is_empty() => Arc::new(texts.gc()) as ArrayRef,
+        _ => column.clone(),
+    };
+    let options = RecordBatchOptions::new().with_row_count(Some(rows.num_rows()));
+    let columns = rows.columns().iter().map(copied).collect();
+    Ok(RecordBatch::try_new_with_options(rows.schema(), columns, &options)?)
 }
 
 /// Makes columns of an object's records.

@@ -143,3 +143,56 @@ fn lower(src: i32, dst: i32) -> Side {
 fn text<'a>(batch: &'a RecordBatch, name: &str) -> Option<&'a StringViewArray> {
     batch.column_by_name(name).filter(|column| *column.data_type() == DataType::Utf8View)?.as_string_view_opt()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    type Record = (&'static str, &'static str, Option<&'static str>, Option<&'static str>, i32, i32, Option<i32>);
+
+    /// Host, remote, port and role of one record, as text.
+    fn judged((src, dst, pkt_src, direction, srcport, dstport, flags): Record) -> String {
+        let text = |text: Option<&str>| Arc::new(StringViewArray::from(vec![text])) as ArrayRef;
+        let number = |number: Option<i32>| Arc::new(Int32Array::from(vec![number])) as ArrayRef;
+        let batch = RecordBatch::try_from_iter_with_nullable([
+            ("srcaddr", text(Some(src)), true),
+            ("dstaddr", text(Some(dst)), true),
+            ("pkt_srcaddr", text(pkt_src), true),
+            ("pkt_dstaddr", text(pkt_src.map(|_| dst)), true),
+            ("flow_direction", text(direction), true),
+            ("srcport", number(Some(srcport)), true),
+            ("dstport", number(Some(dstport)), true),
+            ("tcp_flags", number(flags), true),
+            ("protocol", number(Some(6)), true),
+        ])
+        .unwrap();
+        let sides = Sides::of(&batch);
+        let columns = [sides.address(false).unwrap(), sides.address(true).unwrap(), sides.port(), sides.role()];
+        let shown = columns.map(|column| arrow::util::display::array_value_to_string(&column, 0).unwrap());
+        shown.join(" ")
+    }
+
+    #[test]
+    fn a_record_alone_tells_what_it_can() {
+        let (a, b) = ("10.0.0.1", "203.0.113.9");
+        for (record, expected) in [
+            // Flags tell who opened, whatever the ports.
+            ((a, b, None, Some("egress"), 50_000, 443, Some(2)), "10.0.0.1 203.0.113.9 443 client"),
+            ((a, b, None, Some("egress"), 50_000, 443, Some(18)), "10.0.0.1 203.0.113.9 50000 server"),
+            ((b, a, None, Some("ingress"), 443, 50_000, Some(18)), "10.0.0.1 203.0.113.9 443 client"),
+            // Without flags the ranges of ports do.
+            ((b, a, None, Some("INGRESS"), 50_000, 22, Some(0)), "10.0.0.1 203.0.113.9 22 server"),
+            ((a, b, None, Some("egress"), 40_000, 8_443, None), "10.0.0.1 203.0.113.9 8443 client"),
+            ((a, b, None, Some("egress"), 123, 123, None), "10.0.0.1 203.0.113.9 123 client"),
+            ((a, b, None, Some("egress"), 40_000, 50_000, None), "10.0.0.1 203.0.113.9  "),
+            // The packet's own address is the host's; a translated side is the interface's own.
+            ((a, b, Some("10.0.0.7"), Some("egress"), 50_000, 443, Some(2)), "10.0.0.7 203.0.113.9 443 client"),
+            ((a, b, Some("10.0.0.7"), None, 50_000, 443, Some(2)), "10.0.0.7 203.0.113.9 443 client"),
+            // Without a direction only the whole unit tells the host.
+            ((a, b, Some(a), None, 50_000, 443, Some(2)), "  443 "),
+            ((a, b, None, Some("-"), 50_000, 443, None), "  443 "),
+        ] {
+            assert_eq!(judged(record), expected, "{record:?}");
+        }
+    }
+}
