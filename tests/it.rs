@@ -39,9 +39,9 @@ mod s3_source;
 mod s3_speed;
 #[path = "it/schemas.rs"]
 mod schemas;
+#[path = "it/sql.rs"]
+mod sql;
 #[path = "it/sql_logic.rs"]
 mod sql_logic;
 #[path = "it/tutorial.rs"]
 mod tutorial;
-#[path = "it/sql.rs"]
-mod sql;

@@ -1,6 +1,6 @@
 //! The files of `tests/slt`, in sqllogictest's format, over datasets/demo through the session that commands open.
 //!
-//! Beside SQL they hold questions of the catalogue: `@name parameter=value …`. `UPDATE_GOLDENS=1 cargo test --test it
+//! Beside SQL they hold questions of the catalogue: `@name parameter=value …`, also behind EXPLAIN. `UPDATE_GOLDENS=1 cargo test --test it
 //! sql_logic` writes what is found into the files.
 
 use std::collections::BTreeSet;
@@ -83,9 +83,11 @@ impl Session {
     }
 
     fn ask(&self, sql: &str) -> Result<Vec<RecordBatch>, Failed> {
-        let sql = match sql.strip_prefix('@') {
-            Some(question) => asked(question)?,
-            None => sql.to_owned(),
+        let sql = match sql.split_once('@') {
+            Some((before, question)) if before.is_empty() || before.starts_with("EXPLAIN") => {
+                format!("{before}{}", asked(question)?)
+            }
+            _ => sql.to_owned(),
         };
         // In a task, as the runtime of a command has it.
         let context = self.workspace.context().clone();
@@ -99,7 +101,8 @@ fn asked(question: &str) -> Result<String, Failed> {
     let query = catalogue::find(words.next().unwrap_or_default()).map_err(failed)?;
     let pair = |word: &str| word.split_once('=').map(|(name, value)| (name.to_owned(), value.to_owned()));
     let given: Vec<(String, String)> = words.filter_map(pair).collect();
-    query.bind(&given, 1_700_697_600).map_err(failed)
+    // Behind EXPLAIN the header would be a comment in the middle of a line.
+    query.bind(&given, 1_700_697_600).map(|sql| catalogue::body(&sql).to_owned()).map_err(failed)
 }
 
 fn kind(kind: &DataType) -> DefaultColumnType {

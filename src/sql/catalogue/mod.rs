@@ -238,14 +238,19 @@ impl Query {
 
     /// The SQL without its header.
     pub fn body(&self) -> &str {
-        let mut rest = self.sql.as_str();
-        while let Some((line, after)) = rest.split_once('\n')
-            && line.starts_with("--")
-        {
-            rest = after;
-        }
-        rest
+        body(&self.sql)
     }
+}
+
+/// Cuts the header off the SQL of a query.
+pub fn body(sql: &str) -> &str {
+    let mut rest = sql;
+    while let Some((line, after)) = rest.split_once('\n')
+        && line.starts_with("--")
+    {
+        rest = after;
+    }
+    rest
 }
 
 #[cfg(test)]

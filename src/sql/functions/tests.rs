@@ -4,7 +4,7 @@ use super::{Lists, aggregates};
 use crate::flow::Address;
 use crate::kernels::beacon::{ObservedWindow, beacon};
 use crate::kernels::robust;
-use crate::sql::{open_session, run};
+use crate::sql::{SharedMemory, open_session, open_session_within, run};
 use arrow::array::{
     Array, ArrayRef, AsArray, DictionaryArray, FixedSizeBinaryArray, Float64Array, Int64Array, LargeStringArray,
     RecordBatch, StringArray, StringViewArray, TimestampSecondArray,
@@ -191,6 +191,30 @@ async fn aggregates_work_without_groups_and_over_windows() {
     // The planner makes distinct ones by grouping first.
     let distinct = text(&session, "SELECT mad(DISTINCT s % 1200) AS m FROM t").await;
     assert!(distinct.contains("| 300.0 |"), "{distinct}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn groups_that_do_not_fit_into_memory_are_judged_the_same() {
+    let rows = 160_000i64;
+    let keys: ArrayRef = Arc::new(Int64Array::from_iter_values((0..rows).map(|at| at * 7_919 % 80_000)));
+    let times: ArrayRef = Arc::new(Int64Array::from_iter_values((0..rows).map(|at| at * 31 % 90_001)));
+    let table = RecordBatch::try_from_iter([("k", keys), ("s", times)]).unwrap();
+    let sql = "SELECT k % 5 AS k, sum(m) AS m, sum(q) AS q, sum(d) AS d FROM (SELECT k, mad(s) AS m, \
+               hdr_quantile(s, 0.5) AS q, distinct_hosts(concat('10.0.', s % 200, '.', s % 90)) AS d \
+               FROM t GROUP BY k) GROUP BY k % 5 ORDER BY k";
+    let folder = tempfile::tempdir().unwrap();
+    let small = SharedMemory::limited(4 << 20, folder.path().to_owned());
+    let mut shown = Vec::new();
+    for (memory, spills) in [(SharedMemory::default(), false), (small, true)] {
+        let session = open_session_within(vec![("t", vec![table.clone()])], &Lists::default(), 2, &memory).unwrap();
+        shown.push(text(&session, sql).await);
+        if spills {
+            let plan = text(&session, &format!("EXPLAIN ANALYZE {sql}")).await;
+            let spilled = plan.split("spill_count=").skip(1).any(|rest| !rest.starts_with("0,"));
+            assert!(spilled, "{plan}");
+        }
+    }
+    assert_eq!(shown[0], shown[1]);
 }
 
 #[test]

@@ -59,15 +59,21 @@ impl Values {
         }
     }
 
-    fn quantile(&self, q: f64) -> Option<u64> {
+    /// The quantile as a histogram gives it; `scale` is any histogram of the same digits.
+    ///
+    /// A histogram for each of many small groups would cost more than all the rest, so values that are still there are
+    /// ranked themselves and rounded as a histogram rounds.
+    fn quantile(&self, q: f64, scale: &Histogram<u64>) -> Option<u64> {
         if let Some(histogram) = &self.histogram {
             return Some(histogram.value_at_quantile(q));
         }
-        let mut histogram = new_histogram()?;
-        for value in &self.plain {
-            histogram.record(*value).ok()?;
+        let mut values = self.plain.clone();
+        let rank = ((q * values.len() as f64).ceil() as usize).clamp(1, values.len().max(1)) - 1;
+        if rank >= values.len() {
+            return None;
         }
-        (!histogram.is_empty()).then(|| histogram.value_at_quantile(q))
+        let (_, value, _) = values.select_nth_unstable(rank);
+        Some(if q == 0.0 { scale.lowest_equivalent(*value) } else { scale.highest_equivalent(*value) })
     }
 }
 
@@ -133,6 +139,42 @@ impl Statistic for HdrQuantile {
 
     fn judge(&self, groups: &[Values]) -> Result<ArrayRef> {
         let q = f64::from_bits(self.q);
-        Ok(Arc::new(groups.iter().map(|group| group.quantile(q)).collect::<UInt64Array>()))
+        let scale = new_histogram();
+        let quantile = |group: &Values| group.quantile(q, scale.as_ref()?);
+        Ok(Arc::new(groups.iter().map(quantile).collect::<UInt64Array>()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn few_values_are_ranked_as_a_histogram_ranks_them(
+            values in prop::collection::vec(prop_oneof![0u64..3_000, 0..MOST], 1..60),
+            q in prop_oneof![Just(0.0), Just(1.0), 0.0..=1.0f64],
+        ) {
+            let mut histogram = new_histogram().unwrap();
+            values.iter().for_each(|value| histogram.record(*value).unwrap());
+            let scale = new_histogram().unwrap();
+            let few = Values { plain: values.clone(), histogram: None };
+            prop_assert_eq!(few.quantile(q, &scale), Some(histogram.value_at_quantile(q)));
+            let many = Values { plain: Vec::new(), histogram: Some(Box::new(histogram)) };
+            prop_assert_eq!(many.quantile(q, &scale), few.quantile(q, &scale));
+            // What one group wrote, another takes in, whichever shape either has.
+            for group in [&few, &many] {
+                let (mut words, mut merged) = (Vec::new(), Values::default());
+                HdrQuantile::default().write(group, &mut words);
+                HdrQuantile::default().merge(&mut merged, &words);
+                prop_assert_eq!(merged.quantile(q, &scale), few.quantile(q, &scale));
+            }
+        }
+    }
+
+    #[test]
+    fn no_values_have_no_quantile() {
+        assert_eq!(Values::default().quantile(0.5, &new_histogram().unwrap()), None);
     }
 }
