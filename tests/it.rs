@@ -3,6 +3,8 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::print_stdout, clippy::print_stderr)]
 
+#[path = "it/benign.rs"]
+mod benign;
 #[path = "it/captures.rs"]
 mod captures;
 #[path = "it/command.rs"]

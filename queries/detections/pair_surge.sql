@@ -26,7 +26,7 @@ SELECT
     CASE
         WHEN aws_service IS NOT NULL AND aws_service NOT IN ('EC2', 'AMAZON') THEN 'informational'
         WHEN $hosts < $few_hosts THEN CASE WHEN max_hour_bytes_out >= $high_bytes THEN 'medium' ELSE 'low' END
-        WHEN NOT rare THEN 'low'
+        WHEN NOT rare THEN 'informational'
         WHEN max_hour_bytes_out >= $high_bytes THEN 'high'
         ELSE 'medium'
     END AS severity,

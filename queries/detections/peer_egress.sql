@@ -41,7 +41,7 @@ SELECT
     CASE
         WHEN t.aws_service IS NOT NULL AND t.aws_service NOT IN ('EC2', 'AMAZON') THEN 'informational'
         WHEN t.prevalence_hosts > greatest(2, least($rare_hosts, $rare_share * $hosts)) THEN 'informational'
-        WHEN t.first_contact IS FALSE THEN 'low'
+        WHEN t.first_contact IS FALSE THEN 'informational'
         WHEN t.first_contact AND o.bytes_out >= $high_bytes THEN 'medium'
         ELSE 'low'
     END AS severity,

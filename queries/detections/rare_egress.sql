@@ -7,6 +7,7 @@
 -- parameter high_bytes = 1000000000: bytes from which severity is high
 -- parameter drip_hours = 8: hours; a remote fed evenly over at least so many is a drip, high from floor_bytes on
 -- parameter drip_evenness = 3: the fullest hour of a drip holds at most so many times its mean hour
+-- parameter drip_hour_bytes = 1000000: bytes in the mean active hour of a drip, at least: a poller's small change is none
 -- parameter upload_ratio = 2: a remote counts when it got at least so many times the bytes it sent
 -- parameter few_hosts = 10: hosts with egress; with fewer there is nobody to compare with, and severity ends at medium
 -- parameter rare_hosts = 5: hosts; a remote met by no more, and by no more than rare_share, is rare
@@ -14,7 +15,7 @@
 WITH rare AS (
     SELECT
         *,
-        active_hours >= $drip_hours AND bytes_out >= $floor_bytes AND prevalence_hosts <= 2
+        active_hours >= $drip_hours AND bytes_out >= $floor_bytes AND bytes_out >= $drip_hour_bytes * active_hours AND prevalence_hosts <= 2
             AND max_hour_bytes_out * active_hours <= $drip_evenness * bytes_out AS drip
     FROM pairs
     WHERE external AND role = 'client'

@@ -54,7 +54,7 @@ fn a_known_pair_that_surges_is_found() {
     // The shared service gets as much from another host.
     net.call(7, "203.0.113.10", 443, day + 5 * HOUR_S, [60_000_000, 400_000]);
     let found = net.findings(&[]);
-    found.expect("pair_surge", &["low 10.0.0.7 203.0.113.10 443", "medium 10.0.0.6 198.51.100.6 443"]);
+    found.expect("pair_surge", &["informational 10.0.0.7 203.0.113.10 443", "medium 10.0.0.6 198.51.100.6 443"]);
     let surge = found.by("pair_surge")[1];
     let surge = if surge["host"] == "10.0.0.6" { surge } else { found.by("pair_surge")[0] };
     assert!(surge["evidence"]["times_history"].as_f64().unwrap() > 10_000.0, "{surge:#}");

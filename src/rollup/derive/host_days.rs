@@ -106,7 +106,7 @@ pub(super) fn host_days_batch<'a>(
         day_s: i64,
         day: Day,
     }
-    let most_hosts = (RARE_SHARE * counts.egress as f64).min(RARE_HOSTS).max(2.0) as u64;
+    let most_hosts = (RARE_SHARE * counts.egress as f64).clamp(2.0, RARE_HOSTS) as u64;
     let mut rows: Vec<Row<'_>> = Vec::new();
     for host in hosts {
         let mut days: BTreeMap<i64, Day> = BTreeMap::new();
