@@ -29,3 +29,5 @@ mod s3_source;
 mod s3_speed;
 #[path = "it/schemas.rs"]
 mod schemas;
+#[path = "it/suite.rs"]
+mod suite;
