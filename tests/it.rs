@@ -47,3 +47,5 @@ mod sql;
 mod sql_logic;
 #[path = "it/tutorial.rs"]
 mod tutorial;
+#[path = "it/suite.rs"]
+mod suite;

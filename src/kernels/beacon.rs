@@ -19,6 +19,9 @@ const BOUND_SLACK: f64 = 1.0 + 1e-9;
 /// −log10 p from which lost beats are looked for: a train that may as well be random has none to lose.
 const DESCRIBED_FROM: f64 = 2.0;
 
+/// −log10 p from which neighbouring distances describe a train whose lags are clearer still.
+const REGULAR_FROM: f64 = 4.0;
+
 /// The statistic that carried a judgement.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum BeaconMethod {
@@ -151,6 +154,7 @@ pub fn judge<S: AsRef<[(u16, u32)]>>(
     if 10f64.powf(-depth) > most_p_value * BOUND_SLACK {
         return Some(Judgement::Random);
     }
+    let method = if method == Method::Lags { describing(&judged[..tests.evidence.len()]) } else { method };
     let sizes = sizes();
     let sizes = sizes.as_ref();
     let looked_at = starts_s.len().min(MOST_STARTS);
@@ -198,6 +202,14 @@ pub fn judge<S: AsRef<[(u16, u32)]>>(
         span_ratio,
         rita_score,
     }))
+}
+
+/// The method that describes a train whose lags are its best evidence: a regular train has regular lags as well, and its
+/// distances tell more.
+fn describing(judged: &[(Method, f64)]) -> Method {
+    let regular = judged.iter().filter(|(method, _)| !matches!(method, Method::Lags | Method::Counts));
+    combine(&regular.copied().collect::<Vec<_>>())
+        .map_or(Method::Lags, |(depth, method)| if depth >= REGULAR_FROM { method } else { Method::Lags })
 }
 
 /// Share of 24 equal parts of the window that hold a check-in.

@@ -41,6 +41,9 @@ const BLOCKS: usize = 24;
 /// Hills whose variance is measured.
 const HILLS: usize = 6;
 
+/// A hill this clear beside the clearest may be the period.
+const CLEAR: f64 = 0.6;
+
 /// Most bins of the correlogram.
 const MOST_BINS: usize = (LONGEST * FINENESS * 1.5) as usize + 2;
 
@@ -227,18 +230,17 @@ pub fn correlogram(starts_s: &[i64], unit_s: i64, mean_s: f64) -> Option<Correlo
     let lags = Lags::new(starts_s, unit_s, mean_s)?;
     let shortest_lag = (0.7 * mean_s / lags.bin_s) as usize;
     let (hills, trials) = lags.hills(shortest_lag);
-    let mut best: Option<(f64, Window)> = None;
-    for &(z, window) in &hills {
-        if best.is_some_and(|(found, _)| found >= z) {
-            break;
-        }
-        let (contrast, variance) = lags.contrast(window);
-        let steady = contrast / variance.max(lags.block_variance(window)).sqrt();
-        if best.is_none_or(|(found, _)| steady > found) {
-            best = Some((steady, window));
-        }
-    }
-    let (steady, window) = best?;
+    let judged: Vec<(f64, Window)> = hills
+        .iter()
+        .map(|&(_, window)| {
+            let (contrast, variance) = lags.contrast(window);
+            (contrast / variance.max(lags.block_variance(window)).sqrt(), window)
+        })
+        .collect();
+    let steady = judged.iter().map(|hill| hill.0).reduce(f64::max)?;
+    // Beats follow their next but one, too: the shortest lag that is nearly as clear is the period.
+    let clear = judged.iter().filter(|hill| hill.0 >= CLEAR * steady).map(|hill| hill.1);
+    let window = clear.min_by_key(|window| window.centre)?;
     let ln_p = ln_normal_cdf(-steady) + trials.max(1.0).ln();
     Some(Correlogram {
         count: lags.places.len(),

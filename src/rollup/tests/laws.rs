@@ -204,3 +204,23 @@ fn beats_on_new_ports_are_all_starts() {
     let expected: Vec<i64> = (0..400).map(|beat| EPOCH + beat * 75).collect();
     assert_eq!(starts.as_primitive::<Int64Type>().values(), &expected[..]);
 }
+
+#[test]
+fn a_slow_pair_keeps_the_starts_of_its_history() {
+    let beat = 43_000;
+    let records: Vec<Record> = (0..8i64)
+        .map(|at| Record::new("eni-1", ("10.0.0.1", 40_000 + at), ("1.1.1.1", 443), at * beat).flags(3))
+        .collect();
+    let to_s = EPOCH + 96 * 3_600;
+    let window = Window { from_s: EPOCH + 72 * 3_600, to_s, baseline_from_s: EPOCH };
+    let all = tables(&[records], V5);
+    let slow = |window: &Window| -> Vec<i64> {
+        let pairs = derived(&all, window).pairs;
+        pairs["slow_starts"].as_list::<i32>().value(0).as_primitive::<Int64Type>().values().to_vec()
+    };
+    assert_eq!(slow(&window), (0..8).map(|at| EPOCH + at * beat).collect::<Vec<i64>>());
+    let short = Window { baseline_from_s: EPOCH + 48 * 3_600, ..window };
+    assert!(slow(&short).is_empty(), "four beats in history and window are too few");
+    let without = Window { from_s: EPOCH, baseline_from_s: EPOCH, ..window };
+    assert!(slow(&without).is_empty(), "no history: the window has them all");
+}
