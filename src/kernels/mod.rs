@@ -40,6 +40,7 @@ pub mod rhythm;
 pub mod rita;
 pub mod robust;
 pub mod rotation;
+mod score;
 pub mod simulation;
 pub mod sizes;
 pub mod special;
