@@ -45,7 +45,7 @@ mod schemas;
 mod sql;
 #[path = "it/sql_logic.rs"]
 mod sql_logic;
-#[path = "it/tutorial.rs"]
-mod tutorial;
 #[path = "it/suite.rs"]
 mod suite;
+#[path = "it/tutorial.rs"]
+mod tutorial;

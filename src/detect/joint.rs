@@ -10,7 +10,7 @@ use crate::flow::codes::Role;
 use std::collections::HashMap;
 
 /// Detections of regular contact.
-const CALLS: &[&str] = &["beacon"];
+const CALLS: &[&str] = &["beacon", "rotating_beacon"];
 
 /// Detections of bytes out that grew beyond what was usual. `rare_egress` is none of them: it sums, and what a steady
 /// poller sends to a supplier of its own adds up as well.

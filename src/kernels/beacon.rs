@@ -5,8 +5,9 @@
 //! p-value says "this is not random traffic"; it does not say "this is an implant": scheduled services are as regular.
 
 use super::calibration::{Method, calibrated, combine};
+use super::score::{filled_share, score};
 use super::train::Train;
-use super::{clock, rhythm, rita, sizes};
+use super::{clock, rhythm, rita};
 
 pub use super::train::{FEWEST_CONNECTIONS, MOST_STARTS, Tests, tests};
 
@@ -210,35 +211,6 @@ fn describing(judged: &[(Method, f64)]) -> Method {
     let regular = judged.iter().filter(|(method, _)| !matches!(method, Method::Lags | Method::Counts));
     combine(&regular.copied().collect::<Vec<_>>())
         .map_or(Method::Lags, |(depth, method)| if depth >= REGULAR_FROM { method } else { Method::Lags })
-}
-
-/// Share of 24 equal parts of the window that hold a check-in.
-fn filled_share(check_ins_s: &[i64], observed: &ObservedWindow) -> f64 {
-    let length = (observed.to_s - observed.from_s).max(1);
-    let (mut filled, mut last) = (0u32, -1);
-    for &check_in in check_ins_s {
-        let passed = check_in - observed.from_s;
-        // Starts of this age of the world fit; division of the others takes ten times as long.
-        let at = match passed.checked_mul(24) {
-            Some(passed) => (passed / length).clamp(0, 23) as i32,
-            None => (i128::from(passed) * 24 / i128::from(length)).clamp(0, 23) as i32,
-        };
-        filled += u32::from(at != last);
-        last = at;
-    }
-    f64::from(filled.min(24)) / 24.0
-}
-
-/// Joins evidence, coverage, regularity of times and of sizes into 0..1.
-///
-/// Each factor is a saturating share; evidence multiplies all, the others can at most take a part away, so that a strong
-/// short burst stays below an equally strong train that lasts. Unknown sizes count as half regular.
-fn score(depth: f64, coverage: f64, jitter_ratio: f64, sizes: &[(u16, u32)]) -> f64 {
-    let evidence = depth / (depth + 5.0);
-    let times = 1.0 / (1.0 + jitter_ratio.max(0.0));
-    let same_size =
-        sizes::dispersion(sizes).map_or(0.5, |spread| 0.5 * (1.0 - spread) + 0.5 * sizes::mode_share(sizes));
-    (evidence * (0.25 + 0.75 * coverage) * (0.5 + 0.5 * times) * (0.7 + 0.3 * same_size)).clamp(0.0, 1.0)
 }
 
 #[cfg(test)]

@@ -43,6 +43,7 @@ pub mod rhythm;
 pub mod rita;
 pub mod robust;
 pub mod rotation;
+mod score;
 pub mod season;
 pub mod simulation;
 pub mod sizes;
