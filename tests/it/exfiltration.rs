@@ -137,7 +137,9 @@ fn a_beacon_that_takes_data_out_is_raised_and_says_why() {
     }
     net.call(1, "192.0.2.44", 443, day + 9 * HOUR_S, [700_000_000, 90_000]);
     let found = net.findings(&[]);
-    found.expect("beacon", &["high 10.0.0.1 192.0.2.44 443", "medium 10.0.0.2 192.0.2.45 443"]);
+    // Others of the network call their own services by the hour, as ever.
+    assert!(found.about("10.0.0.1").contains(&"high beacon".to_owned()), "{:?}", found.about("10.0.0.1"));
+    assert_eq!(found.about("10.0.0.2"), ["medium beacon"]);
     found.expect("bulk_egress", &["high 10.0.0.1 192.0.2.44 443"]);
     let explanation = found.by("bulk_egress")[0]["explanation"].as_str().unwrap();
     assert!(explanation.ends_with("Raised: the host also calls the same remote regularly (beacon)."), "{explanation}");
