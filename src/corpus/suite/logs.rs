@@ -176,7 +176,7 @@ fn write_days(
         records.extend(minutes.records.into_iter().flatten());
         if last || hour % 24 == 23 {
             if recorded.rounded {
-                records.iter_mut().for_each(|record| round_to_window(world, record, recorded.window_s));
+                records.retain_mut(|record| round_to_window(world, record, recorded.window_s));
             }
             let day_s = options.start_s + i64::from(hour - hour % 24) * HOUR_S;
             if !records.is_empty() {
@@ -190,11 +190,13 @@ fn write_days(
     Ok(written)
 }
 
-/// Makes a record last from the begin of its window to its end.
-fn round_to_window(world: &World, record: &mut Record, window_s: u32) {
+/// Makes a record last from the begin of its window to its end; `false` for a window that began before the logs, which
+/// the numbers of a record cannot say.
+fn round_to_window(world: &World, record: &mut Record, window_s: u32) -> bool {
     let phase = i64::from(world.interface(record.interface).phase_s);
     let window = i64::from(window_s);
     let begin = (i64::from(record.start) - phase).div_euclid(window) * window + phase;
-    record.start = begin.max(0) as u32;
-    record.length_s = (begin + window - 1 - i64::from(record.start)) as u16;
+    let Ok(start) = u32::try_from(begin) else { return false };
+    (record.start, record.length_s) = (start, (window - 1) as u16);
+    true
 }
