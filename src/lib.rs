@@ -15,6 +15,7 @@
 //! | [`detect`] | runs the detections and controls false discoveries |
 //! | [`report`] | writes findings and summaries |
 //! | [`corpus`] | makes labelled corpora and judges findings against labels |
+//! | `serve` | SQL over the Postgres wire protocol (feature `postgres`) |
 //! | [`cli`] | one file a command; printing and progress live here only |
 
 pub mod cli;
@@ -26,6 +27,8 @@ pub mod kernels;
 pub mod report;
 pub mod rollup;
 pub mod scan;
+#[cfg(feature = "postgres")]
+pub mod serve;
 pub mod source;
 pub mod sql;
 pub mod state;

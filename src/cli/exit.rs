@@ -17,6 +17,8 @@ pub enum Exit {
     Partial,
     /// 4: findings at or above `--fail-on`.
     Findings,
+    /// 130: interrupted.
+    Interrupted,
 }
 
 impl From<Exit> for ExitCode {
@@ -27,6 +29,7 @@ impl From<Exit> for ExitCode {
             Exit::Usage => 2,
             Exit::Partial => 3,
             Exit::Findings => 4,
+            Exit::Interrupted => 130,
         })
     }
 }

@@ -11,6 +11,8 @@ mod inspect;
 mod memory;
 mod progress;
 mod query;
+#[cfg(feature = "postgres")]
+mod serve;
 mod shell;
 mod sql;
 mod stages;
@@ -47,6 +49,8 @@ enum Command {
     Evaluate(evaluate::EvaluateArgs),
     Sql(Box<sql::SqlArgs>),
     Query(Box<query::QueryArgs>),
+    #[cfg(feature = "postgres")]
+    Serve(Box<serve::ServeArgs>),
     Inspect(inspect::InspectArgs),
     Completions(shell::CompletionsArgs),
     Man(shell::ManArgs),
@@ -94,6 +98,8 @@ pub fn main(args: impl IntoIterator<Item = OsString>) -> Exit {
         Command::Evaluate(args) => evaluate::run(&cli.global, &args),
         Command::Sql(args) => sql::run(&cli.global, &args),
         Command::Query(args) => query::run(&cli.global, &args),
+        #[cfg(feature = "postgres")]
+        Command::Serve(args) => serve::run(&cli.global, &args),
         Command::Inspect(args) => inspect::run(&cli.global, &args),
         Command::Completions(args) => shell::completions(&args),
         Command::Man(args) => shell::man(&args),

@@ -10,7 +10,7 @@ use crate::report::{read_jsonl, read_parquet, write_parquet};
 use crate::rollup::derive::WindowOptions;
 use crate::scan::fetch::FetchOptions;
 use crate::source::{Source, SourceOptions, Store};
-use crate::sql::{Workspace, WorkspaceOptions};
+use crate::sql::{PlanThreads, Workspace, WorkspaceOptions};
 use crate::state::{KeptHours, Progress, settings_hash};
 use arrow::array::RecordBatch;
 use bytes::Bytes;
@@ -18,7 +18,7 @@ use clap::Args;
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use tokio::runtime::{EnterGuard, Handle, Runtime};
+use tokio::runtime::Handle;
 
 /// What a session knows besides its sources.
 #[derive(Debug, Args)]
@@ -57,41 +57,23 @@ pub(super) struct Opened {
     /// Threads of a plan.
     pub(super) threads: usize,
     /// Ends with the session.
-    _io: Threads,
-}
-
-/// Threads that are let go without a look back: what they are at when nobody wants it any more ends in its own time.
-pub(super) struct Threads(Option<Runtime>);
-
-impl Threads {
-    /// Starts threads for a plan.
-    pub(super) fn start(count: usize) -> Result<Self, Failure> {
-        let runtime = tokio::runtime::Builder::new_multi_thread()
-            .worker_threads(count.max(1))
-            .enable_all()
-            .thread_name("flowsift-sql")
-            .build()
-            .map_err(Failure::failed)?;
-        Ok(Self(Some(runtime)))
-    }
-
-    /// What is spawned while the guard lives runs on these threads.
-    pub(super) fn enter(&self) -> Option<EnterGuard<'_>> {
-        self.0.as_ref().map(Runtime::enter)
-    }
-}
-
-impl Drop for Threads {
-    fn drop(&mut self) {
-        if let Some(runtime) = self.0.take() {
-            runtime.shutdown_background();
-        }
-    }
+    _io: PlanThreads,
 }
 
 impl WorkspaceArgs {
     /// Opens a session; Ctrl-C ends the process unless `interactive`.
     pub(super) fn open(&self, global: &Global, sources: &[String], interactive: bool) -> Result<Opened, Failure> {
+        self.open_with(global, sources, interactive, true)
+    }
+
+    /// As [`WorkspaceArgs::open`]; `files` tells whether queries may read files that they name.
+    pub(super) fn open_with(
+        &self,
+        global: &Global,
+        sources: &[String],
+        interactive: bool,
+        files: bool,
+    ) -> Result<Opened, Failure> {
         let now_s = chrono::Utc::now().timestamp();
         let time = |name: &str, text: &Option<String>| -> Result<Option<i64>, Failure> {
             let parsed = text.as_deref().map(|text| parse_time(text, now_s)).transpose();
@@ -142,10 +124,11 @@ impl WorkspaceArgs {
             memory,
             progress: Arc::new(progress),
             runtime: io.handle().clone(),
+            files,
         };
         let workspace = Workspace::open(&source, options).map_err(Failure::failed)?;
         let handle = io.handle().clone();
-        Ok(Opened { workspace, io: handle, threads: global.threads(), _io: Threads(Some(io)) })
+        Ok(Opened { workspace, io: handle, threads: global.threads(), _io: PlanThreads::of(io) })
     }
 }
 

@@ -1,5 +1,6 @@
 //! What is wrong with a statement: the place in the SQL, and names that may have been meant.
 
+use super::session::CATALOG;
 use datafusion::common::SchemaError;
 use datafusion::common::utils::datafusion_strsim::levenshtein;
 use datafusion::error::DataFusionError;
@@ -18,9 +19,36 @@ pub struct Place {
     pub length: usize,
 }
 
+/// What sort of mistake it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum MistakeKind {
+    /// It is no SQL.
+    Syntax,
+    /// A column is not there.
+    NoColumn,
+    /// A name fits several columns, or is given twice.
+    Ambiguous,
+    /// A table or file is not there.
+    NoTable,
+    /// A function is not there, or not for such arguments.
+    NoFunction,
+    /// There is not enough memory.
+    Memory,
+    /// The engine cannot do it.
+    Unsupported,
+    /// The planner refuses it.
+    Plan,
+    /// A value cannot be worked with.
+    Value,
+    /// Something else went wrong, such as reading.
+    Other,
+}
+
 /// Why a statement did not run, for the one who wrote it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Mistake {
+    /// What sort of mistake it is.
+    pub kind: MistakeKind,
     /// What is wrong.
     pub message: String,
     /// Where, if it is known.
@@ -126,7 +154,7 @@ pub const KEYWORDS: &[&str] = &[
 pub fn table_names(context: &SessionContext) -> Vec<String> {
     let catalogs = context.catalog_names().into_iter().filter_map(|name| context.catalog(&name));
     let schemas = catalogs.flat_map(|catalog| {
-        let names = catalog.schema_names().into_iter().filter(|name| name != "information_schema");
+        let names = catalog.schema_names().into_iter().filter(|name| !name.ends_with("_schema") && name != "pg_catalog");
         names.filter_map(|name| catalog.schema(&name)).collect::<Vec<_>>()
     });
     let names: BTreeSet<String> = schemas.flat_map(|schema| schema.table_names()).collect();
@@ -186,7 +214,29 @@ pub fn explain(context: &SessionContext, sql: &str, error: &DataFusionError) -> 
         let known = KEYWORDS.contains(&word.to_ascii_uppercase().as_str());
         if known { None } else { meant(&word.to_ascii_uppercase(), KEYWORDS.iter().copied()) }
     });
-    Mistake { message, place, hint, source }
+    Mistake { kind: kind_of(root, &message), message, place, hint, source }
+}
+
+/// Sorts an error, of which `message` is what is said of it.
+fn kind_of(root: &DataFusionError, message: &str) -> MistakeKind {
+    match root {
+        DataFusionError::SQL(_, _) => MistakeKind::Syntax,
+        DataFusionError::SchemaError(error, _) => match error.as_ref() {
+            SchemaError::FieldNotFound { .. } => MistakeKind::NoColumn,
+            _ => MistakeKind::Ambiguous,
+        },
+        DataFusionError::Plan(_) if message.starts_with("no table") || message.starts_with("no file") => {
+            MistakeKind::NoTable
+        }
+        DataFusionError::Plan(_) if message.starts_with("no function") || message.contains("No function matches") => {
+            MistakeKind::NoFunction
+        }
+        DataFusionError::Plan(_) => MistakeKind::Plan,
+        DataFusionError::NotImplemented(_) => MistakeKind::Unsupported,
+        DataFusionError::ResourcesExhausted(_) => MistakeKind::Memory,
+        DataFusionError::Execution(_) | DataFusionError::ArrowError(_, _) => MistakeKind::Value,
+        _ => MistakeKind::Other,
+    }
 }
 
 /// Reads what the planner says of tables and functions.
@@ -194,8 +244,8 @@ fn of_plan(context: &SessionContext, said: &str) -> (String, Option<String>, Opt
     let quoted = |after: &str| said.strip_prefix(after)?.split('\'').next().map(str::to_owned);
     if let Some(table) = quoted("table '").filter(|_| said.ends_with("not found")) {
         let name = table.rsplit('.').next().unwrap_or(&table).to_owned();
-        let whole = table.strip_prefix("datafusion.public.").unwrap_or(&table);
-        let name = if whole.contains(['/', '.']) { whole.to_owned() } else { name };
+        let whole = table.strip_prefix(&format!("{CATALOG}.public.")).unwrap_or(&table).to_owned();
+        let name = if whole.contains(['/', '.']) { whole } else { name };
         if name.contains(['/', '.']) {
             let hint = "files end in .parquet, .csv, .tsv, .json, .jsonl or .ndjson".to_owned();
             return (format!("no file `{name}` that is a table"), Some(name), Some(hint));

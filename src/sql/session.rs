@@ -11,6 +11,9 @@ use datafusion::physical_plan::{ExecutionPlan, collect_partitioned};
 use datafusion::prelude::{SessionConfig, SessionContext};
 use std::sync::Arc;
 
+/// The catalog of every session, in the schema `public` of which the tables are.
+pub const CATALOG: &str = "flowsift";
+
 /// Rows that a plan works on at a time.
 const BATCH_ROWS: usize = 8192;
 
@@ -77,6 +80,7 @@ pub fn open_session_within(
     memory: &SharedMemory,
 ) -> Result<SessionContext, SqlError> {
     let mut config = SessionConfig::new()
+        .with_default_catalog_and_schema(CATALOG, "public")
         .with_target_partitions(threads.max(1))
         .with_batch_size(BATCH_ROWS)
         // The tables come in as many parts as there are threads; dealing them out again would only lose their order.

@@ -11,7 +11,8 @@ use crate::intel::{Indicators, InternalNetworks, Networks};
 use crate::rollup::derive::WindowOptions;
 use crate::scan::fetch::FetchOptions;
 use crate::source::{Source, SourceOptions, TimeRange};
-use crate::state::{KeptHours, Skipped};
+use crate::state::KeptHours;
+pub use crate::state::Skipped;
 use arrow::array::RecordBatch;
 use datafusion::common::tree_node::{TreeNode, TreeNodeRecursion};
 use datafusion::datasource::source_as_provider;
@@ -48,6 +49,8 @@ pub struct WorkspaceOptions {
     pub progress: Arc<StartProgress>,
     /// The runtime that fetches objects for the rollup.
     pub runtime: Handle,
+    /// Whether a query may read a local file that it names (`FROM 'assets.csv'`).
+    pub files: bool,
 }
 
 /// A session with the tables `flows`, `pair_hours`, `hosts`, `host_hours`, `destinations`, `pairs`, `coverage`,
@@ -55,6 +58,7 @@ pub struct WorkspaceOptions {
 pub struct Workspace {
     context: SessionContext,
     skipped: SkippedObjects,
+    files: bool,
 }
 
 impl std::fmt::Debug for Workspace {
@@ -107,7 +111,8 @@ impl Workspace {
         for (name, which) in Name::ALL {
             context.register_table(name, Arc::new(DerivedTable::new(&derived, which))).map_err(failed)?;
         }
-        Ok(Self { context: with_files(context), skipped })
+        let context = if options.files { with_files(context) } else { context };
+        Ok(Self { context, skipped, files: options.files })
     }
 
     /// The engine's session.
@@ -115,9 +120,31 @@ impl Workspace {
         &self.context
     }
 
+    /// Whether a query may read a local file that it names.
+    pub fn reads_files(&self) -> bool {
+        self.files
+    }
+
     /// Objects that could not be read so far, by URL.
     pub fn skipped(&self) -> Vec<Skipped> {
         self.skipped.list()
+    }
+
+    /// Tells whether a query reads the logs, or a table that is made of them.
+    ///
+    /// # Errors
+    /// [`DataFusionError`] when the query cannot be walked.
+    pub fn reads_logs(query: &LogicalPlan) -> Result<bool, DataFusionError> {
+        let mut found = false;
+        query.apply_with_subqueries(|node| {
+            if let LogicalPlan::TableScan(scan) = node
+                && let Ok(provider) = source_as_provider(&scan.source)
+            {
+                found |= provider.is::<FlowsTable>() || provider.is::<DerivedTable>();
+            }
+            Ok(if found { TreeNodeRecursion::Stop } else { TreeNodeRecursion::Continue })
+        })?;
+        Ok(found)
     }
 
     /// Bytes that a query reads at most: its objects, and all of the logs where a table is yet to be made of them.

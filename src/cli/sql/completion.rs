@@ -1,6 +1,6 @@
 //! Completes names at the prompt, and asks for more lines until a statement ends.
 
-use super::statement::is_complete;
+use crate::sql::statement::is_complete;
 use crate::sql::{KEYWORDS, function_names, table_names};
 use datafusion::prelude::SessionContext;
 use rustyline::completion::{Completer, Pair};

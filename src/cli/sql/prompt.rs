@@ -4,7 +4,7 @@ use super::super::exit::{Exit, Failure};
 use super::completion::Names;
 use super::runner::{Ended, Runner, too_much};
 use super::screen::{Screen, show};
-use super::statement::{Statement, statements};
+use crate::sql::statement::{Statement, statements};
 use crate::sql::function_names;
 use rustyline::config::Configurer;
 use rustyline::error::ReadlineError;

@@ -1,22 +1,19 @@
 //! Runs statements: plans them, keeps them within their limits, shows how far they are, and hands out their rows.
 
 use super::super::exit::Failure;
-use super::super::workspace::{Opened, Threads};
-use super::statement::Statement;
+use super::super::workspace::Opened;
 use crate::flow::units::{bytes_text, duration_text};
 use crate::sql::flows::FlowsExec;
-use crate::sql::{Mistake, explain};
+use crate::sql::statement::Statement;
+use crate::sql::{Mistake, PlanThreads, Rows, explain};
 use arrow::array::RecordBatch;
 use arrow::datatypes::SchemaRef;
 use datafusion::common::tree_node::{TreeNode, TreeNodeRecursion};
 use datafusion::error::DataFusionError;
-use datafusion::physical_plan::{ExecutionPlan, execute_stream_partitioned};
-use futures::StreamExt;
+use datafusion::physical_plan::ExecutionPlan;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::sync::mpsc::{Receiver, channel};
-use tokio::task::JoinSet;
 use tokio::time::Instant;
 
 /// Limits of each statement.
@@ -77,8 +74,6 @@ pub(in crate::cli) struct Runner<'a> {
     pub(in crate::cli) cancellable: bool,
 }
 
-/// Batches of a partition that wait while those of the partitions before it are written.
-const WAITING_BATCHES: usize = 16;
 /// Shorter statements show no progress.
 const PROGRESS_AFTER: Duration = Duration::from_secs(1);
 const PROGRESS_EVERY: Duration = Duration::from_millis(200);
@@ -93,7 +88,7 @@ impl Runner<'_> {
     /// Runs a statement to its end, or until `sink` has enough.
     pub(in crate::cli) fn run(&self, statement: &Statement, sink: &mut (dyn Sink + Send)) -> Result<(), Ended> {
         // Of its own: a join that never comes up for air keeps them busy after it was given up.
-        let threads = Threads::start(self.opened.threads).map_err(Ended::Output)?;
+        let threads = PlanThreads::start(self.opened.threads).map_err(|error| Ended::Output(Failure::failed(error)))?;
         self.opened.io.block_on(async {
             let started = Instant::now();
             let work = self.work(statement, started, sink, &threads);
@@ -121,7 +116,7 @@ impl Runner<'_> {
         statement: &Statement,
         started: Instant,
         sink: &mut (dyn Sink + Send),
-        threads: &Threads,
+        threads: &PlanThreads,
     ) -> Result<(), Ended> {
         let workspace = &self.opened.workspace;
         let wrong = |error: DataFusionError| {
@@ -137,11 +132,11 @@ impl Runner<'_> {
             }
         }
         sink.begin(plan.schema()).map_err(Ended::Output)?;
-        let mut rows = self.start(plan.clone(), threads).map_err(wrong)?;
+        let mut rows = Rows::start(plan.clone(), workspace.context().task_ctx(), threads).map_err(wrong)?;
         let mut watch = Watch { shown: self.progress, started, plan, bar: None };
         loop {
             let batch = tokio::select! {
-                batch = rows.batches.recv() => batch,
+                batch = rows.next() => batch,
                 () = tokio::time::sleep(PROGRESS_EVERY) => {
                     watch.show();
                     continue;
@@ -154,45 +149,6 @@ impl Runner<'_> {
             }
         }
     }
-
-    /// Starts all partitions of a plan at once, and gives their rows one partition after the other, so that the order
-    /// of the rows does not depend on which is faster.
-    fn start(&self, plan: Arc<dyn ExecutionPlan>, threads: &Threads) -> Result<Rows, DataFusionError> {
-        // Operators start tasks of their own, which belong to the plan's threads too.
-        let _inside = threads.enter();
-        let streams = execute_stream_partitioned(plan, self.opened.workspace.context().task_ctx())?;
-        let mut tasks = JoinSet::new();
-        let mut partitions = Vec::with_capacity(streams.len());
-        for mut stream in streams {
-            let (sender, receiver) = channel(WAITING_BATCHES);
-            tasks.spawn(async move {
-                while let Some(batch) = stream.next().await {
-                    if sender.send(batch).await.is_err() {
-                        return;
-                    }
-                }
-            });
-            partitions.push(receiver);
-        }
-        let (sender, batches) = channel(1);
-        tasks.spawn(async move {
-            for mut partition in partitions {
-                while let Some(batch) = partition.recv().await {
-                    let failed = batch.is_err();
-                    if sender.send(batch).await.is_err() || failed {
-                        return;
-                    }
-                }
-            }
-        });
-        Ok(Rows { batches, _tasks: tasks })
-    }
-}
-
-/// The rows of a running plan; dropping them ends it.
-struct Rows {
-    batches: Receiver<Result<RecordBatch, DataFusionError>>,
-    _tasks: JoinSet<()>,
 }
 
 /// Shows how far a statement is.

@@ -2,21 +2,23 @@
 
 /// One statement of a script.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(in crate::cli) struct Statement {
+pub struct Statement {
     /// The SQL, without the `;`.
-    pub(in crate::cli) sql: String,
+    pub sql: String,
     /// Line of the script that it begins in, from 1.
-    pub(in crate::cli) line: usize,
+    pub line: usize,
+    /// Byte of the script that it begins at.
+    pub at: usize,
 }
 
 /// Cuts a script into statements at each `;` that stands in no text, name or comment; empty ones are left out.
-pub(in crate::cli) fn statements(script: &str) -> Vec<Statement> {
+pub fn statements(script: &str) -> Vec<Statement> {
     let (mut found, mut from) = (Vec::new(), 0);
     let mut add = |sql: &str, from: usize| {
         let start = from + (sql.len() - sql.trim_start().len());
         if !without_comments(sql).trim().is_empty() {
             let line = 1 + script[..start].matches('\n').count();
-            found.push(Statement { sql: sql.trim().to_owned(), line });
+            found.push(Statement { sql: sql.trim().to_owned(), line, at: start });
         }
     };
     for at in ends(script) {
@@ -28,7 +30,7 @@ pub(in crate::cli) fn statements(script: &str) -> Vec<Statement> {
 }
 
 /// Tells whether a script ends with a complete statement: after its last `;` is nothing but space and comments.
-pub(in crate::cli) fn is_complete(script: &str) -> bool {
+pub fn is_complete(script: &str) -> bool {
     match ends(script).last() {
         Some(last) => without_comments(&script[last + 1..]).trim().is_empty(),
         None => without_comments(script).trim().is_empty(),
@@ -104,6 +106,7 @@ mod tests {
     fn statements_end_where_no_text_or_comment_holds_the_mark() {
         let script = "SELECT ';' AS \"a;b\"; -- one; two\n/* ; /* ; */ ; */\n\nSELECT 'it''s;'\n; ;--\n";
         let found = statements(script);
+        assert!(found.iter().all(|s| script[s.at..].starts_with(&s.sql)), "{found:?}");
         let shown: Vec<_> = found.iter().map(|s| (s.sql.as_str(), s.line)).collect();
         assert_eq!(shown.len(), 2);
         assert_eq!(shown[0], ("SELECT ';' AS \"a;b\"", 1));

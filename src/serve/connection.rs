@@ -1,0 +1,382 @@
+//! One connection: its messages in, its answers out.
+
+use super::answer::Answer;
+use super::bound::{Bound, Held, State, Statement};
+use super::commands::Command;
+use super::encode::Columns;
+use super::parse::{Prepared, Query, prepare};
+use super::refusal::{self, Refusal};
+use super::session::Session;
+use super::signals::{Deadline, Signals};
+use crate::sql::Workspace;
+use crate::sql::statement::statements;
+use futures::{SinkExt, StreamExt};
+use pgwire::api::ClientInfo;
+use pgwire::api::portal::Format;
+use pgwire::api::results::Tag;
+use pgwire::error::{ErrorInfo, PgWireError};
+use pgwire::messages::data::{NoData, ParameterDescription};
+use pgwire::messages::extendedquery::{
+    Bind, BindComplete, Close, CloseComplete, Describe, Execute, Parse, ParseComplete, PortalSuspended,
+    TARGET_TYPE_BYTE_PORTAL, TARGET_TYPE_BYTE_STATEMENT,
+};
+use pgwire::messages::response::{EmptyQueryResponse, ReadyForQuery, TransactionStatus};
+use pgwire::messages::{PgWireBackendMessage, PgWireFrontendMessage};
+use pgwire::tokio::server::{MaybeTls, PgWireMessageServerCodec};
+use std::sync::Arc;
+use tokio_util::codec::Framed;
+
+/// A client's messages, whether or not they are encrypted.
+pub(super) type Socket = Framed<MaybeTls, PgWireMessageServerCodec<()>>;
+
+/// A connection whose client has come in.
+pub(super) struct Connection {
+    pub(super) socket: Socket,
+    pub(super) session: Session,
+    pub(super) signals: Arc<Signals>,
+    pub(super) held: Held,
+    /// After an error of the extended protocol nothing counts before the next Sync.
+    pub(super) skipping: bool,
+}
+
+/// What follows a message.
+enum Next {
+    Go,
+    Leave,
+}
+
+/// Runs `work` unless something ends it first.
+async fn within<T>(
+    signals: &Signals,
+    deadline: Option<Deadline>,
+    work: impl Future<Output = Result<T, Refusal>>,
+) -> Result<T, Refusal> {
+    let listener = signals.listener();
+    tokio::select! {
+        biased;
+        done = work => done,
+        why = listener.ended(deadline) => Err(why),
+    }
+}
+
+/// Sends an error; a fatal one is the last message.
+pub(super) async fn say(socket: &mut Socket, said: ErrorInfo) -> Result<(), Refusal> {
+    let fatal = said.is_fatal();
+    socket.feed(PgWireBackendMessage::ErrorResponse(said.into())).await?;
+    if fatal {
+        socket.flush().await?;
+        return Err(Refusal::Gone);
+    }
+    Ok(())
+}
+
+impl Connection {
+    /// Answers messages until the client leaves or the server stops.
+    pub(super) async fn run(mut self) {
+        loop {
+            let signals = self.signals.clone();
+            let message = tokio::select! {
+                message = self.socket.next() => message,
+                () = signals.draining() => {
+                    if let Refusal::Said(said) = refusal::shutting_down() {
+                        let _ = say(&mut self.socket, *said).await;
+                    }
+                    return;
+                }
+            };
+            let message = match message {
+                Some(Ok(message)) => message,
+                Some(Err(error)) => {
+                    if let Refusal::Said(said) = Refusal::from(error) {
+                        let _ = say(&mut self.socket, *said).await;
+                    }
+                    return;
+                }
+                None => return,
+            };
+            let extended = message.is_extended_query();
+            match self.answer(message).await {
+                Ok(Next::Go) => {}
+                Ok(Next::Leave) => return,
+                Err(refusal) => {
+                    self.skipping = extended;
+                    if self.fail(refusal).await.is_err() {
+                        return;
+                    }
+                    let flushed = match extended {
+                        true => self.socket.flush().await.map_err(Refusal::from),
+                        false => self.ready().await,
+                    };
+                    if flushed.is_err() {
+                        return;
+                    }
+                }
+            }
+        }
+    }
+
+    async fn answer(&mut self, message: PgWireFrontendMessage) -> Result<Next, Refusal> {
+        if matches!(message, PgWireFrontendMessage::Terminate(_)) {
+            return Ok(Next::Leave);
+        }
+        if self.skipping && !matches!(message, PgWireFrontendMessage::Sync(_)) {
+            return Ok(Next::Go);
+        }
+        match message {
+            PgWireFrontendMessage::Query(query) => self.simple(&query.query).await?,
+            PgWireFrontendMessage::Parse(parse) => self.parse(parse).await?,
+            PgWireFrontendMessage::Bind(bind) => self.bind(&bind).await?,
+            PgWireFrontendMessage::Describe(describe) => self.describe(&describe).await?,
+            PgWireFrontendMessage::Execute(execute) => self.execute(&execute).await?,
+            PgWireFrontendMessage::Close(close) => self.close(&close).await?,
+            PgWireFrontendMessage::Flush(_) => self.socket.flush().await?,
+            PgWireFrontendMessage::Sync(_) => {
+                self.skipping = false;
+                self.held.portals.remove("");
+                self.ready().await?;
+            }
+            // What a client still sends of a COPY that was refused.
+            PgWireFrontendMessage::CopyData(_)
+            | PgWireFrontendMessage::CopyDone(_)
+            | PgWireFrontendMessage::CopyFail(_) => {}
+            _ => return Err(refusal::fatal("08P01", "unexpected message")),
+        }
+        Ok(Next::Go)
+    }
+
+    /// Says what went wrong; a transaction does nothing more until its end.
+    async fn fail(&mut self, refusal: Refusal) -> Result<(), Refusal> {
+        let Refusal::Said(said) = refusal else { return Err(Refusal::Gone) };
+        tracing::info!("{}: {}", said.code, said.message);
+        let status = self.socket.transaction_status().to_error_state();
+        self.socket.set_transaction_status(status);
+        say(&mut self.socket, *said).await
+    }
+
+    async fn ready(&mut self) -> Result<(), Refusal> {
+        let status = self.socket.transaction_status();
+        self.socket.send(PgWireBackendMessage::ReadyForQuery(ReadyForQuery::new(status))).await?;
+        Ok(())
+    }
+
+    async fn feed(&mut self, message: PgWireBackendMessage) -> Result<(), Refusal> {
+        Ok(self.socket.feed(message).await?)
+    }
+
+    async fn complete(&mut self, tag: &str, rows: Option<usize>) -> Result<(), Refusal> {
+        let tag = Tag::new(tag);
+        let tag = rows.map_or_else(|| tag.clone(), |rows| tag.clone().with_rows(rows));
+        self.feed(PgWireBackendMessage::CommandComplete(tag.into())).await
+    }
+
+    fn deadline(&self) -> Option<Deadline> {
+        Deadline::of(self.session.shared.limits.timeout, self.session.settings.statement_timeout())
+    }
+
+    /// The simple protocol: one text, several statements perhaps; the first that fails is the last.
+    async fn simple(&mut self, text: &str) -> Result<(), Refusal> {
+        let all = statements(text);
+        if all.is_empty() {
+            self.feed(PgWireBackendMessage::EmptyQueryResponse(EmptyQueryResponse)).await?;
+        }
+        for statement in all {
+            let before = text[..statement.at].chars().count();
+            let (signals, deadline) = (self.signals.clone(), self.deadline());
+            let done = within(&signals, deadline, self.one(&statement.sql, before)).await;
+            if let Err(refusal) = done {
+                self.fail(refusal).await?;
+                break;
+            }
+        }
+        self.ready().await
+    }
+
+    async fn one(&mut self, sql: &str, before: usize) -> Result<(), Refusal> {
+        self.check_transaction(sql)?;
+        match prepare(&self.session, sql, before, &[]).await? {
+            Prepared::Command(command) => self.command(&command, true).await,
+            Prepared::Query(query) => {
+                if !query.parameters.is_empty() {
+                    return Err(refusal::error("42P02", "there is no parameter $1"));
+                }
+                let mut answer = Answer::start(&self.session, &query, None, &Format::UnifiedText).await?;
+                let columns = answer.columns().clone();
+                self.describe_rows(&columns).await?;
+                let (count, _) = answer.send(&self.session, &mut self.socket, None, false).await?;
+                self.warn(&query).await?;
+                self.complete(tag_of(&query), Some(count).filter(|_| tag_of(&query) == "SELECT")).await
+            }
+        }
+    }
+
+    /// Warns of objects that could not be read, where the query reads logs.
+    async fn warn(&mut self, query: &Query) -> Result<(), Refusal> {
+        let skipped = self.session.shared.workspace.skipped();
+        match refusal::incomplete(&skipped) {
+            Some(said) if Workspace::reads_logs(&query.plan).unwrap_or(true) => {
+                self.feed(PgWireBackendMessage::NoticeResponse(said.into())).await
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn check_transaction(&self, sql: &str) -> Result<(), Refusal> {
+        let failed = self.socket.transaction_status() == TransactionStatus::Error;
+        let ends = || matches!(Command::read(sql), Ok(Some(command)) if command.ends_transaction());
+        if failed && !ends() { Err(refusal::in_failed_transaction()) } else { Ok(()) }
+    }
+
+    async fn describe_rows(&mut self, columns: &Columns) -> Result<(), Refusal> {
+        let message = match columns.is_empty() {
+            true => PgWireBackendMessage::NoData(NoData::new()),
+            false => PgWireBackendMessage::RowDescription(columns.description()),
+        };
+        self.feed(message).await
+    }
+
+    async fn parse(&mut self, message: Parse) -> Result<(), Refusal> {
+        let declared: Vec<_> =
+            message.type_oids.iter().map(|oid| pgwire::api::Type::from_oid(*oid).filter(|_| *oid != 0)).collect();
+        let mut all = statements(&message.query);
+        let prepared = match (all.pop(), all.is_empty()) {
+            (None, _) => None,
+            (Some(statement), true) => {
+                self.check_transaction(&statement.sql)?;
+                let before = message.query[..statement.at].chars().count();
+                let (signals, deadline) = (self.signals.clone(), self.deadline());
+                let preparing = prepare(&self.session, &statement.sql, before, &declared);
+                Some(within(&signals, deadline, preparing).await?)
+            }
+            (Some(_), false) => {
+                return Err(refusal::error("42601", "cannot insert multiple commands into a prepared statement"));
+            }
+        };
+        self.held.keep_statement(message.name.unwrap_or_default(), Statement { prepared, declared })?;
+        self.feed(PgWireBackendMessage::ParseComplete(ParseComplete::new())).await
+    }
+
+    async fn bind(&mut self, message: &Bind) -> Result<(), Refusal> {
+        let name = message.statement_name.as_deref().unwrap_or_default();
+        let bound = self.statement(name)?.bind(name, message)?;
+        self.held.keep_portal(message.portal_name.clone().unwrap_or_default(), bound)?;
+        self.feed(PgWireBackendMessage::BindComplete(BindComplete::new())).await
+    }
+
+    fn statement(&self, name: &str) -> Result<&Statement, Refusal> {
+        let none = || refusal::error("26000", format!("prepared statement \"{name}\" does not exist"));
+        self.held.statements.get(name).ok_or_else(none)
+    }
+
+    fn portal(&self, name: &str) -> Result<&Bound, Refusal> {
+        self.held.portals.get(name).ok_or_else(|| no_portal(name))
+    }
+
+    async fn describe(&mut self, message: &Describe) -> Result<(), Refusal> {
+        let name = message.name.as_deref().unwrap_or_default();
+        let columns = match message.target_type {
+            TARGET_TYPE_BYTE_STATEMENT => {
+                let statement = self.statement(name)?;
+                let types = statement.parameter_types().iter().map(pgwire::api::Type::oid).collect();
+                let columns = self.columns_of(statement.prepared.as_ref(), &Format::UnifiedText)?;
+                self.feed(PgWireBackendMessage::ParameterDescription(ParameterDescription::new(types))).await?;
+                columns
+            }
+            TARGET_TYPE_BYTE_PORTAL => {
+                let bound = self.portal(name)?;
+                self.columns_of(bound.prepared.as_ref(), &bound.format)?
+            }
+            other => return Err(PgWireError::InvalidTargetType(other).into()),
+        };
+        self.describe_rows(&columns).await
+    }
+
+    /// The columns that a statement will give.
+    fn columns_of(&self, prepared: Option<&Prepared>, format: &Format) -> Result<Columns, Refusal> {
+        match prepared {
+            Some(Prepared::Query(query)) => Columns::of(query.plan.schema().as_arrow(), format),
+            Some(Prepared::Command(Command::Fetch(name, _, false))) => {
+                self.columns_of(self.portal(name)?.prepared.as_ref(), format)
+            }
+            Some(Prepared::Command(command)) => Columns::of(&command.schema(), format),
+            None => Columns::of(&arrow::datatypes::Schema::empty(), format),
+        }
+    }
+
+    async fn execute(&mut self, message: &Execute) -> Result<(), Refusal> {
+        let name = message.name.clone().unwrap_or_default();
+        // Less than one row at a time is all.
+        let most = usize::try_from(message.max_rows).ok().filter(|most| *most > 0);
+        let mut bound = self.held.portals.remove(&name).ok_or_else(|| no_portal(&name))?;
+        let (signals, deadline) = (self.signals.clone(), self.deadline());
+        within(&signals, deadline, self.run_portal(&mut bound, most)).await?;
+        self.held.keep_portal(name, bound)
+    }
+
+    async fn run_portal(&mut self, bound: &mut Bound, most: Option<usize>) -> Result<(), Refusal> {
+        match bound.prepared.clone() {
+            None => self.feed(PgWireBackendMessage::EmptyQueryResponse(EmptyQueryResponse)).await,
+            Some(Prepared::Command(command)) => {
+                if self.socket.transaction_status() == TransactionStatus::Error && !command.ends_transaction() {
+                    return Err(refusal::in_failed_transaction());
+                }
+                self.command(&command, false).await
+            }
+            Some(Prepared::Query(query)) => {
+                if self.socket.transaction_status() == TransactionStatus::Error {
+                    return Err(refusal::in_failed_transaction());
+                }
+                let (count, more) = self.rows_of(bound, &query, most, false).await?;
+                if !more {
+                    self.warn(&query).await?;
+                }
+                match more {
+                    true => self.feed(PgWireBackendMessage::PortalSuspended(PortalSuspended::new())).await,
+                    false => self.complete(tag_of(&query), Some(count).filter(|_| tag_of(&query) == "SELECT")).await,
+                }
+            }
+        }
+    }
+
+    /// Sends the next rows of a portal, which begins when it must; gives how many, and whether there may be more.
+    pub(super) async fn rows_of(
+        &mut self,
+        bound: &mut Bound,
+        query: &Arc<Query>,
+        most: Option<usize>,
+        away: bool,
+    ) -> Result<(usize, bool), Refusal> {
+        if matches!(bound.state, State::Ready) {
+            let answer = Answer::start(&self.session, query, bound.values.clone(), &bound.format).await?;
+            bound.state = State::Running(Box::new(answer));
+        }
+        let State::Running(answer) = &mut bound.state else { return Ok((0, false)) };
+        let (count, more) = answer.send(&self.session, &mut self.socket, most, away).await?;
+        if !more {
+            bound.state = State::Done;
+        }
+        Ok((count, more))
+    }
+
+    async fn close(&mut self, message: &Close) -> Result<(), Refusal> {
+        let name = message.name.as_deref().unwrap_or_default();
+        match message.target_type {
+            TARGET_TYPE_BYTE_STATEMENT => drop(self.held.statements.remove(name)),
+            TARGET_TYPE_BYTE_PORTAL => drop(self.held.portals.remove(name)),
+            other => return Err(PgWireError::InvalidTargetType(other).into()),
+        }
+        self.feed(PgWireBackendMessage::CloseComplete(CloseComplete::new())).await
+    }
+}
+
+fn no_portal(name: &str) -> Refusal {
+    refusal::error("34000", format!("cursor \"{name}\" does not exist"))
+}
+
+/// What a question is called when it is done.
+fn tag_of(query: &Query) -> &'static str {
+    match super::commands::first_word(&query.sql).as_deref() {
+        Some("EXPLAIN") => "EXPLAIN",
+        Some("SHOW" | "DESCRIBE" | "DESC") => "SHOW",
+        _ => "SELECT",
+    }
+}

@@ -1,0 +1,160 @@
+//! Does what commands say.
+
+use super::bound::{Bound, State};
+use super::commands::{Command, Which};
+use super::connection::Connection;
+use super::encode::Columns;
+use super::parse::{Prepared, prepare};
+use super::refusal::{self, Refusal};
+use arrow::array::{ArrayRef, RecordBatch, StringArray};
+use arrow::datatypes::{DataType, Field, Schema};
+use futures::SinkExt;
+use pgwire::api::ClientInfo;
+use pgwire::api::portal::Format;
+use pgwire::api::results::Tag;
+use pgwire::messages::PgWireBackendMessage;
+use pgwire::messages::response::TransactionStatus;
+use pgwire::messages::startup::ParameterStatus;
+use std::sync::Arc;
+
+impl Command {
+    /// The columns of what the command shows.
+    pub(super) fn schema(&self) -> Schema {
+        let names: Vec<&str> = match self {
+            Command::Show(Which::All) => vec!["name", "setting", "description"],
+            Command::Show(Which::Named(name)) => vec![name],
+            _ => Vec::new(),
+        };
+        Schema::new(names.into_iter().map(|name| Field::new(name, DataType::Utf8, true)).collect::<Vec<_>>())
+    }
+}
+
+impl Connection {
+    /// Does a command and says so; `described` tells the columns of what it shows first, as the simple protocol does.
+    pub(super) async fn command(&mut self, command: &Command, described: bool) -> Result<(), Refusal> {
+        let status = self.socket.transaction_status();
+        let tag = match command {
+            Command::Set(name, value) => {
+                if let Some((name, value)) = self.session.settings.set(name, value.as_deref())? {
+                    let told = PgWireBackendMessage::ParameterStatus(ParameterStatus::new(name, value));
+                    self.socket.feed(told).await?;
+                }
+                "SET"
+            }
+            Command::Show(which) => {
+                let shown = self.shown(which)?;
+                self.show(&command.schema(), shown, described).await?;
+                "SHOW"
+            }
+            Command::Reset(Which::All) => {
+                self.session.settings.reset();
+                "RESET"
+            }
+            Command::Reset(Which::Named(name)) => {
+                self.session.settings.set(name, None)?;
+                "RESET"
+            }
+            Command::Begin => {
+                self.socket.set_transaction_status(TransactionStatus::Transaction);
+                "BEGIN"
+            }
+            Command::Commit | Command::Rollback => {
+                self.held.portals.clear();
+                self.socket.set_transaction_status(TransactionStatus::Idle);
+                let well = *command == Command::Commit && status != TransactionStatus::Error;
+                if well { "COMMIT" } else { "ROLLBACK" }
+            }
+            Command::Nothing("ROLLBACK") => {
+                // Back to a savepoint: the transaction goes on.
+                if status == TransactionStatus::Error {
+                    self.socket.set_transaction_status(TransactionStatus::Transaction);
+                }
+                "ROLLBACK"
+            }
+            Command::Nothing(tag) => tag,
+            Command::Deallocate(which) => {
+                match which {
+                    Which::All => self.held.statements.clear(),
+                    Which::Named(name) => drop(self.held.statements.remove(name)),
+                }
+                "DEALLOCATE"
+            }
+            Command::Discard => {
+                self.held.portals.clear();
+                self.held.statements.clear();
+                self.session.settings.reset();
+                "DISCARD ALL"
+            }
+            Command::Declare(name, sql) => {
+                let Prepared::Query(query) = prepare(&self.session, sql, 0, &[]).await? else {
+                    return Err(refusal::error("42601", "a cursor is for a query"));
+                };
+                let prepared = Some(Prepared::Query(query));
+                let bound = Bound { prepared, values: None, format: Format::UnifiedText, state: State::Ready };
+                self.held.keep_portal(name.clone(), bound)?;
+                "DECLARE CURSOR"
+            }
+            Command::Fetch(name, count, away) => {
+                return self.fetch(name, *count, *away, described).await;
+            }
+            Command::Close(which) => {
+                match which {
+                    Which::All => self.held.portals.clear(),
+                    Which::Named(name) => drop(self.held.portals.remove(name)),
+                }
+                "CLOSE CURSOR"
+            }
+        };
+        self.socket.feed(PgWireBackendMessage::CommandComplete(Tag::new(tag).into())).await?;
+        Ok(())
+    }
+
+    fn shown(&self, which: &Which) -> Result<Vec<Vec<String>>, Refusal> {
+        let settings = &self.session.settings;
+        match which {
+            Which::All => Ok(settings.all().into_iter().map(|(name, value)| vec![name, value, String::new()]).collect()),
+            Which::Named(name) => match settings.get(name) {
+                Some(value) => Ok(vec![vec![value]]),
+                None => Err(refusal::error("42704", format!("unrecognized configuration parameter \"{name}\""))),
+            },
+        }
+    }
+
+    async fn show(&mut self, schema: &Schema, rows: Vec<Vec<String>>, described: bool) -> Result<(), Refusal> {
+        let columns = Columns::of(schema, &Format::UnifiedText)?;
+        if described {
+            self.socket.feed(PgWireBackendMessage::RowDescription(columns.description())).await?;
+        }
+        let column = |place: usize| -> ArrayRef {
+            Arc::new(rows.iter().map(|row| row.get(place).map(String::as_str)).collect::<StringArray>())
+        };
+        let arrays = (0..schema.fields().len()).map(column).collect();
+        let batch = RecordBatch::try_new(Arc::new(schema.clone()), arrays)
+            .map_err(|error| refusal::error("XX000", error.to_string()))?;
+        for row in columns.rows(&batch)? {
+            self.socket.feed(PgWireBackendMessage::DataRow(row?)).await?;
+        }
+        Ok(())
+    }
+
+    async fn fetch(
+        &mut self,
+        name: &str,
+        count: Option<usize>,
+        away: bool,
+        described: bool,
+    ) -> Result<(), Refusal> {
+        let none = || refusal::error("34000", format!("cursor \"{name}\" does not exist"));
+        let mut bound = self.held.portals.remove(name).ok_or_else(none)?;
+        let Some(Prepared::Query(query)) = bound.prepared.clone() else { return Err(none()) };
+        if described && !away {
+            let columns = Columns::of(query.plan.schema().as_arrow(), &bound.format)?;
+            self.socket.feed(PgWireBackendMessage::RowDescription(columns.description())).await?;
+        }
+        let (sent, _) = self.rows_of(&mut bound, &query, count, away).await?;
+        self.held.keep_portal(name.to_owned(), bound)?;
+        let tag = Tag::new(if away { "MOVE" } else { "FETCH" }).with_rows(sent);
+        self.socket.feed(PgWireBackendMessage::CommandComplete(tag.into())).await?;
+        Ok(())
+    }
+}

@@ -1,0 +1,307 @@
+//! From a client's text to a plan: the engine's SQL as at the prompt, and Postgres's where a client asks of
+//! `pg_catalog` or writes what only Postgres knows.
+
+use super::commands::{Command, first_word};
+use super::refusal::{self, Refusal};
+use super::session::{Session, Shared};
+use arrow::datatypes::{DataType, TimeUnit};
+use arrow_pg::datatypes::into_pg_type;
+use datafusion::error::{DataFusionError, Result};
+use datafusion::execution::SessionState;
+use datafusion::execution::context::SQLOptions;
+use datafusion::logical_expr::LogicalPlan;
+use datafusion::prelude::SessionContext;
+use datafusion::sql::parser::Statement;
+use datafusion::sql::sqlparser::ast::{self, Expr, Value, visit_expressions_mut};
+use datafusion::sql::sqlparser::dialect::GenericDialect;
+use datafusion::sql::sqlparser::parser::Parser;
+use pgwire::api::Type;
+use std::collections::HashMap;
+use std::ops::ControlFlow;
+use std::sync::Arc;
+
+/// A statement that is ready to run.
+#[derive(Clone, Debug)]
+pub(super) enum Prepared {
+    /// Says or sets something about the session.
+    Command(Command),
+    /// Gives rows.
+    Query(Arc<Query>),
+}
+
+/// A question that is planned.
+#[derive(Debug)]
+pub(super) struct Query {
+    /// As the client wrote it.
+    pub(super) sql: String,
+    /// Characters before it in what the client sent.
+    pub(super) before: usize,
+    /// Its plan; parameters are not bound yet.
+    pub(super) plan: LogicalPlan,
+    /// Its parameters, `$1` first.
+    pub(super) parameters: Vec<Parameter>,
+}
+
+/// A parameter of a question.
+#[derive(Clone, Debug)]
+pub(super) struct Parameter {
+    /// What the plan takes it for.
+    pub(super) kind: DataType,
+    /// What a client that has no type of its own is told.
+    pub(super) wire: Type,
+}
+
+/// Plans a statement; `types` are those that the client declared for its parameters.
+///
+/// # Errors
+/// With what is wrong, and where.
+pub(super) async fn prepare(
+    session: &Session,
+    sql: &str,
+    before: usize,
+    types: &[Option<Type>],
+) -> std::result::Result<Prepared, Refusal> {
+    if let Some(command) = Command::read(sql)? {
+        return Ok(Prepared::Command(command));
+    }
+    let (shared, context) = (session.shared.clone(), session.context().clone());
+    let (text, types) = (sql.to_owned(), types.to_vec());
+    let planned = session.planned(async move { plan(&shared, &context, &text, &types).await }).await?;
+    let (plan, parameters) = planned.map_err(|failed| match failed {
+        Failed::ReadOnly(what) => refusal::read_only(&what),
+        Failed::Sql(failed) => session.mistaken(sql, before, &failed),
+    })?;
+    Ok(Prepared::Query(Arc::new(Query { sql: sql.to_owned(), before, plan, parameters })))
+}
+
+enum Failed {
+    /// It would do more than read.
+    ReadOnly(String),
+    /// It is wrong.
+    Sql(DataFusionError),
+}
+
+impl From<DataFusionError> for Failed {
+    fn from(error: DataFusionError) -> Self {
+        Failed::Sql(error)
+    }
+}
+
+type Planned = (LogicalPlan, Vec<Parameter>);
+
+async fn plan(
+    shared: &Shared,
+    context: &SessionContext,
+    sql: &str,
+    types: &[Option<Type>],
+) -> std::result::Result<Planned, Failed> {
+    let state = context.state();
+    let asks_catalogue = names_catalogue(sql);
+    if asks_catalogue && let Ok(planned) = of_postgres(shared, &state, sql, types).await {
+        return Ok(planned);
+    }
+    let failed = match of_engine(&state, sql, types).await {
+        Ok(planned) => return Ok(planned),
+        Err(failed @ Failed::ReadOnly(_)) => return Err(failed),
+        Err(failed) => failed,
+    };
+    // The engine's message knows the place in the text as it was written, so it is the one to give.
+    match of_postgres(shared, &state, sql, types).await {
+        Ok(planned) => Ok(planned),
+        Err(Failed::Sql(other)) if asks_catalogue => Err(Failed::Sql(other)),
+        Err(readonly @ Failed::ReadOnly(_)) => Err(readonly),
+        Err(_) => Err(failed),
+    }
+}
+
+/// Tells whether a statement speaks of what only Postgres has.
+fn names_catalogue(sql: &str) -> bool {
+    let lower = sql.to_ascii_lowercase();
+    lower.split(|letter: char| !letter.is_alphanumeric() && letter != '_').any(|word| {
+        word.starts_with("pg_")
+            || word == "information_schema"
+            || (word.starts_with("reg") && ["class", "type", "proc", "namespace", "role", "oper"].contains(&&word[3..]))
+    })
+}
+
+/// Plans a statement as the engine reads it.
+async fn of_engine(state: &SessionState, sql: &str, types: &[Option<Type>]) -> std::result::Result<Planned, Failed> {
+    let dialect = state.config().options().sql_parser.dialect;
+    let statement = state.sql_to_statement(sql, &dialect)?;
+    check(&statement, sql)?;
+    let ast = match &statement {
+        Statement::Statement(ast) => Some(ast.as_ref().clone()),
+        _ => None,
+    };
+    with_parameters(state, statement, ast, types).await
+}
+
+/// Plans a statement as Postgres reads it.
+async fn of_postgres(
+    shared: &Shared,
+    state: &SessionState,
+    sql: &str,
+    types: &[Option<Type>],
+) -> std::result::Result<Planned, Failed> {
+    let mut statements = shared.postgres.parse(sql).map_err(|error| DataFusionError::SQL(Box::new(error), None))?;
+    let (Some(ast), true) = (statements.pop(), statements.is_empty()) else {
+        return Err(Failed::Sql(DataFusionError::Plan("expected one statement".to_owned())));
+    };
+    let statement = Statement::Statement(Box::new(ast.clone()));
+    check(&statement, sql)?;
+    with_parameters(state, statement, Some(ast), types).await
+}
+
+/// Refuses all but questions.
+fn check(statement: &Statement, sql: &str) -> std::result::Result<(), Failed> {
+    use ast::Statement as Ast;
+    let reads = match statement {
+        Statement::Statement(ast) => matches!(
+            ast.as_ref(),
+            Ast::Query(_)
+                | Ast::Explain { .. }
+                | Ast::ExplainTable { .. }
+                | Ast::ShowTables { .. }
+                | Ast::ShowColumns { .. }
+                | Ast::ShowFunctions { .. }
+        ),
+        Statement::Explain(explain) => return check(&explain.statement, sql),
+        _ => false,
+    };
+    if reads { Ok(()) } else { Err(Failed::ReadOnly(first_word(sql).unwrap_or_else(|| "this".to_owned()))) }
+}
+
+/// Plans a statement, and finds its parameters. Where the plan does not tell what a parameter is, it is what the client
+/// declared, else a text.
+async fn with_parameters(
+    state: &SessionState,
+    statement: Statement,
+    ast: Option<ast::Statement>,
+    types: &[Option<Type>],
+) -> std::result::Result<Planned, Failed> {
+    let planned = match state.statement_to_plan(statement).await {
+        Ok(plan) => parameters(&plan, &HashMap::new()).map(|known| known.map(|known| (plan, known))),
+        Err(error) => Err(error),
+    };
+    let planned = match (planned, ast) {
+        (Ok(Some(planned)), _) => planned,
+        (Ok(None), None) => return Err(Failed::Sql(DataFusionError::Plan("parameters of unknown type".to_owned()))),
+        (Err(error), None) => return Err(error.into()),
+        (failed, Some(mut ast)) => {
+            let declared = declare(&mut ast, types)?;
+            if declared.is_empty() {
+                return Err(Failed::Sql(failed.err().unwrap_or_else(|| DataFusionError::Plan("no plan".to_owned()))));
+            }
+            let plan = state.statement_to_plan(Statement::Statement(Box::new(ast))).await?;
+            let known = parameters(&plan, &declared)?;
+            let known = known.ok_or_else(|| DataFusionError::Plan("parameters of unknown type".to_owned()))?;
+            (plan, known)
+        }
+    };
+    let reads = SQLOptions::new().with_allow_ddl(false).with_allow_dml(false).with_allow_statements(false);
+    reads.verify_plan(&planned.0).map_err(|_| Failed::ReadOnly("a statement that writes".to_owned()))?;
+    Ok(planned)
+}
+
+/// The parameters of a plan in their order; `None` when one has no type.
+fn parameters(plan: &LogicalPlan, declared: &HashMap<usize, DataType>) -> Result<Option<Vec<Parameter>>> {
+    let found = plan.get_parameter_types()?;
+    let mut kinds: HashMap<usize, DataType> = declared.clone();
+    for (name, kind) in found {
+        let Some(number) = number_of(&name) else {
+            return Err(DataFusionError::Plan(format!("parameters are $1, $2 and so on, not {name}")));
+        };
+        match kind {
+            Some(kind) if kind != DataType::Null => drop(kinds.insert(number, kind)),
+            _ if kinds.contains_key(&number) => {}
+            _ => return Ok(None),
+        }
+    }
+    let count = kinds.keys().copied().max().unwrap_or(0);
+    let all = (1..=count).map(|number| {
+        let kind = kinds.get(&number).cloned().unwrap_or(DataType::Utf8);
+        let wire = into_pg_type(&kind).unwrap_or(Type::TEXT);
+        Parameter { kind, wire }
+    });
+    Ok(Some(all.collect()))
+}
+
+/// Most parameters of a statement, as in Postgres.
+const MOST_PARAMETERS: usize = 65_535;
+
+/// The number of `$3`.
+fn number_of(name: &str) -> Option<usize> {
+    name.strip_prefix('$')?.parse().ok().filter(|number| (1..=MOST_PARAMETERS).contains(number))
+}
+
+/// Casts every parameter to its type, and tells which types these are.
+fn declare(statement: &mut ast::Statement, types: &[Option<Type>]) -> Result<HashMap<usize, DataType>> {
+    let mut declared = HashMap::new();
+    let walked = visit_expressions_mut(statement, |expression: &mut Expr| {
+        let Expr::Value(value) = &*expression else { return ControlFlow::Continue(()) };
+        let Value::Placeholder(name) = &value.value else { return ControlFlow::Continue(()) };
+        let Some(number) = number_of(name) else { return ControlFlow::Continue(()) };
+        let (sql, kind) = declared_type(types.get(number - 1).and_then(Option::as_ref));
+        let cast = format!("CAST({name} AS {sql})");
+        match Parser::new(&GenericDialect {}).try_with_sql(&cast).and_then(|mut parser| parser.parse_expr()) {
+            Ok(cast) => {
+                declared.insert(number, kind);
+                *expression = cast;
+                ControlFlow::Continue(())
+            }
+            Err(error) => ControlFlow::Break(error),
+        }
+    });
+    match walked {
+        ControlFlow::Continue(()) => Ok(declared),
+        ControlFlow::Break(error) => Err(DataFusionError::SQL(Box::new(error), None)),
+    }
+}
+
+/// How a type that a client declared is written in SQL, and what the engine makes of it.
+fn declared_type(declared: Option<&Type>) -> (&'static str, DataType) {
+    match declared {
+        Some(&Type::BOOL) => ("BOOLEAN", DataType::Boolean),
+        Some(&Type::INT2 | &Type::INT4 | &Type::INT8 | &Type::OID) => ("BIGINT", DataType::Int64),
+        Some(&Type::FLOAT4 | &Type::FLOAT8 | &Type::NUMERIC) => ("DOUBLE", DataType::Float64),
+        Some(&Type::TIMESTAMP | &Type::TIMESTAMPTZ) => {
+            ("TIMESTAMP", DataType::Timestamp(TimeUnit::Nanosecond, None))
+        }
+        Some(&Type::DATE) => ("DATE", DataType::Date32),
+        _ => ("VARCHAR", DataType::Utf8),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn questions_about_the_catalogue_are_told_apart() {
+        for sql in [
+            "SELECT * FROM pg_catalog.pg_class",
+            "SELECT 'flows'::regclass",
+            "select table_name from INFORMATION_SCHEMA.tables",
+            "SELECT pg_backend_pid()",
+        ] {
+            assert!(names_catalogue(sql), "{sql}");
+        }
+        for sql in ["SELECT host FROM flows", "SELECT region, regexp_like(host, '1') FROM flows", "SELECT 1"] {
+            assert!(!names_catalogue(sql), "{sql}");
+        }
+    }
+
+    #[test]
+    fn parameters_without_a_type_get_one() {
+        let sql = "SELECT $1, upper($2) FROM t WHERE a > $3";
+        let mut statements = Parser::parse_sql(&GenericDialect {}, sql).unwrap();
+        let declared = declare(&mut statements[0], &[Some(Type::INT2), None, Some(Type::BOOL)]).unwrap();
+        let expected = [(1, DataType::Int64), (2, DataType::Utf8), (3, DataType::Boolean)];
+        assert_eq!(declared, HashMap::from(expected));
+        assert_eq!(
+            statements[0].to_string(),
+            "SELECT CAST($1 AS BIGINT), upper(CAST($2 AS VARCHAR)) FROM t WHERE a > CAST($3 AS BOOLEAN)"
+        );
+        assert_eq!([number_of("$7"), number_of("$x"), number_of("$0"), number_of("$99999")], [Some(7), None, None, None]);
+    }
+}

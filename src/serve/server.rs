@@ -1,0 +1,221 @@
+//! Listens, lets clients in, and ends in good order.
+
+use super::catalogue::with_catalogue;
+use super::connection::{Connection, Socket, say};
+use super::error::ServeError;
+use super::options::ServeOptions;
+use super::refusal::{self, Refusal};
+use super::register::{Entry, Register};
+use super::session::{Session, Shared};
+use super::signals::{Phase, Signals};
+use super::startup::{Account, Door};
+use super::tls::{Tls, load};
+use crate::sql::{PlanThreads, Workspace};
+use datafusion_pg_catalog::sql::PostgresCompatibilityParser;
+use futures::StreamExt;
+use pgwire::api::{ClientInfo, METADATA_USER, PgWireConnectionState};
+use pgwire::messages::PgWireFrontendMessage;
+use pgwire::tokio::server::negotiate_tls;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::net::{TcpListener, TcpSocket, TcpStream};
+use tokio::sync::{Semaphore, watch};
+use tokio::task::JoinSet;
+use tokio::time::{sleep, timeout};
+
+/// A client that has not come in by then is sent away.
+const STARTUP: Duration = Duration::from_secs(30);
+/// A wrong password is answered after this time, so that guessing takes long.
+const AFTER_WRONG_PASSWORD: Duration = Duration::from_secs(1);
+/// Connections beyond those that may come in: requests to cancel, and clients that are told that there is no place.
+const SPARE: usize = 32;
+/// Connections that wait to be accepted.
+const BACKLOG: u32 = 128;
+/// What is left to tell clients of the end.
+const LAST_WORDS: Duration = Duration::from_secs(2);
+
+/// A server that listens.
+pub struct Server {
+    listener: TcpListener,
+    address: SocketAddr,
+    house: Arc<House>,
+    phase: watch::Sender<Phase>,
+    grace: Duration,
+}
+
+impl std::fmt::Debug for Server {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Server").field("address", &self.address).finish_non_exhaustive()
+    }
+}
+
+/// What every client finds.
+struct House {
+    shared: Arc<Shared>,
+    account: Account,
+    tls: Option<Tls>,
+    register: Arc<Register>,
+    places: Arc<Semaphore>,
+    doors: Arc<Semaphore>,
+}
+
+impl Server {
+    /// Listens; clients wait until [`Server::run`].
+    ///
+    /// # Errors
+    /// When the address, the certificate or the catalogue cannot be used.
+    pub async fn listen(workspace: Arc<Workspace>, options: &ServeOptions) -> Result<Self, ServeError> {
+        let tls = options.tls.as_ref().map(load).transpose()?;
+        let failed = |error| ServeError::Listen { address: options.address, error };
+        let account = Account::of(&options.login).map_err(failed)?;
+        let listener = listen(options.address).map_err(failed)?;
+        let address = listener.local_addr().map_err(failed)?;
+        let shared = Shared {
+            context: with_catalogue(&workspace)?,
+            files: workspace.reads_files(),
+            workspace,
+            postgres: PostgresCompatibilityParser::new(),
+            limits: options.limits,
+            threads: options.threads.max(1),
+            planning: PlanThreads::start(options.threads.max(2)).map_err(ServeError::Threads)?,
+        };
+        let connections = options.connections.clamp(1, Semaphore::MAX_PERMITS - SPARE);
+        let house = House {
+            shared: Arc::new(shared),
+            account,
+            tls,
+            register: Arc::default(),
+            places: Arc::new(Semaphore::new(connections)),
+            doors: Arc::new(Semaphore::new(connections + SPARE)),
+        };
+        let (phase, _) = watch::channel(Phase::Serving);
+        Ok(Self { listener, address, house: Arc::new(house), phase, grace: options.grace })
+    }
+
+    /// Where it listens.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Serves until `stop` gives its reason, which is returned when all connections are closed: idle ones at once, running
+    /// statements when they have ended, at the latest after the time of grace.
+    pub async fn run<T>(self, stop: impl Future<Output = T>) -> T {
+        let mut stop = std::pin::pin!(stop);
+        let mut clients = JoinSet::new();
+        let reason = loop {
+            tokio::select! {
+                reason = &mut stop => break reason,
+                Some(_) = clients.join_next() => {}
+                accepted = self.listener.accept() => match accepted {
+                    Ok((stream, _)) => {
+                        // Nobody is left waiting for a door: who finds none is gone again.
+                        if let Ok(door) = self.house.doors.clone().try_acquire_owned() {
+                            let (house, phase) = (self.house.clone(), self.phase.subscribe());
+                            clients.spawn(async move {
+                                let _door = door;
+                                house.receive(stream, phase).await;
+                            });
+                        }
+                    }
+                    Err(error) => {
+                        // Such as too many open files: it may get better, and asking at once does not help.
+                        tracing::warn!("accepting a connection: {error}");
+                        sleep(Duration::from_millis(100)).await;
+                    }
+                },
+            }
+        };
+        drop(self.listener);
+        let mut all_left = async || while clients.join_next().await.is_some() {};
+        let _ = self.phase.send(Phase::Draining);
+        if timeout(self.grace, all_left()).await.is_err() {
+            let _ = self.phase.send(Phase::Ending);
+            let _ = timeout(LAST_WORDS, all_left()).await;
+        }
+        reason
+    }
+}
+
+fn listen(address: SocketAddr) -> std::io::Result<TcpListener> {
+    let socket = if address.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }?;
+    socket.set_reuseaddr(true)?;
+    // Clients that vanished without a word give their place back some time.
+    socket.set_keepalive(true)?;
+    socket.bind(address)?;
+    socket.listen(BACKLOG)
+}
+
+/// The connection, and the same once more to watch it.
+fn twice(stream: TcpStream) -> std::io::Result<(TcpStream, TcpStream)> {
+    let stream = stream.into_std()?;
+    let other = stream.try_clone()?;
+    Ok((TcpStream::from_std(stream)?, TcpStream::from_std(other)?))
+}
+
+impl House {
+    /// Receives a client and serves it to its end.
+    async fn receive(self: Arc<Self>, stream: TcpStream, phase: watch::Receiver<Phase>) {
+        let Ok((stream, peer)) = twice(stream) else { return };
+        let signals = Arc::new(Signals::new(phase, peer));
+        let acceptor = self.tls.as_ref().map(|tls| tls.acceptor.clone());
+        let Ok(Ok(Some(mut socket))) = timeout(STARTUP, negotiate_tls::<()>(stream, acceptor)).await else { return };
+        let mut place = None;
+        let coming = self.come_in(&mut socket, &signals, &mut place);
+        let came = tokio::select! {
+            came = timeout(STARTUP, coming) => came.unwrap_or(Err(Refusal::Gone)),
+            () = signals.draining() => Err(refusal::shutting_down()),
+        };
+        let (pid, _) = socket.pid_and_secret_key();
+        match came {
+            Ok(true) => {
+                let user = socket.metadata().get(METADATA_USER).cloned().unwrap_or_default();
+                let session = Session::open(&self.shared, pid, &user);
+                Connection { socket, session, signals, held: Default::default(), skipping: false }.run().await;
+            }
+            Ok(false) | Err(Refusal::Gone) => {}
+            Err(Refusal::Said(mut said)) => {
+                // Whatever it was: nobody stays who did not come in.
+                said.severity = "FATAL".to_owned();
+                if said.code == "28P01" {
+                    sleep(AFTER_WRONG_PASSWORD).await;
+                }
+                let _ = timeout(LAST_WORDS, say(&mut socket, *said)).await;
+            }
+        }
+        self.register.leave(pid);
+    }
+
+    /// Waits for the client to come in; `false` when it only wanted to cancel something, or left.
+    async fn come_in(
+        &self,
+        socket: &mut Socket,
+        signals: &Arc<Signals>,
+        place: &mut Option<tokio::sync::OwnedSemaphorePermit>,
+    ) -> Result<bool, Refusal> {
+        let entry = Entry { register: self.register.clone(), signals: signals.clone() };
+        let certificate = self.tls.as_ref().map(|tls| tls.certificate.as_slice());
+        let door = Door::new(&self.account, certificate, entry);
+        while let Some(message) = socket.next().await {
+            let message = message?;
+            match &message {
+                PgWireFrontendMessage::CancelRequest(request) => {
+                    self.register.cancel(request);
+                    return Ok(false);
+                }
+                PgWireFrontendMessage::Terminate(_) => return Ok(false),
+                PgWireFrontendMessage::Startup(_) if place.is_none() => {
+                    let free = self.places.clone().try_acquire_owned();
+                    *place = Some(free.map_err(|_| refusal::fatal("53300", "sorry, too many clients already"))?);
+                }
+                PgWireFrontendMessage::PasswordMessageFamily(_) => {}
+                _ => return Err(refusal::fatal("08P01", "expected a startup message or a password")),
+            }
+            door.receive(socket, message).await?;
+            if matches!(socket.state(), PgWireConnectionState::ReadyForQuery) {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+}
