@@ -39,6 +39,9 @@ mod s3_server;
 mod s3_source;
 #[path = "it/s3_speed.rs"]
 mod s3_speed;
+#[cfg(feature = "postgres")]
+#[path = "it/serve.rs"]
+mod serve;
 #[path = "it/schemas.rs"]
 mod schemas;
 #[path = "it/sql.rs"]

@@ -177,7 +177,7 @@ impl Connection {
     async fn simple(&mut self, text: &str) -> Result<(), Refusal> {
         let all = statements(text);
         if all.is_empty() {
-            self.feed(PgWireBackendMessage::EmptyQueryResponse(EmptyQueryResponse)).await?;
+            self.feed(PgWireBackendMessage::EmptyQueryResponse(EmptyQueryResponse::new())).await?;
         }
         for statement in all {
             let before = text[..statement.at].chars().count();
@@ -314,7 +314,7 @@ impl Connection {
 
     async fn run_portal(&mut self, bound: &mut Bound, most: Option<usize>) -> Result<(), Refusal> {
         match bound.prepared.clone() {
-            None => self.feed(PgWireBackendMessage::EmptyQueryResponse(EmptyQueryResponse)).await,
+            None => self.feed(PgWireBackendMessage::EmptyQueryResponse(EmptyQueryResponse::new())).await,
             Some(Prepared::Command(command)) => {
                 if self.socket.transaction_status() == TransactionStatus::Error && !command.ends_transaction() {
                     return Err(refusal::in_failed_transaction());

@@ -13,8 +13,9 @@ use datafusion::logical_expr::LogicalPlan;
 use datafusion::prelude::SessionContext;
 use datafusion::sql::parser::Statement;
 use datafusion::sql::sqlparser::ast::{self, Expr, Value, visit_expressions_mut};
-use datafusion::sql::sqlparser::dialect::GenericDialect;
+use datafusion::sql::sqlparser::dialect::{GenericDialect, PostgreSqlDialect};
 use datafusion::sql::sqlparser::parser::Parser;
+use datafusion::sql::sqlparser::tokenizer::{Token, Tokenizer};
 use pgwire::api::Type;
 use std::collections::HashMap;
 use std::ops::ControlFlow;
@@ -143,13 +144,51 @@ async fn of_postgres(
     sql: &str,
     types: &[Option<Type>],
 ) -> std::result::Result<Planned, Failed> {
-    let mut statements = shared.postgres.parse(sql).map_err(|error| DataFusionError::SQL(Box::new(error), None))?;
+    let resolved = with_search_path(sql);
+    let mut statements = shared
+        .postgres
+        .parse(resolved.as_deref().unwrap_or(sql))
+        .map_err(|error| DataFusionError::SQL(Box::new(error), None))?;
     let (Some(ast), true) = (statements.pop(), statements.is_empty()) else {
         return Err(Failed::Sql(DataFusionError::Plan("expected one statement".to_owned())));
     };
     let statement = Statement::Statement(Box::new(ast.clone()));
     check(&statement, sql)?;
     with_parameters(state, statement, Some(ast), types).await
+}
+
+/// The question for the schemas of `search_path` as Grafana puts it, which takes functions over arrays that the engine
+/// has not.
+const SEARCH_PATH: &str = r#"SELECT CASE WHEN trim(s[i]) = '"$user"' THEN user ELSE trim(s[i]) END
+    FROM generate_series(
+        array_lower(string_to_array(current_setting('search_path'),','),1),
+        array_upper(string_to_array(current_setting('search_path'),','),1)) as i,
+    string_to_array(current_setting('search_path'),',') s"#;
+
+fn tokens_of(sql: &str) -> Option<Vec<Token>> {
+    let tokens = Tokenizer::new(&PostgreSqlDialect {}, sql).tokenize().ok()?;
+    Some(tokens.into_iter().filter(|token| !matches!(token, Token::Whitespace(_))).collect())
+}
+
+/// Answers the question for the schemas of `search_path` within a statement; `None` where it is not put.
+fn with_search_path(sql: &str) -> Option<String> {
+    if !sql.contains("search_path") {
+        return None;
+    }
+    let (tokens, wanted) = (tokens_of(sql)?, tokens_of(SEARCH_PATH)?);
+    let mut out: Vec<String> = Vec::with_capacity(tokens.len());
+    let (mut at, mut found) = (0, false);
+    while at < tokens.len() {
+        if tokens[at..].starts_with(&wanted) {
+            out.push("'public'".to_owned());
+            at += wanted.len();
+            found = true;
+        } else {
+            out.push(tokens[at].to_string());
+            at += 1;
+        }
+    }
+    found.then(|| out.join(" "))
 }
 
 /// Refuses all but questions.
@@ -289,6 +328,13 @@ mod tests {
         for sql in ["SELECT host FROM flows", "SELECT region, regexp_like(host, '1') FROM flows", "SELECT 1"] {
             assert!(!names_catalogue(sql), "{sql}");
         }
+    }
+
+    #[test]
+    fn the_search_path_is_answered() {
+        let sql = format!("SELECT 'a  b' FROM t WHERE \"x y\" IN (\n{SEARCH_PATH}) -- search_path");
+        assert_eq!(with_search_path(&sql).as_deref(), Some("SELECT 'a  b' FROM t WHERE \"x y\" IN ( 'public' )"));
+        assert_eq!(with_search_path("SHOW search_path"), None);
     }
 
     #[test]

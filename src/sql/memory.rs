@@ -60,7 +60,7 @@ impl SharedMemory {
     }
 
     /// Bytes that a session opened now may take for its plans; `None` for no limit.
-    fn plan_bytes(&self) -> Option<usize> {
+    pub(super) fn plan_bytes(&self) -> Option<usize> {
         let (pool, limit) = (self.pool.as_ref()?, self.memory.limit()?);
         Some(limit.saturating_sub(pool.reserved()).max(limit / 3).max(PLANS_LEAST))
     }

@@ -203,7 +203,7 @@ pub fn explain(context: &SessionContext, sql: &str, error: &DataFusionError) -> 
         Some((said, line, column)) => (said, Some(Place { line, column, length: 1 })),
         None => (message, None),
     };
-    let place = of_span.or(of_parser).or_else(|| find(sql, name.as_deref()?));
+    let place = of_span.or(of_parser).or_else(|| find(sql, name.as_deref()?)).or_else(|| find_literal(sql, &message));
     let source = place.and_then(|place| sql.lines().nth(place.line - 1)).map(|line| line.replace('\t', " "));
     let place = place.filter(|_| source.is_some()).map(|place| widen(place, source.as_deref().unwrap_or_default()));
     let hint = hint.or_else(|| {
@@ -242,7 +242,8 @@ fn kind_of(root: &DataFusionError, message: &str) -> MistakeKind {
 /// Reads what the planner says of tables and functions.
 fn of_plan(context: &SessionContext, said: &str) -> (String, Option<String>, Option<String>) {
     let quoted = |after: &str| said.strip_prefix(after)?.split('\'').next().map(str::to_owned);
-    if let Some(table) = quoted("table '").filter(|_| said.ends_with("not found")) {
+    let table = quoted("table '").filter(|_| said.ends_with("not found")).or_else(|| quoted("No table named '"));
+    if let Some(table) = table {
         let name = table.rsplit('.').next().unwrap_or(&table).to_owned();
         let whole = table.strip_prefix(&format!("{CATALOG}.public.")).unwrap_or(&table).to_owned();
         let name = if whole.contains(['/', '.']) { whole } else { name };
@@ -313,6 +314,14 @@ fn find(sql: &str, name: &str) -> Option<Place> {
     None
 }
 
+/// Finds the text that a message quotes, such as a time that is none.
+fn find_literal(sql: &str, message: &str) -> Option<Place> {
+    let quoted = message.split('\'').skip(1).step_by(2).find(|quoted| sql.contains(&format!("'{quoted}'")))?;
+    let before = &sql[..sql.find(&format!("'{quoted}'"))?];
+    let column = before.rsplit('\n').next().unwrap_or_default().chars().count() + 1;
+    Some(Place { line: before.matches('\n').count() + 1, column, length: quoted.chars().count() + 2 })
+}
+
 /// The word that begins at a column.
 fn word_at(line: &str, column: usize) -> Option<String> {
     let word: String = line.chars().skip(column - 1).take_while(|c| c.is_alphanumeric() || *c == '_').collect();
@@ -371,6 +380,11 @@ mod tests {
                 "expected an SQL statement, found SELEC\nline 1 | SELEC 1\n         ^^^^^\ndid you mean `SELECT`?",
             ),
             ("SELECT 1 +", "expected an expression, found the end of the statement"),
+            (
+                "SELECT 1 FROM flows\nWHERE to_timestamp('noon') > now()",
+                "Arrow error: Parser error: Error parsing timestamp from 'noon': timestamp must contain at least 10 \
+                 characters\nline 2 | WHERE to_timestamp('noon') > now()\n                          ^^^^^^",
+            ),
         ] {
             assert_eq!(said(sql).await, expected, "{sql}");
         }

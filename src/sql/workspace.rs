@@ -90,8 +90,18 @@ impl Workspace {
             ("findings", options.findings),
         ];
         let context = open_session_within(tables, &known, options.threads, &options.memory)?;
-        // Messages about wrong SQL name the place.
-        context.state_ref().write().config_mut().options_mut().sql_parser.collect_spans = true;
+        {
+            let state = context.state_ref();
+            let mut state = state.write();
+            let settings = state.config_mut().options_mut();
+            // Messages about wrong SQL name the place.
+            settings.sql_parser.collect_spans = true;
+            if let Some(bytes) = options.memory.plan_bytes() {
+                // A sort that spills merges what it holds, and what it needs for that grows with what it holds: less
+                // than a tenth on two threads and it fails. A person's query has a sort or two, not a detection's many.
+                settings.execution.sort_spill_reservation_bytes = bytes / (5 * options.threads.max(1));
+            }
+        }
         let flows = FlowsTable::new(source.clone(), options.source, range, skipped.clone());
         context.register_table("flows", Arc::new(flows)).map_err(failed)?;
         let making = Making {

@@ -224,6 +224,12 @@ fn limits_refuse_before_and_stop_while_a_statement_runs() {
         let ran = flowsift(["sql", DEMO, "--max-bytes", "200kB", "-c", sql]).expect(code);
         assert_eq!(ran.err.contains("--max-bytes allows 200 KB"), code == 1, "{sql}: {}", ran.err);
     }
+    // What does not fit into memory goes to disk and comes out in order.
+    let sorted = "EXPLAIN ANALYZE SELECT host, remote, start, g.value FROM generate_series(1, 12) g CROSS JOIN flows \
+                  ORDER BY start, host, remote, g.value";
+    let ran = flowsift(["sql", DEMO, "--memory", "192MiB", "--threads", "2", "-c", sorted]).expect(0);
+    let spilled = ran.text().lines().any(|line| line.contains("SortExec") && !line.contains("spill_count=0"));
+    assert!(spilled, "{}", ran.text());
     let endless = "SELECT count(*) FROM flows a JOIN flows b ON a.bytes + b.bytes = 1";
     let ran = flowsift(["sql", DEMO, "--timeout", "1s", "-c", endless]).expect(1);
     assert!(ran.err.contains("took longer than 1 s"), "{}", ran.err);

@@ -1,0 +1,148 @@
+//! What ends a query, a connection and the server.
+
+use std::time::{Duration, Instant};
+
+use tokio::time::timeout;
+use tokio_postgres::NoTls;
+
+use super::server::{Serving, said};
+
+/// A query that takes hours, in an operator that seldom pauses.
+const ENDLESS: &str = "SELECT count(*) FROM flows a JOIN flows b ON a.bytes + b.bytes = 1";
+/// What must be over by then, however slow the machine.
+const SOON: Duration = Duration::from_secs(60);
+
+#[tokio::test]
+async fn a_client_cancels_its_query_and_keeps_its_connection() {
+    let server = Serving::start(&[]);
+    let client = server.connect().await;
+    let token = client.cancel_token();
+    let cancel = async {
+        tokio::time::sleep(Duration::from_millis(700)).await;
+        token.cancel_query(NoTls).await.unwrap();
+    };
+    let (ended, ()) = tokio::join!(timeout(SOON, client.simple_query(ENDLESS)), cancel);
+    let (code, text) = said(ended.unwrap());
+    assert_eq!((code.as_str(), text.as_str()), ("57014", "canceling statement due to user request"));
+    // So does one that asks with the extended protocol; what comes after is not meant.
+    let (ended, ()) = tokio::join!(timeout(SOON, client.query(ENDLESS, &[])), async {
+        tokio::time::sleep(Duration::from_millis(700)).await;
+        token.cancel_query(NoTls).await.unwrap();
+    });
+    assert_eq!(said(ended.unwrap()).0, "57014");
+    token.cancel_query(NoTls).await.unwrap();
+    assert_eq!(client.query_one("SELECT count(*) FROM hosts", &[]).await.unwrap().get::<_, i64>(0), 49);
+}
+
+#[tokio::test]
+async fn a_query_that_takes_too_long_is_ended() {
+    let server = Serving::start(&["--timeout", "2s"]);
+    let client = server.connect().await;
+    let (code, text) = said(timeout(SOON, client.simple_query(ENDLESS)).await.unwrap());
+    assert!(code == "57014" && text.contains("timeout of 2 s"), "{code} {text}");
+    client.batch_execute("SET statement_timeout = '300ms'").await.unwrap();
+    let (code, text) = said(timeout(SOON, client.simple_query(ENDLESS)).await.unwrap());
+    assert!(code == "57014" && text.contains("timeout of 0.3 s"), "{code} {text}");
+    client.batch_execute("SET statement_timeout = 0; SELECT 1").await.unwrap();
+}
+
+#[tokio::test]
+async fn a_client_that_goes_away_stops_its_query() {
+    let server = Serving::start(&["--connections", "1", "--timeout", "0s"]);
+    let (client, connection) = server.config().connect(NoTls).await.unwrap();
+    let running = tokio::spawn(connection);
+    let asked = tokio::spawn(async move { client.simple_query(ENDLESS).await.map(drop) });
+    tokio::time::sleep(Duration::from_millis(700)).await;
+    // There is one place, and it is taken.
+    let (code, _) = said(server.config().connect(NoTls).await.map(drop));
+    assert_eq!(code, "53300");
+    running.abort();
+    asked.abort();
+    let begun = Instant::now();
+    loop {
+        if server.config().connect(NoTls).await.is_ok() {
+            break;
+        }
+        assert!(begun.elapsed() < SOON, "the query of a client that is gone goes on");
+        tokio::time::sleep(Duration::from_millis(200)).await;
+    }
+}
+
+#[tokio::test]
+async fn limits_of_bytes_and_rows_hold() {
+    let server = Serving::start(&["--max-bytes", "200kB", "--max-rows", "100"]);
+    let client = server.connect().await;
+    for sql in ["SELECT count(*) FROM flows", "SELECT count(*) FROM pairs"] {
+        let (code, text) = said(client.simple_query(sql).await);
+        assert!(code == "53400" && text.contains("--max-bytes allows 200 KB"), "{sql}: {code} {text}");
+    }
+    client.batch_execute("SELECT count(*) FROM flows WHERE hour = 3").await.unwrap();
+    assert_eq!(said(client.simple_query("SELECT host FROM flows WHERE hour = 3").await).0, "54000");
+    client.batch_execute("SELECT host FROM flows WHERE hour = 3 LIMIT 100").await.unwrap();
+}
+
+#[tokio::test]
+async fn many_ask_at_once_and_deep_statements_do_no_harm() {
+    let server = Serving::start(&[]);
+    let clients = futures::future::join_all((0..8).map(|_| server.connect())).await;
+    let asked = clients.iter().map(|client| client.query_one("SELECT sum(bytes_out)::bigint FROM pairs", &[]));
+    let sums = futures::future::try_join_all(asked).await.unwrap();
+    let sums: Vec<i64> = sums.iter().map(|row| row.get(0)).collect();
+    assert!(sums.iter().all(|sum| *sum == sums[0] && *sum > 0), "{sums:?}");
+    for deep in [
+        format!("SELECT {}", vec!["1"; 20_000].join("+")),
+        format!("SELECT {}1{}", "(".repeat(5_000), ")".repeat(5_000)),
+        format!("SELECT count(*) FROM flows WHERE {}", vec!["bytes = 1"; 5_000].join(" OR ")),
+    ] {
+        // Whatever is said of it: the server lives.
+        let _ = timeout(SOON, clients[0].simple_query(&deep)).await;
+        server.connect().await.batch_execute("SELECT 1").await.unwrap();
+    }
+}
+
+#[cfg(unix)]
+mod signals {
+    use super::*;
+    use std::process::Command;
+
+    fn kill(server: &Serving, signal: &str) {
+        let pid = server.child.id().to_string();
+        assert!(Command::new("kill").args([signal, &pid]).status().unwrap().success());
+    }
+
+    async fn exit_code(server: &mut Serving) -> Option<i32> {
+        let begun = Instant::now();
+        loop {
+            if let Some(status) = server.child.try_wait().unwrap() {
+                return status.code();
+            }
+            assert!(begun.elapsed() < SOON, "the server does not end");
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    }
+
+    #[tokio::test]
+    async fn a_running_query_ends_before_the_server_does() {
+        let mut server = Serving::start(&["--grace", "60s"]);
+        let (idle, busy) = (server.connect().await, server.connect().await);
+        let sql = "SELECT count(*) FROM flows a JOIN flows b ON a.host = b.host AND a.port = b.port WHERE a.bytes < 90";
+        let asked = tokio::spawn(async move { busy.query_one(sql, &[]).await.map(|row| row.get::<_, i64>(0)) });
+        tokio::time::sleep(Duration::from_millis(500)).await;
+        kill(&server, "-TERM");
+        assert!(asked.await.unwrap().unwrap() > 0, "it had its time");
+        assert_eq!(exit_code(&mut server).await, Some(0));
+        assert!(idle.simple_query("SELECT 1").await.is_err());
+    }
+
+    #[tokio::test]
+    async fn after_the_time_of_grace_a_query_is_ended() {
+        let mut server = Serving::start(&["--grace", "1s"]);
+        let client = server.connect().await;
+        let asked = tokio::spawn(async move { client.simple_query(ENDLESS).await.map(drop) });
+        tokio::time::sleep(Duration::from_millis(500)).await;
+        kill(&server, "-INT");
+        let (code, text) = said(timeout(SOON, asked).await.unwrap().unwrap());
+        assert!(code == "57P01" && text.contains("shutting down"), "{code} {text}");
+        assert_eq!(exit_code(&mut server).await, Some(130));
+    }
+}
