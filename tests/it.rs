@@ -39,11 +39,11 @@ mod s3_server;
 mod s3_source;
 #[path = "it/s3_speed.rs"]
 mod s3_speed;
+#[path = "it/schemas.rs"]
+mod schemas;
 #[cfg(feature = "postgres")]
 #[path = "it/serve.rs"]
 mod serve;
-#[path = "it/schemas.rs"]
-mod schemas;
 #[path = "it/sql.rs"]
 mod sql;
 #[path = "it/sql_logic.rs"]

@@ -54,7 +54,7 @@ pub(super) struct ServeArgs {
     #[arg(long)]
     allow_files: bool,
     /// End a statement that takes longer, such as 30s or 5m; 0s for never
-    #[arg(long, value_name = "D", default_value = "5m", value_parser = parse_timeout)]
+    #[arg(long, value_name = "D", default_value = "5m", value_parser = parse_limit)]
     timeout: Duration,
     /// Refuse a statement that would read objects of more bytes, such as 10GB
     #[arg(long, value_name = "SIZE", value_parser = parse_size)]
@@ -66,7 +66,7 @@ pub(super) struct ServeArgs {
     #[arg(long, value_name = "N", default_value_t = 32, value_parser = clap::value_parser!(u16).range(1..))]
     connections: u16,
     /// Time that running statements get when the server stops
-    #[arg(long, value_name = "D", default_value = "10s", value_parser = parse_timeout)]
+    #[arg(long, value_name = "D", default_value = "10s", value_parser = parse_limit)]
     grace: Duration,
     #[command(flatten)]
     workspace: WorkspaceArgs,
@@ -79,6 +79,11 @@ fn parse_address(text: &str) -> Result<SocketAddr, String> {
         return Ok(SocketAddr::from((Ipv4Addr::LOCALHOST, port)));
     }
     text.parse().map_err(|_| format!("`{text}`: expected an address and a port such as 127.0.0.1:5433 or [::1]:5433"))
+}
+
+/// Reads a duration such as `30s`, or `0s`.
+fn parse_limit(text: &str) -> Result<Duration, String> {
+    if matches!(text.trim(), "0" | "0s") { Ok(Duration::ZERO) } else { parse_timeout(text) }
 }
 
 impl From<ServeError> for Failure {

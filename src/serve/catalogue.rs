@@ -29,9 +29,8 @@ pub(super) fn with_catalogue(workspace: &Workspace) -> std::result::Result<Sessi
     context.state_ref().write().config_mut().options_mut().catalog.information_schema = false;
     let catalogs = context.state().catalog_list().clone();
     let catalog = context.catalog(CATALOG).ok_or_else(|| failed(format!("no catalog {CATALOG}")))?;
-    catalog
-        .register_schema("information_schema", Arc::new(Information::new(catalogs)))
-        .map_err(|error| failed(error.to_string()))?;
+    let information = Information::new(catalogs).map_err(|error| failed(error.to_string()))?;
+    catalog.register_schema("information_schema", Arc::new(information)).map_err(|error| failed(error.to_string()))?;
     setup_pg_catalog(&context, CATALOG, EmptyContextProvider).map_err(|error| failed(error.to_string()))?;
     for name in NULL_FUNCTIONS {
         context.register_udf(ScalarUDF::from(Fixed::any(name, ScalarValue::Utf8(None))));
@@ -166,6 +165,7 @@ impl ScalarUDFImpl for Setting {
     }
 
     fn invoke_with_args(&self, args: ScalarFunctionArgs) -> Result<ColumnarValue> {
+        let constant = args.args.iter().all(|arg| matches!(arg, ColumnarValue::Scalar(_)));
         let args = ColumnarValue::values_to_arrays(&args.args)?;
         let column = |place: usize| match args.get(place) {
             Some(column) => Ok(Some(arrow::compute::cast(column, &DataType::Utf8)?)),
@@ -191,6 +191,9 @@ impl ScalarUDFImpl for Setting {
             }
             found.push(value);
         }
-        Ok(ColumnarValue::Array(Arc::new(StringArray::from(found))))
+        match found.as_mut_slice() {
+            [one] if constant => Ok(ColumnarValue::Scalar(ScalarValue::Utf8(one.take()))),
+            _ => Ok(ColumnarValue::Array(Arc::new(StringArray::from(found)))),
+        }
     }
 }

@@ -213,9 +213,10 @@ fn fetch(upper: &[&str], words: &[String], moves: bool) -> Result<Option<Command
 fn find_word(sql: &str, word: &str) -> Option<usize> {
     let upper = sql.to_ascii_uppercase();
     let is_word = |letter: char| letter.is_alphanumeric() || letter == '_';
-    upper.match_indices(word).map(|(at, _)| at).find(|at| {
-        !upper[..*at].ends_with(is_word) && !upper[at + word.len()..].starts_with(is_word)
-    })
+    upper
+        .match_indices(word)
+        .map(|(at, _)| at)
+        .find(|at| !upper[..*at].ends_with(is_word) && !upper[at + word.len()..].starts_with(is_word))
 }
 
 #[cfg(test)]

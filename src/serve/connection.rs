@@ -201,7 +201,9 @@ impl Connection {
                 }
                 let mut answer = Answer::start(&self.session, &query, None, &Format::UnifiedText).await?;
                 let columns = answer.columns().clone();
-                self.describe_rows(&columns).await?;
+                if !columns.is_empty() {
+                    self.describe_rows(&columns).await?;
+                }
                 let (count, _) = answer.send(&self.session, &mut self.socket, None, false).await?;
                 self.warn(&query).await?;
                 self.complete(tag_of(&query), Some(count).filter(|_| tag_of(&query) == "SELECT")).await

@@ -71,7 +71,7 @@ impl Connection {
                 }
                 "ROLLBACK"
             }
-            Command::Nothing(tag) => tag,
+            Command::Nothing(tag) => *tag,
             Command::Deallocate(which) => {
                 match which {
                     Which::All => self.held.statements.clear(),
@@ -112,7 +112,9 @@ impl Connection {
     fn shown(&self, which: &Which) -> Result<Vec<Vec<String>>, Refusal> {
         let settings = &self.session.settings;
         match which {
-            Which::All => Ok(settings.all().into_iter().map(|(name, value)| vec![name, value, String::new()]).collect()),
+            Which::All => {
+                Ok(settings.all().into_iter().map(|(name, value)| vec![name, value, String::new()]).collect())
+            }
             Which::Named(name) => match settings.get(name) {
                 Some(value) => Ok(vec![vec![value]]),
                 None => Err(refusal::error("42704", format!("unrecognized configuration parameter \"{name}\""))),
@@ -137,13 +139,7 @@ impl Connection {
         Ok(())
     }
 
-    async fn fetch(
-        &mut self,
-        name: &str,
-        count: Option<usize>,
-        away: bool,
-        described: bool,
-    ) -> Result<(), Refusal> {
+    async fn fetch(&mut self, name: &str, count: Option<usize>, away: bool, described: bool) -> Result<(), Refusal> {
         let none = || refusal::error("34000", format!("cursor \"{name}\" does not exist"));
         let mut bound = self.held.portals.remove(name).ok_or_else(none)?;
         let Some(Prepared::Query(query)) = bound.prepared.clone() else { return Err(none()) };

@@ -36,9 +36,32 @@ fn way_of(kind: &DataType) -> (Way, DataType) {
     use DataType::*;
     match kind {
         Null => (Way::Cast, Utf8),
-        Boolean | Int8 | Int16 | Int32 | Int64 | UInt8 | UInt16 | UInt32 | UInt64 | Float32 | Float64 | Utf8
-        | LargeUtf8 | Utf8View | Binary | LargeBinary | BinaryView | FixedSizeBinary(_) | Timestamp(_, _) | Date32
-        | Date64 | Time32(_) | Time64(_) | Interval(_) | Duration(_) | Decimal128(_, _) => (Way::Plain, kind.clone()),
+        Boolean
+        | Int8
+        | Int16
+        | Int32
+        | Int64
+        | UInt8
+        | UInt16
+        | UInt32
+        | UInt64
+        | Float32
+        | Float64
+        | Utf8
+        | LargeUtf8
+        | Utf8View
+        | Binary
+        | LargeBinary
+        | BinaryView
+        | FixedSizeBinary(_)
+        | Timestamp(_, _)
+        | Date32
+        | Date64
+        | Time32(_)
+        | Time64(_)
+        | Interval(_)
+        | Duration(_)
+        | Decimal128(_, _) => (Way::Plain, kind.clone()),
         Float16 => (Way::Cast, Float32),
         Dictionary(_, value) => match way_of(value) {
             (Way::Json, _) => (Way::Json, Utf8),
@@ -95,15 +118,17 @@ impl Columns {
     ///
     /// # Errors
     /// When the batch is not of these columns.
-    pub(super) fn rows(&self, batch: &RecordBatch) -> PgWireResult<impl Iterator<Item = PgWireResult<DataRow>> + use<>> {
+    pub(super) fn rows(
+        &self,
+        batch: &RecordBatch,
+    ) -> PgWireResult<impl Iterator<Item = PgWireResult<DataRow>> + use<>> {
         let failed = |error: ArrowError| PgWireError::ApiError(Box::new(error));
-        let columns = self.ways.iter().zip(batch.columns()).zip(self.schema.fields()).map(|((way, column), field)| {
-            match way {
+        let columns =
+            self.ways.iter().zip(batch.columns()).zip(self.schema.fields()).map(|((way, column), field)| match way {
                 Way::Plain => Ok(column.clone()),
                 Way::Cast => arrow::compute::cast(column, field.data_type()),
                 Way::Json => json(column),
-            }
-        });
+            });
         let columns = columns.collect::<Result<Vec<_>, _>>().map_err(failed)?;
         // Not checked against the fields: a plan may know better than its schema that nothing is NULL.
         let kinds = columns.iter().zip(self.schema.fields());

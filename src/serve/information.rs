@@ -2,29 +2,43 @@
 //! Grafana and others tell times, numbers and texts apart.
 
 use arrow::array::{ArrayRef, Int32Array, RecordBatch, StringArray};
-use arrow::datatypes::DataType;
+use arrow::datatypes::{DataType, SchemaRef};
 use arrow_pg::datatypes::into_pg_type;
 use async_trait::async_trait;
 use datafusion::catalog::information_schema::InformationSchemaProvider;
+use datafusion::catalog::streaming::StreamingTable;
 use datafusion::catalog::{CatalogProviderList, SchemaProvider, TableProvider};
-use datafusion::datasource::MemTable;
 use datafusion::error::Result;
+use datafusion::execution::{SendableRecordBatchStream, TaskContext};
+use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
+use datafusion::physical_plan::streaming::PartitionStream;
 use std::sync::Arc;
 
 /// The schema.
 #[derive(Debug)]
 pub(super) struct Information {
-    catalogs: Arc<dyn CatalogProviderList>,
+    columns: Arc<TableColumns>,
     inner: InformationSchemaProvider,
 }
 
 impl Information {
-    pub(super) fn new(catalogs: Arc<dyn CatalogProviderList>) -> Self {
-        Self { inner: InformationSchemaProvider::new(catalogs.clone()), catalogs }
+    pub(super) fn new(catalogs: Arc<dyn CatalogProviderList>) -> Result<Self> {
+        let schema = Rows::default().finish()?.schema();
+        let inner = InformationSchemaProvider::new(catalogs.clone());
+        Ok(Self { inner, columns: Arc::new(TableColumns { catalogs, schema }) })
     }
+}
 
+/// The table `columns`; made when it is read.
+#[derive(Debug)]
+struct TableColumns {
+    catalogs: Arc<dyn CatalogProviderList>,
+    schema: SchemaRef,
+}
+
+impl TableColumns {
     /// One row per column of a table.
-    async fn columns(&self) -> Result<RecordBatch> {
+    async fn made(&self) -> Result<RecordBatch> {
         let mut rows = Rows::default();
         for catalog_name in self.catalogs.catalog_names() {
             let Some(catalog) = self.catalogs.catalog(&catalog_name) else { continue };
@@ -45,6 +59,22 @@ impl Information {
     }
 }
 
+/// All of `columns`.
+#[derive(Debug)]
+struct Part(Arc<TableColumns>);
+
+impl PartitionStream for Part {
+    fn schema(&self) -> &SchemaRef {
+        &self.0.schema
+    }
+
+    fn execute(&self, _: Arc<TaskContext>) -> SendableRecordBatchStream {
+        let columns = self.0.clone();
+        let made = futures::stream::once(async move { columns.made().await });
+        Box::pin(RecordBatchStreamAdapter::new(self.0.schema.clone(), made))
+    }
+}
+
 #[async_trait]
 impl SchemaProvider for Information {
     fn table_names(&self) -> Vec<String> {
@@ -53,8 +83,8 @@ impl SchemaProvider for Information {
 
     async fn table(&self, name: &str) -> Result<Option<Arc<dyn TableProvider>>> {
         if name.eq_ignore_ascii_case("columns") {
-            let columns = self.columns().await?;
-            return Ok(Some(Arc::new(MemTable::try_new(columns.schema(), vec![vec![columns]])?)));
+            let part = Arc::new(Part(self.columns.clone()));
+            return Ok(Some(Arc::new(StreamingTable::try_new(self.columns.schema.clone(), vec![part])?)));
         }
         self.inner.table(name).await
     }
@@ -125,8 +155,7 @@ impl Rows {
         let all = |text: &'static str| Arc::new(StringArray::from(vec![text; count])) as ArrayRef;
         let none = || Arc::new(StringArray::new_null(count)) as ArrayRef;
         let no_number = || Arc::new(Int32Array::new_null(count)) as ArrayRef;
-        let radix: Int32Array =
-            self.precision.iter().map(|precision| precision.map(|_| 2)).collect();
+        let radix: Int32Array = self.precision.iter().map(|precision| precision.map(|_| 2)).collect();
         let scale: Int32Array = self.udt.iter().map(|udt| udt.starts_with("int").then_some(0)).collect();
         Ok(RecordBatch::try_from_iter_with_nullable([
             ("table_catalog", texts(catalogs.clone()), false),

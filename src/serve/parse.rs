@@ -303,9 +303,7 @@ fn declared_type(declared: Option<&Type>) -> (&'static str, DataType) {
         Some(&Type::BOOL) => ("BOOLEAN", DataType::Boolean),
         Some(&Type::INT2 | &Type::INT4 | &Type::INT8 | &Type::OID) => ("BIGINT", DataType::Int64),
         Some(&Type::FLOAT4 | &Type::FLOAT8 | &Type::NUMERIC) => ("DOUBLE", DataType::Float64),
-        Some(&Type::TIMESTAMP | &Type::TIMESTAMPTZ) => {
-            ("TIMESTAMP", DataType::Timestamp(TimeUnit::Nanosecond, None))
-        }
+        Some(&Type::TIMESTAMP | &Type::TIMESTAMPTZ) => ("TIMESTAMP", DataType::Timestamp(TimeUnit::Nanosecond, None)),
         Some(&Type::DATE) => ("DATE", DataType::Date32),
         _ => ("VARCHAR", DataType::Utf8),
     }
@@ -348,6 +346,9 @@ mod tests {
             statements[0].to_string(),
             "SELECT CAST($1 AS BIGINT), upper(CAST($2 AS VARCHAR)) FROM t WHERE a > CAST($3 AS BOOLEAN)"
         );
-        assert_eq!([number_of("$7"), number_of("$x"), number_of("$0"), number_of("$99999")], [Some(7), None, None, None]);
+        assert_eq!(
+            [number_of("$7"), number_of("$x"), number_of("$0"), number_of("$99999")],
+            [Some(7), None, None, None]
+        );
     }
 }

@@ -105,7 +105,7 @@ pub(super) fn in_failed_transaction() -> Refusal {
 pub(super) fn incomplete(skipped: &[Skipped]) -> Option<ErrorInfo> {
     let first = skipped.first()?;
     let count = skipped.len();
-    let objects = if count == 1 { "1 object" } else { &format!("{count} objects") };
+    let objects = if count == 1 { "1 object".to_owned() } else { format!("{count} objects") };
     let mut said = info("WARNING", "01000", format!("{objects} could not be read: their records are missing"));
     said.detail = Some(format!("{}: {}", first.object, first.reason));
     Some(said)

@@ -154,7 +154,8 @@ pub const KEYWORDS: &[&str] = &[
 pub fn table_names(context: &SessionContext) -> Vec<String> {
     let catalogs = context.catalog_names().into_iter().filter_map(|name| context.catalog(&name));
     let schemas = catalogs.flat_map(|catalog| {
-        let names = catalog.schema_names().into_iter().filter(|name| !name.ends_with("_schema") && name != "pg_catalog");
+        let names =
+            catalog.schema_names().into_iter().filter(|name| !name.ends_with("_schema") && name != "pg_catalog");
         names.filter_map(|name| catalog.schema(&name)).collect::<Vec<_>>()
     });
     let names: BTreeSet<String> = schemas.flat_map(|schema| schema.table_names()).collect();

@@ -171,7 +171,8 @@ mod tests {
 
     #[tokio::test]
     async fn rows_come_in_order_and_a_lost_partition_is_an_error() {
-        let whole = vec![vec![Some(Ok(batch(1))), Some(Ok(batch(2))), None], vec![None], vec![Some(Ok(batch(3))), None]];
+        let whole =
+            vec![vec![Some(Ok(batch(1))), Some(Ok(batch(2))), None], vec![None], vec![Some(Ok(batch(3))), None]];
         assert_eq!(collect(whole).await, [Ok(1), Ok(2), Ok(3)]);
         let cut = vec![vec![Some(Ok(batch(1)))], vec![Some(Ok(batch(3))), None]];
         let found = collect(cut).await;

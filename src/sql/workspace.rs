@@ -150,7 +150,8 @@ impl Workspace {
             if let LogicalPlan::TableScan(scan) = node
                 && let Ok(provider) = source_as_provider(&scan.source)
             {
-                found |= provider.is::<FlowsTable>() || provider.is::<DerivedTable>();
+                let flows = provider.downcast_ref::<FlowsTable>().is_some();
+                found |= flows || provider.downcast_ref::<DerivedTable>().is_some();
             }
             Ok(if found { TreeNodeRecursion::Stop } else { TreeNodeRecursion::Continue })
         })?;

@@ -276,9 +276,14 @@ fn every_room_stands_on_the_map() {
 #[test]
 fn the_edges_that_must_be_there_are_seen() {
     let edges = edges();
-    for (room, other) in
-        [("source", "flow"), ("scan", "source"), ("rollup", "kernels"), ("report", "detect"), ("serve", "sql"), ("cli", "state")]
-    {
+    for (room, other) in [
+        ("source", "flow"),
+        ("scan", "source"),
+        ("rollup", "kernels"),
+        ("report", "detect"),
+        ("serve", "sql"),
+        ("cli", "state"),
+    ] {
         let seen = edges.contains_key(&(room.to_owned(), other.to_owned()));
         assert!(seen, "{room} imports {other}, but the reader of paths did not see it");
     }

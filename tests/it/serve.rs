@@ -133,7 +133,7 @@ fn nobody_asks_before_coming_in() {
         let _ = stream.read_to_end(&mut answer);
         let text = String::from_utf8_lossy(&answer);
         assert!(!text.contains("150145") && !text.contains("SELECT 1"), "{text}");
-        assert!(answer.is_empty() || text.contains("FATAL") , "{text}");
+        assert!(answer.is_empty() || text.contains("FATAL"), "{text}");
     }
 }
 

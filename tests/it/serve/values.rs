@@ -47,13 +47,16 @@ async fn values_come_in_text_and_in_binary() {
 async fn structs_are_json_and_lists_are_arrays() {
     let server = Serving::start(&[]);
     let client = server.connect().await;
-    let sql = "SELECT beacon(start) AS b FROM flows WHERE host = '10.0.52.5' AND remote = '167.10.192.131' AND outbound";
+    let sql =
+        "SELECT beacon(start) AS b FROM flows WHERE host = '10.0.52.5' AND remote = '167.10.192.131' AND outbound";
     let found = texts(&client, sql).await;
     let beacon: serde_json::Value = serde_json::from_str(&found[0]).unwrap();
     assert!((beacon["period_s"].as_f64().unwrap() - 75.0).abs() < 5.0, "{beacon}");
     let statement = client.prepare(sql).await.unwrap();
     assert_eq!(statement.columns()[0].type_(), &Type::JSON);
-    let found = texts(&client, "SELECT starts FROM pair_hours WHERE host = '10.0.52.5' ORDER BY connections DESC LIMIT 1").await;
+    let found =
+        texts(&client, "SELECT starts FROM pair_hours WHERE host = '10.0.52.5' ORDER BY connections DESC LIMIT 1")
+            .await;
     assert!(found[0].starts_with('{') && found[0].ends_with('}'), "{found:?}");
     let sql = "SELECT array_agg(DISTINCT host ORDER BY host) FROM flows WHERE remote = '167.10.192.131'";
     let row = client.query_one(sql, &[]).await.unwrap();
