@@ -4,7 +4,7 @@ use super::refusal::{self, Refusal};
 use arrow::array::{Array, ArrayRef, RecordBatch, StringBuilder};
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use arrow::error::ArrowError;
-use arrow::json::writer::{Encoder, EncoderOptions, make_encoder};
+use arrow::json::writer::{EncoderOptions, make_encoder};
 use arrow_pg::datatypes::{encode_recordbatch, field_into_pg_type};
 use pgwire::api::Type;
 use pgwire::api::portal::Format;
