@@ -167,9 +167,11 @@ impl ScalarUDFImpl for Setting {
     fn invoke_with_args(&self, args: ScalarFunctionArgs) -> Result<ColumnarValue> {
         let constant = args.args.iter().all(|arg| matches!(arg, ColumnarValue::Scalar(_)));
         let args = ColumnarValue::values_to_arrays(&args.args)?;
-        let column = |place: usize| match args.get(place) {
-            Some(column) => Ok(Some(arrow::compute::cast(column, &DataType::Utf8)?)),
-            None => Result::<Option<ArrayRef>>::Ok(None),
+        let column = |place: usize| -> Result<Option<ArrayRef>> {
+            match args.get(place) {
+                Some(column) => Ok(Some(arrow::compute::cast(column, &DataType::Utf8)?)),
+                None => Ok(None),
+            }
         };
         let Some(names) = column(0)? else { return plan_err!("{} wants a name", self.name()) };
         let second = column(1)?;

@@ -90,12 +90,19 @@ impl Columns {
         }
         let (mut ways, mut sent, mut fields) = (Vec::new(), Vec::new(), Vec::new());
         for (place, field) in schema.fields().iter().enumerate() {
-            let (way, kind) = way_of(field.data_type());
-            let field = match way {
+            let (mut way, kind) = way_of(field.data_type());
+            let mut field = match way {
                 Way::Plain => field.clone(),
                 Way::Cast | Way::Json => Arc::new(Field::new(field.name(), kind, true)),
             };
-            let kind = if way == Way::Json { Type::JSON } else { field_into_pg_type(&field)? };
+            let kind = match field_into_pg_type(&field) {
+                Ok(kind) if way != Way::Json => kind,
+                _ => {
+                    way = Way::Json;
+                    field = Arc::new(Field::new(field.name(), DataType::Utf8, true));
+                    Type::JSON
+                }
+            };
             let info = FieldInfo::new(field.name().clone(), None, None, kind.clone(), format.format_for(place));
             fields.push(info.with_type_size(size_of(&kind)));
             ways.push(way);

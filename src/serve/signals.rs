@@ -69,11 +69,6 @@ impl Signals {
         let _ = self.phase.clone().wait_for(|phase| *phase != Phase::Serving).await;
     }
 
-    /// Tells whether the server still takes statements.
-    pub(super) fn is_serving(&self) -> bool {
-        *self.phase.borrow() == Phase::Serving
-    }
-
     async fn ending(&self) {
         let _ = self.phase.clone().wait_for(|phase| *phase == Phase::Ending).await;
     }
