@@ -95,7 +95,7 @@ impl Connection {
                 None => return,
             };
             let extended = message.is_extended_query();
-            match self.answer(message).await {
+            match Box::pin(self.answer(message)).await {
                 Ok(Next::Go) => {}
                 Ok(Next::Leave) => return,
                 Err(refusal) => {
@@ -182,7 +182,7 @@ impl Connection {
         for statement in all {
             let before = text[..statement.at].chars().count();
             let (signals, deadline) = (self.signals.clone(), self.deadline());
-            let done = within(&signals, deadline, self.one(&statement.sql, before)).await;
+            let done = within(&signals, deadline, Box::pin(self.one(&statement.sql, before))).await;
             if let Err(refusal) = done {
                 self.fail(refusal).await?;
                 break;
@@ -310,7 +310,7 @@ impl Connection {
         let most = usize::try_from(message.max_rows).ok().filter(|most| *most > 0);
         let mut bound = self.held.portals.remove(&name).ok_or_else(|| no_portal(&name))?;
         let (signals, deadline) = (self.signals.clone(), self.deadline());
-        within(&signals, deadline, self.run_portal(&mut bound, most)).await?;
+        within(&signals, deadline, Box::pin(self.run_portal(&mut bound, most))).await?;
         self.held.keep_portal(name, bound)
     }
 

@@ -114,7 +114,7 @@ impl Server {
                             let (house, phase) = (self.house.clone(), self.phase.subscribe());
                             clients.spawn(async move {
                                 let _door = door;
-                                house.receive(stream, phase).await;
+                                Box::pin(house.receive(stream, phase)).await;
                             });
                         }
                     }
@@ -171,7 +171,8 @@ impl House {
             Ok(true) => {
                 let user = socket.metadata().get(METADATA_USER).cloned().unwrap_or_default();
                 let session = Session::open(&self.shared, pid, &user);
-                Connection { socket, session, signals, held: Default::default(), skipping: false }.run().await;
+                let connection = Connection { socket, session, signals, held: Default::default(), skipping: false };
+                Box::pin(connection.run()).await;
             }
             Ok(false) | Err(Refusal::Gone) => {}
             Err(Refusal::Said(mut said)) => {

@@ -34,7 +34,6 @@ impl std::fmt::Debug for Shared {
 }
 
 /// The session of one connection.
-#[derive(Debug)]
 pub(super) struct Session {
     pub(super) shared: Arc<Shared>,
     pub(super) settings: Arc<Settings>,
