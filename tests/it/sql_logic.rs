@@ -74,6 +74,7 @@ impl Session {
             memory: flowsift::sql::SharedMemory::default(),
             progress: Arc::new(|_, _| -> Box<dyn Progress + Send> { Box::new(Silent) }),
             runtime: io.handle().clone(),
+            files: true,
         };
         let workspace = {
             let _inside = runtime.enter();
