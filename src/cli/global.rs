@@ -153,6 +153,8 @@ impl Global {
         let _ = rayon::ThreadPoolBuilder::new().num_threads(threads).build_global();
         tokio::runtime::Builder::new_multi_thread()
             .worker_threads(threads.min(4))
+            // Deep expressions are let go by recursion.
+            .thread_stack_size(8 << 20)
             .enable_all()
             .thread_name("flowsift-io")
             .build()

@@ -12,12 +12,13 @@ use datafusion::execution::context::SQLOptions;
 use datafusion::logical_expr::LogicalPlan;
 use datafusion::prelude::SessionContext;
 use datafusion::sql::parser::Statement;
-use datafusion::sql::sqlparser::ast::{self, Expr, Value, visit_expressions_mut};
+use datafusion::sql::sqlparser::ast::{self, Expr, LimitClause, Value, Visit, Visitor, visit_expressions_mut};
 use datafusion::sql::sqlparser::dialect::{GenericDialect, PostgreSqlDialect};
+use datafusion::sql::sqlparser::keywords::Keyword;
 use datafusion::sql::sqlparser::parser::Parser;
 use datafusion::sql::sqlparser::tokenizer::{Token, Tokenizer};
 use pgwire::api::Type;
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::ops::ControlFlow;
 use std::sync::Arc;
 
@@ -65,6 +66,10 @@ pub(super) async fn prepare(
     if let Some(command) = Command::read(sql)? {
         return Ok(Prepared::Command(command));
     }
+    if joints(sql) > MOST_JOINTS {
+        let said = format!("the statement has more than {MOST_JOINTS} operators and keywords");
+        return Err(refusal::with_hint(refusal::error("54001", said), "long lists go into IN (…)"));
+    }
     let (shared, context) = (session.shared.clone(), session.context().clone());
     let (text, types) = (sql.to_owned(), types.to_vec());
     let planned = session.planned(async move { plan(&shared, &context, &text, &types).await }).await?;
@@ -73,6 +78,26 @@ pub(super) async fn prepare(
         Failed::Sql(failed) => session.mistaken(sql, before, &failed),
     })?;
     Ok(Prepared::Query(Arc::new(Query { sql: sql.to_owned(), before, plan, parameters })))
+}
+
+/// Operators and keywords that a statement may have. Each may be a level of an expression, and levels are walked by
+/// recursion in many places: a stack that overflows ends the server for all.
+const MOST_JOINTS: usize = 2_500;
+
+/// Counts what may make an expression deep: all but names, values, parentheses, of which the parser takes few, and commas.
+fn joints(sql: &str) -> usize {
+    let Ok(tokens) = Tokenizer::new(&PostgreSqlDialect {}, sql).tokenize() else { return 0 };
+    let flat = |token: &&Token| match token {
+        Token::Word(word) => word.keyword == Keyword::NoKeyword,
+        Token::Whitespace(_)
+        | Token::Comma
+        | Token::LParen
+        | Token::RParen
+        | Token::Number(_, _)
+        | Token::SingleQuotedString(_) => true,
+        _ => false,
+    };
+    tokens.len() - tokens.iter().filter(flat).count()
 }
 
 enum Failed {
@@ -273,14 +298,41 @@ fn number_of(name: &str) -> Option<usize> {
     name.strip_prefix('$')?.parse().ok().filter(|number| (1..=MOST_PARAMETERS).contains(number))
 }
 
+/// Finds the parameters that say how many rows are wanted.
+#[derive(Default)]
+struct Counts(HashSet<usize>);
+
+impl Visitor for Counts {
+    type Break = ();
+
+    fn pre_visit_query(&mut self, query: &ast::Query) -> ControlFlow<()> {
+        let (limit, offset) = match &query.limit_clause {
+            Some(LimitClause::LimitOffset { limit, offset, .. }) => (limit.as_ref(), offset.as_ref().map(|o| &o.value)),
+            Some(LimitClause::OffsetCommaLimit { offset, limit }) => (Some(limit), Some(offset)),
+            None => (None, None),
+        };
+        for counted in limit.into_iter().chain(offset) {
+            if let Expr::Value(value) = counted
+                && let Value::Placeholder(name) = &value.value
+            {
+                self.0.extend(number_of(name));
+            }
+        }
+        ControlFlow::Continue(())
+    }
+}
+
 /// Casts every parameter to its type, and tells which types these are.
 fn declare(statement: &mut ast::Statement, types: &[Option<Type>]) -> Result<HashMap<usize, DataType>> {
     let mut declared = HashMap::new();
+    let mut counts = Counts::default();
+    let _ = statement.visit(&mut counts);
     let walked = visit_expressions_mut(statement, |expression: &mut Expr| {
         let Expr::Value(value) = &*expression else { return ControlFlow::Continue(()) };
         let Value::Placeholder(name) = &value.value else { return ControlFlow::Continue(()) };
         let Some(number) = number_of(name) else { return ControlFlow::Continue(()) };
-        let (sql, kind) = declared_type(types.get(number - 1).and_then(Option::as_ref));
+        let counts = counts.0.contains(&number).then_some(&Type::INT8);
+        let (sql, kind) = declared_type(types.get(number - 1).and_then(Option::as_ref).or(counts));
         let cast = format!("CAST({name} AS {sql})");
         match Parser::new(&GenericDialect {}).try_with_sql(&cast).and_then(|mut parser| parser.parse_expr()) {
             Ok(cast) => {
@@ -329,6 +381,14 @@ mod tests {
     }
 
     #[test]
+    fn lists_may_be_long_and_chains_may_not() {
+        let list = vec!["'10.0.0.1'"; 20_000].join(", ");
+        assert!(joints(&format!("SELECT 1 FROM flows WHERE host IN ({list}) AND port = -1")) < 20);
+        assert_eq!(joints(&vec!["1"; 3_000].join("+")), 2_999);
+        assert!(joints(&vec!["a = 1"; 3_000].join(" OR ")) > MOST_JOINTS);
+    }
+
+    #[test]
     fn the_search_path_is_answered() {
         let sql = format!("SELECT 'a  b' FROM t WHERE \"x y\" IN (\n{SEARCH_PATH}) -- search_path");
         assert_eq!(with_search_path(&sql).as_deref(), Some("SELECT 'a  b' FROM t WHERE \"x y\" IN ( 'public' )"));
@@ -337,14 +397,14 @@ mod tests {
 
     #[test]
     fn parameters_without_a_type_get_one() {
-        let sql = "SELECT $1, upper($2) FROM t WHERE a > $3";
+        let sql = "SELECT $1, upper($2) FROM t WHERE a > $3 LIMIT $4";
         let mut statements = Parser::parse_sql(&GenericDialect {}, sql).unwrap();
         let declared = declare(&mut statements[0], &[Some(Type::INT2), None, Some(Type::BOOL)]).unwrap();
-        let expected = [(1, DataType::Int64), (2, DataType::Utf8), (3, DataType::Boolean)];
+        let expected = [(1, DataType::Int64), (2, DataType::Utf8), (3, DataType::Boolean), (4, DataType::Int64)];
         assert_eq!(declared, HashMap::from(expected));
         assert_eq!(
             statements[0].to_string(),
-            "SELECT CAST($1 AS BIGINT), upper(CAST($2 AS VARCHAR)) FROM t WHERE a > CAST($3 AS BOOLEAN)"
+            "SELECT CAST($1 AS BIGINT), upper(CAST($2 AS VARCHAR)) FROM t WHERE a > CAST($3 AS BOOLEAN) LIMIT CAST($4 AS BIGINT)"
         );
         assert_eq!(
             [number_of("$7"), number_of("$x"), number_of("$0"), number_of("$99999")],

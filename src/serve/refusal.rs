@@ -178,10 +178,10 @@ mod tests {
         for (sql, code, position, hint) in [
             ("SELECT 1,\r\n human_byte(1)", "42883", Some("13"), "did you mean `human_bytes`?"),
             ("SELECT 1 +", "42601", None, ""),
-            ("SELECT a FROM (VALUES (1)) AS t (b)", "42703", Some("8"), "columns are b"),
+            ("SELECT a FROM (VALUES (1)) AS t (b)", "42703", Some("8"), "did you mean `b`?"),
             ("SELECT 1 FROM t", "42P01", Some("15"), ""),
             ("SELECT 1/0", "22012", None, ""),
-            ("SELECT CAST('x' AS INT)", "22P02", None, ""),
+            ("SELECT CAST('x' AS INT)", "22P02", Some("13"), ""),
         ] {
             let failed = match context.sql(sql).await {
                 Ok(frame) => frame.collect().await.unwrap_err(),

@@ -384,7 +384,7 @@ mod tests {
             (
                 "SELECT 1 FROM flows\nWHERE to_timestamp('noon') > now()",
                 "Arrow error: Parser error: Error parsing timestamp from 'noon': timestamp must contain at least 10 \
-                 characters\nline 2 | WHERE to_timestamp('noon') > now()\n                          ^^^^^^",
+                 characters\nline 2 | WHERE to_timestamp('noon') > now()\n                            ^^^^^^",
             ),
         ] {
             assert_eq!(said(sql).await, expected, "{sql}");

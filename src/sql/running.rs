@@ -12,8 +12,8 @@ use tokio::task::JoinSet;
 
 /// Batches of a partition that wait while those of the partitions before it are written.
 const WAITING_BATCHES: usize = 16;
-/// Stack of a thread: planning and evaluation walk deep expressions by recursion.
-const STACK_BYTES: usize = 8 << 20;
+/// Stack of a thread, of which only what is used takes memory: planning and evaluation walk deep expressions by recursion.
+const STACK_BYTES: usize = 64 << 20;
 
 /// Threads that are let go without a look back: what they are at when nobody wants it any more ends in its own time.
 #[derive(Debug)]

@@ -197,7 +197,7 @@ async fn mistakes_have_a_code_a_place_and_a_hint() {
         ("SELECT human_byte(1)", "42883", Some(8), "did you mean `human_bytes`?"),
         ("SELEC 1", "42601", Some(1), "did you mean `SELECT`?"),
         ("SELECT 1/0", "22012", None, ""),
-        ("SELECT CAST('x' AS INT)", "22P02", None, ""),
+        ("SELECT CAST('x' AS INT)", "22P02", Some(13), ""),
     ] {
         let failed = client.simple_query(sql).await.err().unwrap();
         let said = failed.as_db_error().unwrap_or_else(|| panic!("{failed:?}"));

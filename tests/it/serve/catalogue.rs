@@ -108,7 +108,8 @@ async fn grafana_finds_tables_times_and_buckets() {
     assert!((72..=73).contains(&buckets.len()), "{} buckets", buckets.len());
     assert!(buckets[0].starts_with("1700611200"), "{}", buckets[0]);
     let plan = texts(&client, &format!("EXPLAIN ANALYZE SELECT sum(bytes) FROM flows WHERE {filter}")).await.join("\n");
-    assert!(plan.contains("pruned_folders=17") || plan.contains("pruned_objects=17"), "{plan}");
+    // Late records may lie in the next object, whose footer rules it out.
+    assert!(plan.contains("objects=8,") && plan.contains("pruned_folders=16"), "{plan}");
 }
 
 #[tokio::test]
