@@ -38,6 +38,7 @@ pub(super) fn with_catalogue(workspace: &Workspace) -> std::result::Result<Sessi
     for (name, value) in [
         ("pg_is_in_recovery", ScalarValue::from(false)),
         ("pg_function_is_visible", ScalarValue::from(true)),
+        ("pg_collation_is_visible", ScalarValue::from(true)),
         ("pg_type_is_visible", ScalarValue::from(true)),
         ("has_function_privilege", ScalarValue::from(true)),
         ("has_sequence_privilege", ScalarValue::from(true)),
@@ -106,7 +107,7 @@ struct Fixed {
 
 impl Fixed {
     fn any(name: &'static str, value: ScalarValue) -> Self {
-        let counts = std::iter::once(TypeSignature::Nullary).chain((1..5).map(TypeSignature::Any)).collect();
+        let counts = std::iter::once(TypeSignature::Nullary).chain([TypeSignature::VariadicAny]).collect();
         Self { name, value, signature: Signature::one_of(counts, Volatility::Stable) }
     }
 }
