@@ -227,7 +227,7 @@ fn limits_refuse_before_and_stop_while_a_statement_runs() {
     // What does not fit into memory goes to disk and comes out in order.
     let sorted = "EXPLAIN ANALYZE SELECT host, remote, start, g.value FROM generate_series(1, 12) g CROSS JOIN flows \
                   ORDER BY start, host, remote, g.value";
-    let ran = flowsift(["sql", DEMO, "--memory", "192MiB", "--threads", "2", "-c", sorted]).expect(0);
+    let ran = flowsift(["sql", DEMO, "--memory", "256MiB", "--threads", "2", "-c", sorted]).expect(0);
     let spilled = ran.text().lines().any(|line| line.contains("SortExec") && !line.contains("spill_count=0"));
     assert!(spilled, "{}", ran.text());
     let endless = "SELECT count(*) FROM flows a JOIN flows b ON a.bytes + b.bytes = 1";
