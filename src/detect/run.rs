@@ -1,7 +1,7 @@
 //! Runs every detection over the tables of a run.
 
 use super::DetectError;
-use super::catalogue::Detection;
+use super::catalogue::{Detection, Need};
 use super::finding::{Finding, sort_findings};
 use super::joint::raise_joint;
 use super::rows::findings;
@@ -83,7 +83,14 @@ pub async fn detect(
     // Plans are planned on one thread and run on all, so a few more than threads keep all of them busy. Where pairs did
     // not fit into memory, plans that run side by side would not either.
     let most = if derived.pairs.is_in_memory() { context.threads + 2 } else { 1 };
-    let running = detections.iter().map(|detection| {
+    let has = |need: &Need| match need {
+        Need::Indicators => !context.indicators.is_empty(),
+        Need::History => context.window.has_history(),
+        Need::Days => derived.host_days.num_rows() > 0,
+    };
+    // Planning is most of what a detection costs on a small run.
+    let able = detections.iter().filter(|detection| detection.needs.iter().all(has));
+    let running = able.map(|detection| {
         let span = tracing::info_span!("detection", name = detection.name.as_str());
         let (detection, session) = (detection.clone(), session.clone());
         // On a task of its own, begun when its turn comes.

@@ -8,6 +8,7 @@ use crate::scan::NONE;
 use foldhash::fast::FixedState;
 use hashbrown::HashMap;
 use std::collections::BTreeMap;
+use std::ops::Bound;
 
 /// Longest record, in seconds, that a 60-second aggregation interval explains.
 const SHORT_WINDOW_LIMIT_S: u16 = 65;
@@ -57,24 +58,37 @@ pub(super) struct Interface {
 }
 
 /// Coverage by hour, in seconds since 1970.
+///
+/// Nearly every object has records of one hour only, and there are thousands of ENIs in each of thousands of objects:
+/// the first hour takes no memory of its own.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Hours {
-    map: BTreeMap<i64, HourCoverage>,
+    first: Option<(i64, HourCoverage)>,
+    others: BTreeMap<i64, HourCoverage>,
 }
 
 impl Hours {
     /// The coverage of an hour, to be added to.
+    #[inline]
     pub(super) fn at(&mut self, hour_s: i64) -> &mut HourCoverage {
-        self.map.entry(hour_s).or_default()
+        let (first_s, first) = self.first.get_or_insert((hour_s, HourCoverage::default()));
+        if *first_s == hour_s { first } else { self.others.entry(hour_s).or_default() }
     }
 
     /// The hours so far, sorted.
     pub(super) fn sorted(&self) -> impl Iterator<Item = (i64, HourCoverage)> + '_ {
-        self.map.iter().map(|(hour, coverage)| (*hour, *coverage))
+        let first_s = self.first.map_or(i64::MIN, |(hour_s, _)| hour_s);
+        let others =
+            |range: (Bound<i64>, Bound<i64>)| self.others.range(range).map(|(hour_s, coverage)| (*hour_s, *coverage));
+        others((Bound::Unbounded, Bound::Excluded(first_s)))
+            .chain(self.first)
+            .chain(others((Bound::Excluded(first_s), Bound::Unbounded)))
     }
 
     fn merge(&mut self, other: &Hours) {
-        for (hour, coverage) in other.sorted() {
+        for (hour, coverage) in
+            other.first.iter().map(|(hour, of)| (*hour, of)).chain(other.others.iter().map(|(hour, of)| (*hour, of)))
+        {
             let mine = self.at(hour);
             mine.records += coverage.records;
             mine.nodata += coverage.nodata;
@@ -146,7 +160,7 @@ impl Interface {
     pub(super) fn merge(&mut self, other: &Interface, texts: &[String]) {
         let settle = |mine: &mut u32, theirs: u32| {
             let text = |number: u32| texts.get(number as usize);
-            if is_some(theirs) && (!is_some(*mine) || text(theirs) > text(*mine)) {
+            if theirs != *mine && is_some(theirs) && (!is_some(*mine) || text(theirs) > text(*mine)) {
                 *mine = theirs;
             }
         };

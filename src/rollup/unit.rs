@@ -144,6 +144,14 @@ impl UnitRollup {
     }
 }
 
+/// The host's and the remote's of what source and destination have: the host is the source, or where the record is
+/// `ingress` the destination.
+#[inline]
+fn ends(ingress: bool, [source, destination]: [u32; 2]) -> [u32; 2] {
+    let other = (source ^ destination) & u32::from(ingress).wrapping_neg();
+    [source ^ other, destination ^ other]
+}
+
 fn list_bytes(list: &Vec<PackedFlow>) -> usize {
     list.capacity() * size_of::<PackedFlow>()
 }
@@ -275,25 +283,31 @@ impl ObjectRollup<'_> {
             self.counts.rejected += u64::from(rejected);
             let direction = batch.flow_direction[row];
             let ingress = direction == Decision::Ingress;
+            // Both directions come in turn without a pattern, so they are chosen by masks: a branch would be guessed wrong
+            // every other time.
+            let ([host, remote], [host_port, remote_port]) = (
+                ends(ingress, [far_src, far_dst]),
+                ends(ingress, [batch.srcport[row], batch.dstport[row]].map(u32::from)),
+            );
             let mut flow = PackedFlow {
                 bytes,
-                host: if ingress { far_dst } else { far_src },
-                remote: if ingress { far_src } else { far_dst },
+                host,
+                remote,
                 interface: name,
                 start_s,
                 packets: batch.packets[row],
-                host_port: if ingress { batch.dstport[row] } else { batch.srcport[row] },
-                remote_port: if ingress { batch.srcport[row] } else { batch.dstport[row] },
+                host_port: host_port as u16,
+                remote_port: remote_port as u16,
                 duration_s,
                 protocol,
                 tcp_flags: batch.tcp_flags[row],
-                bits: if ingress { 0 } else { OUTBOUND }
-                    | if translated { TRANSLATED } else { 0 }
-                    | if batch.present.tcp_flags && protocol == TCP { FLAGS_KNOWN } else { 0 }
-                    | if rejected { REJECTED } else { 0 },
+                bits: (u8::from(!ingress) * OUTBOUND)
+                    | (u8::from(translated) * TRANSLATED)
+                    | (u8::from(batch.present.tcp_flags & (protocol == TCP)) * FLAGS_KNOWN)
+                    | (u8::from(rejected) * REJECTED),
                 service: NO_SERVICE,
             };
-            let service = if ingress { batch.src_service[row] } else { batch.dst_service[row] };
+            let [_, service] = ends(ingress, [batch.src_service[row], batch.dst_service[row]]);
             if !ingress && direction != Decision::Egress {
                 // An ENI translates its own side only: a pod's or a secondary address behind the primary one.
                 if src_translated == dst_translated {
