@@ -1,6 +1,8 @@
 //! The direct way from pages to Arrow columns: a cursor for each field, kept from object to object for its buffers.
 
 use super::Books;
+use super::asked::Asked;
+use super::coded::{Coded, TextNumbers};
 use super::columns::MISSING;
 use super::cursor::{Cursor, Kind};
 use super::direct::Source;
@@ -9,8 +11,9 @@ use super::numbers::{Narrow, Numbers, Stored};
 use super::records::{number_column, type_of};
 use super::views::{TextTest, Views};
 use crate::flow::schema::{Field, FieldKind};
-use arrow::array::{ArrayRef, BooleanArray, new_null_array};
+use arrow::array::{ArrayRef, BooleanArray, NullArray, new_null_array};
 use parquet::errors::Result;
+use std::sync::Arc;
 
 /// Numbers as they are.
 #[derive(Default)]
@@ -29,18 +32,34 @@ impl Narrow for Whole {
 enum FieldCursor {
     Number(Box<Cursor<Numbers<Whole>>>),
     Text(Box<Cursor<Views>>),
+    Code(Box<Cursor<Coded>>),
+    Asked(Box<Cursor<Asked>>),
+}
+
+/// Fields of texts of which something less is read.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Coding {
+    /// Only the answers to their tests.
+    pub(super) asked: Arc<[Field]>,
+    /// Their codes.
+    pub(super) coded: Arc<[Field]>,
+    /// What numbers the texts that are coded.
+    pub(super) book: Option<Arc<dyn TextNumbers>>,
 }
 
 /// Cursors of the fields of a scan.
 #[derive(Default)]
 pub struct RecordCursors {
     cursors: Vec<(Field, FieldCursor)>,
+    /// Fields whose cursors read codes, and only answers.
+    coded: Arc<[Field]>,
+    asked: Arc<[Field]>,
     inflater: Inflater,
     /// Texts and addresses have no numbers here.
     books: Books,
     /// Rows that the fields decoded last are behind the others.
     waiting: usize,
-    scratch: (Vec<i64>, Vec<u128>),
+    scratch: (Vec<i64>, Vec<u128>, Vec<u64>, Vec<u8>),
 }
 
 impl std::fmt::Debug for RecordCursors {
@@ -60,9 +79,14 @@ impl RecordCursors {
         group: usize,
         fields: &[Field],
         tests: &[(Field, TextTest)],
+        coding: &Coding,
     ) -> Result<()> {
-        if !self.cursors.iter().map(|(field, _)| field).eq(fields) {
+        let same = self.coded == coding.coded && self.asked == coding.asked;
+        if !same || !self.cursors.iter().map(|(field, _)| field).eq(fields) {
+            (self.coded, self.asked) = (coding.coded.clone(), coding.asked.clone());
             let cursor = |field: &Field| match field.kind() {
+                FieldKind::Text if coding.coded.contains(field) => FieldCursor::Code(Box::default()),
+                FieldKind::Text if coding.asked.contains(field) => FieldCursor::Asked(Box::default()),
                 FieldKind::Text => FieldCursor::Text(Box::default()),
                 _ => FieldCursor::Number(Box::default()),
             };
@@ -71,9 +95,12 @@ impl RecordCursors {
         self.close();
         self.waiting = 0;
         for (field, cursor) in &mut self.cursors {
-            if let FieldCursor::Text(cursor) = cursor {
-                let asked = tests.iter().filter(|(of, _)| of == field).map(|(_, test)| test.clone());
-                cursor.kind.ask(asked.collect())?;
+            let asked = || tests.iter().filter(|(of, _)| of == field).map(|(_, test)| test.clone()).collect();
+            match (&mut *cursor, &coding.book) {
+                (FieldCursor::Text(cursor), _) => cursor.kind.ask(asked())?,
+                (FieldCursor::Asked(cursor), _) => cursor.kind.begin(asked())?,
+                (FieldCursor::Code(cursor), Some(book)) => cursor.kind.begin(book, asked())?,
+                _ => {}
             }
             let bound = source.binding.fields.iter().find(|(bound, _)| bound == field);
             let Some(leaf) = bound.and_then(|(_, leaves)| leaves.first()) else { continue };
@@ -86,6 +113,8 @@ impl RecordCursors {
                     cursor.kind.account = *field == Field::AccountId;
                     cursor.open(source.bytes, source.metadata, group, leaf.number)?;
                 }
+                FieldCursor::Asked(cursor) => cursor.open(source.bytes, source.metadata, group, leaf.number)?,
+                FieldCursor::Code(cursor) => cursor.open(source.bytes, source.metadata, group, leaf.number)?,
             }
         }
         Ok(())
@@ -100,6 +129,8 @@ impl RecordCursors {
                     cursor.close();
                     cursor.kind.forget();
                 }
+                FieldCursor::Asked(cursor) => cursor.close(),
+                FieldCursor::Code(cursor) => cursor.close(),
             }
         }
     }
@@ -134,6 +165,24 @@ impl RecordCursors {
                 cursor.fill(inflater, books, &mut views)?;
                 answers.extend(cursor.kind.take_answers(&mut views));
                 Ok(cursor.kind.column(views))
+            }
+            FieldCursor::Asked(cursor) => {
+                let mut asked = vec![Asked::missing(); rows];
+                if cursor.is_open() {
+                    cursor.skip(waiting, inflater, books, &mut scratch.3)?;
+                    cursor.fill(inflater, books, &mut asked)?;
+                }
+                answers.extend(cursor.kind.answers(&asked));
+                Ok(Arc::new(NullArray::new(rows)) as ArrayRef)
+            }
+            FieldCursor::Code(cursor) => {
+                let mut codes = vec![Coded::missing(); rows];
+                if cursor.is_open() {
+                    cursor.skip(waiting, inflater, books, &mut scratch.2)?;
+                    cursor.fill(inflater, books, &mut codes)?;
+                }
+                answers.extend(cursor.kind.answers(&codes));
+                Ok(Coded::column(&codes))
             }
             FieldCursor::Text(cursor) => {
                 answers.extend(cursor.kind.take_answers(&mut vec![Views::missing(); rows]));

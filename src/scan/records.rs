@@ -7,9 +7,10 @@ use super::columns::{MISSING, leaf, numbers};
 use super::direct::{Source, supports};
 use super::object::{self, BATCH_ROWS, check_rows, guarded};
 use super::pages::OneRowGroup;
+use super::record_cursors::Coding;
 use super::texts::value_of;
 use super::views::TextTest;
-use super::{Binding, Books, ObjectBytes, RecordCursors, ScanError};
+use super::{Binding, Books, ObjectBytes, RecordCursors, ScanError, TextNumbers};
 use crate::flow::schema::{Field, FieldKind, to_seconds};
 use arrow::array::{
     ArrayRef, AsArray, BooleanArray, Int32Array, Int64Array, RecordBatch, RecordBatchOptions, StringViewBuilder,
@@ -56,6 +57,9 @@ pub struct RecordFile {
     binding: Arc<Binding>,
     fields: Arc<[Field]>,
     schema: SchemaRef,
+    /// What the direct way gives: codes where texts are coded.
+    direct_schema: SchemaRef,
+    coding: Coding,
     way: object::Way,
     /// Leading fields, by which batches are chosen.
     first: usize,
@@ -77,13 +81,43 @@ impl RecordFile {
         check_rows(object, &bytes, &metadata)?;
         let schema = schema_of(&fields);
         let (object, way, tests) = (object.to_owned(), object::Way::Direct, Arc::new([]));
-        Ok(Self { object, bytes, metadata, binding, first: fields.len(), fields, schema, way, tests })
+        let (direct_schema, coding) = (schema.clone(), Coding::default());
+        let first = fields.len();
+        Ok(Self { object, bytes, metadata, binding, fields, schema, direct_schema, coding, way, first, tests })
     }
 
     /// Decodes the `first` leading fields before the others, and asks `tests` of the texts of some of them.
     #[must_use]
     pub fn choosing(self, first: usize, tests: Arc<[(Field, TextTest)]>) -> Self {
         Self { first: first.min(self.fields.len()), tests, ..self }
+    }
+
+    /// Reads codes in the place of some fields' texts, where it can: a column of `UInt32` as [`TextNumbers`] and
+    /// [`super::own_text_code`] number them, [`super::NONE`] where there is none. Batches that had to be read another
+    /// way still have texts. Not for accounts, which are mended.
+    #[must_use]
+    pub fn coding(self, coded: Arc<[Field]>, book: Arc<dyn TextNumbers>) -> Self {
+        let direct_schema = self.retyped(&coded, &DataType::UInt32);
+        let coding = Coding { coded, book: Some(book), ..self.coding };
+        Self { direct_schema, coding, ..self }
+    }
+
+    /// Reads nothing of some fields but the answers to their tests, where it can: their column is then of `Null`. Batches
+    /// that had to be read another way still have texts.
+    #[must_use]
+    pub fn asking_only(self, asked: Arc<[Field]>) -> Self {
+        let direct_schema = self.retyped(&asked, &DataType::Null);
+        let coding = Coding { asked, ..self.coding };
+        Self { direct_schema, coding, ..self }
+    }
+
+    /// The schema of the direct way with other types of some fields.
+    fn retyped(&self, fields: &[Field], data_type: &DataType) -> SchemaRef {
+        let column = |(field, column): (&Field, &Arc<ArrowField>)| match fields.contains(field) {
+            true => Arc::new(ArrowField::new(column.name(), data_type.clone(), true)),
+            false => column.clone(),
+        };
+        Arc::new(Schema::new(self.fields.iter().zip(self.direct_schema.fields()).map(column).collect::<Vec<_>>()))
     }
 
     /// Reads by a way of the caller's choice; both tell the same.
@@ -107,7 +141,7 @@ impl RecordFile {
         let source = Source { bytes: &self.bytes, metadata: &self.metadata, binding: &self.binding, books: &books };
         let direct = guarded(&self.object, || {
             let fits = self.way == object::Way::Direct && supports(&self.binding, self.metadata.row_group(index));
-            Ok(fits && cursors.open(&source, index, &self.fields, &self.tests).is_ok())
+            Ok(fits && cursors.open(&source, index, &self.fields, &self.tests, &self.coding).is_ok())
         });
         group.way = match direct {
             Ok(true) => Way::Direct,
@@ -178,7 +212,7 @@ impl RecordFile {
         let Some((mut columns, answers)) = decoded(&mut || cursors.next(self.first, false, rows)) else {
             return Ok(Err(()));
         };
-        let first = Arc::new(Schema::new(self.schema.fields()[..self.first].to_vec()));
+        let first = Arc::new(Schema::new(self.direct_schema.fields()[..self.first].to_vec()));
         let records = Records { batch: self.batch(first, columns.clone(), rows)?, answers: Some(answers) };
         if !wants(&records) {
             cursors.pass_over(rows);
@@ -188,7 +222,7 @@ impl RecordFile {
             let Some((rest, _)) = decoded(&mut || cursors.next(self.first, true, rows)) else { return Ok(Err(())) };
             columns.extend(rest);
         }
-        Ok(Ok(Some(self.batch(self.schema.clone(), columns, rows)?)))
+        Ok(Ok(Some(self.batch(self.direct_schema.clone(), columns, rows)?)))
     }
 
     /// Opens a row group for the parquet crate's arrow reader.

@@ -5,7 +5,7 @@ use super::rows::RowMaker;
 use crate::flow::schema::Field;
 use crate::scan::object::footer;
 use crate::scan::records::{RecordFile, Records, RowGroup};
-use crate::scan::{Binding, ObjectBytes, RecordCursors, ScanError};
+use crate::scan::{Binding, ObjectBytes, RecordCursors, ScanError, TextTest, asked_of_dictionary, whole_dictionary};
 use crate::source::{Object, ObjectReader};
 use crate::state::Skipped;
 use arrow::array::RecordBatch;
@@ -40,7 +40,7 @@ impl SkippedObjects {
 }
 
 /// What the partitions of one scan share.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Reading {
     pub(super) reader: ObjectReader,
     pub(super) objects: Arc<[Object]>,
@@ -158,7 +158,10 @@ impl Reading {
         let metadata = footer(name, &at_end)?;
         let binding = Binding::new(name, metadata.file_metadata().schema_descr(), &self.fields)?;
         let keeps = self.pruner.row_groups(&binding, metadata.row_groups());
-        let row_groups: Vec<usize> = (0..keeps.len()).filter(|group| keeps[*group]).collect();
+        let mut row_groups: Vec<usize> = (0..keeps.len()).filter(|group| keeps[*group]).collect();
+        if !whole {
+            row_groups = self.by_dictionaries(object, &metadata, &binding, row_groups, counts).await?;
+        }
         counts.row_groups_pruned.add(keeps.len() - row_groups.len());
         let bytes = if whole {
             at_end
@@ -178,6 +181,60 @@ impl Reading {
             ObjectBytes::Ranges { len: object.size, parts: ranges.iter().map(|range| range.start).zip(parts).collect() }
         };
         Ok(Loaded { at, bytes: Arc::new(bytes), metadata, binding: Arc::new(binding), row_groups })
+    }
+}
+
+impl Reading {
+    /// Leaves out row groups that have none of the texts that the filter asks for, by their dictionaries alone.
+    async fn by_dictionaries(
+        &self,
+        object: &Object,
+        metadata: &ParquetMetaData,
+        binding: &Binding,
+        row_groups: Vec<usize>,
+        counts: &Counts,
+    ) -> Result<Vec<usize>, ScanError> {
+        let Some(filter) = self.rows.filter() else { return Ok(row_groups) };
+        let rare = filter.rare_tests();
+        let leaf = |place: &usize| {
+            let (_, leaves) = binding.fields.iter().find(|(bound, _)| *bound == filter.tests()[*place].0)?;
+            let [leaf] = leaves.as_slice() else { return None };
+            Some((*place, leaf.number))
+        };
+        let Some(asked) = rare.iter().map(leaf).collect::<Option<Vec<_>>>().filter(|asked| !asked.is_empty()) else {
+            return Ok(row_groups);
+        };
+        // One dictionary of each field and row group, as far as they can be read by themselves.
+        let mut fields: Vec<usize> = asked.iter().map(|(_, leaf)| *leaf).collect();
+        fields.dedup();
+        let chunk = |group: usize, leaf: usize| metadata.row_group(group).column(leaf);
+        let pages = row_groups.iter().flat_map(|group| fields.iter().map(|leaf| (*group, *leaf)));
+        let (pages, ranges): (Vec<_>, Vec<_>) = pages
+            .filter_map(|(group, leaf)| Some(((group, leaf), whole_dictionary(chunk(group, leaf))?)))
+            .filter(|(_, range)| range.end <= object.size)
+            .unzip();
+        let failed = |error: crate::source::ReadError| ScanError::Fetch(error.to_string());
+        let bytes = match object.is_local() {
+            // What lies between them costs more than to read each by itself.
+            true => {
+                let alone = ranges.chunks(1).map(|range| self.reader.ranges(object, range));
+                futures::future::try_join_all(alone).await.map_err(failed)?.into_iter().flatten().collect()
+            }
+            false => self.reader.ranges(object, &ranges).await.map_err(failed)?,
+        };
+        counts.bytes.add(bytes.iter().map(|bytes| bytes.len()).sum());
+        let mut may: BTreeMap<usize, Vec<bool>> = BTreeMap::new();
+        for ((group, leaf), bytes) in pages.into_iter().zip(bytes) {
+            let may = may.entry(group).or_insert_with(|| vec![true; filter.tests().len()]);
+            let tests: Vec<usize> = asked.iter().filter(|(_, of)| *of == leaf).map(|(place, _)| *place).collect();
+            let questions: Vec<TextTest> = tests.iter().map(|place| filter.tests()[*place].1.clone()).collect();
+            let Some(answers) = asked_of_dictionary(chunk(group, leaf), bytes, &questions) else { continue };
+            for (place, answer) in tests.into_iter().zip(answers) {
+                may[place] = answer;
+            }
+        }
+        let kept = |group: &usize| may.get(group).is_none_or(|may| filter.may_pass(&|place| may[place]));
+        Ok(row_groups.into_iter().filter(kept).collect())
     }
 }
 
@@ -254,6 +311,11 @@ impl Partition {
             Ok(file) => {
                 let tests = self.reading.rows.filter().map(|filter| filter.tests().clone());
                 let file = file.choosing(self.reading.first, tests.unwrap_or_else(|| Arc::new([])));
+                let file = file.asking_only(self.reading.rows.asked().clone());
+                let file = match self.reading.rows.coded() {
+                    Some((fields, book)) => file.coding(fields.clone(), book.clone()),
+                    None => file,
+                };
                 self.counts.objects.add(1);
                 Some(Current { at, file, row_groups: row_groups.into_iter(), group: None })
             }
