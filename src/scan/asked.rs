@@ -2,9 +2,9 @@
 
 use super::Books;
 use super::cursor::Kind;
+use super::records::bits_of;
 use super::views::{MISSING_VIEW, TextTest, Views};
 use arrow::array::BooleanArray;
-use arrow::buffer::BooleanBuffer;
 use parquet::errors::Result;
 
 /// Stands for a missing text; the bits below are those of the tests.
@@ -34,14 +34,14 @@ impl Asked {
 
     /// Reads the answers about decoded rows: one column for each test.
     pub(super) fn answers(&self, rows: &[u8]) -> Vec<BooleanArray> {
-        let missing = self.views.answers_of_missing();
+        let missing = self.views.answers_of_missing() as u8;
         let of = |place: usize| {
-            let of_missing = missing >> place & 1 == 1;
-            let passed = |row: usize| match rows[row] {
-                MISSING_TEXT => of_missing,
-                answers => answers >> place & 1 == 1,
+            // Without answers about a missing text its byte needs no look.
+            let bits = match missing >> place & 1 {
+                0 => bits_of(rows, |answers| answers >> place & 1 == 1),
+                _ => bits_of(rows, |answers| answers == MISSING_TEXT || answers >> place & 1 == 1),
             };
-            BooleanArray::new(BooleanBuffer::collect_bool(rows.len(), passed), None)
+            BooleanArray::new(bits, None)
         };
         (0..self.tests).map(of).collect()
     }

@@ -3,11 +3,11 @@
 use super::Books;
 use super::books::{FIRST_BOOKED, NONE};
 use super::cursor::Kind;
+use super::records::bits_of;
 use super::texts::{Plain, utf8, value_of};
 use super::views::{MISSING_VIEW, TextTest, Views};
 use crate::flow::dotted::exact_v4;
 use arrow::array::{ArrayRef, BooleanArray, UInt32Array};
-use arrow::buffer::BooleanBuffer;
 use parquet::errors::Result;
 use std::sync::Arc;
 
@@ -88,13 +88,13 @@ impl Coded {
 
     /// Reads the answers about decoded rows: one column for each test.
     pub(super) fn answers(&self, rows: &[u64]) -> Vec<BooleanArray> {
+        let missing = u64::from(self.views.answers_of_missing());
         let of = |place: usize| {
-            let missing = self.views.answers_of_missing() >> place & 1 == 1;
-            let passed = |row: usize| match rows[row] {
-                MISSING_CODE => missing,
-                code => code >> (ANSWERS_BIT + place) & 1 == 1,
-            };
-            BooleanArray::new(BooleanBuffer::collect_bool(rows.len(), passed), None)
+            let bits = bits_of(rows, |code| {
+                let answers = if code == MISSING_CODE { missing } else { code >> ANSWERS_BIT };
+                answers >> place & 1 == 1
+            });
+            BooleanArray::new(bits, None)
         };
         (0..self.tests).map(of).collect()
     }

@@ -3,7 +3,6 @@
 use super::Books;
 use super::asked::Asked;
 use super::coded::{Coded, TextNumbers};
-use super::columns::MISSING;
 use super::cursor::{Cursor, Kind};
 use super::direct::Source;
 use super::inflate::Inflater;
@@ -45,6 +44,35 @@ pub(super) struct Coding {
     pub(super) coded: Arc<[Field]>,
     /// What numbers the texts that are coded.
     pub(super) book: Option<Arc<dyn TextNumbers>>,
+}
+
+/// Which rows come next.
+struct Next<'a> {
+    /// Rows before them that are left out.
+    waiting: usize,
+    rows: usize,
+    /// Those of them that are decoded, if not all.
+    picked: Option<&'a [usize]>,
+    inflater: &'a mut Inflater,
+    books: &'a Books,
+}
+
+impl Next<'_> {
+    /// Decodes the rows of a column; they are missing when the file does not have it.
+    fn of<K: Kind>(&mut self, cursor: &mut Cursor<K>, scratch: &mut Vec<K::Out>) -> Result<Vec<K::Out>> {
+        let Self { waiting, rows, picked, inflater, books } = self;
+        let missing = |rows: usize| vec![K::missing(); rows];
+        if !cursor.is_open() {
+            return Ok(missing(picked.map_or(*rows, <[usize]>::len)));
+        }
+        cursor.skip(*waiting, inflater, books, scratch)?;
+        if let Some(picked) = picked {
+            return cursor.pick(*rows, picked, inflater, books, scratch);
+        }
+        let mut all = missing(*rows);
+        cursor.fill(inflater, books, &mut all)?;
+        Ok(all)
+    }
 }
 
 /// Cursors of the fields of a scan.
@@ -136,7 +164,7 @@ impl RecordCursors {
     }
 
     /// Decodes the next rows of the first `count` fields, or of all others; also returns what the tests of their texts
-    /// say, in the order of the fields and of the tests.
+    /// say, in the order of the fields and of the tests. With `picked`, only those of the next rows are decoded.
     ///
     /// # Errors
     /// When a page is damaged or of a kind that is not read here.
@@ -145,50 +173,40 @@ impl RecordCursors {
         count: usize,
         others: bool,
         rows: usize,
+        picked: Option<&[usize]>,
     ) -> Result<(Vec<ArrayRef>, Vec<BooleanArray>)> {
         let waiting = if others { std::mem::take(&mut self.waiting) } else { 0 };
         let Self { cursors, inflater, books, scratch, .. } = self;
         let count = count.min(cursors.len());
         let (first, rest) = cursors.split_at_mut(count);
         let mut answers = Vec::new();
+        let decoded = picked.map_or(rows, <[usize]>::len);
+        let mut next = Next { waiting, rows, picked, inflater, books };
         let column = |(field, cursor): &mut (Field, FieldCursor)| match cursor {
             FieldCursor::Number(cursor) if cursor.is_open() => {
-                cursor.skip(waiting, inflater, books, &mut scratch.0)?;
-                let mut numbers = vec![MISSING; rows];
-                cursor.fill(inflater, books, &mut numbers)?;
-                Ok(number_column(*field, numbers))
+                Ok(number_column(*field, next.of(cursor, &mut scratch.0)?))
             }
             FieldCursor::Text(cursor) if cursor.is_open() => {
-                cursor.skip(waiting, inflater, books, &mut scratch.1)?;
                 cursor.kind.drop_plain();
-                let mut views = vec![Views::missing(); rows];
-                cursor.fill(inflater, books, &mut views)?;
+                let mut views = next.of(cursor, &mut scratch.1)?;
                 answers.extend(cursor.kind.take_answers(&mut views));
                 Ok(cursor.kind.column(views))
             }
             FieldCursor::Asked(cursor) => {
-                let mut asked = vec![Asked::missing(); rows];
-                if cursor.is_open() {
-                    cursor.skip(waiting, inflater, books, &mut scratch.3)?;
-                    cursor.fill(inflater, books, &mut asked)?;
-                }
+                let asked = next.of(cursor, &mut scratch.3)?;
                 answers.extend(cursor.kind.answers(&asked));
-                Ok(Arc::new(NullArray::new(rows)) as ArrayRef)
+                Ok(Arc::new(NullArray::new(decoded)) as ArrayRef)
             }
             FieldCursor::Code(cursor) => {
-                let mut codes = vec![Coded::missing(); rows];
-                if cursor.is_open() {
-                    cursor.skip(waiting, inflater, books, &mut scratch.2)?;
-                    cursor.fill(inflater, books, &mut codes)?;
-                }
+                let codes = next.of(cursor, &mut scratch.2)?;
                 answers.extend(cursor.kind.answers(&codes));
                 Ok(Coded::column(&codes))
             }
             FieldCursor::Text(cursor) => {
-                answers.extend(cursor.kind.take_answers(&mut vec![Views::missing(); rows]));
-                Ok(new_null_array(&type_of(*field), rows))
+                answers.extend(cursor.kind.take_answers(&mut vec![Views::missing(); decoded]));
+                Ok(new_null_array(&type_of(*field), decoded))
             }
-            FieldCursor::Number(_) => Ok(new_null_array(&type_of(*field), rows)),
+            FieldCursor::Number(_) => Ok(new_null_array(&type_of(*field), decoded)),
         };
         let columns = if others { rest } else { first }.iter_mut().map(column).collect::<Result<Vec<_>>>()?;
         Ok((columns, answers))

@@ -13,11 +13,11 @@ use super::views::TextTest;
 use super::{Binding, Books, ObjectBytes, RecordCursors, ScanError, TextNumbers};
 use crate::flow::schema::{Field, FieldKind, to_seconds};
 use arrow::array::{
-    ArrayRef, AsArray, BooleanArray, Int32Array, Int64Array, RecordBatch, RecordBatchOptions, StringViewBuilder,
+    Array, ArrayRef, AsArray, BooleanArray, Int32Array, Int64Array, RecordBatch, RecordBatchOptions, StringViewBuilder,
     TimestampSecondArray, new_null_array,
 };
-use arrow::buffer::NullBuffer;
-use arrow::compute::cast;
+use arrow::buffer::{BooleanBuffer, Buffer, NullBuffer};
+use arrow::compute::{cast, filter_record_batch};
 use arrow::datatypes::{DataType, Field as ArrowField, Schema, SchemaRef, TimeUnit};
 use parquet::arrow::arrow_reader::ParquetRecordBatchReader;
 use parquet::errors::ParquetError;
@@ -47,6 +47,17 @@ pub struct Records {
     pub batch: RecordBatch,
     /// What the tests say of each record, in the order of the fields and of their tests; `None` when they were not asked.
     pub answers: Option<Vec<BooleanArray>>,
+}
+
+/// Which records of a batch are wanted.
+#[derive(Debug)]
+pub enum Wanted {
+    /// None of them.
+    None,
+    /// The batch as it is.
+    All,
+    /// A batch of those for which this is true, where the other fields of the rest are not even decoded.
+    Rows(BooleanArray),
 }
 
 /// An object opened for reading some fields of its records.
@@ -153,7 +164,7 @@ impl RecordFile {
     /// Reads the next batch of a row group; `None` when there is none. `cursors` are those that it began with.
     ///
     /// `wants` is asked about each batch first, with the leading fields or all of them; what it does not want is passed
-    /// over, and pages that hold nothing else stay compressed.
+    /// over, and pages that hold nothing else stay compressed. Batches have at least one row, unless none was wanted.
     ///
     /// # Errors
     /// [`ScanError`] when the row group is damaged.
@@ -161,7 +172,7 @@ impl RecordFile {
         &self,
         group: &mut RowGroup,
         cursors: &mut RecordCursors,
-        wants: &mut dyn FnMut(&Records) -> bool,
+        wants: &mut dyn FnMut(&Records) -> Wanted,
     ) -> Result<Option<RecordBatch>, ScanError> {
         while group.done < group.rows {
             let rows = (group.rows - group.done).min(BATCH_ROWS);
@@ -190,8 +201,10 @@ impl RecordFile {
             };
             group.done += batch.num_rows().max(1);
             let records = Records { batch, answers: None };
-            if wants(&records) {
-                return Ok(Some(records.batch));
+            match wants(&records) {
+                Wanted::None => {}
+                Wanted::All => return Ok(Some(records.batch)),
+                Wanted::Rows(rows) => return Ok(Some(self.filtered(&records.batch, &rows)?)),
             }
         }
         cursors.close();
@@ -204,25 +217,42 @@ impl RecordFile {
         &self,
         cursors: &mut RecordCursors,
         rows: usize,
-        wants: &mut dyn FnMut(&Records) -> bool,
+        wants: &mut dyn FnMut(&Records) -> Wanted,
     ) -> Result<Result<Option<RecordBatch>, ()>, ScanError> {
         let decoded = |work: &mut dyn FnMut() -> parquet::errors::Result<(Vec<ArrayRef>, Vec<BooleanArray>)>| {
             guarded(&self.object, || Ok(work())).ok().and_then(Result::ok)
         };
-        let Some((mut columns, answers)) = decoded(&mut || cursors.next(self.first, false, rows)) else {
+        let Some((mut columns, answers)) = decoded(&mut || cursors.next(self.first, false, rows, None)) else {
             return Ok(Err(()));
         };
         let first = Arc::new(Schema::new(self.direct_schema.fields()[..self.first].to_vec()));
         let records = Records { batch: self.batch(first, columns.clone(), rows)?, answers: Some(answers) };
-        if !wants(&records) {
-            cursors.pass_over(rows);
-            return Ok(Ok(None));
-        }
+        let picked: Option<Vec<usize>> = match wants(&records) {
+            Wanted::None => {
+                cursors.pass_over(rows);
+                return Ok(Ok(None));
+            }
+            Wanted::All => None,
+            Wanted::Rows(wanted) => {
+                columns = self.filtered(&records.batch, &wanted)?.columns().to_vec();
+                Some((0..rows).filter(|row| wanted.is_valid(*row) && wanted.value(*row)).collect())
+            }
+        };
         if self.first < self.fields.len() {
-            let Some((rest, _)) = decoded(&mut || cursors.next(self.first, true, rows)) else { return Ok(Err(())) };
+            let rest = decoded(&mut || cursors.next(self.first, true, rows, picked.as_deref()));
+            let Some((rest, _)) = rest else { return Ok(Err(())) };
             columns.extend(rest);
         }
-        Ok(Ok(Some(self.batch(self.direct_schema.clone(), columns, rows)?)))
+        let count = picked.map_or(rows, |picked| picked.len());
+        Ok(Ok(Some(self.batch(self.direct_schema.clone(), columns, count)?)))
+    }
+
+    fn filtered(&self, batch: &RecordBatch, wanted: &BooleanArray) -> Result<RecordBatch, ScanError> {
+        filter_record_batch(batch, wanted).map_err(|error| ScanError::Decode {
+            object: self.object.clone(),
+            place: "columns".to_owned(),
+            error,
+        })
     }
 
     /// Opens a row group for the parquet crate's arrow reader.
@@ -306,6 +336,20 @@ impl RecordFile {
     }
 }
 
+/// Asks something of each of some numbers, 64 at a time.
+pub(super) fn bits_of<T: Copy>(numbers: &[T], ask: impl Fn(T) -> bool) -> BooleanBuffer {
+    let word = |numbers: &[T]| {
+        numbers.iter().enumerate().fold(0u64, |word, (place, number)| word | u64::from(ask(*number)) << place)
+    };
+    let (whole, rest) = numbers.as_chunks::<64>();
+    let mut words: Vec<u64> = Vec::with_capacity(whole.len() + 1);
+    words.extend(whole.iter().map(|numbers| word(numbers)));
+    if !rest.is_empty() {
+        words.push(word(rest));
+    }
+    BooleanBuffer::new(Buffer::from_vec(words), 0, numbers.len())
+}
+
 /// Makes the column of a field of numbers; those that are missing or do not fit are NULL.
 pub(super) fn number_column(field: Field, mut numbers: Vec<i64>) -> ArrayRef {
     let is_time = matches!(field, Field::Start | Field::End);
@@ -314,8 +358,8 @@ pub(super) fn number_column(field: Field, mut numbers: Vec<i64>) -> ArrayRef {
     }
     let small = !is_time && field.kind() == FieldKind::Int32;
     let counts = |number: i64| number != MISSING && (!small || i32::try_from(number).is_ok());
-    let all = numbers.iter().all(|number| counts(*number));
-    let nulls = (!all).then(|| numbers.iter().map(|number| counts(*number)).collect::<NullBuffer>());
+    let all = numbers.iter().fold(true, |all, number| all & counts(*number));
+    let nulls = (!all).then(|| NullBuffer::new(bits_of(&numbers, counts)));
     match (is_time, small) {
         (true, _) => Arc::new(TimestampSecondArray::new(numbers.into(), nulls).with_timezone("UTC")),
         (_, true) => {

@@ -3,7 +3,7 @@
 use super::files::{batch, cells, layouts, write};
 use crate::flow::schema::Field;
 use crate::scan::object::{Way, footer};
-use crate::scan::records::{RecordFile, Records};
+use crate::scan::records::{RecordFile, Records, Wanted};
 use crate::scan::{
     Binding, FIRST_BOOKED, NONE, ObjectBytes, RecordCursors, TextNumbers, TextTest, asked_of_dictionary, own_text_code,
     whole_dictionary,
@@ -81,8 +81,8 @@ proptest! {
             let mut groups = (plain.row_group(group, &mut theirs).unwrap(), coded.row_group(group, &mut ours).unwrap());
             loop {
                 let (mut answers, mut coded_answers) = (None, None);
-                let texts = plain.next(&mut groups.0, &mut theirs, &mut |records: &Records| { answers = records.answers.clone(); true }).unwrap();
-                let codes = coded.next(&mut groups.1, &mut ours, &mut |records: &Records| { coded_answers = records.answers.clone(); true }).unwrap();
+                let texts = plain.next(&mut groups.0, &mut theirs, &mut |records: &Records| { answers = records.answers.clone(); Wanted::All }).unwrap();
+                let codes = coded.next(&mut groups.1, &mut ours, &mut |records: &Records| { coded_answers = records.answers.clone(); Wanted::All }).unwrap();
                 prop_assert_eq!(&answers, &coded_answers);
                 let (Some(texts), Some(codes)) = (texts, codes) else { break };
                 prop_assert_eq!(&texts["bytes"], &codes["bytes"]);
@@ -114,7 +114,7 @@ proptest! {
             let mut cursors = RecordCursors::default();
             let mut group = file.row_group(index, &mut cursors).unwrap();
             let mut passed = [[false; 2]; 2];
-            while let Some(batch) = file.next(&mut group, &mut cursors, &mut |_| true).unwrap() {
+            while let Some(batch) = file.next(&mut group, &mut cursors, &mut |_| Wanted::All).unwrap() {
                 for (passed, column) in passed.iter_mut().zip(batch.columns()) {
                     for (passed, test) in passed.iter_mut().zip(tests()) {
                         *passed |= test(column).unwrap().true_count() > 0;

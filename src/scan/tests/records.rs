@@ -3,7 +3,7 @@
 use super::files::{Layout, batch, cells, layouts, write};
 use crate::flow::schema::{FIELDS, Field};
 use crate::scan::object::{Way, footer};
-use crate::scan::records::{RecordFile, Records};
+use crate::scan::records::{RecordFile, Records, Wanted};
 use crate::scan::{Binding, ObjectBytes, RecordCursors, ScanError, TextTest};
 use arrow::array::{Array, ArrayRef, AsArray, RecordBatch};
 use arrow::compute::concat_batches;
@@ -26,7 +26,7 @@ fn read(
     let mut batches = Vec::new();
     for group in 0..groups {
         let mut group = file.row_group(group, cursors)?;
-        while let Some(batch) = file.next(&mut group, cursors, &mut |_| true)? {
+        while let Some(batch) = file.next(&mut group, cursors, &mut |_| Wanted::All)? {
             batches.push(batch);
         }
     }
@@ -117,7 +117,7 @@ fn what_is_passed_over_does_not_move_what_follows() {
                 if keeps {
                     seen.push(at - 1);
                 }
-                keeps
+                if keeps { Wanted::All } else { Wanted::None }
             };
             let mut batches = Vec::new();
             while let Some(batch) = file.next(&mut group, &mut cursors, &mut wants).unwrap() {

@@ -122,12 +122,13 @@ impl RowMaker {
         Ok((!all).then_some(passes))
     }
 
-    /// Turns an object's records into rows, those that are kept.
+    /// Turns an object's records into rows, those that are kept; `few` of them were picked out of many already.
     pub(super) fn rows(
         &self,
         object: &Object,
         records: &RecordBatch,
         kept: Option<&BooleanArray>,
+        few: bool,
     ) -> Result<RecordBatch> {
         let mut columns = made(&self.columns, object, records)?;
         if let Some((_, book)) = &self.coded {
@@ -145,6 +146,7 @@ impl RowMaker {
                 // Few rows shall not hold the texts of all.
                 if rows.num_rows() * 4 > records.num_rows() { Ok(rows) } else { alone(&rows) }
             }
+            None if few => alone(&rows),
             None => Ok(rows),
         }
     }
