@@ -164,7 +164,7 @@ impl RecordFile {
     /// Reads the next batch of a row group; `None` when there is none. `cursors` are those that it began with.
     ///
     /// `wants` is asked about each batch first, with the leading fields or all of them; what it does not want is passed
-    /// over, and pages that hold nothing else stay compressed. Batches have at least one row, unless none was wanted.
+    /// over, and pages that hold nothing else stay compressed.
     ///
     /// # Errors
     /// [`ScanError`] when the row group is damaged.
@@ -356,17 +356,20 @@ pub(super) fn number_column(field: Field, mut numbers: Vec<i64>) -> ArrayRef {
     if is_time {
         numbers.iter_mut().for_each(|time| *time = to_seconds(*time));
     }
-    let small = !is_time && field.kind() == FieldKind::Int32;
-    let counts = |number: i64| number != MISSING && (!small || i32::try_from(number).is_ok());
-    let all = numbers.iter().fold(true, |all, number| all & counts(*number));
-    let nulls = (!all).then(|| NullBuffer::new(bits_of(&numbers, counts)));
-    match (is_time, small) {
-        (true, _) => Arc::new(TimestampSecondArray::new(numbers.into(), nulls).with_timezone("UTC")),
-        (_, true) => {
-            let numbers: Vec<i32> = numbers.into_iter().map(|number| number as i32).collect();
-            Arc::new(Int32Array::new(numbers.into(), nulls))
-        }
-        _ => Arc::new(Int64Array::new(numbers.into(), nulls)),
+    if !is_time && field.kind() == FieldKind::Int32 {
+        // A missing number does not fit either.
+        let fits = |number: i64| number == i64::from(number as i32);
+        let all = numbers.iter().fold(true, |all, number| all & fits(*number));
+        let nulls = (!all).then(|| NullBuffer::new(bits_of(&numbers, fits)));
+        let numbers: Vec<i32> = numbers.into_iter().map(|number| number as i32).collect();
+        return Arc::new(Int32Array::new(numbers.into(), nulls));
+    }
+    let is_present = |number: i64| number != MISSING;
+    let all = numbers.iter().fold(true, |all, number| all & is_present(*number));
+    let nulls = (!all).then(|| NullBuffer::new(bits_of(&numbers, is_present)));
+    match is_time {
+        true => Arc::new(TimestampSecondArray::new(numbers.into(), nulls).with_timezone("UTC")),
+        false => Arc::new(Int64Array::new(numbers.into(), nulls)),
     }
 }
 
