@@ -27,7 +27,7 @@ use futures::future::{BoxFuture, FutureExt, Shared};
 use futures::stream::{StreamExt, TryStreamExt};
 use std::fmt;
 use std::ops::Range;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError, Weak};
 
 /// Groups the rows of all partitions of its input at once; each partition of its output has some of the groups.
 #[derive(Debug)]
@@ -49,6 +49,8 @@ pub struct GroupsExec {
 /// Grouping that was begun.
 #[derive(Debug)]
 struct Started {
+    /// Whose it is: parts of two runs do not fit together, since their texts have other numbers.
+    context: Weak<TaskContext>,
     grouped: Grouped,
     /// Partitions that were not executed yet.
     left: Vec<usize>,
@@ -291,16 +293,21 @@ impl ExecutionPlan for GroupsExec {
         };
         let grouped = {
             let mut started = self.started.lock().unwrap_or_else(PoisonError::into_inner);
-            // A plan may be executed again, all partitions anew.
-            let begun = match started.take() {
-                Some(begun) if begun.left.contains(&partition) => begun,
-                _ => Started { grouped: self.group(&context, &counts)?, left: (0..self.partitions()).collect() },
+            // A plan may be executed again, all partitions anew and in another context.
+            let same = Arc::downgrade(&context);
+            let mut begun = match started.take() {
+                Some(begun) if begun.left.contains(&partition) && begun.context.ptr_eq(&same) => begun,
+                _ => {
+                    let (grouped, left) = (self.group(&context, &counts)?, (0..self.partitions()).collect());
+                    Started { context: same, grouped, left }
+                }
             };
-            let left: Vec<usize> = begun.left.into_iter().filter(|left| *left != partition).collect();
-            if !left.is_empty() {
-                *started = Some(Started { grouped: begun.grouped.clone(), left });
+            begun.left.retain(|left| *left != partition);
+            let grouped = begun.grouped.clone();
+            if !begun.left.is_empty() {
+                *started = Some(begun);
             }
-            begun.grouped
+            grouped
         };
         let (parts, columns, schema) = (self.parts(partition), self.columns.clone(), self.schema());
         let batch_rows = context.session_config().batch_size();

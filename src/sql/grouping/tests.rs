@@ -12,6 +12,7 @@ use arrow::util::display::array_value_to_string;
 use datafusion::common::tree_node::{TreeNode, TreeNodeRecursion};
 use datafusion::physical_plan::{ExecutionPlan, collect};
 use datafusion::prelude::SessionContext;
+use futures::TryStreamExt;
 use proptest::prelude::*;
 use rand_xoshiro::Xoshiro256PlusPlus;
 use rand_xoshiro::rand_core::{Rng, SeedableRng};
@@ -142,7 +143,8 @@ proptest! {
         runtime().block_on(async {
             for sql in [&sql, &outer] {
                 let ((theirs, none), (ours, some)) = (lines(&own, sql).await, lines(&words, sql).await);
-                assert_eq!((none.0, some), (0, (1, 0)), "{sql}");
+                // Of no rows the engine may make an empty plan.
+                assert!(none.0 == 0 && (some == (1, 0) || shape.0 == 0), "{sql}");
                 assert_eq!(ours, theirs, "{sql}");
             }
         });
@@ -158,10 +160,21 @@ fn a_plan_may_be_executed_again_and_partly() {
         let plan = plan.create_physical_plan().await.unwrap();
         let rows = |batches: Vec<RecordBatch>| batches.iter().map(RecordBatch::num_rows).sum::<usize>();
         let first = rows(collect(plan.clone(), context.task_ctx()).await.unwrap());
-        drop(plan.execute(0, context.task_ctx()).unwrap());
         assert!(first > 10_000);
-        assert_eq!(rows(collect(plan.clone(), context.task_ctx()).await.unwrap()), first);
-        assert_eq!(rows(collect(plan, context.task_ctx()).await.unwrap()), first);
+        for abandoned in [0, 1, 0, 1] {
+            drop(plan.execute(abandoned, context.task_ctx()).unwrap());
+            assert_eq!(rows(collect(plan.clone(), context.task_ctx()).await.unwrap()), first);
+            // The last partition first, behind an execution that ended early.
+            let abandoned = plan.execute(abandoned, context.task_ctx()).unwrap();
+            let again = context.task_ctx();
+            let streams = [1, 0].map(|partition| plan.execute(partition, again.clone()).unwrap());
+            let mut count = 0;
+            for stream in streams {
+                count += rows(stream.try_collect().await.unwrap());
+            }
+            drop(abandoned);
+            assert_eq!(count, first);
+        }
     });
 }
 
