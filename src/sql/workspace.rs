@@ -4,6 +4,7 @@ use super::derived::{DerivedTable, DerivedTables, Making, Name, StartProgress};
 use super::files::with_files;
 use super::flows::{FlowsExec, FlowsTable, SkippedObjects};
 use super::functions::Lists;
+use super::grouping::with_grouping;
 use super::lists;
 use super::memory::SharedMemory;
 use super::session::{SqlError, open_session_within};
@@ -107,7 +108,7 @@ impl Workspace {
         for (name, which) in Name::ALL {
             context.register_table(name, Arc::new(DerivedTable::new(&derived, which))).map_err(failed)?;
         }
-        Ok(Self { context: with_files(context), skipped })
+        Ok(Self { context: with_files(with_grouping(context)), skipped })
     }
 
     /// The engine's session.
