@@ -23,7 +23,8 @@ judged AS (
         *,
         -- No p-value above the rate is ever within it, so only the others are described.
         beacon_statistics(
-            train, sizes, CASE WHEN slow THEN $baseline_from_s ELSE $window_from_s END, $window_to_s, window_s, $fdr
+            train, sizes, CASE WHEN slow THEN $baseline_from_s ELSE $window_from_s END, $window_to_s, window_s, $fdr,
+            interface_id
         ) AS b,
         prevalence_hosts <= greatest(2, least($rare_hosts, $rare_share * $hosts)) AS rare,
         prevalence_share >= $common_share AND prevalence_hosts > 2 AS common
@@ -34,6 +35,9 @@ placed AS (
     SELECT
         *,
         b['clock_period_s'] IS NOT NULL AND b['period_s'] >= 60 AS keeps_clock,
+        role = 'client' AND protocol = 6 AND port IN (1080, 3128, 8118, 9050) AS to_proxy,
+        -- On a grid of windows, beats of fewer than two windows are known by their number alone.
+        b['method'] = 'counts' AND b['period_s'] < 2 * window_s AS too_fast,
         CASE
             WHEN port = 123 AND protocol = 17 THEN 'NTP keeps time by design'
             WHEN protocol IN (1, 58) THEN 'echo requests are monitoring'
@@ -51,7 +55,8 @@ SELECT
     CASE
         WHEN lowered_because IS NOT NULL THEN 'informational'
         WHEN role = 'server' THEN 'low'
-        WHEN NOT external THEN 'low'
+        -- What keeps time with a proxy keeps time with something outside.
+        WHEN NOT external THEN CASE WHEN to_proxy AND first_contact IS NOT FALSE AND NOT keeps_clock THEN 'medium' ELSE 'low' END
         WHEN $hosts < $few_hosts THEN CASE WHEN first_contact IS FALSE THEN 'low' ELSE 'medium' END
         -- Implants sleep after their work, so they drift; what keeps the wall clock was scheduled.
         WHEN rare AND keeps_clock THEN CASE WHEN first_contact THEN 'medium' ELSE 'low' END
@@ -66,12 +71,20 @@ SELECT
     b['period_s'] AS period_s,
     b['jitter_ratio'] AS jitter_ratio,
     b['missed_ratio'] AS missed_ratio,
+    CASE WHEN NOT too_fast THEN b['sleep_low_s'] END AS sleep_low_s,
+    CASE WHEN NOT too_fast THEN b['sleep_high_s'] END AS sleep_high_s,
+    b['other_period_s'] AS other_period_s,
+    CASE WHEN NOT too_fast AND array_length(train) > 0
+        THEN to_timestamp_seconds(CAST(train[array_length(train)] + round(b['period_s']) AS BIGINT)) END AS next_beat,
     CASE WHEN slow THEN cardinality(train) ELSE connections END AS connections,
     b['check_ins'] AS check_ins,
     b['connections_per_check_in'] AS connections_per_check_in,
     b['method'] AS method,
     b['shape'] AS shape,
     b['clock_period_s'] AS clock_period_s,
+    b['active_from_h'] AS active_from_utc_h,
+    b['active_to_h'] AS active_to_utc_h,
+    b['same_size_ratio'] AS same_size_ratio,
     b['span_ratio'] AS span_ratio,
     b['rita_score'] AS rita_score,
     bytes_out, bytes_in, rejected, longest_s, window_s,
@@ -87,6 +100,13 @@ SELECT
         CAST(CASE WHEN slow THEN cardinality(train) ELSE connections END AS VARCHAR), ' connections over ', human_duration(b['span_s']),
         CASE WHEN b['missed_ratio'] >= 0.05
             THEN concat(', ', CAST(CAST(round(100 * b['missed_ratio']) AS BIGINT) AS VARCHAR), ' % of beats missed') ELSE '' END,
+        CASE WHEN b['other_period_s'] IS NOT NULL
+            THEN concat(', and a second train every ', human_duration(b['other_period_s'])) ELSE '' END,
+        CASE WHEN b['active_from_h'] IS NOT NULL
+            THEN concat(', only from ', CAST(b['active_from_h'] AS VARCHAR), ' to ', CAST(b['active_to_h'] AS VARCHAR), ' o''clock UTC')
+            ELSE '' END,
+        CASE WHEN too_fast
+            THEN concat('; beats too fast for windows of ', CAST(window_s AS VARCHAR), ' s, so only their number tells') ELSE '' END,
         CASE
             WHEN role = 'client' AND external AND $hosts >= $few_hosts AND prevalence_hosts = 1 THEN '; no other host talks to this remote'
             WHEN role = 'client' AND external AND $hosts >= $few_hosts THEN concat('; ', CAST(prevalence_hosts AS VARCHAR), ' hosts talk to this remote')
@@ -95,6 +115,7 @@ SELECT
         '.',
         CASE WHEN lowered_because IS NOT NULL THEN concat(' Lowered: ', lowered_because, '.') ELSE '' END,
         CASE WHEN lowered_because IS NULL AND keeps_clock
-            THEN ' It keeps the wall clock, as scheduled jobs do.' ELSE '' END
+            THEN ' It keeps the wall clock, as scheduled jobs do.' ELSE '' END,
+        CASE WHEN NOT external AND to_proxy THEN ' The port is that of a proxy: who is called stands in its log.' ELSE '' END
     ) AS explanation
 FROM placed

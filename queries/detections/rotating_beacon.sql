@@ -33,7 +33,7 @@ together AS (
     HAVING count(*) >= 2 AND sum(connections) >= $min_connections
 ),
 judged AS (
-    SELECT *, rotating_statistics(members, $window_from_s, $window_to_s, window_s, $fdr) AS b FROM together
+    SELECT *, rotating_statistics(members, $window_from_s, $window_to_s, window_s, $fdr, interface_id) AS b FROM together
 )
 SELECT
     CASE
@@ -52,8 +52,8 @@ SELECT
     b['jitter_ratio'] AS jitter_ratio,
     b['missed_ratio'] AS missed_ratio,
     b['connections'] AS connections,
-    b['destinations'] AS destinations,
-    b['remotes'] AS remotes,
+    b['members'] AS destinations,
+    b['addresses'] AS remotes,
     b['method'] AS method,
     b['member_p_value'] AS member_p_value,
     b['clock_period_s'] AS clock_period_s,
@@ -61,7 +61,7 @@ SELECT
     b['rita_score'] AS rita_score_of_union,
     bytes_out, bytes_in, window_s, prevalence_hosts, first_contact,
     concat(
-        ip(host), ' called ', CAST(b['destinations'] AS VARCHAR), ' rare remotes on ', protocol_name(protocol), ' port ',
+        ip(host), ' called ', CAST(b['members'] AS VARCHAR), ' rare remotes on ', protocol_name(protocol), ' port ',
         CAST(port AS VARCHAR), ', one of them every ', human_duration(b['period_s']), ' ± ',
         CAST(CAST(round(100 * b['jitter_ratio']) AS BIGINT) AS VARCHAR), ' %, ', CAST(b['connections'] AS VARCHAR),
         ' connections in all: together they keep time, alone they do not as well',

@@ -82,6 +82,21 @@ fn rayleigh(check_ins_s: &[i64], anchor: i64) -> (f64, f64) {
 mod tests {
     use super::*;
     use crate::kernels::simulation::Draws;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn the_resultant_equals_a_sum_over_the_circle(
+            check_ins in prop::collection::vec(-3_000_000_000i64..3_000_000_000, 1..60),
+            anchor in prop::sample::select(vec![60i64, 300, 3600, 86_400]),
+        ) {
+            let angle = |t: &i64| std::f64::consts::TAU * (*t as f64 / anchor as f64);
+            let (cos, sin) = check_ins.iter().fold((0.0, 0.0), |(c, s), t| (c + angle(t).cos(), s + angle(t).sin()));
+            let slow = f64::hypot(cos, sin) / check_ins.len() as f64;
+            let (p, length) = rayleigh(&check_ins, anchor);
+            prop_assert!((length - slow).abs() < 1e-5 && (0.0..=1.0).contains(&p), "{} {}", length, slow);
+        }
+    }
 
     #[test]
     fn schedules_are_named() {
