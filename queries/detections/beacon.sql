@@ -74,8 +74,7 @@ SELECT
     CASE WHEN NOT too_fast THEN b['sleep_low_s'] END AS sleep_low_s,
     CASE WHEN NOT too_fast THEN b['sleep_high_s'] END AS sleep_high_s,
     b['other_period_s'] AS other_period_s,
-    CASE WHEN NOT too_fast AND array_length(train) > 0
-        THEN to_timestamp_seconds(CAST(train[array_length(train)] + round(b['period_s']) AS BIGINT)) END AS next_beat,
+    CASE WHEN NOT too_fast THEN to_timestamp_seconds(CAST(train[-1] + round(b['period_s']) AS BIGINT)) END AS next_beat,
     CASE WHEN slow THEN cardinality(train) ELSE connections END AS connections,
     b['check_ins'] AS check_ins,
     b['connections_per_check_in'] AS connections_per_check_in,

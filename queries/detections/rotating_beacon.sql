@@ -6,6 +6,7 @@
 -- parameter few_hosts = 10: hosts with egress; with fewer, prevalence says nothing and severity ends at medium
 -- parameter rare_hosts = 5: hosts; a remote met by no more, and by no more than rare_share, is rare
 -- parameter rare_share = 0.02: share of hosts; never less than two hosts
+-- parameter member_alone = 0.0001: p-value of the best remote alone from which the group adds nothing to severity
 -- parameter min_connections = 12: connections in the window to all such remotes together
 WITH rare AS (
     SELECT
@@ -41,6 +42,8 @@ SELECT
         WHEN b['clock_period_s'] IS NOT NULL AND b['period_s'] >= 60
             THEN CASE WHEN first_contact THEN 'medium' ELSE 'low' END
         WHEN first_contact IS FALSE THEN 'medium'
+        -- Remotes that keep time by themselves are found one by one; a group of them is no more than that.
+        WHEN b['member_p_value'] <= $member_alone THEN 'medium'
         ELSE 'high'
     END AS severity,
     b['score'] AS score,

@@ -5,9 +5,7 @@
 -- about: does software whose server has moved, which is why severity ends at medium; the cadence tells more.
 -- parameter min_connections = 30: connections that nobody answered; fewer are not reported
 -- parameter min_span_s = 300: seconds from the first to the last of them, at least
--- parameter most_bytes_in = 120: bytes of the remote for each connection up to which nobody answered: a reset or two
--- parameter most_packets_in = 3: packets of the remote for each connection up to which nobody answered
--- parameter most_packets_out = 4: packets of the host for each connection: an opening and its repetitions
+-- parameter empty_packet_bytes = 64: bytes of the mean packet, either way, up to which none of them carried anything
 -- parameter few_hosts = 10: hosts with egress; with fewer, prevalence says nothing
 -- parameter rare_hosts = 5: hosts; a remote met by no more, and by no more than rare_share, is rare
 -- parameter rare_share = 0.02: share of hosts; never less than two hosts
@@ -20,8 +18,8 @@ WITH silent AS (
     FROM pairs
     WHERE role = 'client' AND external AND protocol = 6 AND NOT local_scope
         AND (rejected >= records
-            OR (bytes_in <= $most_bytes_in * greatest(connections, 1) AND packets_in <= $most_packets_in * greatest(connections, 1)
-                AND packets_out <= $most_packets_out * greatest(connections, 1)))
+            -- Ports are used again within a window, so packets tell more than connections do.
+            OR (bytes_in <= $empty_packet_bytes * packets_in AND bytes_out <= $empty_packet_bytes * packets_out))
 ),
 retried AS (
     SELECT
