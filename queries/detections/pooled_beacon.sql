@@ -9,6 +9,7 @@
 -- parameter rare_share = 0.02: share of hosts; never less than two hosts
 -- parameter common_share = 0.2: share of hosts; a remote met by at least so many is shared infrastructure
 -- parameter min_connections = 12: connections of all hosts together
+-- parameter most_connections = 24: connections of a host from which it is judged alone and takes no part
 WITH called AS (
     SELECT
         account_id, region, remote, port, protocol, interface_id, prevalence_hosts, first_contact, window_s,
@@ -35,7 +36,7 @@ together AS (
         sum(bytes_in) AS bytes_in,
         array_agg(named_struct('host', host, 'starts', train, 'size', typical_size(sizes), 'interface_id', interface_id)) AS members
     FROM called
-    WHERE cardinality(train) >= 2
+    WHERE cardinality(train) >= 2 AND cardinality(train) < $most_connections
     GROUP BY account_id, region, remote, port, protocol
     HAVING count(*) >= 2 AND sum(cardinality(train)) >= $min_connections
 ),

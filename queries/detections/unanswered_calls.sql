@@ -11,22 +11,27 @@
 -- parameter rare_share = 0.02: share of hosts; never less than two hosts
 -- parameter sweep_remotes = 25: remotes of a host on one port that do not answer from which it is a sweep and not reported here
 WITH silent AS (
-    SELECT
-        *,
-        CAST(last_seen AS BIGINT) - CAST(first_seen AS BIGINT) AS span_s,
-        count(*) OVER (PARTITION BY account_id, region, host, port, protocol) AS silent_remotes
+    SELECT *, CAST(last_seen AS BIGINT) - CAST(first_seen AS BIGINT) AS span_s
     FROM pairs
     WHERE role = 'client' AND external AND protocol = 6 AND NOT local_scope
         AND (rejected >= records
             -- Ports are used again within a window, so packets tell more than connections do.
             OR (bytes_in <= $empty_packet_bytes * packets_in AND bytes_out <= $empty_packet_bytes * packets_out))
 ),
+-- A host that scans has millions of them on a port: they are counted, not held.
+silent_ports AS (
+    SELECT account_id, region, host, port, count(*) AS silent_remotes
+    FROM silent
+    GROUP BY account_id, region, host, port
+),
 retried AS (
     SELECT
-        *,
+        s.*,
+        n.silent_remotes,
         prevalence_hosts <= greatest(2, least($rare_hosts, $rare_share * $hosts)) AS rare,
         beacon_statistics(starts, sizes, $window_from_s, $window_to_s, window_s, 1.0, interface_id) AS b
-    FROM silent
+    FROM silent s
+    JOIN silent_ports n ON n.account_id = s.account_id AND n.region = s.region AND n.host = s.host AND n.port = s.port
     WHERE greatest(connections, rejected) >= $min_connections AND span_s >= $min_span_s AND silent_remotes < $sweep_remotes
 )
 SELECT

@@ -85,6 +85,8 @@ pub struct StageTime {
     pub stage: String,
     /// Seconds of wall time.
     pub seconds: f64,
+    /// Highest resident memory up to its end; `None` when the system does not tell.
+    pub peak_memory_bytes: Option<u64>,
 }
 
 /// The account of one run; written to stderr as text and to `summary.json`.
