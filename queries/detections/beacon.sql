@@ -9,6 +9,7 @@
 -- parameter few_hosts = 10: hosts with egress; with fewer, prevalence says nothing and severity ends at medium
 -- parameter rare_hosts = 5: hosts; a remote met by no more, and by no more than rare_share, is rare
 -- parameter rare_share = 0.02: share of hosts; never less than two hosts
+-- parameter connected_share = 0.3: share of the period; connections that last so long one after the other are a session that reconnects
 -- parameter common_share = 0.2: share of hosts; a remote met by at least so many is shared infrastructure
 WITH trains AS (
     SELECT
@@ -38,6 +39,9 @@ placed AS (
         role = 'client' AND protocol = 6 AND port IN (1080, 3128, 8118, 9050) AS to_proxy,
         -- On a grid of windows, beats of fewer than two windows are known by their number alone.
         b['method'] = 'counts' AND b['period_s'] < 2 * window_s AS too_fast,
+        -- Records beyond the first windows of each connection: one that lasts until the next is no check-in.
+        b['period_s'] >= 10 * window_s
+            AND (CAST(records AS DOUBLE) / (2 * greatest(connections, 1)) - 2) * window_s >= $connected_share * b['period_s'] AS stays_connected,
         CASE
             WHEN port = 123 AND protocol = 17 THEN 'NTP keeps time by design'
             WHEN protocol IN (1, 58) THEN 'echo requests are monitoring'
@@ -54,12 +58,14 @@ placed AS (
 SELECT
     CASE
         WHEN lowered_because IS NOT NULL THEN 'informational'
-        WHEN role = 'server' THEN 'low'
+        WHEN role = 'server' OR stays_connected THEN 'low'
         -- What keeps time with a proxy keeps time with something outside.
         WHEN NOT external THEN CASE WHEN to_proxy AND first_contact IS NOT FALSE AND NOT keeps_clock THEN 'medium' ELSE 'low' END
         WHEN $hosts < $few_hosts THEN CASE WHEN first_contact IS FALSE THEN 'low' ELSE 'medium' END
         -- Implants sleep after their work, so they drift; what keeps the wall clock was scheduled.
         WHEN rare AND keeps_clock THEN CASE WHEN first_contact THEN 'medium' ELSE 'low' END
+        -- A number that is even shows neither drift nor clock.
+        WHEN rare AND too_fast THEN CASE WHEN first_contact THEN 'high' ELSE 'medium' END
         WHEN rare THEN CASE WHEN first_contact IS FALSE THEN 'medium' ELSE 'high' END
         -- Uncommon: many hosts at once that were all silent before the window may be an outbreak.
         WHEN first_contact AND NOT keeps_clock THEN 'medium'
@@ -115,6 +121,8 @@ SELECT
         CASE WHEN lowered_because IS NOT NULL THEN concat(' Lowered: ', lowered_because, '.') ELSE '' END,
         CASE WHEN lowered_because IS NULL AND keeps_clock
             THEN ' It keeps the wall clock, as scheduled jobs do.' ELSE '' END,
+        CASE WHEN lowered_because IS NULL AND stays_connected
+            THEN ' Each connection lasts until about the next: a session that reconnects.' ELSE '' END,
         CASE WHEN NOT external AND to_proxy THEN ' The port is that of a proxy: who is called stands in its log.' ELSE '' END
     ) AS explanation
 FROM placed

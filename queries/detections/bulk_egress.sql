@@ -142,7 +142,7 @@ SELECT
     CASE WHEN h.has_season THEN h.s['samples'] END AS season_days,
     h.baseline_p99_bytes,
     h.baseline_hours,
-    r.days_alike, r.days_seen,
+    r.recurs, r.days_alike, r.days_seen,
     t.bytes_out AS remote_bytes_out,
     t.bytes_in AS remote_bytes_in,
     t.prevalence_hosts,

@@ -122,7 +122,7 @@ SELECT
     'client' AS role,
     interface_id,
     first_seen, last_seen,
-    bytes_out, bytes_in, remotes AS destinations, active_hours, drip, days_alike, days_seen,
+    bytes_out, bytes_in, remotes AS destinations, active_hours, drip, recurs, days_alike, days_seen,
     z AS robust_z,
     CAST(peer_median_bytes AS BIGINT) AS peer_median_bytes,
     top_remotes,
