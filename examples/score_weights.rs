@@ -215,7 +215,9 @@ fn main() {
         eprintln!("{:<48} {out:.3}     {all:.3}", scenario.name);
     }
     let [bias, weights @ ..] = model.map(|weight| format!("{weight:.4}"));
-    println!("//! Weights {VERSION} of the score, seed {SEED}, written by `examples/score_weights.rs`; not edited by hand.");
+    println!(
+        "//! Weights {VERSION} of the score, seed {SEED}, written by `examples/score_weights.rs`; not edited by hand."
+    );
     println!();
     println!("/// What a train without anything has, in logits.");
     println!("pub(super) const BIAS: f64 = {bias};");

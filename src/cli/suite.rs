@@ -3,8 +3,8 @@
 use super::exit::Failure;
 use super::global::Global;
 use crate::corpus::suite::{
-    BenignRate, Cell, CellLogs, CellResult, PeriodicResult, PeriodicService, Ranking, Recorded, SuiteResult, SuiteSize, cells,
-    write_cell, write_periodic,
+    BenignRate, Cell, CellLogs, CellResult, PeriodicResult, PeriodicService, Ranking, Recorded, SuiteResult, SuiteSize,
+    cells, write_cell, write_periodic,
 };
 use crate::detect::{self, Detection, Finding, Severity, WindowOptions};
 use crate::flow::Address;
@@ -130,8 +130,7 @@ impl Bench<'_> {
         result: &mut SuiteResult,
     ) -> Result<(), Failure> {
         let folder = self.folder.next("benign")?;
-        let logs =
-            write_periodic(corpus.hosts, 24 * corpus.days, recorded, seed, &folder).map_err(Failure::failed)?;
+        let logs = write_periodic(corpus.hosts, 24 * corpus.days, recorded, seed, &folder).map_err(Failure::failed)?;
         for (judged_days, history_days) in corpus.judged {
             let from_s = (history_days > 0).then_some(logs.to_s - i64::from(judged_days) * 86_400);
             let judged = self.findings(&folder, from_s, &[FDR])?;
@@ -182,8 +181,8 @@ impl Bench<'_> {
         let detections: Vec<Detection> = detect::built_in().map_err(Failure::failed)?;
         // Cells have but small connections on one port: only what judges their timing reads anything in them.
         let wanted = if rates.len() == 1 { detect::wanted(&detections) } else { Wanted::default() };
-        let derived = derive(&pair_hours, &window, wanted, &is_internal, &facts_of, memory.memory())
-            .map_err(Failure::failed)?;
+        let derived =
+            derive(&pair_hours, &window, wanted, &is_internal, &facts_of, memory.memory()).map_err(Failure::failed)?;
         drop(pair_hours);
         let allow = AllowList::default();
         let run = |fdr: f64| {

@@ -118,7 +118,13 @@ mod tests {
         let pair = |recurs: bool| {
             vec![
                 finding("beacon", "medium", Some("9.9.9.9"), Some(22), json!({ "prevalence_hosts": 1 })),
-                finding("bulk_egress", "medium", Some("9.9.9.9"), Some(22), json!({ "prevalence_hosts": 1, "recurs": recurs })),
+                finding(
+                    "bulk_egress",
+                    "medium",
+                    Some("9.9.9.9"),
+                    Some(22),
+                    json!({ "prevalence_hosts": 1, "recurs": recurs }),
+                ),
             ]
         };
         assert_eq!(raised(pair(true)), ["medium", "medium"]);

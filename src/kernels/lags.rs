@@ -17,7 +17,7 @@ const LONGEST_S: f64 = 21_600.0;
 const FINENESS: f64 = 32.0;
 
 /// Half widths of the windows tried, in bins.
-const HALF_WIDTHS: [usize; 11] = [0, 1, 2, 3, 4, 6, 8, 12, 16, 24, 32];
+const HALF_WIDTHS: [usize; 10] = [1, 2, 3, 4, 6, 8, 12, 16, 24, 32];
 
 /// Most multiples of a lag that are looked at together.
 pub(super) const MOST_BEATS: usize = 3;

@@ -165,7 +165,9 @@ mod tests {
             });
             let mut all = members(&trains, 800.0);
             all.insert(2, Member { starts_s: &other, size_bytes: 5_000.0 });
-            let Some(RotationJudgement::Described(found)) = rotation(&all, &DAY, Lost::NONE, 0.01) else { panic!("{kind}") };
+            let Some(RotationJudgement::Described(found)) = rotation(&all, &DAY, Lost::NONE, 0.01) else {
+                panic!("{kind}")
+            };
             assert_eq!(found.members, [0, 1, 3, 4]);
             assert!(found.union.p_value < 1e-20 && (found.union.period_s - 375.0).abs() < 10.0, "{found:?}");
         }

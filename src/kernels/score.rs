@@ -75,9 +75,8 @@ pub(super) fn filled_share(check_ins_s: &[i64], observed: &ObservedWindow, lost:
         filled[at] = true;
     }
     let begin = |part: i64| observed.from_s + (i128::from(length) * i128::from(part) / i128::from(PARTS)) as i64;
-    let is_told = |part: i64| {
-        lost.is_empty() || 2 * lost.seconds(begin(part), begin(part + 1)) <= begin(part + 1) - begin(part)
-    };
+    let is_told =
+        |part: i64| lost.is_empty() || 2 * lost.seconds(begin(part), begin(part + 1)) <= begin(part + 1) - begin(part);
     let told = (0..PARTS).filter(|&part| filled[part as usize] || is_told(part)).count();
     filled.iter().filter(|filled| **filled).count() as f64 / told.max(1) as f64
 }

@@ -87,18 +87,6 @@ impl<'a> Train<'a> {
         (if self.is_fine(beats) { check_ins_s } else { self.starts_s }, gap_s)
     }
 
-    /// The starts whose lags are looked at, and how long a distance between them is a gap, in seconds.
-    ///
-    /// On a coarse grid several starts share a window by chance: each of them may be the beat that another follows.
-    fn lagged<'b>(&self, check_ins_s: &'b [i64], beats: &Beats) -> (&'b [i64], f64)
-    where
-        'a: 'b,
-    {
-        let (counted_s, gap_s) = self.counted(check_ins_s, beats);
-        let coarse = self.unit_s > 1 && resolution(beats.median_s, self.unit_s) < 2;
-        (if coarse { self.starts_s } else { counted_s }, gap_s)
-    }
-
     /// Mean distance of the starts that are counted, gaps left out, in seconds.
     fn active_mean_s(&self, counted_s: &[i64], gap_s: f64) -> f64 {
         let beats = self.lost.distances(counted_s).into_iter().filter(|&distance| distance as f64 <= gap_s);
@@ -149,8 +137,7 @@ impl<'a> Train<'a> {
         if bound.is_some_and(|(count, evidence)| !weak(&(Method::Phase, class, count, evidence))) {
             return Some(false);
         }
-        let (lagged_s, gap_s) = self.lagged(check_ins_s, beats);
-        let lags = correlogram::evidence_bound(lagged_s, self.unit_s, self.active_mean_s(lagged_s, gap_s));
+        let lags = correlogram::evidence_bound(counted_s, self.unit_s, self.active_mean_s(counted_s, gap_s));
         if lags.is_some_and(|(count, evidence)| !weak(&(Method::Lags, class, count, evidence))) {
             return Some(false);
         }
@@ -191,8 +178,7 @@ impl<'a> Train<'a> {
             evidence.push((Method::Counts, class, found.windows, found.evidence));
         }
         let active_mean_s = self.active_mean_s(counted_s, gap_s);
-        let (lagged_s, lags_gap_s) = self.lagged(check_ins_s, beats);
-        let lags = correlogram::correlogram(lagged_s, unit_s, self.active_mean_s(lagged_s, lags_gap_s));
+        let lags = correlogram::correlogram(counted_s, unit_s, active_mean_s);
         if let Some(found) = &lags {
             evidence.push((Method::Lags, class, found.count, found.evidence));
         }

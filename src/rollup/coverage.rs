@@ -108,11 +108,8 @@ pub fn coverage_shares(tables: &[RecordBatch], from_s: i64, to_s: i64) -> BTreeM
         let lost = table["skipdata_s"].as_primitive::<UInt32Type>();
         let records = table["records"].as_primitive::<UInt64Type>();
         let [nodata, skipdata] = ["nodata", "skipdata"].map(|name| table[name].as_primitive::<UInt32Type>());
-        let counted: [&dyn Fn(usize) -> u64; 3] = [
-            &|row| records.value(row),
-            &|row| u64::from(nodata.value(row)),
-            &|row| u64::from(skipdata.value(row)),
-        ];
+        let counted: [&dyn Fn(usize) -> u64; 3] =
+            [&|row| records.value(row), &|row| u64::from(nodata.value(row)), &|row| u64::from(skipdata.value(row))];
         for row in 0..table.num_rows() {
             let hour_s = hours.value(row);
             // Of an hour that only holds the end of a lost window nothing was logged.

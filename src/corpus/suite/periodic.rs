@@ -50,8 +50,15 @@ impl PeriodicService {
     pub fn all() -> Vec<Self> {
         use Peer::{Client, Own, Shared};
         use Schedule::{Clock, Everyday, KeptAlive, Random, Sleeps};
-        let service =
-            |name, schedule, peer, every, port, protocol| Self { name, schedule, peer, every, port, protocol, upload_bytes: 0 };
+        let service = |name, schedule, peer, every, port, protocol| Self {
+            name,
+            schedule,
+            peer,
+            every,
+            port,
+            protocol,
+            upload_bytes: 0,
+        };
         vec![
             service("update service, 300 s, every host", Sleeps(300.1, 0.0), Shared, 1, 443, TCP),
             service("agent with jitter, 600 s +20 %, one host in 3", Sleeps(600.0, 0.2), Shared, 3, 8443, TCP),

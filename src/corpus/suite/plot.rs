@@ -40,7 +40,11 @@ pub fn calibration_plot(result: &SuiteResult) -> String {
         let count = 10f64.powi(power);
         let label = if power < 0 { "0.1".to_owned() } else { format!("{count:.0}") };
         let (x, y) = (x(count), y(count));
-        line(&format!("<path d=\"M{x:.1} {TOP}V{:.1}M{LEFT} {y:.1}H{:.1}\" stroke=\"#ddd\"/>", TOP + SIDE, LEFT + SIDE));
+        line(&format!(
+            "<path d=\"M{x:.1} {TOP}V{:.1}M{LEFT} {y:.1}H{:.1}\" stroke=\"#ddd\"/>",
+            TOP + SIDE,
+            LEFT + SIDE
+        ));
         line(&format!("<text x=\"{x:.1}\" y=\"{:.1}\" text-anchor=\"middle\">{label}</text>", TOP + SIDE + 16.0));
         line(&format!("<text x=\"{:.1}\" y=\"{:.1}\" text-anchor=\"end\">{label}</text>", LEFT - 6.0, y + 4.0));
     }

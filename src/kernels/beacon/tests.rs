@@ -125,10 +125,7 @@ fn the_description_is_right() {
     assert!(found.span_ratio > 0.95 && found.clock_period_s.is_none(), "{found:?}");
     let bursts = Implant { connections: 3, ..Implant::sleeping(300.0, 330.0) };
     let found = judge(&bursts.train(&mut Draws::seeded(2), DAY_S, 1), DAY_S, 1).unwrap();
-    assert!(
-        (found.connections_per_check_in - 3.0).abs() < 0.1 && (found.period_s - 315.0).abs() < 8.0,
-        "{found:?}"
-    );
+    assert!((found.connections_per_check_in - 3.0).abs() < 0.1 && (found.period_s - 315.0).abs() < 8.0, "{found:?}");
     let cron: Vec<i64> = (0..24).map(|hour| hour * 3600 + 5 + hour % 2).collect();
     assert_eq!(judge(&cron, DAY_S, 60).unwrap().clock_period_s, Some(3600));
 }
@@ -163,8 +160,7 @@ fn lost_time_cuts_distances_and_is_neither_silence_nor_a_missed_beat() {
 
 #[test]
 fn a_lasting_beacon_outranks_a_tight_short_burst() {
-    let lasting =
-        judge(&Implant::sleeping(200.0, 350.0).train(&mut Draws::seeded(3), 3.0 * DAY_S, 1), 3.0 * DAY_S, 60);
+    let lasting = judge(&Implant::sleeping(200.0, 350.0).train(&mut Draws::seeded(3), 3.0 * DAY_S, 1), 3.0 * DAY_S, 60);
     let burst: Vec<i64> = (0..466).map(|at| 100_000 + at * 7 + at % 2).collect();
     let burst = judge(&burst, 3.0 * DAY_S, 60);
     assert!(lasting.unwrap().score > burst.unwrap().score + 0.2);

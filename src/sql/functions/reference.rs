@@ -1,6 +1,6 @@
 //! The reference of all functions, made from what stands beside their code.
 
-use super::{addresses, aggregates, history, judgement, together, time, words};
+use super::{addresses, aggregates, history, judgement, time, together, words};
 use std::fmt::Write;
 
 /// What is said of a function.

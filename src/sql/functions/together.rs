@@ -164,7 +164,8 @@ impl<'a> Given<'a> {
     }
 
     fn starts_of(&self, place: usize) -> &'a [i64] {
-        let (begin, end) = (self.starts.value_offsets()[place] as usize, self.starts.value_offsets()[place + 1] as usize);
+        let (begin, end) =
+            (self.starts.value_offsets()[place] as usize, self.starts.value_offsets()[place + 1] as usize);
         &self.seconds[begin..end]
     }
 
@@ -210,7 +211,8 @@ fn rotation_body(args: &[ArrayRef], lost: &LostTimes) -> Result<ArrayRef> {
     let interfaces = args.get(5).map(|array| cast(array, &DataType::Utf8)).transpose()?;
     let judge = |row: usize| -> Judged {
         let places = given.members(row);
-        let member = |&(_, at): &(Address, usize)| Member { starts_s: given.starts_of(at), size_bytes: given.size_of(at) };
+        let member =
+            |&(_, at): &(Address, usize)| Member { starts_s: given.starts_of(at), size_bytes: given.size_of(at) };
         let members: Vec<Member<'_>> = places.iter().map(member).collect();
         let lost = interface_at(interfaces.as_ref(), row).map_or(Lost::NONE, |interface| lost.of(interface));
         Some(match rotation(&members, &given.observed(row), lost, given.most_p.value(row))? {
