@@ -172,7 +172,7 @@ fn dead_controllers_and_strobes_are_found_and_busy_clients_are_not() {
     let day = net.last_day();
     // 10.0.0.1 retries a dead controller every two seconds for a quarter of an hour: resets come back.
     for n in 0..450 {
-        net.call(1, "192.0.2.61", 2_404, day + HOUR_S + 2 * n, [120, 40]);
+        net.call(1, "192.0.2.61", 2_404, day + HOUR_S + 2 * n, [60, 40]);
     }
     // 10.0.0.2 knocks at a blocked one every ten minutes, all day long.
     for n in 0..140 {
@@ -185,12 +185,12 @@ fn dead_controllers_and_strobes_are_found_and_busy_clients_are_not() {
     // The same from machines that mean no harm: a server that moved long ago, a front end that all hosts call.
     for at in 0..9 * 24 {
         for n in 0..4 {
-            net.call(4, "192.0.2.64", 443, at * HOUR_S + 900 * n, [120, 40]);
+            net.call(4, "192.0.2.64", 443, at * HOUR_S + 900 * n, [60, 40]);
         }
     }
     for host in 1..=20 {
         for n in 0..60 {
-            net.call(host, "203.0.113.77", 443, day + 3 * HOUR_S + 20 * n, [120, 40]);
+            net.call(host, "203.0.113.77", 443, day + 3 * HOUR_S + 20 * n, [60, 40]);
         }
     }
     for n in 0..8_000 {
@@ -201,7 +201,7 @@ fn dead_controllers_and_strobes_are_found_and_busy_clients_are_not() {
         net.call(6, "192.0.2.65", 443, day + 60 * n, [900, 4_000]);
     }
     for n in 0..20 {
-        net.call(7, "192.0.2.66", 443, day + 600 * n, [120, 40]);
+        net.call(7, "192.0.2.66", 443, day + 600 * n, [60, 40]);
     }
     let found = net.findings(&[]);
     let of_rare = |finding: &&serde_json::Value| finding["severity"] != "informational";
