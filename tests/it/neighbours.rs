@@ -218,7 +218,8 @@ fn dead_controllers_and_strobes_are_found_and_busy_clients_are_not() {
     let retry = found.by("unanswered_calls").into_iter().find(|f| f["remote"] == "192.0.2.62").unwrap();
     let period_s = retry["evidence"]["period_s"].as_f64().unwrap();
     assert!((period_s - 600.0).abs() < 5.0, "{retry:#}");
-    found.expect("strobe", &["informational 10.0.0.5 203.0.113.10 443", "medium 10.0.0.3 192.0.2.63 8443"]);
+    // A host that calls the shared service all day is not as fast in its mean hour.
+    found.expect("strobe", &["medium 10.0.0.3 192.0.2.63 8443"]);
 }
 
 #[test]
