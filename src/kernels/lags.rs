@@ -251,7 +251,7 @@ impl Lags {
         let (first, second) = (first.1.first, second.1.first);
         let (inside, spread) = self.contrast(second);
         let clear = inside / spread.sqrt() >= CLEAR_WITHIN * contrast / variance.sqrt();
-        clear.then(|| if first.centre < second.centre { (first, second) } else { (second, first) })
+        clear.then_some(if first.centre < second.centre { (first, second) } else { (second, first) })
     }
 
     /// Mean lag of the window, in bins, each lag weighted by its count above that of the flanks.

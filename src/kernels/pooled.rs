@@ -56,7 +56,7 @@ pub enum PooledJudgement {
     /// The pool is random, above the bound asked for, or one member explains it.
     Random,
     /// The pool.
-    Described(Pooled),
+    Described(Box<Pooled>),
 }
 
 /// One host's sorted starts moved behind those of the hosts before, and the cuts between and within.
@@ -121,7 +121,7 @@ pub fn pooled(sources: &[Source<'_>], observed: &ObservedWindow, most_p_value: f
     union.span_ratio = coverage.min(1.0);
     union.daily_hours = super::daily::daily_hours(&real);
     union.rita_score = rita_score;
-    Some(PooledJudgement::Described(Pooled { members, union, member_p_value, seen_s }))
+    Some(PooledJudgement::Described(Box::new(Pooled { members, union, member_p_value, seen_s })))
 }
 
 #[cfg(test)]

@@ -50,7 +50,7 @@ pub enum RotationJudgement {
     /// No group has a p-value within the bound asked for.
     Random,
     /// The group that is least probable.
-    Described(Rotation),
+    Described(Box<Rotation>),
 }
 
 /// Judges the remotes of one host on one port, and describes the best group whose p-value is at most `most_p_value`.
@@ -89,7 +89,7 @@ pub fn rotation(
             }
         }
     }
-    judged.then(|| best.map_or(RotationJudgement::Random, RotationJudgement::Described))
+    judged.then(|| best.map_or(RotationJudgement::Random, |best| RotationJudgement::Described(Box::new(best))))
 }
 
 /// `None` when no test applies, `Some(None)` when the group is random or one member explains it.
