@@ -73,6 +73,7 @@ const BUILT_IN: &[(&str, &str)] = &[
     ("outbound_flood", include_str!("../../queries/detections/outbound_flood.sql")),
     ("pair_surge", include_str!("../../queries/detections/pair_surge.sql")),
     ("peer_egress", include_str!("../../queries/detections/peer_egress.sql")),
+    ("pooled_beacon", include_str!("../../queries/detections/pooled_beacon.sql")),
     ("port_scan", include_str!("../../queries/detections/port_scan.sql")),
     ("port_sweep", include_str!("../../queries/detections/port_sweep.sql")),
     ("rare_egress", include_str!("../../queries/detections/rare_egress.sql")),
@@ -80,7 +81,9 @@ const BUILT_IN: &[(&str, &str)] = &[
     ("rotating_beacon", include_str!("../../queries/detections/rotating_beacon.sql")),
     ("slow_drip", include_str!("../../queries/detections/slow_drip.sql")),
     ("spam", include_str!("../../queries/detections/spam.sql")),
+    ("strobe", include_str!("../../queries/detections/strobe.sql")),
     ("tor_contact", include_str!("../../queries/detections/tor_contact.sql")),
+    ("unanswered_calls", include_str!("../../queries/detections/unanswered_calls.sql")),
     ("unusual_remote_port", include_str!("../../queries/detections/unusual_remote_port.sql")),
     ("upload_asymmetry", include_str!("../../queries/detections/upload_asymmetry.sql")),
 ];

@@ -10,6 +10,7 @@ use crate::intel::{AllowList, Contact, Indicators, InternalNetworks, Networks};
 use crate::kernels::discovery::benjamini_hochberg;
 use crate::rollup::coverage::coverage_shares;
 use crate::rollup::derive::{Derived, HostFacts, Window};
+use crate::rollup::lost::LostTimes;
 use crate::sql::{Literal, SharedMemory, add_table, bind, functions, open_session_within, run, run_candidates};
 use arrow::array::{AsArray, RecordBatch};
 use datafusion::prelude::SessionContext;
@@ -75,6 +76,7 @@ pub async fn detect(
         indicators: context.indicators.clone(),
         networks: context.networks.clone(),
         internal: context.internal.clone(),
+        lost: Arc::new(LostTimes::new(context.coverage, context.window.baseline_from_s, context.window.to_s)),
     };
     let session = open_session_within(tables, &lists, context.threads, &context.memory)?;
     add_table(&session, "pairs", &derived.pairs, context.threads)?;

@@ -21,6 +21,8 @@ pub(super) struct HourCoverage {
     pub(super) skipdata: u32,
     /// Seconds of the windows that AWS says it lost records of.
     pub(super) skipdata_s: u32,
+    /// The minutes of the hour that such windows touch, one a bit.
+    pub(super) skipdata_minutes: u64,
 }
 
 /// Numbers of an ENI's texts in the text book; [`NONE`] where the log does not say.
@@ -75,6 +77,15 @@ impl Hours {
         if *first_s == hour_s { first } else { self.others.entry(hour_s).or_default() }
     }
 
+    /// Notes a window of which AWS lost records, `duration_s` seconds from `start_s` on; it may run into the next hour,
+    /// which has no row of its own by that.
+    pub(super) fn lose(&mut self, start_s: i64, duration_s: u32) {
+        let minutes = start_s.div_euclid(60)..(start_s + i64::from(duration_s)).div_euclid(60) + 1;
+        for minute in minutes.take(60) {
+            self.at(minute.div_euclid(60) * HOUR_S).skipdata_minutes |= 1 << minute.rem_euclid(60);
+        }
+    }
+
     /// The hours so far, sorted.
     pub(super) fn sorted(&self) -> impl Iterator<Item = (i64, HourCoverage)> + '_ {
         let first_s = self.first.map_or(i64::MIN, |(hour_s, _)| hour_s);
@@ -94,6 +105,7 @@ impl Hours {
             mine.nodata += coverage.nodata;
             mine.skipdata += coverage.skipdata;
             mine.skipdata_s = (mine.skipdata_s + coverage.skipdata_s).min(HOUR_S as u32);
+            mine.skipdata_minutes |= coverage.skipdata_minutes;
         }
     }
 }

@@ -345,6 +345,7 @@ impl ObjectRollup<'_> {
             let coverage = hours.at(i64::from(hour_s));
             coverage.skipdata += 1;
             coverage.skipdata_s = (coverage.skipdata_s + u32::from(duration_s) + 1).min(HOUR_S as u32);
+            hours.lose(i64::from(batch.start_s[row]), u32::from(duration_s));
             self.counts.skipdata += 1;
         } else if status == Decision::NoData || (names_none && !batch.present.log_status) {
             hours.at(i64::from(hour_s)).nodata += 1;

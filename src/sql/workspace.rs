@@ -77,6 +77,8 @@ impl Workspace {
             indicators: options.indicators.clone(),
             networks: options.networks.clone(),
             internal: options.internal.clone(),
+            // What was lost is known once the logs were read, which a question may never do.
+            lost: Arc::default(),
         };
         let made = |table: Result<RecordBatch, arrow::error::ArrowError>| {
             table.map(|table| vec![table]).map_err(|error| failed(error.into()))
