@@ -84,7 +84,7 @@ fn judged(
 }
 
 fn benign_starts(draws: &mut Draws, at: usize, count: usize, span_s: f64) -> Vec<i64> {
-    if at % BURST_EVERY == 0 {
+    if at.is_multiple_of(BURST_EVERY) {
         // A download in parts, a script that loops: as regular as an implant, and soon over.
         let (from, step) = (draws.between(0.0, 0.9 * span_s), draws.between(1.0, 8.0));
         let spread = draws.between(0.02, 0.4);
@@ -122,7 +122,7 @@ fn examples(number: usize, scenario: &Scenario) -> Vec<Example> {
             let mut draws = seed(1_000_000 + at);
             let starts = benign_starts(&mut draws, at, counts[at % counts.len()], span_s);
             if let Some(features) = judged(&mut draws, starts, span_s, recorded, false) {
-                let burst = at % BURST_EVERY == 0;
+                let burst = at.is_multiple_of(BURST_EVERY);
                 all.push(Example { scenario: scenario.name, implant: false, burst, features });
             }
         }
@@ -134,11 +134,11 @@ fn examples(number: usize, scenario: &Scenario) -> Vec<Example> {
 fn solve(mut matrix: Vec<Vec<f64>>, mut right: Vec<f64>) -> Vec<f64> {
     let n = right.len();
     for pivot in 0..n {
-        for row in pivot + 1..n {
-            let times = matrix[row][pivot] / matrix[pivot][pivot];
-            for column in pivot..n {
-                matrix[row][column] -= times * matrix[pivot][column];
-            }
+        let (upper, lower) = matrix.split_at_mut(pivot + 1);
+        let above = &upper[pivot];
+        for (below, row) in lower.iter_mut().zip(pivot + 1..) {
+            let times = below[pivot] / above[pivot];
+            below.iter_mut().zip(above).skip(pivot).for_each(|(below, above)| *below -= times * above);
             right[row] -= times * right[pivot];
         }
     }

@@ -19,6 +19,9 @@ use datafusion::error::Result;
 use std::cell::OnceCell;
 use std::sync::Arc;
 
+/// Fields that are made as codes, and what numbers their texts.
+pub(super) type CodedFields = (Arc<[Field]>, Arc<dyn TextNumbers>);
+
 /// Which columns of `flows` a scan makes, and which rows it keeps.
 #[derive(Clone, Debug)]
 pub(super) struct RowMaker {
@@ -28,7 +31,7 @@ pub(super) struct RowMaker {
     /// Fields of which only the answers to the filter's tests are read.
     asked: Arc<[Field]>,
     /// Columns that are made as codes, and what numbers their texts.
-    coded: Option<(Arc<[Field]>, Arc<dyn TextNumbers>)>,
+    coded: Option<CodedFields>,
 }
 
 impl RowMaker {
@@ -80,7 +83,7 @@ impl RowMaker {
     }
 
     /// The fields that are made as codes, and what numbers their texts.
-    pub(super) fn coded(&self) -> Option<&(Arc<[Field]>, Arc<dyn TextNumbers>)> {
+    pub(super) fn coded(&self) -> Option<&CodedFields> {
         self.coded.as_ref()
     }
 

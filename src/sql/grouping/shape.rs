@@ -102,13 +102,8 @@ impl Shape {
         }
         let schema = partial.input().schema();
         let keys = groups.expr().iter().map(|(expr, _)| key(expr, &schema)).collect::<Option<Vec<_>>>()?;
-        let (aggregates, folds): (Vec<_>, Vec<_>) = partial
-            .aggr_expr()
-            .iter()
-            .map(|aggregate| fold(aggregate))
-            .collect::<Option<Vec<_>>>()?
-            .into_iter()
-            .unzip();
+        let (aggregates, folds): (Vec<_>, Vec<_>) =
+            partial.aggr_expr().iter().map(fold).collect::<Option<Vec<_>>>()?.into_iter().unzip();
         Self::laid_out(keys, aggregates, folds)
     }
 

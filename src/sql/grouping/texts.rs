@@ -188,7 +188,7 @@ mod unit {
                         1 => Some(format!("10.0.{}.{}", number / 250, number % 250)),
                         2 => Some(format!("2001:db8::{number:x}")),
                         3 => Some(format!("eni-{number:017}")),
-                        _ => Some(if number % 2 == 0 { "010.0.0.1".to_owned() } else { String::new() }),
+                        _ => Some(if number.is_multiple_of(2) { "010.0.0.1".to_owned() } else { String::new() }),
                     }
                 })
                 .collect()
