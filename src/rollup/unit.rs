@@ -4,7 +4,7 @@ use super::flow_file::{FlowFile, Run};
 use super::interface::{InterfaceTexts, Interfaces, Services, is_gateway};
 use super::memory::{Memory, Purpose, Reservation, SpillError};
 use super::packed::{
-    FLAGS_KNOWN, NO_SERVICE, OUTBOUND, PARTS, PackedFlow, REJECTED, TRANSLATED, UNDECIDED, is_some, part_of_code,
+    FLAGS_KNOWN, NO_SERVICE, OUTBOUND, PARTS, PackedFlow, REJECTED, TRANSLATED, UNDECIDED, ends, is_some, part_of_code,
 };
 use super::spare::LIST_BYTES;
 use super::{RollupOptions, UnitCounts};
@@ -142,14 +142,6 @@ impl UnitRollup {
     pub(super) fn spill(&self) -> Result<(), SpillError> {
         lock(&self.content).spill(&self.flows)
     }
-}
-
-/// The host's and the remote's of what source and destination have: the host is the source, or where the record is
-/// `ingress` the destination.
-#[inline]
-fn ends(ingress: bool, [source, destination]: [u32; 2]) -> [u32; 2] {
-    let other = (source ^ destination) & u32::from(ingress).wrapping_neg();
-    [source ^ other, destination ^ other]
 }
 
 fn list_bytes(list: &Vec<PackedFlow>) -> usize {
