@@ -9,6 +9,7 @@
 -- parameter few_hosts = 10: hosts with egress; with fewer, prevalence says nothing and severity ends at medium
 -- parameter rare_hosts = 5: hosts; a remote met by no more, and by no more than rare_share, is rare
 -- parameter rare_share = 0.02: share of hosts; never less than two hosts
+-- parameter connected_share = 0.3: share of the period; connections that last so long one after the other are a session that reconnects
 -- parameter common_share = 0.2: share of hosts; a remote met by at least so many is shared infrastructure
 WITH trains AS (
     SELECT
@@ -23,7 +24,8 @@ judged AS (
         *,
         -- No p-value above the rate is ever within it, so only the others are described.
         beacon_statistics(
-            train, sizes, CASE WHEN slow THEN $baseline_from_s ELSE $window_from_s END, $window_to_s, window_s, $fdr
+            train, sizes, CASE WHEN slow THEN $baseline_from_s ELSE $window_from_s END, $window_to_s, window_s, $fdr,
+            interface_id
         ) AS b,
         prevalence_hosts <= greatest(2, least($rare_hosts, $rare_share * $hosts)) AS rare,
         prevalence_share >= $common_share AND prevalence_hosts > 2 AS common
@@ -34,6 +36,12 @@ placed AS (
     SELECT
         *,
         b['clock_period_s'] IS NOT NULL AND b['period_s'] >= 60 AS keeps_clock,
+        role = 'client' AND protocol = 6 AND port IN (1080, 3128, 8118, 9050) AS to_proxy,
+        -- On a grid of windows, beats of fewer than two windows are known by their number alone.
+        b['method'] = 'counts' AND b['period_s'] < 2 * window_s AS too_fast,
+        -- Records beyond the first windows of each connection: one that lasts until the next is no check-in.
+        b['period_s'] >= 10 * window_s
+            AND (CAST(records AS DOUBLE) / (2 * greatest(connections, 1)) - 2) * window_s >= $connected_share * b['period_s'] AS stays_connected,
         CASE
             WHEN port = 123 AND protocol = 17 THEN 'NTP keeps time by design'
             WHEN protocol IN (1, 58) THEN 'echo requests are monitoring'
@@ -50,11 +58,14 @@ placed AS (
 SELECT
     CASE
         WHEN lowered_because IS NOT NULL THEN 'informational'
-        WHEN role = 'server' THEN 'low'
-        WHEN NOT external THEN 'low'
+        WHEN role = 'server' OR stays_connected THEN 'low'
+        -- What keeps time with a proxy keeps time with something outside.
+        WHEN NOT external THEN CASE WHEN to_proxy AND first_contact IS NOT FALSE AND NOT keeps_clock THEN 'medium' ELSE 'low' END
         WHEN $hosts < $few_hosts THEN CASE WHEN first_contact IS FALSE THEN 'low' ELSE 'medium' END
         -- Implants sleep after their work, so they drift; what keeps the wall clock was scheduled.
         WHEN rare AND keeps_clock THEN CASE WHEN first_contact THEN 'medium' ELSE 'low' END
+        -- A number that is even shows neither drift nor clock.
+        WHEN rare AND too_fast THEN CASE WHEN first_contact THEN 'high' ELSE 'medium' END
         WHEN rare THEN CASE WHEN first_contact IS FALSE THEN 'medium' ELSE 'high' END
         -- Uncommon: many hosts at once that were all silent before the window may be an outbreak.
         WHEN first_contact AND NOT keeps_clock THEN 'medium'
@@ -66,12 +77,19 @@ SELECT
     b['period_s'] AS period_s,
     b['jitter_ratio'] AS jitter_ratio,
     b['missed_ratio'] AS missed_ratio,
+    CASE WHEN NOT too_fast THEN b['sleep_low_s'] END AS sleep_low_s,
+    CASE WHEN NOT too_fast THEN b['sleep_high_s'] END AS sleep_high_s,
+    b['other_period_s'] AS other_period_s,
+    CASE WHEN NOT too_fast THEN to_timestamp_seconds(CAST(train[-1] + round(b['period_s']) AS BIGINT)) END AS next_beat,
     CASE WHEN slow THEN cardinality(train) ELSE connections END AS connections,
     b['check_ins'] AS check_ins,
     b['connections_per_check_in'] AS connections_per_check_in,
     b['method'] AS method,
     b['shape'] AS shape,
     b['clock_period_s'] AS clock_period_s,
+    b['active_from_h'] AS active_from_utc_h,
+    b['active_to_h'] AS active_to_utc_h,
+    b['same_size_ratio'] AS same_size_ratio,
     b['span_ratio'] AS span_ratio,
     b['rita_score'] AS rita_score,
     bytes_out, bytes_in, rejected, longest_s, window_s,
@@ -87,6 +105,13 @@ SELECT
         CAST(CASE WHEN slow THEN cardinality(train) ELSE connections END AS VARCHAR), ' connections over ', human_duration(b['span_s']),
         CASE WHEN b['missed_ratio'] >= 0.05
             THEN concat(', ', CAST(CAST(round(100 * b['missed_ratio']) AS BIGINT) AS VARCHAR), ' % of beats missed') ELSE '' END,
+        CASE WHEN b['other_period_s'] IS NOT NULL
+            THEN concat(', and a second train every ', human_duration(b['other_period_s'])) ELSE '' END,
+        CASE WHEN b['active_from_h'] IS NOT NULL
+            THEN concat(', only from ', CAST(b['active_from_h'] AS VARCHAR), ' to ', CAST(b['active_to_h'] AS VARCHAR), ' o''clock UTC')
+            ELSE '' END,
+        CASE WHEN too_fast
+            THEN concat('; beats too fast for windows of ', CAST(window_s AS VARCHAR), ' s, so only their number tells') ELSE '' END,
         CASE
             WHEN role = 'client' AND external AND $hosts >= $few_hosts AND prevalence_hosts = 1 THEN '; no other host talks to this remote'
             WHEN role = 'client' AND external AND $hosts >= $few_hosts THEN concat('; ', CAST(prevalence_hosts AS VARCHAR), ' hosts talk to this remote')
@@ -95,6 +120,9 @@ SELECT
         '.',
         CASE WHEN lowered_because IS NOT NULL THEN concat(' Lowered: ', lowered_because, '.') ELSE '' END,
         CASE WHEN lowered_because IS NULL AND keeps_clock
-            THEN ' It keeps the wall clock, as scheduled jobs do.' ELSE '' END
+            THEN ' It keeps the wall clock, as scheduled jobs do.' ELSE '' END,
+        CASE WHEN lowered_because IS NULL AND stays_connected
+            THEN ' Each connection lasts until about the next: a session that reconnects.' ELSE '' END,
+        CASE WHEN NOT external AND to_proxy THEN ' The port is that of a proxy: who is called stands in its log.' ELSE '' END
     ) AS explanation
 FROM placed

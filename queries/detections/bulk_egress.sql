@@ -11,6 +11,7 @@
 -- parameter min_season_days = 5: days of history at the same hour from which the hour of the day is judged
 -- parameter few_hosts = 10: hosts with egress; with fewer, prevalence says nothing and severity ends at medium
 -- parameter high_bytes = 1000000000: bytes out in an hour to a rare remote from which severity is high
+-- parameter recurring_days = 4: days with the same full hour from which a window without history shows a habit, if they are most
 -- parameter rare_hosts = 5: hosts; a remote met by no more, and by no more than rare_share, is rare
 -- parameter rare_share = 0.02: share of hosts; never less than two hosts
 WITH hours AS (
@@ -71,6 +72,38 @@ beyond AS (
     END
     WINDOW most AS (PARTITION BY account_id, region, host ORDER BY bytes_out DESC, hour)
 ),
+-- Without history a window of days shows what recurs: the same hour of most days, about as full, and little outside of
+-- it. Nothing that is known to be new is lowered by that.
+tops AS (
+    SELECT s.account_id, s.region, s.host, first_value(CAST(h.hour AS BIGINT) ORDER BY h.bytes_out DESC, h.hour) AS top_s, max(h.bytes_out) AS top_bytes
+    FROM (SELECT * FROM beyond WHERE nth = 1) s
+    JOIN host_hours h ON h.account_id = s.account_id AND h.region = s.region AND h.host = s.host AND h.in_window
+    GROUP BY s.account_id, s.region, s.host
+),
+clocked AS (
+    SELECT
+        t.account_id, t.region, t.host, t.top_bytes, h.bytes_out,
+        -- Days begin twelve hours before that hour.
+        (CAST(h.hour AS BIGINT) + 43200 - t.top_s % 86400) / 86400 AS day,
+        abs(((CAST(h.hour AS BIGINT) - t.top_s) / 3600 % 24 + 36) % 24 - 12) <= 1 AS at_that_hour
+    FROM tops t
+    JOIN host_hours h ON h.account_id = t.account_id AND h.region = t.region AND h.host = t.host AND h.in_window
+),
+recurring AS (
+    SELECT
+        *,
+        days_alike >= $recurring_days AND 10 * days_alike >= 6 * days_seen AND 10 * bytes_alike >= 8 * bytes_seen AS recurs
+    FROM (
+        SELECT
+            account_id, region, host,
+            count(DISTINCT day) AS days_seen,
+            count(DISTINCT CASE WHEN at_that_hour AND 10 * bytes_out >= 3 * top_bytes THEN day END) AS days_alike,
+            sum(bytes_out) AS bytes_seen,
+            sum(CASE WHEN at_that_hour THEN bytes_out ELSE 0 END) AS bytes_alike
+        FROM clocked
+        GROUP BY account_id, region, host
+    )
+),
 -- Only hosts with such an hour are asked where it went: ranking every pair would cost more than all the rest.
 takers AS (
     SELECT
@@ -94,6 +127,7 @@ SELECT
         -- Without history a busy host's rare remote may be its own supplier: volume must speak for itself.
         WHEN h.bytes_out < $high_bytes THEN CASE WHEN t.first_contact THEN 'medium' ELSE 'low' END
         WHEN t.first_contact IS FALSE THEN 'medium'
+        WHEN t.first_contact IS NULL AND r.recurs THEN 'medium'
         ELSE 'high'
     END AS severity,
     least(1.0, 0.5 + ln(CAST(h.bytes_out AS DOUBLE) / $floor_bytes) / 12 + least(h.hour_z, 20) / 100) AS score,
@@ -108,6 +142,7 @@ SELECT
     CASE WHEN h.has_season THEN h.s['samples'] END AS season_days,
     h.baseline_p99_bytes,
     h.baseline_hours,
+    r.recurs, r.days_alike, r.days_seen,
     t.bytes_out AS remote_bytes_out,
     t.bytes_in AS remote_bytes_in,
     t.prevalence_hosts,
@@ -124,10 +159,13 @@ SELECT
             WHEN $hosts >= $few_hosts THEN concat(', which ', CAST(t.prevalence_hosts AS VARCHAR), ' hosts talk to') ELSE '' END,
         CASE WHEN t.first_contact THEN ' and which is new' ELSE '' END,
         '.',
+        CASE WHEN t.first_contact IS NULL AND r.recurs
+            THEN concat(' It did so at this hour on ', CAST(r.days_alike AS VARCHAR), ' of ', CAST(r.days_seen AS VARCHAR), ' days.') ELSE '' END,
         CASE WHEN t.bytes_out < t.bytes_in THEN ' Lowered: that remote sent more than it got.'
             WHEN t.aws_service IS NOT NULL AND t.aws_service NOT IN ('EC2', 'AMAZON') THEN concat(' Lowered: the remote is AWS ', t.aws_service, '.')
             WHEN $hosts >= $few_hosts AND t.prevalence_hosts > greatest(2, least($rare_hosts, $rare_share * $hosts)) THEN ' Lowered: many hosts share that remote.' ELSE '' END
     ) AS explanation
 FROM beyond h
+JOIN recurring r ON r.account_id = h.account_id AND r.region = h.region AND r.host = h.host
 JOIN takers t ON t.account_id = h.account_id AND t.region = h.region AND t.host = h.host AND t.nth = 1
 WHERE h.nth = 1

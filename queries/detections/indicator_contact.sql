@@ -1,5 +1,6 @@
 -- title: Contact with a listed address
 -- techniques: T1071
+-- needs: indicators
 -- about: Traffic with an address or network on one of the feeds, within the indicator's time of validity. A listed
 -- about: address that was only rejected, or that merely knocked from outside, is weaker evidence. Lists of Tor relays
 -- about: and of mining pools, told by their names, have detections of their own.

@@ -1,7 +1,8 @@
 -- title: Connection of many hours
 -- techniques: T1071 T1572
 -- about: One connection, joined over all its windows, that stays open for hours: a tunnel, a remote shell, a session
--- about: implant; also databases, message buses and people at a terminal.
+-- about: implant, a bot on its chat server; also databases, message buses and people at a terminal.
+-- about: The cadence says how it lives: how much of the time its windows hold traffic, and how even its hours are.
 -- parameter min_s = 3600: seconds; shorter connections are not reported
 -- parameter long_s = 28800: seconds; from here on severity may be medium
 -- parameter few_hosts = 10: hosts with egress; with fewer, prevalence says nothing
@@ -10,6 +11,9 @@ SELECT
     CASE
         WHEN NOT external THEN 'informational'
         WHEN role = 'server' THEN CASE WHEN longest_s >= $long_s THEN 'low' ELSE 'informational' END
+        -- Chat of the old kind is what botnets stay on, and hardly what a server does.
+        WHEN port IN (194, 6697, 7000) OR port BETWEEN 6660 AND 6669
+            THEN CASE WHEN first_contact IS FALSE OR protocol <> 6 THEN 'low' ELSE 'medium' END
         WHEN $hosts >= $few_hosts AND prevalence_hosts > greatest(2, $rare_share * $hosts) THEN 'informational'
         WHEN longest_s >= $long_s AND first_contact THEN 'medium'
         WHEN longest_s >= $long_s THEN 'low'
@@ -21,6 +25,14 @@ SELECT
     connections,
     bytes_out, bytes_in,
     CASE WHEN bytes_in > 0 THEN CAST(bytes_out AS DOUBLE) / CAST(bytes_in AS DOUBLE) END AS out_in_ratio,
+    -- Two records a window, one each way, of one connection that is the pair's only one.
+    CASE WHEN connections <= 1 AND records > 0
+        THEN least(1.0, CAST(records AS DOUBLE) * greatest(window_s, 1) / (2 * CAST(longest_s AS DOUBLE))) END AS busy_windows_ratio,
+    CASE WHEN connections <= 1 AND records > 0
+        THEN greatest(CAST(window_s AS DOUBLE), 2 * CAST(longest_s AS DOUBLE) / CAST(records AS DOUBLE)) END AS sign_of_life_s,
+    -- 1 where every active hour sends as much: a channel that keeps itself alive; above, someone works.
+    CASE WHEN bytes_out > 0 THEN CAST(max_hour_bytes_out AS DOUBLE) * active_hours / CAST(bytes_out AS DOUBLE) END AS fullest_hour_times_mean,
+    bytes_out > bytes_in AS sends_more_than_it_gets,
     CASE WHEN role = 'client' THEN prevalence_hosts END AS prevalence_hosts,
     first_contact,
     network_owner(remote) AS network_owner,

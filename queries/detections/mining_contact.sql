@@ -1,5 +1,6 @@
 -- title: Contact with a mining pool
 -- techniques: T1496
+-- needs: indicators
 -- about: Traffic with an address on a list of mining pools, told by the list's name or words: someone uses the host's
 -- about: processor.
 -- parameter min_confidence = 0: 0 to 100; feeds' entries below are left out

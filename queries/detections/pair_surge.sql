@@ -1,5 +1,6 @@
 -- title: Upload far beyond the pair's history
 -- techniques: T1048 T1041
+-- needs: history
 -- about: An hour in which a host sent a remote that it has known for days many times more than in any hour before. The
 -- about: comparison is with this remote alone, so a host that is busy elsewhere hides nothing. Remotes that are shared
 -- about: by many hosts, and downloads, are lowered or left out.

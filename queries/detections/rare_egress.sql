@@ -9,6 +9,7 @@
 -- parameter drip_evenness = 3: the fullest hour of a drip holds at most so many times its mean hour
 -- parameter drip_hour_bytes = 1000000: bytes in the mean active hour of a drip, at least: a poller's small change is none
 -- parameter upload_ratio = 2: a remote counts when it got at least so many times the bytes it sent
+-- parameter recurring_days = 4: days with the same full hour from which a window without history shows a habit, if they are most
 -- parameter few_hosts = 10: hosts with egress; with fewer there is nobody to compare with, and severity ends at medium
 -- parameter rare_hosts = 5: hosts; a remote met by no more, and by no more than rare_share, is rare
 -- parameter rare_share = 0.02: share of hosts; never less than two hosts
@@ -49,6 +50,38 @@ scored AS (
     FROM spread
     WHERE bytes_out >= $floor_bytes
 ),
+-- Without history a window of days shows what recurs: the same hour of most days, about as full, and little outside of
+-- it. Nothing that is known to be new is lowered by that.
+tops AS (
+    SELECT s.account_id, s.region, s.host, first_value(CAST(h.hour AS BIGINT) ORDER BY h.bytes_out DESC, h.hour) AS top_s, max(h.bytes_out) AS top_bytes
+    FROM scored s
+    JOIN host_hours h ON h.account_id = s.account_id AND h.region = s.region AND h.host = s.host AND h.in_window
+    GROUP BY s.account_id, s.region, s.host
+),
+clocked AS (
+    SELECT
+        t.account_id, t.region, t.host, t.top_bytes, h.bytes_out,
+        -- Days begin twelve hours before that hour.
+        (CAST(h.hour AS BIGINT) + 43200 - t.top_s % 86400) / 86400 AS day,
+        abs(((CAST(h.hour AS BIGINT) - t.top_s) / 3600 % 24 + 36) % 24 - 12) <= 1 AS at_that_hour
+    FROM tops t
+    JOIN host_hours h ON h.account_id = t.account_id AND h.region = t.region AND h.host = t.host AND h.in_window
+),
+recurring AS (
+    SELECT
+        *,
+        days_alike >= $recurring_days AND 10 * days_alike >= 6 * days_seen AND 10 * bytes_alike >= 8 * bytes_seen AS recurs
+    FROM (
+        SELECT
+            account_id, region, host,
+            count(DISTINCT day) AS days_seen,
+            count(DISTINCT CASE WHEN at_that_hour AND 10 * bytes_out >= 3 * top_bytes THEN day END) AS days_alike,
+            sum(bytes_out) AS bytes_seen,
+            sum(CASE WHEN at_that_hour THEN bytes_out ELSE 0 END) AS bytes_alike
+        FROM clocked
+        GROUP BY account_id, region, host
+    )
+),
 -- Distinct remotes cannot be spilled, and a host that scans meets millions: only those above the floor are counted.
 counted AS (
     SELECT s.account_id, s.region, s.host, count(DISTINCT r.remote) AS remotes
@@ -60,6 +93,7 @@ counted AS (
 ranked AS (
     SELECT
         s.*,
+        n.recurs, n.days_alike, n.days_seen,
         c.remotes,
         r.remote, r.port, r.protocol, r.interface_id, r.prevalence_hosts,
         row_number() OVER most AS nth,
@@ -69,13 +103,14 @@ ranked AS (
         ) AS top_remotes
     FROM scored s
     JOIN counted c ON c.account_id = s.account_id AND c.region = s.region AND c.host = s.host
+    JOIN recurring n ON n.account_id = s.account_id AND n.region = s.region AND n.host = s.host
     JOIN rare r ON r.account_id = s.account_id AND r.region = s.region AND r.host = s.host
     WINDOW most AS (PARTITION BY s.account_id, s.region, s.host ORDER BY r.bytes_out DESC, r.remote, r.port, r.protocol)
 )
 SELECT
     CASE
         WHEN $hosts < $few_hosts THEN CASE WHEN bytes_out >= $high_bytes OR drip THEN 'medium' ELSE 'low' END
-        WHEN bytes_out >= $high_bytes OR drip THEN CASE WHEN any_first IS FALSE THEN 'medium' ELSE 'high' END
+        WHEN bytes_out >= $high_bytes OR drip THEN CASE WHEN any_first IS FALSE OR (any_first IS NULL AND recurs) THEN 'medium' ELSE 'high' END
         WHEN any_first THEN 'medium'
         ELSE 'low'
     END AS severity,
@@ -87,7 +122,7 @@ SELECT
     'client' AS role,
     interface_id,
     first_seen, last_seen,
-    bytes_out, bytes_in, remotes AS destinations, active_hours, drip,
+    bytes_out, bytes_in, remotes AS destinations, active_hours, drip, recurs, days_alike, days_seen,
     z AS robust_z,
     CAST(peer_median_bytes AS BIGINT) AS peer_median_bytes,
     top_remotes,
@@ -99,7 +134,9 @@ SELECT
         CASE WHEN remotes = 1 THEN ' rare remote' ELSE ' rare remotes' END,
         ' and got ', human_bytes(bytes_in), ' back; most went to ', ip(remote), ' port ', CAST(port AS VARCHAR),
         CASE WHEN $hosts >= $few_hosts THEN concat('; hosts that use such remotes sent ', human_bytes(peer_median_bytes), ' in the median') ELSE '' END,
-        CASE WHEN drip THEN concat('; it flows evenly over ', CAST(active_hours AS VARCHAR), ' hours') ELSE '' END, '.'
+        CASE WHEN drip THEN concat('; it flows evenly over ', CAST(active_hours AS VARCHAR), ' hours') ELSE '' END, '.',
+        CASE WHEN any_first IS NULL AND recurs
+            THEN concat(' It did so at the same hour on ', CAST(days_alike AS VARCHAR), ' of ', CAST(days_seen AS VARCHAR), ' days.') ELSE '' END
     ) AS explanation
 FROM ranked
 WHERE nth = 1

@@ -6,6 +6,7 @@
 -- parameter few_hosts = 10: hosts with egress; with fewer, prevalence says nothing and severity ends at medium
 -- parameter rare_hosts = 5: hosts; a remote met by no more, and by no more than rare_share, is rare
 -- parameter rare_share = 0.02: share of hosts; never less than two hosts
+-- parameter member_alone = 0.0001: p-value of the best remote alone from which the group adds nothing to severity
 -- parameter min_connections = 12: connections in the window to all such remotes together
 WITH rare AS (
     SELECT
@@ -33,7 +34,7 @@ together AS (
     HAVING count(*) >= 2 AND sum(connections) >= $min_connections
 ),
 judged AS (
-    SELECT *, rotating_statistics(members, $window_from_s, $window_to_s, window_s, $fdr) AS b FROM together
+    SELECT *, rotating_statistics(members, $window_from_s, $window_to_s, window_s, $fdr, interface_id) AS b FROM together
 )
 SELECT
     CASE
@@ -41,6 +42,8 @@ SELECT
         WHEN b['clock_period_s'] IS NOT NULL AND b['period_s'] >= 60
             THEN CASE WHEN first_contact THEN 'medium' ELSE 'low' END
         WHEN first_contact IS FALSE THEN 'medium'
+        -- Remotes that keep time by themselves are found one by one; a group of them is no more than that.
+        WHEN b['member_p_value'] <= $member_alone THEN 'medium'
         ELSE 'high'
     END AS severity,
     b['score'] AS score,
@@ -52,8 +55,8 @@ SELECT
     b['jitter_ratio'] AS jitter_ratio,
     b['missed_ratio'] AS missed_ratio,
     b['connections'] AS connections,
-    b['destinations'] AS destinations,
-    b['remotes'] AS remotes,
+    b['members'] AS destinations,
+    b['addresses'] AS remotes,
     b['method'] AS method,
     b['member_p_value'] AS member_p_value,
     b['clock_period_s'] AS clock_period_s,
@@ -61,7 +64,7 @@ SELECT
     b['rita_score'] AS rita_score_of_union,
     bytes_out, bytes_in, window_s, prevalence_hosts, first_contact,
     concat(
-        ip(host), ' called ', CAST(b['destinations'] AS VARCHAR), ' rare remotes on ', protocol_name(protocol), ' port ',
+        ip(host), ' called ', CAST(b['members'] AS VARCHAR), ' rare remotes on ', protocol_name(protocol), ' port ',
         CAST(port AS VARCHAR), ', one of them every ', human_duration(b['period_s']), ' ± ',
         CAST(CAST(round(100 * b['jitter_ratio']) AS BIGINT) AS VARCHAR), ' %, ', CAST(b['connections'] AS VARCHAR),
         ' connections in all: together they keep time, alone they do not as well',

@@ -1,5 +1,6 @@
 -- title: Slow drip to rare remotes
 -- techniques: T1030 T1048 T1029
+-- needs: days
 -- about: What a host uploads a day to remotes that hardly any host talks to has risen for days, though no single day is
 -- about: remarkable: CUSUM of the logarithm of its daily bytes against the median and MAD of its first days. A past
 -- about: exfiltration in those days does not hide it. Needs eight days of baseline and window.

@@ -1,5 +1,6 @@
 -- title: Contact with the Tor network
 -- techniques: T1090.003
+-- needs: indicators
 -- about: Traffic with an address on a list of Tor relays, told by the list's name or words. A host that calls them hides
 -- about: where it goes; visitors that come out of an exit are no more than visitors.
 -- parameter min_confidence = 0: 0 to 100; feeds' entries below are left out

@@ -1,5 +1,6 @@
 -- title: Upload where the host used to download
 -- techniques: T1048 T1041
+-- needs: history
 -- about: An hour in which a host, as a client, sent several times what it got, against the ratio of out to in of its own
 -- about: past hours (median and MAD of the logarithm). It needs no large volume, so it sees what is below the floor of
 -- about: bulk uploads. Hosts that always upload have a high ratio of their own and stay out.

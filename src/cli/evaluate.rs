@@ -3,7 +3,7 @@
 use super::exit::{Exit, Failure};
 use super::global::Global;
 use super::suite::{self, SuiteOptions};
-use crate::corpus::suite::suite_table;
+use crate::corpus::suite::{calibration_plot, suite_table};
 use crate::corpus::{FindingSeverity, evaluate};
 use clap::{Args, ValueEnum};
 use std::io::Write;
@@ -27,7 +27,10 @@ pub(super) struct EvaluateArgs {
     /// The suite with fewer hosts and without scenarios of many days: seconds instead of many minutes
     #[arg(long, requires = "suite")]
     small: bool,
-    /// Only scenarios of the suite whose name contains this
+    /// Where the suite draws the calibration of its p-values, as SVG
+    #[arg(long, value_name = "FILE", requires = "suite")]
+    plot: Option<PathBuf>,
+    /// Only scenarios of the suite whose name contains this; `benign` for the hosts on which nothing bad happens
     #[arg(long, value_name = "TEXT", default_value = "", hide_default_value = true, requires = "suite")]
     scenario: String,
     /// Findings below this severity do not count
@@ -81,6 +84,10 @@ pub(super) fn run(global: &Global, args: &EvaluateArgs) -> Result<Exit, Failure>
 fn run_suite(global: &Global, args: &EvaluateArgs) -> Result<Exit, Failure> {
     let options = SuiteOptions { seed: args.seed, small: args.small, scenario: args.scenario.clone() };
     let result = suite::run(global, &options)?;
+    if let Some(path) = &args.plot {
+        let failed = |error| Failure::failed(format!("--plot {}: {error}", path.display()));
+        std::fs::write(path, calibration_plot(&result)).map_err(failed)?;
+    }
     let mut out = std::io::stdout().lock();
     match args.format {
         Format::Table => suite_table(&result).iter().try_for_each(|line| writeln!(out, "{line}"))?,

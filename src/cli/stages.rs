@@ -1,5 +1,6 @@
-//! The stages of a run: how long each took, and where it stands in a trace.
+//! The stages of a run: how long each took, the most memory until its end, and where it stands in a trace.
 
+use super::detect::peak_memory_bytes;
 use crate::report::StageTime;
 use std::time::Instant;
 use tracing::Span;
@@ -23,7 +24,7 @@ impl Stages {
     /// Ends a stage, and goes on to the next under `span`.
     pub(super) fn end_of(&mut self, stage: &str, span: Span) {
         let seconds = self.stage.elapsed().as_secs_f64();
-        self.stages.push(StageTime { stage: stage.to_owned(), seconds });
+        self.stages.push(StageTime { stage: stage.to_owned(), seconds, peak_memory_bytes: peak_memory_bytes() });
         self.stage = Instant::now();
         // The old one must be left before the new one is entered.
         self.span = None;

@@ -3,8 +3,8 @@
 use super::exit::Failure;
 use super::global::Global;
 use crate::corpus::suite::{
-    Cell, CellLogs, CellResult, PeriodicResult, PeriodicService, Ranking, Recorded, SuiteResult, SuiteSize, cells,
-    write_cell, write_periodic,
+    BenignRate, Cell, CellLogs, CellResult, PeriodicResult, PeriodicService, Ranking, Recorded, SuiteResult, SuiteSize,
+    cells, write_cell, write_periodic,
 };
 use crate::detect::{self, Detection, Finding, Severity, WindowOptions};
 use crate::flow::Address;
@@ -15,7 +15,7 @@ use crate::rollup::derive::{Wanted, derive};
 use crate::scan::fetch::FetchOptions;
 use crate::source::{Source, TimeRange, units};
 use crate::state::{GatherOptions, Progress, gather};
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -26,6 +26,23 @@ const FDR: f64 = 0.01;
 
 /// RITA's score from which it calls a beacon high.
 const RITA_HIGH: f64 = 0.9;
+
+/// What the part with nothing but benign services answers to, beside their names.
+const BENIGN: &str = "benign services";
+
+/// Hosts with nothing but benign services.
+struct BenignCorpus {
+    hosts: usize,
+    days: u32,
+    /// Days that are judged by themselves, and the days before that the last of them are judged against.
+    judged: [(u32, u32); 2],
+}
+
+/// 10,000 host-days.
+const FULL_BENIGN: BenignCorpus = BenignCorpus { hosts: 400, days: 25, judged: [(25, 0), (11, 14)] };
+
+/// For a test.
+const SMALL_BENIGN: BenignCorpus = BenignCorpus { hosts: 40, days: 9, judged: [(9, 0), (1, 8)] };
 
 /// What of the suite is run.
 #[derive(Clone, Debug)]
@@ -57,13 +74,14 @@ pub(super) fn run(global: &Global, options: &SuiteOptions) -> Result<SuiteResult
         ))?;
         result.cells.push(judged);
     }
-    let (hosts, hours) = if options.small { (40, 24) } else { (400, 5 * 24) };
+    let corpus = if options.small { SMALL_BENIGN } else { FULL_BENIGN };
     for recorded in [Recorded::MINUTE, Recorded::ROUNDED_TEN] {
-        if PeriodicService::all().iter().any(|service| service.name.contains(&options.scenario)) {
-            result.periodic.extend(bench.periodic(hosts, hours, recorded, options.seed)?);
+        let named = PeriodicService::all().iter().any(|service| service.name.contains(&options.scenario));
+        if named || BENIGN.contains(&options.scenario) {
+            bench.benign(&corpus, recorded, options.seed, &mut result)?;
         }
     }
-    if result.cells.is_empty() && result.periodic.is_empty() {
+    if result.cells.is_empty() && result.benign.is_empty() {
         return Err(Failure::usage(format!(
             "--scenario `{}`: no scenario of the suite is called so",
             options.scenario
@@ -103,42 +121,40 @@ impl Bench<'_> {
         Ok(cell_result(cell, &logs, &judged))
     }
 
-    fn periodic(
+    /// Everything that is found on hosts with nothing but benign services.
+    fn benign(
         &self,
-        hosts: usize,
-        hours: u32,
+        corpus: &BenignCorpus,
         recorded: Recorded,
         seed: u64,
-    ) -> Result<Vec<PeriodicResult>, Failure> {
-        let folder = self.folder.next("periodic")?;
-        let logs = write_periodic(hosts, hours, recorded, seed, &folder).map_err(Failure::failed)?;
-        let judged = self.detect(&folder, None)?;
-        remove(&folder)?;
-        let service_of: HashMap<(Address, Address), usize> =
-            logs.periodic.iter().map(|&(host, other, service)| ((host, other), service)).collect();
-        let mut rows: Vec<PeriodicResult> = PeriodicService::all()
-            .iter()
-            .enumerate()
-            .map(|(kind, service)| PeriodicResult {
-                service: service.name.to_owned(),
-                recorded: recorded.text(),
-                pairs: logs.periodic.iter().filter(|(_, _, of)| *of == kind).count(),
-                findings: [0; 5],
-                host_days: hosts as f64 * f64::from(hours) / 24.0,
-            })
-            .collect();
-        for finding in &judged.kept {
-            if let Some(remote) = finding.remote
-                && let Some(&kind) = service_of.get(&(finding.host, remote))
-            {
-                rows[kind].findings[finding.severity as usize] += 1;
-            }
+        result: &mut SuiteResult,
+    ) -> Result<(), Failure> {
+        let folder = self.folder.next("benign")?;
+        let logs = write_periodic(corpus.hosts, 24 * corpus.days, recorded, seed, &folder).map_err(Failure::failed)?;
+        for (judged_days, history_days) in corpus.judged {
+            let from_s = (history_days > 0).then_some(logs.to_s - i64::from(judged_days) * 86_400);
+            let judged = self.findings(&folder, from_s, &[FDR])?;
+            let (rows, rate) = benign_result(&logs, &judged[0], recorded, history_days);
+            let rate = BenignRate { host_days: f64::from(judged_days) * corpus.hosts as f64, ..rate };
+            self.say(&format!(
+                "benign services, {}, {history_days} d of history: {} findings of severity high or above on {:.0} host-days",
+                rate.recorded, rate.alarms, rate.host_days
+            ))?;
+            result.periodic.extend(rows.into_iter().map(|row| PeriodicResult { host_days: rate.host_days, ..row }));
+            result.benign.push(rate);
         }
-        Ok(rows)
+        remove(&folder)
     }
 
     /// Detection on the logs below a folder, twice: once without a rate, for the scores of all, and once with.
     fn detect(&self, folder: &Path, from_s: Option<i64>) -> Result<Judged, Failure> {
+        let mut both = self.findings(folder, from_s, &[1.0, FDR])?;
+        let kept = both.pop().unwrap_or_default();
+        Ok(Judged { all: both.pop().unwrap_or_default(), kept })
+    }
+
+    /// Findings on the logs below a folder at each of the rates.
+    fn findings(&self, folder: &Path, from_s: Option<i64>, rates: &[f64]) -> Result<Vec<Vec<Finding>>, Failure> {
         let (memory, fetch_bytes) = self.global.memory()?;
         let spec = [folder.display().to_string()];
         let options = self.global.source_options();
@@ -162,10 +178,12 @@ impl Bench<'_> {
         let facts = host_facts(&gathered.coverage);
         let pair_hours = std::mem::take(&mut gathered.pair_hours);
         let facts_of = |name: &str| facts.get(name).cloned();
-        let derived = derive(&pair_hours, &window, Wanted::default(), &is_internal, &facts_of, memory.memory())
-            .map_err(Failure::failed)?;
-        drop(pair_hours);
         let detections: Vec<Detection> = detect::built_in().map_err(Failure::failed)?;
+        // Cells have but small connections on one port: only what judges their timing reads anything in them.
+        let wanted = if rates.len() == 1 { detect::wanted(&detections) } else { Wanted::default() };
+        let derived =
+            derive(&pair_hours, &window, wanted, &is_internal, &facts_of, memory.memory()).map_err(Failure::failed)?;
+        drop(pair_hours);
         let allow = AllowList::default();
         let run = |fdr: f64| {
             let context = detect::Context {
@@ -183,17 +201,61 @@ impl Bench<'_> {
             let statistical: Vec<Detection> = detections.iter().filter(|d| d.discovery || fdr < 1.0).cloned().collect();
             self.runtime.block_on(detect::detect(&statistical, &derived, &context)).map_err(Failure::failed)
         };
-        Ok(Judged { all: run(1.0)?.findings, kept: run(FDR)?.findings })
+        rates.iter().map(|fdr| Ok(run(*fdr)?.findings)).collect()
     }
+}
+
+/// Findings about each service, and those about anything that would wake somebody up.
+fn benign_result(
+    logs: &CellLogs,
+    findings: &[Finding],
+    recorded: Recorded,
+    history_days: u32,
+) -> (Vec<PeriodicResult>, BenignRate) {
+    let service_of: HashMap<(Address, Address), usize> =
+        logs.periodic.iter().map(|&(host, other, service)| ((host, other), service)).collect();
+    let row = |(kind, service): (usize, &PeriodicService)| PeriodicResult {
+        service: service.name.to_owned(),
+        recorded: recorded.text(),
+        history_days,
+        pairs: logs.periodic.iter().filter(|(_, _, of)| *of == kind).count(),
+        findings: [0; 5],
+        host_days: 0.0,
+    };
+    let mut rows: Vec<PeriodicResult> = PeriodicService::all().iter().enumerate().map(row).collect();
+    let mut rate = BenignRate {
+        recorded: recorded.text(),
+        history_days,
+        records: logs.records,
+        host_days: 0.0,
+        alarms: 0,
+        alarms_by_detection: BTreeMap::new(),
+        mediums: 0,
+    };
+    for finding in findings {
+        if let Some(remote) = finding.remote
+            && let Some(&kind) = service_of.get(&(finding.host, remote))
+        {
+            rows[kind].findings[finding.severity as usize] += 1;
+        }
+        rate.mediums += usize::from(finding.severity == Severity::Medium);
+        if finding.severity >= Severity::High {
+            rate.alarms += 1;
+            *rate.alarms_by_detection.entry(finding.detection.clone()).or_default() += 1;
+        }
+    }
+    (rows, rate)
 }
 
 fn cell_result(cell: &Cell, logs: &CellLogs, judged: &Judged) -> CellResult {
     let mut best: HashMap<Address, (f64, f64)> = HashMap::new();
     let mut connections: HashMap<Address, usize> = HashMap::new();
     for finding in &judged.all {
-        let (score, rita) = best.entry(finding.host).or_default();
-        *score = score.max(finding.score);
-        *rita = rita.max(number(finding, "rita_score"));
+        for host in hosts_of(finding) {
+            let (score, rita) = best.entry(host).or_default();
+            *score = score.max(finding.score);
+            *rita = rita.max(number(finding, "rita_score"));
+        }
         if finding.remote.is_some() {
             *connections.entry(finding.host).or_default() += number(finding, "connections") as usize;
         }
@@ -204,7 +266,8 @@ fn cell_result(cell: &Cell, logs: &CellLogs, judged: &Judged) -> CellResult {
     let (ours, rita) = (|both: &(f64, f64)| both.0, |both: &(f64, f64)| both.1);
     let alarming = |hosts: &[Address]| {
         let found = |host: &&Address| {
-            judged.kept.iter().any(|finding| finding.host == **host && finding.severity >= Severity::Medium)
+            let about = |finding: &Finding| finding.severity >= Severity::Medium && hosts_of(finding).contains(host);
+            judged.kept.iter().any(about)
         };
         hosts.iter().filter(found).count() as f64 / hosts.len().max(1) as f64
     };
@@ -233,6 +296,13 @@ fn cell_result(cell: &Cell, logs: &CellLogs, judged: &Judged) -> CellResult {
         (Some(ours), Some(rita)) => result.ranked(&ours, &rita),
         _ => result,
     }
+}
+
+/// The host of a finding, or all hosts that it names.
+fn hosts_of(finding: &Finding) -> Vec<Address> {
+    let named = finding.evidence.get("hosts").and_then(serde_json::Value::as_array);
+    let named = named.into_iter().flatten().filter_map(|host| host.as_str()?.parse().ok());
+    std::iter::once(finding.host).chain(named).collect()
 }
 
 fn number(finding: &Finding, name: &str) -> f64 {

@@ -1,8 +1,9 @@
 //! The catalogue of detections: SQL files with a header.
 //!
 //! A header is made of comment lines at the top: `-- title: …`, `-- techniques: T1071 T1573`, `-- about: …` (may
-//! repeat), `-- discovery: p_value` when the run's false-discovery rate governs the rows, and one
-//! `-- parameter NAME = DEFAULT: unit and effect` for each `$NAME` in the SQL.
+//! repeat), `-- discovery: p_value` when the run's false-discovery rate governs the rows, `-- needs: indicators` (or
+//! `history`, `days`) when there can be no rows without, and one `-- parameter NAME = DEFAULT: unit and effect` for each
+//! `$NAME` in the SQL.
 //!
 //! Every run gives these besides: `$window_from_s` and `$window_to_s` (Unix time), `$has_history` (whether there is a
 //! baseline before the window), `$hosts` (hosts with egress) and `$fdr` (the run's false-discovery rate, 0 to 1). With
@@ -27,11 +28,27 @@ pub struct Detection {
     pub about: String,
     /// Its rows are candidates with a `p_value`; only those within the run's false-discovery rate become findings.
     pub discovery: bool,
+    /// What a run must have for it to find anything; without, it is not even planned.
+    pub needs: Vec<Need>,
     /// Its parameters.
     pub parameters: Vec<Parameter>,
     /// The SQL, header included.
     pub sql: String,
 }
+
+/// What a detection cannot find anything without.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Need {
+    /// Indicators on any feed.
+    Indicators,
+    /// History before the window.
+    History,
+    /// Rows of `host_days`: baseline and window of [`crate::rollup::derive::FEWEST_DAYS`] together.
+    Days,
+}
+
+/// The words of a header for each need.
+const NEEDS: [(&str, Need); 3] = [("indicators", Need::Indicators), ("history", Need::History), ("days", Need::Days)];
 
 /// A parameter of a detection.
 #[derive(Clone, Debug, PartialEq)]
@@ -56,6 +73,7 @@ const BUILT_IN: &[(&str, &str)] = &[
     ("outbound_flood", include_str!("../../queries/detections/outbound_flood.sql")),
     ("pair_surge", include_str!("../../queries/detections/pair_surge.sql")),
     ("peer_egress", include_str!("../../queries/detections/peer_egress.sql")),
+    ("pooled_beacon", include_str!("../../queries/detections/pooled_beacon.sql")),
     ("port_scan", include_str!("../../queries/detections/port_scan.sql")),
     ("port_sweep", include_str!("../../queries/detections/port_sweep.sql")),
     ("rare_egress", include_str!("../../queries/detections/rare_egress.sql")),
@@ -63,7 +81,9 @@ const BUILT_IN: &[(&str, &str)] = &[
     ("rotating_beacon", include_str!("../../queries/detections/rotating_beacon.sql")),
     ("slow_drip", include_str!("../../queries/detections/slow_drip.sql")),
     ("spam", include_str!("../../queries/detections/spam.sql")),
+    ("strobe", include_str!("../../queries/detections/strobe.sql")),
     ("tor_contact", include_str!("../../queries/detections/tor_contact.sql")),
+    ("unanswered_calls", include_str!("../../queries/detections/unanswered_calls.sql")),
     ("unusual_remote_port", include_str!("../../queries/detections/unusual_remote_port.sql")),
     ("upload_asymmetry", include_str!("../../queries/detections/upload_asymmetry.sql")),
 ];
@@ -119,6 +139,7 @@ fn parse(name: &str, sql: &str) -> Result<Detection, DetectError> {
         techniques: Vec::new(),
         about: String::new(),
         discovery: false,
+        needs: Vec::new(),
         parameters: Vec::new(),
         sql: sql.to_owned(),
     };
@@ -148,9 +169,16 @@ fn parse(name: &str, sql: &str) -> Result<Detection, DetectError> {
                 detection.about.push_str(about);
             }
             Some(("discovery", "p_value")) => detection.discovery = true,
+            Some(("needs", needs)) => {
+                for word in needs.split_whitespace() {
+                    let known = NEEDS.iter().find(|(known, _)| *known == word);
+                    let unknown = || wrong(&format!("unknown need `{word}`; known are indicators, history and days"));
+                    detection.needs.push(known.ok_or_else(unknown)?.1);
+                }
+            }
             Some((key, _)) => {
                 return Err(wrong(&format!(
-                    "unknown key `{key}`; known are title, techniques, about, discovery and parameter"
+                    "unknown key `{key}`; known are title, techniques, about, discovery, needs and parameter"
                 )));
             }
             None if comment.is_empty() => {}
@@ -193,5 +221,18 @@ mod tests {
         let error = parse("mine", "-- title: x\n-- parameter floor 3\nSELECT 1").unwrap_err().to_string();
         assert_eq!(error, "detection mine, line 2: expected `-- parameter NAME = DEFAULT: unit and effect`");
         assert!(parse("mine", "SELECT 1").is_err());
+        let error = parse("mine", "-- title: x\n-- needs: history luck\nSELECT 1").unwrap_err().to_string();
+        assert_eq!(error, "detection mine, line 2: unknown need `luck`; known are indicators, history and days");
+    }
+
+    #[test]
+    fn needs_are_what_the_sql_asks_for() {
+        for detection in built_in().unwrap() {
+            let asks =
+                [(Need::Indicators, detection.sql.contains(" indicator(")), (Need::Days, detection.names("host_days"))];
+            for (need, asks) in asks {
+                assert_eq!(detection.needs.contains(&need), asks, "{} {need:?}", detection.name);
+            }
+        }
     }
 }

@@ -29,6 +29,11 @@ fn key(finding: &Finding) -> Option<Key> {
     finding.remote.filter(|_| may_count).map(|remote| (finding.account_id.clone(), finding.host, remote))
 }
 
+/// What goes out every night did not grow.
+fn recurs(finding: &Finding) -> bool {
+    finding.evidence.get("recurs").and_then(serde_json::Value::as_bool) == Some(true)
+}
+
 fn is_rare(finding: &Finding) -> bool {
     finding.evidence.get("prevalence_hosts").and_then(serde_json::Value::as_u64).is_none_or(|hosts| hosts <= RARE_HOSTS)
 }
@@ -46,6 +51,7 @@ pub(super) fn raise_joint(findings: &mut [Finding]) {
             (CALLS.contains(&finding.detection.as_str()), UPLOADS.contains(&finding.detection.as_str()));
         if (call || upload)
             && is_rare(finding)
+            && !recurs(finding)
             && let Some(key) = key(finding)
         {
             let (calls, uploads) = by_key.entry(key).or_default();
@@ -105,6 +111,24 @@ mod tests {
     fn raised(mut findings: Vec<Finding>) -> Vec<&'static str> {
         raise_joint(&mut findings);
         findings.iter().map(|finding| finding.severity.as_str()).collect()
+    }
+
+    #[test]
+    fn what_recurs_every_night_did_not_grow() {
+        let pair = |recurs: bool| {
+            vec![
+                finding("beacon", "medium", Some("9.9.9.9"), Some(22), json!({ "prevalence_hosts": 1 })),
+                finding(
+                    "bulk_egress",
+                    "medium",
+                    Some("9.9.9.9"),
+                    Some(22),
+                    json!({ "prevalence_hosts": 1, "recurs": recurs }),
+                ),
+            ]
+        };
+        assert_eq!(raised(pair(true)), ["medium", "medium"]);
+        assert_eq!(raised(pair(false)), ["high", "high"]);
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! Runs every detection over the tables of a run.
 
 use super::DetectError;
-use super::catalogue::Detection;
+use super::catalogue::{Detection, Need};
 use super::finding::{Finding, sort_findings};
 use super::joint::raise_joint;
 use super::rows::findings;
@@ -10,6 +10,7 @@ use crate::intel::{AllowList, Contact, Indicators, InternalNetworks, Networks};
 use crate::kernels::discovery::benjamini_hochberg;
 use crate::rollup::coverage::coverage_shares;
 use crate::rollup::derive::{Derived, HostFacts, Window};
+use crate::rollup::lost::LostTimes;
 use crate::sql::{Literal, SharedMemory, add_table, bind, functions, open_session_within, run, run_candidates};
 use arrow::array::{AsArray, RecordBatch};
 use datafusion::prelude::SessionContext;
@@ -75,6 +76,7 @@ pub async fn detect(
         indicators: context.indicators.clone(),
         networks: context.networks.clone(),
         internal: context.internal.clone(),
+        lost: Arc::new(LostTimes::new(context.coverage, context.window.baseline_from_s, context.window.to_s)),
     };
     let session = open_session_within(tables, &lists, context.threads, &context.memory)?;
     add_table(&session, "pairs", &derived.pairs, context.threads)?;
@@ -83,7 +85,14 @@ pub async fn detect(
     // Plans are planned on one thread and run on all, so a few more than threads keep all of them busy. Where pairs did
     // not fit into memory, plans that run side by side would not either.
     let most = if derived.pairs.is_in_memory() { context.threads + 2 } else { 1 };
-    let running = detections.iter().map(|detection| {
+    let has = |need: &Need| match need {
+        Need::Indicators => !context.indicators.is_empty(),
+        Need::History => context.window.has_history(),
+        Need::Days => derived.host_days.num_rows() > 0,
+    };
+    // Planning is most of what a detection costs on a small run.
+    let able = detections.iter().filter(|detection| detection.needs.iter().all(has));
+    let running = able.map(|detection| {
         let span = tracing::info_span!("detection", name = detection.name.as_str());
         let (detection, session) = (detection.clone(), session.clone());
         // On a task of its own, begun when its turn comes.

@@ -5,6 +5,7 @@
 pub mod address;
 pub mod codes;
 pub mod direction;
+pub mod dotted;
 pub mod schema;
 pub mod services;
 pub mod time;

@@ -26,7 +26,7 @@ pub struct Clock {
 
 /// Tests the anchors for sorted check-ins whose period is about `period_s`, known to `unit_s` seconds.
 ///
-/// An anchor is tried when it spans at least eight units and at most one and a half periods (longer ones would only see
+/// An anchor is tried when it spans at least five units and at most one and a half periods (longer ones would only see
 /// that the train is regular), there are at least five check-ins, and they cover at least four turns of it.
 pub fn clock(check_ins_s: &[i64], period_s: f64, unit_s: i64) -> Clock {
     let none = Clock { period_s: None, p_value: 1.0 };
@@ -35,7 +35,7 @@ pub fn clock(check_ins_s: &[i64], period_s: f64, unit_s: i64) -> Clock {
     let mut trials = 0;
     for anchor in ANCHORS_S {
         let length = i64::from(anchor);
-        let tests = length >= 8 * unit_s && f64::from(anchor) <= 1.5 * period_s && last - first >= 4 * length;
+        let tests = length >= 5 * unit_s && f64::from(anchor) <= 1.5 * period_s && last - first >= 4 * length;
         if tests && check_ins_s.len() >= 5 {
             let (p, mean_length) = rayleigh(check_ins_s, length);
             tried[trials] = (anchor, p, mean_length);
@@ -82,6 +82,21 @@ fn rayleigh(check_ins_s: &[i64], anchor: i64) -> (f64, f64) {
 mod tests {
     use super::*;
     use crate::kernels::simulation::Draws;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn the_resultant_equals_a_sum_over_the_circle(
+            check_ins in prop::collection::vec(-3_000_000_000i64..3_000_000_000, 1..60),
+            anchor in prop::sample::select(vec![60i64, 300, 3600, 86_400]),
+        ) {
+            let angle = |t: &i64| std::f64::consts::TAU * (*t as f64 / anchor as f64);
+            let (cos, sin) = check_ins.iter().fold((0.0, 0.0), |(c, s), t| (c + angle(t).cos(), s + angle(t).sin()));
+            let slow = f64::hypot(cos, sin) / check_ins.len() as f64;
+            let (p, length) = rayleigh(&check_ins, anchor);
+            prop_assert!((length - slow).abs() < 1e-5 && (0.0..=1.0).contains(&p), "{} {}", length, slow);
+        }
+    }
 
     #[test]
     fn schedules_are_named() {

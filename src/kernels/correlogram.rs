@@ -6,46 +6,21 @@
 //! `F`, a window's width on both sides together: a rate that follows the day, and bursts, raise all three alike. For a
 //! Poisson stream the contrast `D = C − F` has mean 0 and variance `C + F`, since each start's expected contribution
 //! vanishes. Clustered traffic varies more, so the variance is at least what `D` shows between 24 stretches of the train
-//! (a block jackknife, Künsch 1989). The best window of all lags and widths gives the evidence, its trials paid for;
-//! simulation does the rest.
+//! (a block jackknife, Künsch 1989). A lag is taken together with its double and treble where they stand out as well: the
+//! sum of their heights in standard deviations over the root of their number. The best of all lags and widths gives the
+//! evidence, its trials paid for; simulation does the rest.
 //!
 //! A spectral peak sees the same pairs through cosines. It melts with jitter, because phases wander after a few beats;
 //! the peak at the first lag stays, as wide as the jitter.
 
+use super::lags::{Chain, Lags, MOST_BEATS, Window};
 use super::special::ln_normal_cdf;
 
 /// Fewest starts that are looked at.
 pub const FEWEST: usize = 40;
 
-/// Most starts looked at: the latest of them.
-const MOST: usize = 4096;
-
-/// Longest lag in mean distances: noise of eleven starts for each beat.
-const LONGEST: f64 = 12.0;
-
-/// Longest lag in seconds: beyond a quarter of a day every working day follows another.
-const LONGEST_S: f64 = 21_600.0;
-
-/// Bins of a mean distance.
-const FINENESS: f64 = 32.0;
-
-/// Half widths of the windows tried, in bins.
-const HALF_WIDTHS: [usize; 10] = [1, 2, 3, 4, 6, 8, 12, 16, 24, 32];
-
-/// Widest window as a share of its lag, half of it: more is no period.
-const WIDEST: f64 = 0.3;
-
-/// Stretches of the train between which the contrast's variance is measured.
-const BLOCKS: usize = 24;
-
-/// Hills whose variance is measured.
-const HILLS: usize = 6;
-
 /// A hill this clear beside the clearest may be the period.
 const CLEAR: f64 = 0.6;
-
-/// Most bins of the correlogram.
-const MOST_BINS: usize = (LONGEST * FINENESS * 1.5) as usize + 2;
 
 /// The lag at which starts follow others most clearly.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -58,167 +33,10 @@ pub struct Correlogram {
     pub half_width_s: f64,
     /// Starts that another follows at this lag, more than the flanks have: about the number of beats.
     pub beats: f64,
+    /// Another clear lag that is no multiple of the first, in seconds: a second implant on the same pair.
+    pub other_period_s: Option<f64>,
     /// −log10 of the upper-tail probability under a Poisson stream, trials paid for; at least 0.
     pub evidence: f64,
-}
-
-/// Counts of lags, by bin.
-struct Lags {
-    /// Starts in bins since the first.
-    places: Vec<u32>,
-    bin_s: f64,
-    /// Lags of fewer than so many bins, as a running sum: the count of lag `k` is `sums[k + 1] − sums[k]`.
-    sums: Vec<u32>,
-    /// Shortest lag there is, in bins.
-    shortest: usize,
-}
-
-/// A lag and half its width, in bins.
-#[derive(Clone, Copy, Debug, PartialEq)]
-struct Window {
-    centre: usize,
-    half: usize,
-}
-
-impl Window {
-    /// Weight of a lag in the flanks: they are one bin wider than the window together.
-    fn flank_weight(self) -> f64 {
-        (2 * self.half + 1) as f64 / (2 * self.half + 2) as f64
-    }
-
-    /// What a lag counts for.
-    fn weight(self, lag: usize) -> f64 {
-        let away = self.centre.abs_diff(lag);
-        if away <= self.half {
-            1.0
-        } else if away <= 2 * self.half + 1 {
-            -self.flank_weight()
-        } else {
-            0.0
-        }
-    }
-}
-
-impl Lags {
-    fn new(starts_s: &[i64], unit_s: i64, mean_s: f64) -> Option<Self> {
-        let starts_s = &starts_s[starts_s.len().saturating_sub(MOST)..];
-        let unit = unit_s.max(1);
-        let bin = ((mean_s / (FINENESS * unit as f64)).round() as i64).max(1).saturating_mul(unit);
-        let longest = (((LONGEST * mean_s).min(LONGEST_S) / bin as f64) as usize).min(MOST_BINS);
-        let first = *starts_s.first()?;
-        let whole = (starts_s[starts_s.len() - 1] - first) / bin;
-        if starts_s.len() < FEWEST || longest < 6 || u32::try_from(whole).is_err() {
-            return None;
-        }
-        let places: Vec<u32> = starts_s.iter().map(|start| ((start - first) / bin) as u32).collect();
-        let mut counts = vec![0u32; longest + 1];
-        for (at, &place) in places.iter().enumerate() {
-            for &later in &places[at + 1..] {
-                let lag = (later - place) as usize;
-                if lag > longest {
-                    break;
-                }
-                counts[lag] += 1;
-            }
-        }
-        let shortest = counts.iter().position(|&count| count > 0).unwrap_or(longest);
-        let mut sums = Vec::with_capacity(longest + 2);
-        sums.push(0);
-        let mut sum = 0u32;
-        for count in counts {
-            sum = sum.saturating_add(count);
-            sums.push(sum);
-        }
-        Some(Self { places, bin_s: bin as f64, sums, shortest })
-    }
-
-    fn longest(&self) -> usize {
-        self.sums.len() - 2
-    }
-
-    /// Number of lags from `low` to `high` bins, both included.
-    fn between(&self, low: usize, high: usize) -> f64 {
-        f64::from(self.sums[high + 1] - self.sums[low])
-    }
-
-    /// The contrast of a window and its variance for a Poisson stream.
-    fn contrast(&self, window: Window) -> (f64, f64) {
-        let Window { centre, half } = window;
-        let inside = self.between(centre - half, centre + half);
-        let flanks = self.between(centre - 2 * half - 1, centre + 2 * half + 1) - inside;
-        let weight = window.flank_weight();
-        (inside - weight * flanks, inside + weight * weight * flanks)
-    }
-
-    /// Windows whose contrast is worth its variance: the highest of each hill, best first.
-    fn hills(&self, shortest_lag: usize) -> (Vec<(f64, Window)>, f64) {
-        let mut best: Vec<(f64, Window)> = Vec::new();
-        let mut trials = 0.0;
-        for half in HALF_WIDTHS {
-            let lowest = (self.shortest + 2 * half + 1).max(shortest_lag).max((half as f64 / WIDEST).ceil() as usize);
-            let highest = self.longest().saturating_sub(2 * half + 1);
-            if lowest > highest {
-                continue;
-            }
-            trials += (highest - lowest + 1) as f64 / (2 * half + 1) as f64;
-            for centre in lowest..=highest {
-                let window = Window { centre, half };
-                let (contrast, variance) = self.contrast(window);
-                if contrast <= 0.0 {
-                    continue;
-                }
-                let z = contrast / variance.sqrt();
-                // One window stands for its hill, whatever its width.
-                match best.iter().position(|(_, other)| other.centre.abs_diff(centre) <= other.half.max(half)) {
-                    Some(at) if best[at].0 < z => best[at] = (z, window),
-                    Some(_) => {}
-                    None if best.len() < HILLS => best.push((z, window)),
-                    None => {
-                        let least = (0..HILLS).min_by(|&a, &b| best[a].0.total_cmp(&best[b].0)).unwrap_or(0);
-                        if best[least].0 < z {
-                            best[least] = (z, window);
-                        }
-                    }
-                }
-            }
-        }
-        best.sort_by(|a, b| b.0.total_cmp(&a.0));
-        (best, trials)
-    }
-
-    /// Variance of the contrast as it shows between stretches of the train.
-    fn block_variance(&self, window: Window) -> f64 {
-        let reach = window.centre + 2 * window.half + 1;
-        let mut sums = [0.0; BLOCKS];
-        for (at, &place) in self.places.iter().enumerate() {
-            let block = at * BLOCKS / self.places.len();
-            for &later in &self.places[at + 1..] {
-                let lag = (later - place) as usize;
-                if lag > reach {
-                    break;
-                }
-                sums[block] += window.weight(lag);
-            }
-        }
-        let mean = sums.iter().sum::<f64>() / BLOCKS as f64;
-        let squares: f64 = sums.iter().map(|sum| (sum - mean).powi(2)).sum();
-        squares * BLOCKS as f64 / (BLOCKS - 1) as f64
-    }
-
-    /// Mean lag of the window, in bins, each lag weighted by its count above that of the flanks.
-    fn middle(&self, window: Window) -> f64 {
-        let Window { centre, half } = window;
-        let inside = self.between(centre - half, centre + half);
-        let flanks = self.between(centre - 2 * half - 1, centre + 2 * half + 1) - inside;
-        let level = flanks / (2 * half + 2) as f64;
-        let (mut sum, mut weights) = (0.0, 0.0);
-        for lag in centre - half..=centre + half {
-            let above = (self.between(lag, lag) - level).max(0.0);
-            sum += above * lag as f64;
-            weights += above;
-        }
-        if weights > 0.0 { sum / weights } else { centre as f64 }
-    }
 }
 
 /// Looks for the lag at which sorted starts follow others; they are known to `unit_s` seconds and `mean_s` seconds apart
@@ -229,20 +47,25 @@ impl Lags {
 pub fn correlogram(starts_s: &[i64], unit_s: i64, mean_s: f64) -> Option<Correlogram> {
     let lags = Lags::new(starts_s, unit_s, mean_s)?;
     let shortest_lag = (0.7 * mean_s / lags.bin_s) as usize;
-    let (hills, trials) = lags.hills(shortest_lag);
-    let judged: Vec<(f64, Window)> = hills
-        .iter()
-        .map(|&(_, window)| {
-            let (contrast, variance) = lags.contrast(window);
-            (contrast / variance.max(lags.block_variance(window)).sqrt(), window)
-        })
-        .collect();
-    let steady = judged.iter().map(|hill| hill.0).reduce(f64::max)?;
-    // Beats follow their next but one, too: the shortest lag that is nearly as clear is the period.
-    let clear = judged.iter().filter(|hill| hill.0 >= CLEAR * steady).map(|hill| hill.1);
-    let window = clear.min_by_key(|window| window.centre)?;
+    let (hills, trials) = lags.hills(shortest_lag..=lags.longest(), usize::MAX, MOST_BEATS);
+    let spread = |chain: Chain| lags.block_variance(chain).max(1.0).sqrt();
+    let steady = hills.iter().map(|&(height, chain)| height / spread(chain)).reduce(f64::max)?;
     let ln_p = ln_normal_cdf(-steady) + trials.max(1.0).ln();
+    // For the period each hill stands alone: half a period has the whole one among its multiples.
+    let (alone, _) = lags.hills(shortest_lag..=lags.longest(), usize::MAX, 1);
+    let judged: Vec<(f64, Window)> =
+        alone.iter().map(|&(height, chain)| (height / spread(chain), chain.first)).collect();
+    let clearest = judged.iter().map(|hill| hill.0).reduce(f64::max)?;
+    let clear = || judged.iter().filter(|hill| hill.0 >= CLEAR * clearest).map(|hill| hill.1);
+    // Beats follow their next but one, too: the shortest lag that is nearly as clear is the period.
+    let window = clear().min_by_key(|window| window.centre)?;
+    let others = clear().filter(|other| !is_multiple(*other, window)).min_by_key(|other| other.centre);
+    let (window, other) = match lags.split(window) {
+        Some((first, second)) => (first, (!is_multiple(second, first)).then_some(second)),
+        None => (window, others),
+    };
     Some(Correlogram {
+        other_period_s: other.map(|other| lags.middle(other) * lags.bin_s),
         count: lags.places.len(),
         period_s: lags.middle(window) * lags.bin_s,
         half_width_s: (window.half as f64 + 0.5) * lags.bin_s,
@@ -251,11 +74,20 @@ pub fn correlogram(starts_s: &[i64], unit_s: i64, mean_s: f64) -> Option<Correlo
     })
 }
 
+/// Tells whether a hill is that of several beats of `first`, whose widths add up as those of sums of sleeps do.
+fn is_multiple(hill: Window, first: Window) -> bool {
+    // Halves, too: where no lag is shorter than the period, the clearest is that of two beats.
+    let times = (2.0 * hill.centre as f64 / first.centre.max(1) as f64).round().max(2.0) / 2.0;
+    let away = (hill.centre as f64 - times * first.centre as f64).abs();
+    // Middles of hills are known to about half of their widths.
+    away <= 0.5 * (first.half + 1) as f64 * times.sqrt() + 0.5 * hill.half as f64 + 1.0
+}
+
 /// Gives the number of starts that [`correlogram`] would use and an upper bound of the evidence it would give; `None`
 /// when it gives none.
 pub fn evidence_bound(starts_s: &[i64], unit_s: i64, mean_s: f64) -> Option<(usize, f64)> {
     let lags = Lags::new(starts_s, unit_s, mean_s)?;
-    let (hills, trials) = lags.hills((0.7 * mean_s / lags.bin_s) as usize);
+    let (hills, trials) = lags.hills((0.7 * mean_s / lags.bin_s) as usize..=lags.longest(), usize::MAX, MOST_BEATS);
     let (z, _) = hills.first()?;
     let ln_p = ln_normal_cdf(-z) + trials.max(1.0).ln();
     Some((lags.places.len(), (-ln_p / std::f64::consts::LN_10).max(0.0)))
@@ -264,6 +96,7 @@ pub fn evidence_bound(starts_s: &[i64], unit_s: i64, mean_s: f64) -> Option<(usi
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::kernels::lags::Chain;
     use crate::kernels::simulation::{Benign, Draws, Implant};
     use proptest::prelude::*;
 
@@ -286,6 +119,22 @@ mod tests {
             depths.sort_by(f64::total_cmp);
             assert!(depths[2] > least, "{noise} {jitter} {depths:?}");
         }
+    }
+
+    #[test]
+    fn a_second_implant_is_named_and_multiples_are_not() {
+        let mut named = 0;
+        for seed in 0..20 {
+            let mut draws = Draws::seeded(500 + seed);
+            let one = Implant::sleeping(300.0, 315.0).train(&mut draws, 86_400.0, 1);
+            let alone = correlogram(&one, 1, mean_s(&one)).unwrap();
+            assert_eq!(alone.other_period_s, None, "{alone:?}");
+            let mut both = [one, Implant::sleeping(410.0, 430.0).train(&mut draws, 86_400.0, 1)].concat();
+            both.sort_unstable();
+            let found = correlogram(&both, 1, mean_s(&both)).unwrap();
+            named += usize::from(found.other_period_s.is_some_and(|other| (other - 420.0).abs() < 15.0));
+        }
+        assert!(named >= 15, "{named} of 20");
     }
 
     #[test]
@@ -324,8 +173,18 @@ mod tests {
                 let window = Window { centre: 2 * half + 1 + more, half };
                 if window.centre + 2 * half < lags.longest() {
                     let (contrast, variance) = lags.contrast(window);
-                    let (slow, slow_variance) = slow_contrast(&starts, lags.bin_s as i64, window);
+                    let bin = lags.bin_s as i64;
+                    let (slow, slow_variance) = slow_contrast(&starts, bin, window);
                     prop_assert!((contrast - slow).abs() < 1e-6 && (variance - slow_variance).abs() < 1e-6);
+                    let chain = Chain { first: window, beats: 3 };
+                    if let Some(height) = lags.height(chain) {
+                        let heights = chain.windows().map(|window| {
+                            let (contrast, variance) = slow_contrast(&starts, bin, window);
+                            contrast / variance.sqrt()
+                        });
+                        prop_assert!((height - heights.sum::<f64>() / 3f64.sqrt()).abs() < 1e-6);
+                        prop_assert!(lags.block_variance(chain) >= 0.0);
+                    }
                 }
             }
         }

@@ -5,6 +5,7 @@
 //! intervals cannot be seen: several starts per aggregation window. The statistic is the classical index of dispersion
 //! `(k−1)·F / F₀` against χ² with k−1 degrees of freedom (Fisher 1950), F₀ = ½, lower tail, best of two scales.
 
+use super::lost::Lost;
 use super::special::ln_gamma_lower;
 
 /// Fano factor of the reference null.
@@ -27,12 +28,12 @@ pub struct Counts {
 }
 
 /// Measures the dispersion of counts of sorted starts known to `unit_s` seconds, over stretches without a distance longer
-/// than `gap_s`.
+/// than `gap_s` and without lost time.
 ///
 /// Windows are 8 and 24 mean distances (at least one unit, and whole units), laid end to end inside each stretch.
 /// `None` when neither scale has eight windows.
-pub fn counts(starts_s: &[i64], unit_s: i64, gap_s: f64) -> Option<Counts> {
-    let stretches = stretches(starts_s, gap_s);
+pub fn counts(starts_s: &[i64], unit_s: i64, gap_s: f64, lost: Lost<'_>) -> Option<Counts> {
+    let stretches = stretches(starts_s, gap_s, lost);
     let (mut active_s, mut beats) = (0i64, 0usize);
     for stretch in &stretches {
         active_s += stretch[stretch.len() - 1] - stretch[0];
@@ -59,9 +60,9 @@ pub fn counts(starts_s: &[i64], unit_s: i64, gap_s: f64) -> Option<Counts> {
     best
 }
 
-/// Cuts at every distance longer than `gap_s`.
-fn stretches(starts_s: &[i64], gap_s: f64) -> Vec<&[i64]> {
-    starts_s.chunk_by(|a, b| (b - a) as f64 <= gap_s).collect()
+/// Cuts at every distance longer than `gap_s` and where time was lost.
+fn stretches<'a>(starts_s: &'a [i64], gap_s: f64, lost: Lost<'_>) -> Vec<&'a [i64]> {
+    starts_s.chunk_by(|a, b| (b - a) as f64 <= gap_s && !lost.cuts(*a, *b)).collect()
 }
 
 fn at_scale(stretches: &[&[i64]], window: i64, unit_s: i64) -> Option<Counts> {
@@ -131,13 +132,13 @@ mod tests {
             random.push((draws.uniform() * 75_000.0) as i64 / 600 * 600);
         }
         random.sort_unstable();
-        assert!(counts(&beats, 600, 6000.0).unwrap().evidence > 10.0);
-        assert!(counts(&random, 600, 6000.0).unwrap().evidence < 1.0);
+        assert!(counts(&beats, 600, 6000.0, Lost::NONE).unwrap().evidence > 10.0);
+        assert!(counts(&random, 600, 6000.0, Lost::NONE).unwrap().evidence < 1.0);
     }
 
     #[test]
     fn few_starts_say_nothing() {
-        assert_eq!(counts(&[0, 10, 20, 30, 40, 50], 1, 100.0), None);
-        assert_eq!(counts(&[5; 50], 1, 100.0), None);
+        assert_eq!(counts(&[0, 10, 20, 30, 40, 50], 1, 100.0, Lost::NONE), None);
+        assert_eq!(counts(&[5; 50], 1, 100.0, Lost::NONE), None);
     }
 }

@@ -12,12 +12,16 @@
 //! | [`regularity`] | renewal regularity: gamma shape against a mildly regular null (D1) |
 //! | [`phase`] | missed beats: intervals that are multiples of one period (D2) |
 //! | [`comb`] | beats with losses: period, deviation and missed share by maximum likelihood |
-//! | [`correlogram`] | beats under noise: starts that follow others at one lag (D4) |
+//! | [`correlogram`] | beats under noise: starts that follow others at one lag and its multiples (D4) |
 //! | [`counts`] | under-dispersion of counts in windows (D3) |
+//! | [`lost`] | time that the log knows nothing of, which cuts distances |
 //! | [`clock`] | anchoring to the minute, hour or day (D5) |
 //! | [`calibration`] | p-values by the simulated composite null, and their combination |
 //! | [`rhythm`] | period, jitter and missed beats of a train |
+//! | [`daily`] | hours of the day in which a train is active (D12) |
+//! | [`score`] | the rank of a beacon: a logistic model of four numbers |
 //! | [`rotation`] | trains over several remotes of one host (D7) |
+//! | [`pooled`] | trains of several hosts to one remote (D8) |
 //! | [`rita`] | the score of RITA v5, for comparison |
 //! | [`sizes`] | log-linear histograms of bytes |
 //! | [`robust`] | median, quantiles, MAD, robust z |
@@ -33,17 +37,22 @@ pub mod clock;
 pub mod comb;
 pub mod correlogram;
 pub mod counts;
+pub mod daily;
 pub mod discovery;
 pub mod drift;
 pub mod intervals;
+mod lags;
+pub mod lost;
 mod null_table;
 pub mod phase;
+pub mod pooled;
 pub mod regularity;
 pub mod rhythm;
 pub mod rita;
 pub mod robust;
 pub mod rotation;
-mod score;
+pub mod score;
+mod score_weights;
 pub mod season;
 pub mod simulation;
 pub mod sizes;

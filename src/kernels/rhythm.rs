@@ -35,6 +35,8 @@ pub struct Rhythm {
     pub missed_ratio: f64,
     /// `(q80 − q20) / (2·q50)` of all distances.
     pub dispersion: f64,
+    /// q05 and q95 of the single-beat distances in seconds; 0 where beats are too fast for the resolution.
+    pub sleep_s: (f64, f64),
 }
 
 /// Reads every distance as one beat: a renewal process with the mean as its period and nothing missed.
@@ -58,11 +60,13 @@ pub fn rhythm(distances_s: &[f64], unit_s: f64, phase: Option<&Phase>, mean_s: O
     let Some(law) = regularity.filter(|law| law.shape < CLOCKWORK) else { return plain };
     let thinned = thinned(&sorted);
     let Some(comb) = best_comb(&thinned, sorted.len() as f64, unit_s, phase, &law) else { return plain };
+    let sleep_s = single_sleep_s(&comb, &thinned);
     Rhythm {
         period_s: comb.period_s,
-        jitter_ratio: single_spread(&comb, &thinned) / (2.0 * comb.period_s),
+        jitter_ratio: (sleep_s.1 - sleep_s.0) / (2.0 * comb.period_s),
         missed_ratio: missed_ratio(&comb, &law),
         dispersion: plain.dispersion,
+        sleep_s,
     }
 }
 
@@ -77,10 +81,11 @@ fn plain_of(sorted: &[f64], mean_s: Option<f64>) -> Rhythm {
     let over = |length: f64, period_s: f64| if period_s > 0.0 { length / (2.0 * period_s) } else { 0.0 };
     let dispersion = over(at(0.8) - at(0.2), at(0.5));
     if let Some(period_s) = mean_s {
-        return Rhythm { period_s, jitter_ratio: 0.0, missed_ratio: 0.0, dispersion };
+        return Rhythm { period_s, jitter_ratio: 0.0, missed_ratio: 0.0, dispersion, sleep_s: (0.0, 0.0) };
     }
     let period_s = sorted.iter().sum::<f64>() / sorted.len().max(1) as f64;
-    Rhythm { period_s, jitter_ratio: over(at(0.95) - at(0.05), period_s), missed_ratio: 0.0, dispersion }
+    let sleep_s = (at(0.05), at(0.95));
+    Rhythm { period_s, jitter_ratio: over(sleep_s.1 - sleep_s.0, period_s), missed_ratio: 0.0, dispersion, sleep_s }
 }
 
 /// At most 128 of the sorted distances, each the middle of an equal share.
@@ -133,8 +138,8 @@ fn tightest_third(sorted: &[f64]) -> f64 {
     tightest.map_or(0.0, |at| sorted[at + third / 2])
 }
 
-/// `q95 − q05` of the sorted distances, each weighted by its probability of being a single beat.
-fn single_spread(comb: &Comb, sorted: &[f64]) -> f64 {
+/// q05 and q95 of the sorted distances, each weighted by its probability of being a single beat.
+fn single_sleep_s(comb: &Comb, sorted: &[f64]) -> (f64, f64) {
     let weights: Vec<f64> = sorted.iter().map(|&distance| comb.single(distance)).collect();
     let all: f64 = weights.iter().sum();
     let quantile = |at: f64| {
@@ -145,7 +150,7 @@ fn single_spread(comb: &Comb, sorted: &[f64]) -> f64 {
         });
         reached.map_or(0.0, |at| sorted[at])
     };
-    quantile(0.95) - quantile(0.05)
+    (quantile(0.05), quantile(0.95))
 }
 
 #[cfg(test)]

@@ -6,7 +6,8 @@
 //! groups. The union of each group is judged as a pair would be ([`super::beacon`]), the number of groups paid for, and
 //! counts only when it is far more regular than any of its members, which otherwise explains it alone.
 
-use super::beacon::{BeaconStatistics, FEWEST_CONNECTIONS, Judgement, ObservedWindow, judge};
+use super::beacon::{BeaconStatistics, FEWEST_CONNECTIONS, Judgement, ObservedWindow, judge_seen};
+use super::lost::Lost;
 use super::sizes::bucket_of;
 
 /// Remotes belong together when their typical sizes are within this ratio, step by step.
@@ -49,14 +50,19 @@ pub enum RotationJudgement {
     /// No group has a p-value within the bound asked for.
     Random,
     /// The group that is least probable.
-    Described(Rotation),
+    Described(Box<Rotation>),
 }
 
 /// Judges the remotes of one host on one port, and describes the best group whose p-value is at most `most_p_value`.
 ///
 /// `None` when no group of two to 64 remotes has twelve starts. The order of `members` decides nothing but the places
 /// named, as long as no two groups are equally good.
-pub fn rotation(members: &[Member<'_>], observed: &ObservedWindow, most_p_value: f64) -> Option<RotationJudgement> {
+pub fn rotation(
+    members: &[Member<'_>],
+    observed: &ObservedWindow,
+    lost: Lost<'_>,
+    most_p_value: f64,
+) -> Option<RotationJudgement> {
     let mut by_size: Vec<usize> = (0..members.len()).collect();
     by_size.sort_by(|&a, &b| members[a].size_bytes.total_cmp(&members[b].size_bytes).then(a.cmp(&b)));
     let together = |a: &usize, b: &usize| members[*b].size_bytes <= SAME_SIZE * members[*a].size_bytes;
@@ -74,7 +80,7 @@ pub fn rotation(members: &[Member<'_>], observed: &ObservedWindow, most_p_value:
     let mut judged = false;
     for group in &groups {
         let paid = groups.len() as f64;
-        let Some(found) = judge_group(members, group, observed, most_p_value / paid) else { continue };
+        let Some(found) = judge_group(members, group, observed, lost, most_p_value / paid) else { continue };
         judged = true;
         if let Some(mut found) = found {
             found.union.p_value = (found.union.p_value * paid).min(1.0);
@@ -83,7 +89,7 @@ pub fn rotation(members: &[Member<'_>], observed: &ObservedWindow, most_p_value:
             }
         }
     }
-    judged.then(|| best.map_or(RotationJudgement::Random, RotationJudgement::Described))
+    judged.then(|| best.map_or(RotationJudgement::Random, |best| RotationJudgement::Described(Box::new(best))))
 }
 
 /// `None` when no test applies, `Some(None)` when the group is random or one member explains it.
@@ -91,29 +97,20 @@ fn judge_group(
     members: &[Member<'_>],
     group: &[usize],
     observed: &ObservedWindow,
+    lost: Lost<'_>,
     most_p_value: f64,
 ) -> Option<Option<Rotation>> {
     let mut starts: Vec<i64> = group.iter().flat_map(|&at| members[at].starts_s.iter().copied()).collect();
     starts.sort_unstable();
-    let sizes = || -> Vec<(u16, u32)> {
-        let mut buckets: Vec<(u16, u32)> = group
-            .iter()
-            .map(|&at| (bucket_of(members[at].size_bytes.max(0.0) as u64), members[at].starts_s.len() as u32))
-            .collect();
-        buckets.sort_unstable();
-        buckets.dedup_by(|next, kept| {
-            let same = next.0 == kept.0;
-            kept.1 += if same { next.1 } else { 0 };
-            same
-        });
-        buckets
+    let sizes = || typical_sizes(group.iter().map(|&at| (members[at].size_bytes, members[at].starts_s.len())));
+    let Judgement::Described(union) = judge_seen(&starts, sizes, observed, lost, most_p_value)? else {
+        return Some(None);
     };
-    let Judgement::Described(union) = judge(&starts, sizes, observed, most_p_value)? else { return Some(None) };
     let mut member_p_value: f64 = 1.0;
     for &at in group {
         let member = members[at].starts_s;
         if member.len() >= FEWEST_CONNECTIONS
-            && let Some(found) = judge(member, || [(0u16, 1u32)], observed, 1.0)
+            && let Some(found) = judge_seen(member, || [(0u16, 1u32)], observed, lost, 1.0)
         {
             member_p_value = member_p_value.min(found.p_value());
         }
@@ -123,6 +120,19 @@ fn judge_group(
     }
     let seen_s = (starts[0], starts[starts.len() - 1]);
     Some(Some(Rotation { members: group.to_vec(), union, member_p_value, seen_s }))
+}
+
+/// A histogram of trains' typical bytes, each counted as often as the train has starts.
+pub(super) fn typical_sizes(trains: impl Iterator<Item = (f64, usize)>) -> Vec<(u16, u32)> {
+    let mut buckets: Vec<(u16, u32)> =
+        trains.map(|(bytes, starts)| (bucket_of(bytes.max(0.0) as u64), starts as u32)).collect();
+    buckets.sort_unstable();
+    buckets.dedup_by(|next, kept| {
+        let same = next.0 == kept.0;
+        kept.1 += if same { next.1 } else { 0 };
+        same
+    });
+    buckets
 }
 
 #[cfg(test)]
@@ -155,7 +165,9 @@ mod tests {
             });
             let mut all = members(&trains, 800.0);
             all.insert(2, Member { starts_s: &other, size_bytes: 5_000.0 });
-            let Some(RotationJudgement::Described(found)) = rotation(&all, &DAY, 0.01) else { panic!("{kind}") };
+            let Some(RotationJudgement::Described(found)) = rotation(&all, &DAY, Lost::NONE, 0.01) else {
+                panic!("{kind}")
+            };
             assert_eq!(found.members, [0, 1, 3, 4]);
             assert!(found.union.p_value < 1e-20 && (found.union.period_s - 375.0).abs() < 10.0, "{found:?}");
         }
@@ -168,7 +180,7 @@ mod tests {
         for count in [3, 10, 40] {
             let random = Benign::Poisson.train(&mut draws, count, 2_000.0, 1);
             let trains = [beacon.clone(), random];
-            let found = rotation(&members(&trains, 700.0), &DAY, 0.01);
+            let found = rotation(&members(&trains, 700.0), &DAY, Lost::NONE, 0.01);
             assert_eq!(found, Some(RotationJudgement::Random), "{count}");
         }
     }
@@ -181,7 +193,7 @@ mod tests {
             let family = Benign::ALL[seed as usize % Benign::ALL.len()];
             let starts = family.train(&mut draws, 120, 600.0, 1);
             let trains = dealt(&starts, 5, |_, _| draws.bits() as usize);
-            if let Some(found) = rotation(&members(&trains, 500.0), &DAY, 0.05) {
+            if let Some(found) = rotation(&members(&trains, 500.0), &DAY, Lost::NONE, 0.05) {
                 judged += 1;
                 small += usize::from(found != RotationJudgement::Random);
             }
@@ -192,8 +204,8 @@ mod tests {
     #[test]
     fn few_starts_and_many_remotes_say_nothing() {
         let trains: Vec<Vec<i64>> = (0..100).map(|at| vec![at * 300, at * 300 + 150]).collect();
-        assert_eq!(rotation(&members(&trains, 500.0), &DAY, 1.0), None);
-        assert_eq!(rotation(&members(&trains[..4], 500.0), &DAY, 1.0), None);
-        assert_eq!(rotation(&[], &DAY, 1.0), None);
+        assert_eq!(rotation(&members(&trains, 500.0), &DAY, Lost::NONE, 1.0), None);
+        assert_eq!(rotation(&members(&trains[..4], 500.0), &DAY, Lost::NONE, 1.0), None);
+        assert_eq!(rotation(&[], &DAY, Lost::NONE, 1.0), None);
     }
 }

@@ -4,7 +4,8 @@
 //! bounds tell at a third of the price: see `Train::is_weak`.
 
 use super::calibration::{Method, calibrated, class_of, combine, resolution};
-use super::intervals::{Beats, ascending, burst_scale_of, coalesce, distances, resolution_s, trim_gaps, trim_gaps_of};
+use super::intervals::{Beats, ascending, burst_scale_of, coalesce, resolution_s, trim_gaps, trim_gaps_of};
+use super::lost::Lost;
 use super::{correlogram, counts, phase, regularity};
 
 /// Fewest connections that are judged.
@@ -43,26 +44,28 @@ pub(super) struct Train<'a> {
     single: (Vec<i64>, Beats),
     /// Check-ins out of bursts, where there are any and their distances are above the resolution.
     merged: Option<(Vec<i64>, Beats)>,
+    /// Time that the log knows nothing of.
+    lost: Lost<'a>,
 }
 
 /// Method, class, number of intervals, evidence.
 type Test = (Method, usize, usize, f64);
 
 impl<'a> Train<'a> {
-    /// Looks for check-ins; `None` when there are too few.
-    pub(super) fn new(starts_s: &'a [i64], window_s: u32) -> Option<Self> {
+    /// Looks for check-ins; `None` when there are too few, or too few distances that no lost time cuts.
+    pub(super) fn new(starts_s: &'a [i64], window_s: u32, lost: Lost<'a>) -> Option<Self> {
         if starts_s.len() < FEWEST_CONNECTIONS {
             return None;
         }
         let starts_s = &starts_s[starts_s.len().saturating_sub(MOST_STARTS)..];
         let unit_s = resolution_s(starts_s, window_s);
         let single = coalesce(starts_s, unit_s);
-        let plain = distances(&single);
+        let plain = lost.distances(&single);
         let beats = trim_gaps_of(&plain, ascending(&plain))?;
-        let mut train = Self { starts_s, unit_s, single: (single, beats), merged: None };
+        let mut train = Self { starts_s, unit_s, single: (single, beats), merged: None, lost };
         if let Some(scale) = burst_scale_of(&train.single.1.ascending_s, unit_s) {
             let merged = coalesce(starts_s, scale);
-            let beats = trim_gaps(&distances(&merged)).filter(|beats| train.is_fine(beats));
+            let beats = trim_gaps(&lost.distances(&merged)).filter(|beats| train.is_fine(beats));
             train.merged = beats.map(|beats| (merged, beats));
         }
         Some(train)
@@ -85,8 +88,8 @@ impl<'a> Train<'a> {
     }
 
     /// Mean distance of the starts that are counted, gaps left out, in seconds.
-    fn active_mean_s(counted_s: &[i64], gap_s: f64) -> f64 {
-        let beats = distances(counted_s).into_iter().filter(|&distance| distance as f64 <= gap_s);
+    fn active_mean_s(&self, counted_s: &[i64], gap_s: f64) -> f64 {
+        let beats = self.lost.distances(counted_s).into_iter().filter(|&distance| distance as f64 <= gap_s);
         let (count, sum) = beats.fold((0u32, 0i64), |(count, sum), distance| (count + 1, sum + distance));
         sum as f64 / f64::from(count.max(1))
     }
@@ -126,7 +129,7 @@ impl<'a> Train<'a> {
         };
         let class = class_of(beats, self.unit_s);
         let (counted_s, gap_s) = self.counted(check_ins_s, beats);
-        let counted = counts::counts(counted_s, self.unit_s, gap_s);
+        let counted = counts::counts(counted_s, self.unit_s, gap_s, self.lost);
         if counted.is_some_and(|found| !weak(&(Method::Counts, class, found.windows, found.evidence))) {
             return Some(false);
         }
@@ -134,7 +137,7 @@ impl<'a> Train<'a> {
         if bound.is_some_and(|(count, evidence)| !weak(&(Method::Phase, class, count, evidence))) {
             return Some(false);
         }
-        let lags = correlogram::evidence_bound(counted_s, self.unit_s, Self::active_mean_s(counted_s, gap_s));
+        let lags = correlogram::evidence_bound(counted_s, self.unit_s, self.active_mean_s(counted_s, gap_s));
         if lags.is_some_and(|(count, evidence)| !weak(&(Method::Lags, class, count, evidence))) {
             return Some(false);
         }
@@ -171,10 +174,10 @@ impl<'a> Train<'a> {
             phase_found = Some(found);
         }
         let (counted_s, gap_s) = self.counted(check_ins_s, beats);
-        if let Some(found) = counts::counts(counted_s, unit_s, gap_s) {
+        if let Some(found) = counts::counts(counted_s, unit_s, gap_s, self.lost) {
             evidence.push((Method::Counts, class, found.windows, found.evidence));
         }
-        let active_mean_s = Self::active_mean_s(counted_s, gap_s);
+        let active_mean_s = self.active_mean_s(counted_s, gap_s);
         let lags = correlogram::correlogram(counted_s, unit_s, active_mean_s);
         if let Some(found) = &lags {
             evidence.push((Method::Lags, class, found.count, found.evidence));
@@ -198,5 +201,5 @@ fn depth_of(&(method, class, count, evidence): &Test) -> f64 {
 ///
 /// `window_s` as in [`super::beacon::ObservedWindow`]. This is what the null tables are made of.
 pub fn tests(starts_s: &[i64], window_s: u32) -> Option<Tests> {
-    Train::new(starts_s, window_s)?.tests()
+    Train::new(starts_s, window_s, Lost::NONE)?.tests()
 }

@@ -85,6 +85,9 @@ pub struct StageTime {
     pub stage: String,
     /// Seconds of wall time.
     pub seconds: f64,
+    /// Highest resident memory up to its end; left out when the system does not tell.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub peak_memory_bytes: Option<u64>,
 }
 
 /// The account of one run; written to stderr as text and to `summary.json`.

@@ -7,13 +7,15 @@ use crate::flow::time::HOUR_S;
 use arrow::array::{
     Array, ArrayRef, AsArray, BooleanArray, RecordBatch, StringArray, TimestampSecondArray, UInt32Array, UInt64Array,
 };
-use arrow::datatypes::{DataType, Field, Schema, SchemaRef, TimeUnit, TimestampSecondType, UInt32Type};
+use arrow::datatypes::{DataType, Field, Schema, SchemaRef, TimeUnit, TimestampSecondType, UInt32Type, UInt64Type};
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 /// The schema of `coverage`: one row per ENI and hour with any record, sorted by ENI and hour.
 ///
-/// `skipdata_s` is the length of the windows in which AWS lost records; `transit` marks gateways' ENIs.
+/// `skipdata_s` is the length of the windows in which AWS lost records, `skipdata_minutes` the minutes of the hour that
+/// they touch, the first in the lowest bit; `transit` marks gateways' ENIs. An hour that only the end of such a window
+/// reaches has no records.
 pub fn coverage_schema() -> SchemaRef {
     let seconds = DataType::Timestamp(TimeUnit::Second, Some("UTC".into()));
     Arc::new(Schema::new(vec![
@@ -30,6 +32,7 @@ pub fn coverage_schema() -> SchemaRef {
         Field::new("nodata", DataType::UInt32, false),
         Field::new("skipdata", DataType::UInt32, false),
         Field::new("skipdata_s", DataType::UInt32, false),
+        Field::new("skipdata_minutes", DataType::UInt64, false),
     ]))
 }
 
@@ -64,6 +67,7 @@ pub(super) fn coverage_batch(
         Arc::new(UInt32Array::from_iter_values(rows.iter().map(|row| row.4.nodata))),
         Arc::new(UInt32Array::from_iter_values(rows.iter().map(|row| row.4.skipdata))),
         Arc::new(UInt32Array::from_iter_values(rows.iter().map(|row| row.4.skipdata_s))),
+        Arc::new(UInt64Array::from_iter_values(rows.iter().map(|row| row.4.skipdata_minutes))),
     ];
     RecordBatch::try_new(coverage_schema(), columns).map_err(|error| RollupError::Arrow { table: "coverage", error })
 }
@@ -102,9 +106,15 @@ pub fn coverage_shares(tables: &[RecordBatch], from_s: i64, to_s: i64) -> BTreeM
         let names = table["interface_id"].as_string::<i32>();
         let hours = table["hour"].as_primitive::<TimestampSecondType>();
         let lost = table["skipdata_s"].as_primitive::<UInt32Type>();
+        let records = table["records"].as_primitive::<UInt64Type>();
+        let [nodata, skipdata] = ["nodata", "skipdata"].map(|name| table[name].as_primitive::<UInt32Type>());
+        let counted: [&dyn Fn(usize) -> u64; 3] =
+            [&|row| records.value(row), &|row| u64::from(nodata.value(row)), &|row| u64::from(skipdata.value(row))];
         for row in 0..table.num_rows() {
             let hour_s = hours.value(row);
-            if !names.is_null(row) && (from_s..to_s).contains(&hour_s) {
+            // Of an hour that only holds the end of a lost window nothing was logged.
+            let logged = counted.iter().any(|counts| counts(row) > 0);
+            if logged && !names.is_null(row) && (from_s..to_s).contains(&hour_s) {
                 let hour = covered_s.entry((names.value(row), hour_s)).or_insert(HOUR_S);
                 *hour = (*hour - i64::from(lost.value(row))).max(0);
             }
@@ -121,10 +131,19 @@ pub fn coverage_shares(tables: &[RecordBatch], from_s: i64, to_s: i64) -> BTreeM
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::*;
 
     fn table(rows: &[(&str, i64, u32)]) -> RecordBatch {
+        rows_with(rows.iter().map(|&(name, hour_s, lost_s)| (name, hour_s, 1, lost_s, 0)).collect())
+    }
+
+    /// Rows of ENI, hour, number of records and lost minutes.
+    pub(in crate::rollup) fn rows_of(rows: &[(&str, i64, u64, u64)]) -> RecordBatch {
+        rows_with(rows.iter().map(|&(name, hour_s, records, minutes)| (name, hour_s, records, 0, minutes)).collect())
+    }
+
+    fn rows_with(rows: Vec<(&str, i64, u64, u32, u64)>) -> RecordBatch {
         let (words, numbers) =
             (|| StringArray::from(vec![Some("x"); rows.len()]), |n| UInt32Array::from(vec![n; rows.len()]));
         let columns: Vec<ArrayRef> = vec![
@@ -137,10 +156,11 @@ mod tests {
             Arc::new(words()),
             Arc::new(BooleanArray::from(vec![false; rows.len()])),
             Arc::new(numbers(60)),
-            Arc::new(UInt64Array::from(vec![1; rows.len()])),
+            Arc::new(UInt64Array::from_iter_values(rows.iter().map(|row| row.2))),
             Arc::new(numbers(0)),
             Arc::new(numbers(0)),
-            Arc::new(UInt32Array::from_iter_values(rows.iter().map(|row| row.2))),
+            Arc::new(UInt32Array::from_iter_values(rows.iter().map(|row| row.3))),
+            Arc::new(UInt64Array::from_iter_values(rows.iter().map(|row| row.4))),
         ];
         RecordBatch::try_new(coverage_schema(), columns).unwrap()
     }

@@ -8,6 +8,7 @@ use crate::scan::NONE;
 use foldhash::fast::FixedState;
 use hashbrown::HashMap;
 use std::collections::BTreeMap;
+use std::ops::Bound;
 
 /// Longest record, in seconds, that a 60-second aggregation interval explains.
 const SHORT_WINDOW_LIMIT_S: u16 = 65;
@@ -20,6 +21,8 @@ pub(super) struct HourCoverage {
     pub(super) skipdata: u32,
     /// Seconds of the windows that AWS says it lost records of.
     pub(super) skipdata_s: u32,
+    /// The minutes of the hour that such windows touch, one a bit.
+    pub(super) skipdata_minutes: u64,
 }
 
 /// Numbers of an ENI's texts in the text book; [`NONE`] where the log does not say.
@@ -57,29 +60,52 @@ pub(super) struct Interface {
 }
 
 /// Coverage by hour, in seconds since 1970.
+///
+/// Nearly every object has records of one hour only, and there are thousands of ENIs in each of thousands of objects:
+/// the first hour takes no memory of its own.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Hours {
-    map: BTreeMap<i64, HourCoverage>,
+    first: Option<(i64, HourCoverage)>,
+    others: BTreeMap<i64, HourCoverage>,
 }
 
 impl Hours {
     /// The coverage of an hour, to be added to.
+    #[inline]
     pub(super) fn at(&mut self, hour_s: i64) -> &mut HourCoverage {
-        self.map.entry(hour_s).or_default()
+        let (first_s, first) = self.first.get_or_insert((hour_s, HourCoverage::default()));
+        if *first_s == hour_s { first } else { self.others.entry(hour_s).or_default() }
+    }
+
+    /// Notes a window of which AWS lost records, `duration_s` seconds from `start_s` on; it may run into the next hour,
+    /// which has no row of its own by that.
+    pub(super) fn lose(&mut self, start_s: i64, duration_s: u32) {
+        let minutes = start_s.div_euclid(60)..(start_s + i64::from(duration_s)).div_euclid(60) + 1;
+        for minute in minutes.take(60) {
+            self.at(minute.div_euclid(60) * HOUR_S).skipdata_minutes |= 1 << minute.rem_euclid(60);
+        }
     }
 
     /// The hours so far, sorted.
     pub(super) fn sorted(&self) -> impl Iterator<Item = (i64, HourCoverage)> + '_ {
-        self.map.iter().map(|(hour, coverage)| (*hour, *coverage))
+        let first_s = self.first.map_or(i64::MIN, |(hour_s, _)| hour_s);
+        let others =
+            |range: (Bound<i64>, Bound<i64>)| self.others.range(range).map(|(hour_s, coverage)| (*hour_s, *coverage));
+        others((Bound::Unbounded, Bound::Excluded(first_s)))
+            .chain(self.first)
+            .chain(others((Bound::Excluded(first_s), Bound::Unbounded)))
     }
 
     fn merge(&mut self, other: &Hours) {
-        for (hour, coverage) in other.sorted() {
+        for (hour, coverage) in
+            other.first.iter().map(|(hour, of)| (*hour, of)).chain(other.others.iter().map(|(hour, of)| (*hour, of)))
+        {
             let mine = self.at(hour);
             mine.records += coverage.records;
             mine.nodata += coverage.nodata;
             mine.skipdata += coverage.skipdata;
             mine.skipdata_s = (mine.skipdata_s + coverage.skipdata_s).min(HOUR_S as u32);
+            mine.skipdata_minutes |= coverage.skipdata_minutes;
         }
     }
 }
@@ -146,7 +172,7 @@ impl Interface {
     pub(super) fn merge(&mut self, other: &Interface, texts: &[String]) {
         let settle = |mine: &mut u32, theirs: u32| {
             let text = |number: u32| texts.get(number as usize);
-            if is_some(theirs) && (!is_some(*mine) || text(theirs) > text(*mine)) {
+            if theirs != *mine && is_some(theirs) && (!is_some(*mine) || text(theirs) > text(*mine)) {
                 *mine = theirs;
             }
         };

@@ -10,6 +10,7 @@ mod flow_file;
 mod fold;
 mod group;
 mod interface;
+pub mod lost;
 pub mod memory;
 pub mod merge;
 mod order;

@@ -88,6 +88,14 @@ pub(super) fn part_of(host: Address) -> usize {
     }
 }
 
+/// The host's and the remote's of what source and destination have: the host is the source, or where the record is
+/// `ingress` the destination.
+#[inline]
+pub(super) fn ends(ingress: bool, [source, destination]: [u32; 2]) -> [u32; 2] {
+    let other = (source ^ destination) & u32::from(ingress).wrapping_neg();
+    [source ^ other, destination ^ other]
+}
+
 /// Tells whether a number of a book stands for a value.
 pub(super) const fn is_some(number: u32) -> bool {
     number != NONE

@@ -4,7 +4,7 @@ use super::flow_file::{FlowFile, Run};
 use super::interface::{InterfaceTexts, Interfaces, Services, is_gateway};
 use super::memory::{Memory, Purpose, Reservation, SpillError};
 use super::packed::{
-    FLAGS_KNOWN, NO_SERVICE, OUTBOUND, PARTS, PackedFlow, REJECTED, TRANSLATED, UNDECIDED, is_some, part_of_code,
+    FLAGS_KNOWN, NO_SERVICE, OUTBOUND, PARTS, PackedFlow, REJECTED, TRANSLATED, UNDECIDED, ends, is_some, part_of_code,
 };
 use super::spare::LIST_BYTES;
 use super::{RollupOptions, UnitCounts};
@@ -275,25 +275,31 @@ impl ObjectRollup<'_> {
             self.counts.rejected += u64::from(rejected);
             let direction = batch.flow_direction[row];
             let ingress = direction == Decision::Ingress;
+            // Both directions come in turn without a pattern, so they are chosen by masks: a branch would be guessed wrong
+            // every other time.
+            let ([host, remote], [host_port, remote_port]) = (
+                ends(ingress, [far_src, far_dst]),
+                ends(ingress, [batch.srcport[row], batch.dstport[row]].map(u32::from)),
+            );
             let mut flow = PackedFlow {
                 bytes,
-                host: if ingress { far_dst } else { far_src },
-                remote: if ingress { far_src } else { far_dst },
+                host,
+                remote,
                 interface: name,
                 start_s,
                 packets: batch.packets[row],
-                host_port: if ingress { batch.dstport[row] } else { batch.srcport[row] },
-                remote_port: if ingress { batch.srcport[row] } else { batch.dstport[row] },
+                host_port: host_port as u16,
+                remote_port: remote_port as u16,
                 duration_s,
                 protocol,
                 tcp_flags: batch.tcp_flags[row],
-                bits: if ingress { 0 } else { OUTBOUND }
-                    | if translated { TRANSLATED } else { 0 }
-                    | if batch.present.tcp_flags && protocol == TCP { FLAGS_KNOWN } else { 0 }
-                    | if rejected { REJECTED } else { 0 },
+                bits: (u8::from(!ingress) * OUTBOUND)
+                    | (u8::from(translated) * TRANSLATED)
+                    | (u8::from(batch.present.tcp_flags & (protocol == TCP)) * FLAGS_KNOWN)
+                    | (u8::from(rejected) * REJECTED),
                 service: NO_SERVICE,
             };
-            let service = if ingress { batch.src_service[row] } else { batch.dst_service[row] };
+            let [_, service] = ends(ingress, [batch.src_service[row], batch.dst_service[row]]);
             if !ingress && direction != Decision::Egress {
                 // An ENI translates its own side only: a pod's or a secondary address behind the primary one.
                 if src_translated == dst_translated {
@@ -331,6 +337,7 @@ impl ObjectRollup<'_> {
             let coverage = hours.at(i64::from(hour_s));
             coverage.skipdata += 1;
             coverage.skipdata_s = (coverage.skipdata_s + u32::from(duration_s) + 1).min(HOUR_S as u32);
+            hours.lose(i64::from(batch.start_s[row]), u32::from(duration_s));
             self.counts.skipdata += 1;
         } else if status == Decision::NoData || (names_none && !batch.present.log_status) {
             hours.at(i64::from(hour_s)).nodata += 1;

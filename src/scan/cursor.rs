@@ -199,12 +199,50 @@ impl<K: Kind> Cursor<K> {
                 continue;
             }
             let count = self.left.min(rows);
-            scratch.resize(count.max(scratch.len()), K::missing());
-            self.rows(books, &mut scratch[..count])?;
+            if !self.leave_out(count)? {
+                scratch.resize(count.max(scratch.len()), K::missing());
+                self.rows(books, &mut scratch[..count])?;
+            }
             self.left -= count;
             rows -= count;
         }
         Ok(())
+    }
+
+    /// Decodes some of the next `rows` rows, those in `picked`, ascending, and skips the others.
+    ///
+    /// # Errors
+    /// As for [`Self::fill`].
+    pub(super) fn pick(
+        &mut self,
+        rows: usize,
+        picked: &[usize],
+        inflater: &mut Inflater,
+        books: &Books,
+        scratch: &mut Vec<K::Out>,
+    ) -> Result<Vec<K::Out>> {
+        let (mut out, mut at) = (vec![K::missing(); picked.len()], 0);
+        let mut rest = &mut out[..];
+        for run in picked.chunk_by(|row, next| row + 1 == *next) {
+            self.skip(run[0] - at, inflater, books, scratch)?;
+            let (now, later) = rest.split_at_mut(run.len());
+            self.fill(inflater, books, now)?;
+            at = run[0] + run.len();
+            rest = later;
+        }
+        self.skip(rows - at, inflater, books, scratch)?;
+        Ok(out)
+    }
+
+    /// Skips rows of the current page without decoding them, if its encoding allows that.
+    fn leave_out(&mut self, count: usize) -> Result<bool> {
+        let Values::Indices(runs) = &mut self.values else { return Ok(false) };
+        let present = match self.defined {
+            0 => count,
+            defined => self.levels.count(self.page.levels(), count, defined)?,
+        };
+        runs.skip(self.page.values().get(1..).unwrap_or_default(), present)?;
+        Ok(true)
     }
 
     /// Goes to the next data page, reading the dictionary on the way.

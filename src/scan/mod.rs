@@ -8,13 +8,16 @@
 //! stay compressed until a row of them is asked for. The way through Arrow reads every layout that the parquet crate
 //! reads; row groups with anything unusual, or with damage, take it, and both tell the same.
 
+mod asked;
 pub mod batch;
 pub mod binding;
 pub mod books;
 pub mod chunks;
+mod coded;
 pub mod columns;
 mod cursor;
 mod describing;
+mod dictionaries;
 mod direct;
 #[cfg(not(fuzzing))]
 pub mod fetch;
@@ -41,7 +44,9 @@ pub use batch::{DESCRIBING_FIELDS, Decision, FlowBatch, MISSING_BYTES, MISSING_P
 pub use binding::{Binding, ROLLUP_FIELDS};
 pub use books::{Books, FIRST_BOOKED, NONE, address_of, own_code};
 pub use chunks::ObjectBytes;
+pub use coded::{TextNumbers, own_text_code};
 pub use columns::MISSING;
+pub use dictionaries::{asked_of_dictionary, whole_dictionary};
 pub use inflate::Inflater;
 pub use object::quiet_panics;
 pub use record_cursors::RecordCursors;

@@ -8,7 +8,7 @@ use bytes::Bytes;
 use parquet::basic::Encoding;
 use parquet::column::page::{Page, PageReader};
 use parquet::errors::{ParquetError, Result};
-use parquet::file::metadata::ParquetMetaData;
+use parquet::file::metadata::{ColumnChunkMetaData, ParquetMetaData};
 use parquet::file::reader::ChunkReader;
 use parquet::file::serialized_reader::SerializedPageReader;
 use std::ops::Range;
@@ -131,6 +131,17 @@ impl PageStream {
             None => Pages::Decoded(Box::new(page_source(data, chunk, rows)?.0)),
         };
         Ok(Self { pages, limit, values_left: rows, has_levels: chunk.column_descr().max_def_level() > 0 })
+    }
+
+    /// Opens the first pages of a column chunk, of which `bytes` are at hand and no others.
+    ///
+    /// # Errors
+    /// When the chunk's codec is one of the parquet crate's only.
+    pub(super) fn of_bytes(chunk: &ColumnChunkMetaData, bytes: Bytes) -> Result<Self> {
+        let other = || ParquetError::NYI(format!("pages of {} by themselves", chunk.compression()));
+        let codec = Codec::of(chunk.compression()).ok_or_else(other)?;
+        let has_levels = chunk.column_descr().max_def_level() > 0;
+        Ok(Self { pages: Pages::Chunk { bytes, at: 0, codec }, limit: page_limit(chunk), values_left: 0, has_levels })
     }
 
     /// Returns the next page.

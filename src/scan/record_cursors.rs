@@ -1,7 +1,8 @@
 //! The direct way from pages to Arrow columns: a cursor for each field, kept from object to object for its buffers.
 
 use super::Books;
-use super::columns::MISSING;
+use super::asked::Asked;
+use super::coded::{Coded, TextNumbers};
 use super::cursor::{Cursor, Kind};
 use super::direct::Source;
 use super::inflate::Inflater;
@@ -9,8 +10,9 @@ use super::numbers::{Narrow, Numbers, Stored};
 use super::records::{number_column, type_of};
 use super::views::{TextTest, Views};
 use crate::flow::schema::{Field, FieldKind};
-use arrow::array::{ArrayRef, BooleanArray, new_null_array};
+use arrow::array::{ArrayRef, BooleanArray, NullArray, new_null_array};
 use parquet::errors::Result;
+use std::sync::Arc;
 
 /// Numbers as they are.
 #[derive(Default)]
@@ -29,18 +31,63 @@ impl Narrow for Whole {
 enum FieldCursor {
     Number(Box<Cursor<Numbers<Whole>>>),
     Text(Box<Cursor<Views>>),
+    Code(Box<Cursor<Coded>>),
+    Asked(Box<Cursor<Asked>>),
+}
+
+/// Fields of texts of which something less is read.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Coding {
+    /// Only the answers to their tests.
+    pub(super) asked: Arc<[Field]>,
+    /// Their codes.
+    pub(super) coded: Arc<[Field]>,
+    /// What numbers the texts that are coded.
+    pub(super) book: Option<Arc<dyn TextNumbers>>,
+}
+
+/// Which rows come next.
+struct Next<'a> {
+    /// Rows before them that are left out.
+    waiting: usize,
+    rows: usize,
+    /// Those of them that are decoded, if not all.
+    picked: Option<&'a [usize]>,
+    inflater: &'a mut Inflater,
+    books: &'a Books,
+}
+
+impl Next<'_> {
+    /// Decodes the rows of a column; they are missing when the file does not have it.
+    fn of<K: Kind>(&mut self, cursor: &mut Cursor<K>, scratch: &mut Vec<K::Out>) -> Result<Vec<K::Out>> {
+        let Self { waiting, rows, picked, inflater, books } = self;
+        let missing = |rows: usize| vec![K::missing(); rows];
+        if !cursor.is_open() {
+            return Ok(missing(picked.map_or(*rows, <[usize]>::len)));
+        }
+        cursor.skip(*waiting, inflater, books, scratch)?;
+        if let Some(picked) = picked {
+            return cursor.pick(*rows, picked, inflater, books, scratch);
+        }
+        let mut all = missing(*rows);
+        cursor.fill(inflater, books, &mut all)?;
+        Ok(all)
+    }
 }
 
 /// Cursors of the fields of a scan.
 #[derive(Default)]
 pub struct RecordCursors {
     cursors: Vec<(Field, FieldCursor)>,
+    /// Fields whose cursors read codes, and only answers.
+    coded: Arc<[Field]>,
+    asked: Arc<[Field]>,
     inflater: Inflater,
     /// Texts and addresses have no numbers here.
     books: Books,
     /// Rows that the fields decoded last are behind the others.
     waiting: usize,
-    scratch: (Vec<i64>, Vec<u128>),
+    scratch: (Vec<i64>, Vec<u128>, Vec<u64>, Vec<u8>),
 }
 
 impl std::fmt::Debug for RecordCursors {
@@ -60,9 +107,14 @@ impl RecordCursors {
         group: usize,
         fields: &[Field],
         tests: &[(Field, TextTest)],
+        coding: &Coding,
     ) -> Result<()> {
-        if !self.cursors.iter().map(|(field, _)| field).eq(fields) {
+        let same = self.coded == coding.coded && self.asked == coding.asked;
+        if !same || !self.cursors.iter().map(|(field, _)| field).eq(fields) {
+            (self.coded, self.asked) = (coding.coded.clone(), coding.asked.clone());
             let cursor = |field: &Field| match field.kind() {
+                FieldKind::Text if coding.coded.contains(field) => FieldCursor::Code(Box::default()),
+                FieldKind::Text if coding.asked.contains(field) => FieldCursor::Asked(Box::default()),
                 FieldKind::Text => FieldCursor::Text(Box::default()),
                 _ => FieldCursor::Number(Box::default()),
             };
@@ -71,9 +123,12 @@ impl RecordCursors {
         self.close();
         self.waiting = 0;
         for (field, cursor) in &mut self.cursors {
-            if let FieldCursor::Text(cursor) = cursor {
-                let asked = tests.iter().filter(|(of, _)| of == field).map(|(_, test)| test.clone());
-                cursor.kind.ask(asked.collect())?;
+            let asked = || tests.iter().filter(|(of, _)| of == field).map(|(_, test)| test.clone()).collect();
+            match (&mut *cursor, &coding.book) {
+                (FieldCursor::Text(cursor), _) => cursor.kind.ask(asked())?,
+                (FieldCursor::Asked(cursor), _) => cursor.kind.begin(asked())?,
+                (FieldCursor::Code(cursor), Some(book)) => cursor.kind.begin(book, asked())?,
+                _ => {}
             }
             let bound = source.binding.fields.iter().find(|(bound, _)| bound == field);
             let Some(leaf) = bound.and_then(|(_, leaves)| leaves.first()) else { continue };
@@ -86,6 +141,8 @@ impl RecordCursors {
                     cursor.kind.account = *field == Field::AccountId;
                     cursor.open(source.bytes, source.metadata, group, leaf.number)?;
                 }
+                FieldCursor::Asked(cursor) => cursor.open(source.bytes, source.metadata, group, leaf.number)?,
+                FieldCursor::Code(cursor) => cursor.open(source.bytes, source.metadata, group, leaf.number)?,
             }
         }
         Ok(())
@@ -100,12 +157,14 @@ impl RecordCursors {
                     cursor.close();
                     cursor.kind.forget();
                 }
+                FieldCursor::Asked(cursor) => cursor.close(),
+                FieldCursor::Code(cursor) => cursor.close(),
             }
         }
     }
 
     /// Decodes the next rows of the first `count` fields, or of all others; also returns what the tests of their texts
-    /// say, in the order of the fields and of the tests.
+    /// say, in the order of the fields and of the tests. With `picked`, only those of the next rows are decoded.
     ///
     /// # Errors
     /// When a page is damaged or of a kind that is not read here.
@@ -114,32 +173,40 @@ impl RecordCursors {
         count: usize,
         others: bool,
         rows: usize,
+        picked: Option<&[usize]>,
     ) -> Result<(Vec<ArrayRef>, Vec<BooleanArray>)> {
         let waiting = if others { std::mem::take(&mut self.waiting) } else { 0 };
         let Self { cursors, inflater, books, scratch, .. } = self;
         let count = count.min(cursors.len());
         let (first, rest) = cursors.split_at_mut(count);
         let mut answers = Vec::new();
+        let decoded = picked.map_or(rows, <[usize]>::len);
+        let mut next = Next { waiting, rows, picked, inflater, books };
         let column = |(field, cursor): &mut (Field, FieldCursor)| match cursor {
             FieldCursor::Number(cursor) if cursor.is_open() => {
-                cursor.skip(waiting, inflater, books, &mut scratch.0)?;
-                let mut numbers = vec![MISSING; rows];
-                cursor.fill(inflater, books, &mut numbers)?;
-                Ok(number_column(*field, numbers))
+                Ok(number_column(*field, next.of(cursor, &mut scratch.0)?))
             }
             FieldCursor::Text(cursor) if cursor.is_open() => {
-                cursor.skip(waiting, inflater, books, &mut scratch.1)?;
                 cursor.kind.drop_plain();
-                let mut views = vec![Views::missing(); rows];
-                cursor.fill(inflater, books, &mut views)?;
+                let mut views = next.of(cursor, &mut scratch.1)?;
                 answers.extend(cursor.kind.take_answers(&mut views));
                 Ok(cursor.kind.column(views))
             }
-            FieldCursor::Text(cursor) => {
-                answers.extend(cursor.kind.take_answers(&mut vec![Views::missing(); rows]));
-                Ok(new_null_array(&type_of(*field), rows))
+            FieldCursor::Asked(cursor) => {
+                let asked = next.of(cursor, &mut scratch.3)?;
+                answers.extend(cursor.kind.answers(&asked));
+                Ok(Arc::new(NullArray::new(decoded)) as ArrayRef)
             }
-            FieldCursor::Number(_) => Ok(new_null_array(&type_of(*field), rows)),
+            FieldCursor::Code(cursor) => {
+                let codes = next.of(cursor, &mut scratch.2)?;
+                answers.extend(cursor.kind.answers(&codes));
+                Ok(Coded::column(&codes))
+            }
+            FieldCursor::Text(cursor) => {
+                answers.extend(cursor.kind.take_answers(&mut vec![Views::missing(); decoded]));
+                Ok(new_null_array(&type_of(*field), decoded))
+            }
+            FieldCursor::Number(_) => Ok(new_null_array(&type_of(*field), decoded)),
         };
         let columns = if others { rest } else { first }.iter_mut().map(column).collect::<Result<Vec<_>>>()?;
         Ok((columns, answers))

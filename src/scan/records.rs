@@ -7,16 +7,17 @@ use super::columns::{MISSING, leaf, numbers};
 use super::direct::{Source, supports};
 use super::object::{self, BATCH_ROWS, check_rows, guarded};
 use super::pages::OneRowGroup;
+use super::record_cursors::Coding;
 use super::texts::value_of;
 use super::views::TextTest;
-use super::{Binding, Books, ObjectBytes, RecordCursors, ScanError};
+use super::{Binding, Books, ObjectBytes, RecordCursors, ScanError, TextNumbers};
 use crate::flow::schema::{Field, FieldKind, to_seconds};
 use arrow::array::{
-    ArrayRef, AsArray, BooleanArray, Int32Array, Int64Array, RecordBatch, RecordBatchOptions, StringViewBuilder,
+    Array, ArrayRef, AsArray, BooleanArray, Int32Array, Int64Array, RecordBatch, RecordBatchOptions, StringViewBuilder,
     TimestampSecondArray, new_null_array,
 };
-use arrow::buffer::NullBuffer;
-use arrow::compute::cast;
+use arrow::buffer::{BooleanBuffer, Buffer, NullBuffer};
+use arrow::compute::{cast, filter_record_batch};
 use arrow::datatypes::{DataType, Field as ArrowField, Schema, SchemaRef, TimeUnit};
 use parquet::arrow::arrow_reader::ParquetRecordBatchReader;
 use parquet::errors::ParquetError;
@@ -48,6 +49,17 @@ pub struct Records {
     pub answers: Option<Vec<BooleanArray>>,
 }
 
+/// Which records of a batch are wanted.
+#[derive(Debug)]
+pub enum Wanted {
+    /// None of them.
+    None,
+    /// The batch as it is.
+    All,
+    /// A batch of those for which this is true, where the other fields of the rest are not even decoded.
+    Rows(BooleanArray),
+}
+
 /// An object opened for reading some fields of its records.
 pub struct RecordFile {
     object: String,
@@ -56,6 +68,9 @@ pub struct RecordFile {
     binding: Arc<Binding>,
     fields: Arc<[Field]>,
     schema: SchemaRef,
+    /// What the direct way gives: codes where texts are coded.
+    direct_schema: SchemaRef,
+    coding: Coding,
     way: object::Way,
     /// Leading fields, by which batches are chosen.
     first: usize,
@@ -77,13 +92,43 @@ impl RecordFile {
         check_rows(object, &bytes, &metadata)?;
         let schema = schema_of(&fields);
         let (object, way, tests) = (object.to_owned(), object::Way::Direct, Arc::new([]));
-        Ok(Self { object, bytes, metadata, binding, first: fields.len(), fields, schema, way, tests })
+        let (direct_schema, coding) = (schema.clone(), Coding::default());
+        let first = fields.len();
+        Ok(Self { object, bytes, metadata, binding, fields, schema, direct_schema, coding, way, first, tests })
     }
 
     /// Decodes the `first` leading fields before the others, and asks `tests` of the texts of some of them.
     #[must_use]
     pub fn choosing(self, first: usize, tests: Arc<[(Field, TextTest)]>) -> Self {
         Self { first: first.min(self.fields.len()), tests, ..self }
+    }
+
+    /// Reads codes in the place of some fields' texts, where it can: a column of `UInt32` as [`TextNumbers`] and
+    /// [`super::own_text_code`] number them, [`super::NONE`] where there is none. Batches that had to be read another
+    /// way still have texts. Not for accounts, which are mended.
+    #[must_use]
+    pub fn coding(self, coded: Arc<[Field]>, book: Arc<dyn TextNumbers>) -> Self {
+        let direct_schema = self.retyped(&coded, &DataType::UInt32);
+        let coding = Coding { coded, book: Some(book), ..self.coding };
+        Self { direct_schema, coding, ..self }
+    }
+
+    /// Reads nothing of some fields but the answers to their tests, where it can: their column is then of `Null`. Batches
+    /// that had to be read another way still have texts.
+    #[must_use]
+    pub fn asking_only(self, asked: Arc<[Field]>) -> Self {
+        let direct_schema = self.retyped(&asked, &DataType::Null);
+        let coding = Coding { asked, ..self.coding };
+        Self { direct_schema, coding, ..self }
+    }
+
+    /// The schema of the direct way with other types of some fields.
+    fn retyped(&self, fields: &[Field], data_type: &DataType) -> SchemaRef {
+        let column = |(field, column): (&Field, &Arc<ArrowField>)| match fields.contains(field) {
+            true => Arc::new(ArrowField::new(column.name(), data_type.clone(), true)),
+            false => column.clone(),
+        };
+        Arc::new(Schema::new(self.fields.iter().zip(self.direct_schema.fields()).map(column).collect::<Vec<_>>()))
     }
 
     /// Reads by a way of the caller's choice; both tell the same.
@@ -107,7 +152,7 @@ impl RecordFile {
         let source = Source { bytes: &self.bytes, metadata: &self.metadata, binding: &self.binding, books: &books };
         let direct = guarded(&self.object, || {
             let fits = self.way == object::Way::Direct && supports(&self.binding, self.metadata.row_group(index));
-            Ok(fits && cursors.open(&source, index, &self.fields, &self.tests).is_ok())
+            Ok(fits && cursors.open(&source, index, &self.fields, &self.tests, &self.coding).is_ok())
         });
         group.way = match direct {
             Ok(true) => Way::Direct,
@@ -127,7 +172,7 @@ impl RecordFile {
         &self,
         group: &mut RowGroup,
         cursors: &mut RecordCursors,
-        wants: &mut dyn FnMut(&Records) -> bool,
+        wants: &mut dyn FnMut(&Records) -> Wanted,
     ) -> Result<Option<RecordBatch>, ScanError> {
         while group.done < group.rows {
             let rows = (group.rows - group.done).min(BATCH_ROWS);
@@ -156,8 +201,10 @@ impl RecordFile {
             };
             group.done += batch.num_rows().max(1);
             let records = Records { batch, answers: None };
-            if wants(&records) {
-                return Ok(Some(records.batch));
+            match wants(&records) {
+                Wanted::None => {}
+                Wanted::All => return Ok(Some(records.batch)),
+                Wanted::Rows(rows) => return Ok(Some(self.filtered(&records.batch, &rows)?)),
             }
         }
         cursors.close();
@@ -170,25 +217,42 @@ impl RecordFile {
         &self,
         cursors: &mut RecordCursors,
         rows: usize,
-        wants: &mut dyn FnMut(&Records) -> bool,
+        wants: &mut dyn FnMut(&Records) -> Wanted,
     ) -> Result<Result<Option<RecordBatch>, ()>, ScanError> {
         let decoded = |work: &mut dyn FnMut() -> parquet::errors::Result<(Vec<ArrayRef>, Vec<BooleanArray>)>| {
             guarded(&self.object, || Ok(work())).ok().and_then(Result::ok)
         };
-        let Some((mut columns, answers)) = decoded(&mut || cursors.next(self.first, false, rows)) else {
+        let Some((mut columns, answers)) = decoded(&mut || cursors.next(self.first, false, rows, None)) else {
             return Ok(Err(()));
         };
-        let first = Arc::new(Schema::new(self.schema.fields()[..self.first].to_vec()));
+        let first = Arc::new(Schema::new(self.direct_schema.fields()[..self.first].to_vec()));
         let records = Records { batch: self.batch(first, columns.clone(), rows)?, answers: Some(answers) };
-        if !wants(&records) {
-            cursors.pass_over(rows);
-            return Ok(Ok(None));
-        }
+        let picked: Option<Vec<usize>> = match wants(&records) {
+            Wanted::None => {
+                cursors.pass_over(rows);
+                return Ok(Ok(None));
+            }
+            Wanted::All => None,
+            Wanted::Rows(wanted) => {
+                columns = self.filtered(&records.batch, &wanted)?.columns().to_vec();
+                Some((0..rows).filter(|row| wanted.is_valid(*row) && wanted.value(*row)).collect())
+            }
+        };
         if self.first < self.fields.len() {
-            let Some((rest, _)) = decoded(&mut || cursors.next(self.first, true, rows)) else { return Ok(Err(())) };
+            let rest = decoded(&mut || cursors.next(self.first, true, rows, picked.as_deref()));
+            let Some((rest, _)) = rest else { return Ok(Err(())) };
             columns.extend(rest);
         }
-        Ok(Ok(Some(self.batch(self.schema.clone(), columns, rows)?)))
+        let count = picked.map_or(rows, |picked| picked.len());
+        Ok(Ok(Some(self.batch(self.direct_schema.clone(), columns, count)?)))
+    }
+
+    fn filtered(&self, batch: &RecordBatch, wanted: &BooleanArray) -> Result<RecordBatch, ScanError> {
+        filter_record_batch(batch, wanted).map_err(|error| ScanError::Decode {
+            object: self.object.clone(),
+            place: "columns".to_owned(),
+            error,
+        })
     }
 
     /// Opens a row group for the parquet crate's arrow reader.
@@ -272,23 +336,40 @@ impl RecordFile {
     }
 }
 
+/// Asks something of each of some numbers, 64 at a time.
+pub(super) fn bits_of<T: Copy>(numbers: &[T], ask: impl Fn(T) -> bool) -> BooleanBuffer {
+    let word = |numbers: &[T]| {
+        numbers.iter().enumerate().fold(0u64, |word, (place, number)| word | u64::from(ask(*number)) << place)
+    };
+    let (whole, rest) = numbers.as_chunks::<64>();
+    let mut words: Vec<u64> = Vec::with_capacity(whole.len() + 1);
+    words.extend(whole.iter().map(|numbers| word(numbers)));
+    if !rest.is_empty() {
+        words.push(word(rest));
+    }
+    BooleanBuffer::new(Buffer::from_vec(words), 0, numbers.len())
+}
+
 /// Makes the column of a field of numbers; those that are missing or do not fit are NULL.
 pub(super) fn number_column(field: Field, mut numbers: Vec<i64>) -> ArrayRef {
     let is_time = matches!(field, Field::Start | Field::End);
     if is_time {
         numbers.iter_mut().for_each(|time| *time = to_seconds(*time));
     }
-    let small = !is_time && field.kind() == FieldKind::Int32;
-    let counts = |number: i64| number != MISSING && (!small || i32::try_from(number).is_ok());
-    let all = numbers.iter().all(|number| counts(*number));
-    let nulls = (!all).then(|| numbers.iter().map(|number| counts(*number)).collect::<NullBuffer>());
-    match (is_time, small) {
-        (true, _) => Arc::new(TimestampSecondArray::new(numbers.into(), nulls).with_timezone("UTC")),
-        (_, true) => {
-            let numbers: Vec<i32> = numbers.into_iter().map(|number| number as i32).collect();
-            Arc::new(Int32Array::new(numbers.into(), nulls))
-        }
-        _ => Arc::new(Int64Array::new(numbers.into(), nulls)),
+    if !is_time && field.kind() == FieldKind::Int32 {
+        // A missing number does not fit either.
+        let fits = |number: i64| number == i64::from(number as i32);
+        let all = numbers.iter().fold(true, |all, number| all & fits(*number));
+        let nulls = (!all).then(|| NullBuffer::new(bits_of(&numbers, fits)));
+        let numbers: Vec<i32> = numbers.into_iter().map(|number| number as i32).collect();
+        return Arc::new(Int32Array::new(numbers.into(), nulls));
+    }
+    let is_present = |number: i64| number != MISSING;
+    let all = numbers.iter().fold(true, |all, number| all & is_present(*number));
+    let nulls = (!all).then(|| NullBuffer::new(bits_of(&numbers, is_present)));
+    match is_time {
+        true => Arc::new(TimestampSecondArray::new(numbers.into(), nulls).with_timezone("UTC")),
+        false => Arc::new(Int64Array::new(numbers.into(), nulls)),
     }
 }
 

@@ -152,6 +152,23 @@ impl Runs {
         })
     }
 
+    /// Skips numbers.
+    ///
+    /// # Errors
+    /// When the stream ends early.
+    pub(super) fn skip(&mut self, bytes: &[u8], mut skipped: usize) -> Result<()> {
+        while skipped > 0 {
+            self.advance(bytes)?;
+            let count = self.left.min(skipped);
+            self.left -= count;
+            skipped -= count;
+            if let Run::Packed { done, .. } = &mut self.run {
+                *done += count;
+            }
+        }
+        Ok(())
+    }
+
     /// Tells whether the next `count` numbers are one run of `wanted`. Damage is left for those who read them.
     pub(super) fn is_all(&self, bytes: &[u8], count: usize, wanted: u32) -> bool {
         let mut ahead = *self;

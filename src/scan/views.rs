@@ -11,7 +11,7 @@ use std::borrow::Cow;
 use std::sync::Arc;
 
 /// Stands for a missing text: no text is that long.
-const MISSING_VIEW: u128 = u128::MAX;
+pub(super) const MISSING_VIEW: u128 = u128::MAX;
 
 /// Texts up to this length stand in the view itself.
 const INLINE_BYTES: usize = 12;
@@ -100,6 +100,23 @@ impl Views {
             *view |= answers;
         }
         Ok(())
+    }
+
+    /// The answers in the view of a text that is there: a bit for each test, from the lowest on.
+    #[inline]
+    pub(super) fn answers_in(view: u128) -> u32 {
+        (view >> ANSWERS_BIT) as u32 & ((1 << MOST_TESTS) - 1)
+    }
+
+    /// The answers about the text of a view, which may be missing.
+    #[inline]
+    pub(super) fn answers_of(&self, view: u128) -> u32 {
+        if view == MISSING_VIEW { self.answers_of_missing() } else { Self::answers_in(view) }
+    }
+
+    /// The answers about a missing text, in the same way.
+    pub(super) fn answers_of_missing(&self) -> u32 {
+        Self::answers_in(self.of_missing)
     }
 
     /// Takes the answers out of decoded rows: one column for each test.

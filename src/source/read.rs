@@ -19,6 +19,8 @@ use super::{Location, Object};
 
 /// Ranges closer than this are fetched as one: a request costs more than the bytes between.
 const COALESCE_BYTES: u64 = 1 << 20;
+/// The same for files, where bytes are copied.
+const COALESCE_FILE_BYTES: u64 = 16 << 10;
 
 /// Says why one object cannot be read; the run goes on without it.
 #[derive(Debug, thiserror::Error)]
@@ -116,6 +118,41 @@ impl ObjectReader {
         coalesce_ranges(ranges, |range| self.range(object, Some(range)), COALESCE_BYTES).await
     }
 
+    /// Reads byte ranges of a file on this thread, given and returned in any order; `None` for an object that is no file.
+    /// Ranges that nearly touch are read as one.
+    ///
+    /// # Errors
+    /// As [`Self::ranges`].
+    pub fn ranges_now(&self, object: &Object, ranges: &[Range<u64>]) -> Option<Result<Vec<Bytes>, ReadError>> {
+        let Location::Local(path) = &object.location else { return None };
+        let mut order: Vec<usize> = (0..ranges.len()).filter(|place| !ranges[*place].is_empty()).collect();
+        order.sort_unstable_by_key(|place| ranges[*place].start);
+        // Stretches of the file, and where each range lies in their bytes.
+        let (mut stretches, mut before): (Vec<Range<u64>>, u64) = (Vec::new(), 0);
+        let mut places = vec![0; ranges.len()];
+        for place in order {
+            let range = &ranges[place];
+            match stretches.last_mut() {
+                Some(last) if range.start <= last.end + COALESCE_FILE_BYTES => last.end = last.end.max(range.end),
+                last => {
+                    before += last.map_or(0, |last| last.end - last.start);
+                    stretches.push(range.clone());
+                }
+            }
+            let begin = stretches.last().map_or(0, |last| last.start);
+            places[place] = before + range.start - begin;
+        }
+        let read = read_file(path, &object.url, &object.version, &stretches, &self.buffers);
+        Some(read.map(|bytes| {
+            let slice = |(range, begin): (&Range<u64>, u64)| {
+                let begin = usize::try_from(begin).unwrap_or(usize::MAX);
+                let length = usize::try_from(range.end.saturating_sub(range.start)).unwrap_or(usize::MAX);
+                bytes.slice(begin..begin.saturating_add(length))
+            };
+            ranges.iter().zip(places).map(slice).collect()
+        }))
+    }
+
     async fn range(&self, object: &Object, range: Option<Range<u64>>) -> Result<Bytes, ReadError> {
         let expected = range.as_ref().map_or(object.size, |range| range.end - range.start);
         if expected == 0 {
@@ -125,7 +162,8 @@ impl ObjectReader {
             Location::Local(path) => {
                 let (path, version) = (path.clone(), object.version.clone());
                 let (url, buffers) = (object.url.clone(), self.buffers.clone());
-                tokio::task::spawn_blocking(move || read_file(&path, &url, &version, range, expected, &buffers))
+                let stretch = range.unwrap_or(0..expected);
+                tokio::task::spawn_blocking(move || read_file(&path, &url, &version, &[stretch], &buffers))
                     .await
                     .unwrap_or_else(|error| Err(failed(&object.url, &error)))?
             }
@@ -164,12 +202,12 @@ impl ObjectReader {
     }
 }
 
+/// Reads stretches of a file, one behind the other.
 fn read_file(
     path: &Path,
     url: &str,
     version: &str,
-    range: Option<Range<u64>>,
-    expected: u64,
+    stretches: &[Range<u64>],
     buffers: &Arc<FileBuffers>,
 ) -> Result<Bytes, ReadError> {
     let explain = |error: std::io::Error| match error.kind() {
@@ -181,13 +219,20 @@ fn read_file(
     if version_of(&file.metadata().map_err(explain)?) != version {
         return Err(ReadError::Changed { url: url.to_owned() });
     }
-    if let Some(range) = &range
-        && range.start > 0
-    {
-        file.seek(SeekFrom::Start(range.start)).map_err(explain)?;
-    }
+    let expected: u64 = stretches.iter().map(|stretch| stretch.end - stretch.start).sum();
     let mut buffer = buffers.take(usize::try_from(expected).unwrap_or(0));
-    file.take(expected).read_to_end(&mut buffer.bytes).map_err(explain)?;
+    let mut at = 0;
+    for stretch in stretches {
+        if stretch.start != at {
+            file.seek(SeekFrom::Start(stretch.start)).map_err(explain)?;
+        }
+        let length = stretch.end - stretch.start;
+        let got = (&mut file).take(length).read_to_end(&mut buffer.bytes).map_err(explain)? as u64;
+        if got != length {
+            return Err(ReadError::Truncated { url: url.to_owned(), got: stretch.start + got, expected: stretch.end });
+        }
+        at = stretch.end;
+    }
     Ok(Bytes::from_owner(buffer))
 }
 
@@ -247,6 +292,12 @@ mod tests {
         for (range, bytes) in ranges.iter().zip(got) {
             assert_eq!(bytes, content[range.start as usize..range.end as usize]);
         }
+        let now = reader.ranges_now(&object, &ranges).unwrap().unwrap();
+        for (range, bytes) in ranges.iter().zip(now) {
+            assert_eq!(bytes, content[range.start as usize..range.end as usize]);
+        }
+        let beyond = reader.ranges_now(&object, &[Range { start: 2_000_000, end: 3_000_001 }]).unwrap();
+        assert!(matches!(beyond, Err(ReadError::Truncated { got: 3_000_000, expected: 3_000_001, .. })));
         let beyond = reader.ranges(&object, &[Range { start: 0, end: 3_000_001 }]).await;
         assert!(matches!(beyond, Err(ReadError::Truncated { got: 3_000_000, expected: 3_000_001, .. })));
         std::fs::write(&path, &content[1..]).unwrap();

@@ -4,6 +4,7 @@ use super::derived::{DerivedTable, DerivedTables, Making, Name, StartProgress};
 use super::files::with_files;
 use super::flows::{FlowsExec, FlowsTable, SkippedObjects};
 use super::functions::Lists;
+use super::grouping::with_grouping;
 use super::lists;
 use super::memory::SharedMemory;
 use super::session::{SqlError, open_session_within};
@@ -80,6 +81,8 @@ impl Workspace {
             indicators: options.indicators.clone(),
             networks: options.networks.clone(),
             internal: options.internal.clone(),
+            // What was lost is known once the logs were read, which a question may never do.
+            lost: Arc::default(),
         };
         let made = |table: Result<RecordBatch, arrow::error::ArrowError>| {
             table.map(|table| vec![table]).map_err(|error| failed(error.into()))
@@ -121,6 +124,7 @@ impl Workspace {
         for (name, which) in Name::ALL {
             context.register_table(name, Arc::new(DerivedTable::new(&derived, which))).map_err(failed)?;
         }
+        let context = with_grouping(context);
         let context = if options.files { with_files(context) } else { context };
         Ok(Self { context, skipped, files: options.files })
     }

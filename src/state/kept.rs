@@ -16,7 +16,7 @@ use parquet::file::properties::WriterProperties;
 use std::sync::Arc;
 
 /// Version of the layout and schema of kept hours; a new one leaves older files alone.
-const VERSION: &str = "v2";
+const VERSION: &str = "v3";
 const COUNTS_KEY: &str = "flowsift.counts";
 
 /// Hours kept under a local folder or an S3 prefix.

@@ -167,6 +167,126 @@ fn new_services_and_spikes_of_rejects_are_found() {
 }
 
 #[test]
+fn dead_controllers_and_strobes_are_found_and_busy_clients_are_not() {
+    let mut net = Network::new(9);
+    let day = net.last_day();
+    // 10.0.0.1 retries a dead controller every two seconds for a quarter of an hour: resets come back.
+    for n in 0..450 {
+        net.call(1, "192.0.2.61", 2_404, day + HOUR_S + 2 * n, [60, 40]);
+    }
+    // 10.0.0.2 knocks at a blocked one every ten minutes, all day long.
+    for n in 0..140 {
+        net.refuse(2, "192.0.2.62", 443, day + 600 * n + n % 7);
+    }
+    // 10.0.0.3 carries something over connections of a second, four thousand an hour.
+    for n in 0..8_000 {
+        net.call(3, "192.0.2.63", 8_443, day + 2 * HOUR_S + n * 9 / 10, [900, 700]);
+    }
+    // The same from machines that mean no harm: a server that moved long ago, a front end that all hosts call.
+    for at in 0..9 * 24 {
+        for n in 0..4 {
+            net.call(4, "192.0.2.64", 443, at * HOUR_S + 900 * n, [60, 40]);
+        }
+    }
+    for host in 1..=20 {
+        for n in 0..60 {
+            net.call(host, "203.0.113.77", 443, day + 3 * HOUR_S + 20 * n, [60, 40]);
+        }
+    }
+    for n in 0..8_000 {
+        net.call(5, "203.0.113.10", 443, day + 4 * HOUR_S + n * 9 / 10, [900, 700]);
+    }
+    // A call a minute that is answered, and some that are not.
+    for n in 0..200 {
+        net.call(6, "192.0.2.65", 443, day + 60 * n, [900, 4_000]);
+    }
+    for n in 0..20 {
+        net.call(7, "192.0.2.66", 443, day + 600 * n, [60, 40]);
+    }
+    let found = net.findings(&[]);
+    let of_rare = |finding: &&serde_json::Value| finding["severity"] != "informational";
+    let lines: Vec<String> = found
+        .by("unanswered_calls")
+        .into_iter()
+        .filter(of_rare)
+        .map(|f| format!("{} {} {}", f["severity"], f["host"], f["remote"]).replace('"', ""))
+        .collect();
+    let expected = ["low 10.0.0.4 192.0.2.64", "medium 10.0.0.1 192.0.2.61", "medium 10.0.0.2 192.0.2.62"];
+    let mut sorted = lines.clone();
+    sorted.sort();
+    assert_eq!(sorted, expected, "{lines:?}");
+    let retry = found.by("unanswered_calls").into_iter().find(|f| f["remote"] == "192.0.2.62").unwrap();
+    let period_s = retry["evidence"]["period_s"].as_f64().unwrap();
+    assert!((period_s - 600.0).abs() < 5.0, "{retry:#}");
+    // A host that calls the shared service all day is not as fast in its mean hour.
+    found.expect("strobe", &["medium 10.0.0.3 192.0.2.63 8443"]);
+}
+
+#[test]
+fn hosts_that_call_too_rarely_alone_are_found_together() {
+    let mut net = Network::new(9);
+    let day = net.last_day();
+    // Five hosts of twenty each call the same new remote every four to six hours; five others another, at random.
+    for host in 1..=5 {
+        let mut at = day + net.below(4 * HOUR_S);
+        while at < day + 24 * HOUR_S {
+            net.call(host, "192.0.2.71", 443, at, [700, 500]);
+            at += 4 * HOUR_S + net.below(2 * HOUR_S);
+        }
+        let host = host + 10;
+        for _ in 0..5 {
+            let at = day + net.below(24 * HOUR_S - 60);
+            net.call(host, "192.0.2.72", 443, at, [700, 500]);
+        }
+    }
+    let options = ["--detections", concat!(env!("CARGO_MANIFEST_DIR"), "/queries/detections")];
+    let found = net.findings(&options);
+    // A quarter of the hosts is nobody's secret.
+    found.expect("pooled_beacon", &[]);
+    let folder = crate::program::scratch();
+    let sql = include_str!("../../queries/detections/pooled_beacon.sql");
+    let sql = sql.replace("common_share = 0.2", "common_share = 0.5").replace("rare_share = 0.02", "rare_share = 0.3");
+    std::fs::write(folder.path().join("pooled_beacon.sql"), sql).unwrap();
+    let found = net.findings(&["--detections", folder.path().to_str().unwrap()]);
+    found.expect("pooled_beacon", &["high 10.0.0.1 192.0.2.71 443"]);
+    let pool = &found.by("pooled_beacon")[0]["evidence"];
+    assert_eq!(pool["hosts"], serde_json::json!(["10.0.0.1", "10.0.0.2", "10.0.0.3", "10.0.0.4", "10.0.0.5"]));
+    let period_s = pool["period_s"].as_f64().unwrap();
+    assert!((period_s / 18_000.0 - 1.0).abs() < 0.1, "{pool:#}");
+}
+
+#[test]
+fn lost_windows_are_no_missed_beats() {
+    // A beat every 300 to 330 s, but AWS loses three windows in ten, and with them what was sent.
+    let network = |told: bool| {
+        let mut net = Network::new(9);
+        let day = net.last_day();
+        let lost: Vec<bool> = (0..24 * 6).map(|_| net.below(10) < 3).collect();
+        let mut at = day + 17;
+        while at < day + 24 * HOUR_S {
+            if !lost[((at - day) / 600) as usize] {
+                net.call(1, "192.0.2.81", 443, at, [700, 500]);
+            }
+            at += 300 + net.below(30);
+        }
+        for minute in (0..24 * 60).filter(|minute| told && lost[minute / 10]) {
+            net.lose(1, day + 60 * minute as i64);
+        }
+        net.findings(&[])
+    };
+    let evidence = |found: &crate::network::Found| {
+        let beacon = found.by("beacon").into_iter().find(|f| f["remote"] == "192.0.2.81").expect("no beacon").clone();
+        (beacon["evidence"]["missed_ratio"].as_f64().unwrap(), beacon["coverage"].as_f64().unwrap(), beacon)
+    };
+    let (missed, coverage, beacon) = evidence(&network(true));
+    assert!(missed < 0.02 && (0.6..0.85).contains(&coverage), "{beacon:#}");
+    let period_s = beacon["evidence"]["period_s"].as_f64().unwrap();
+    assert!((period_s - 315.0).abs() < 3.0, "{beacon:#}");
+    let (missed, coverage, beacon) = evidence(&network(false));
+    assert!(missed > 0.1 && coverage > 0.99, "{beacon:#}");
+}
+
+#[test]
 fn lists_are_told_by_their_names() {
     let mut net = Network::new(1);
     net.call(1, "192.0.2.1", 9_001, 100, [5_000, 9_000]);

@@ -7,7 +7,7 @@ use tempfile::TempDir;
 
 use crate::forms::{aws, write};
 use crate::program::{flowsift, scratch};
-use crate::records::{DAY_S, Flow, Record, records_of};
+use crate::records::{DAY_S, Flow, Record, records_of, silent};
 
 pub const HOUR_S: i64 = 3_600;
 pub const DAY: i64 = 24 * HOUR_S;
@@ -102,6 +102,11 @@ impl Network {
     pub fn refuse(&mut self, host: u32, remote: &str, port: i64, at: i64) {
         let flow = Flow { rejected: true, flags: [2, 0], ..self.flow(host, remote, port, at, [60, 0]) };
         self.add(&flow);
+    }
+
+    /// AWS loses the records of a host's window.
+    pub fn lose(&mut self, host: u32, at: i64) {
+        self.records.push(silent(host, DAY_S + at, "SKIPDATA"));
     }
 
     /// First second of the last day.

@@ -31,11 +31,35 @@ fn implants_outrank_benign_traffic_where_the_score_of_rita_fails() {
 fn services_that_many_hosts_share_raise_no_alarm() {
     let (result, _) = rows("every host", "2");
     let services = result["periodic"].as_array().unwrap();
-    assert_eq!(services.len(), 20);
+    // Twelve services, two forms of the log, with and without history.
+    assert_eq!(services.len(), 48);
     for service in services.iter().filter(|row| row["service"].as_str().unwrap().contains("every host")) {
         let findings: Vec<u64> = service["findings"].as_array().unwrap().iter().map(|n| n.as_u64().unwrap()).collect();
         assert!(findings[0] > 0 && findings[2..].iter().all(|&count| count == 0), "{service}");
     }
+}
+
+#[test]
+fn hosts_without_anything_bad_raise_no_alarm_and_shared_implants_are_seen() {
+    let (result, _) = rows("benign", "2");
+    let corpora = result["benign"].as_array().unwrap();
+    assert_eq!(corpora.len(), 4);
+    for corpus in corpora {
+        assert!(corpus["host_days"].as_f64().unwrap() >= 40.0 && corpus["records"].as_u64().unwrap() > 100_000);
+        let rate = 1000.0 * corpus["alarms"].as_f64().unwrap() / corpus["host_days"].as_f64().unwrap();
+        assert!(rate <= 3.0, "{corpus:#}");
+    }
+    assert!(result["cells"].as_array().unwrap().is_empty());
+}
+
+#[test]
+fn the_calibration_is_drawn() {
+    let folder = crate::program::scratch();
+    let path = folder.path().join("calibration.svg");
+    let plot = path.to_str().unwrap();
+    flowsift(["evaluate", "--suite", "--small", "--scenario", "Merlin", "--plot", plot, "-q"]).expect(0);
+    let svg = std::fs::read_to_string(&path).unwrap();
+    assert!(svg.contains("60 s, ") && svg.contains("false positives expected") && !svg.contains("NaN"), "{svg}");
 }
 
 #[test]

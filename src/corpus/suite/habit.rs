@@ -38,6 +38,13 @@ pub enum Habit {
         /// Which of them.
         order: Rotation,
     },
+    /// One implant on each of several hosts, all with the same address.
+    Shared {
+        /// When each calls.
+        implant: Implant,
+        /// How many hosts.
+        hosts: u32,
+    },
 }
 
 impl Habit {
@@ -49,11 +56,21 @@ impl Habit {
         }
     }
 
+    /// How many hosts share an address.
+    pub fn hosts(&self) -> u32 {
+        match self {
+            Self::Shared { hosts, .. } => *hosts,
+            _ => 1,
+        }
+    }
+
     /// Draws the contacts of one implant in `span_s` seconds, sorted.
     pub fn contacts(&self, draws: &mut Draws, span_s: f64) -> Vec<Contact> {
         let on = |remote: u32| move |start_s: i64| Contact { start_s, remote };
         let mut contacts: Vec<Contact> = match self {
-            Self::Single(implant) => implant.train(draws, span_s, 1).into_iter().map(on(0)).collect(),
+            Self::Single(implant) | Self::Shared { implant, .. } => {
+                implant.train(draws, span_s, 1).into_iter().map(on(0)).collect()
+            }
             Self::Both(one, other) => {
                 let mut contacts: Vec<Contact> = one.train(draws, span_s, 1).into_iter().map(on(0)).collect();
                 contacts.extend(other.train(draws, span_s, 1).into_iter().map(on(0)));

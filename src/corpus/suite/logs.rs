@@ -52,8 +52,9 @@ pub fn write_cell(cell: &Cell, folder: &Path) -> Result<CellLogs, CorpusError> {
         let address = world.address(Party::interface(at as u32));
         if host.implant { &mut logs.implants } else { &mut logs.benign }.push(address);
         let bytes = (draws.between(300.0, 1200.0) as u64, draws.between(150.0, 900.0) as u64);
+        let group = at as u32 / cell.scenario.habit.hosts().max(1);
         for contact in &host.contacts {
-            let remote = Party::external(External::Attack, at as u32 * REMOTES + contact.remote % REMOTES, false);
+            let remote = Party::external(External::Attack, group * REMOTES + contact.remote % REMOTES, false);
             connections.push(outbound(&world, at as u32, remote, 443, TCP, contact, draws.bits(), bytes));
         }
     }
@@ -88,8 +89,12 @@ pub fn write_periodic(
             };
             let other = Party::external(External::Saas, number, false);
             logs.periodic.push((logs.benign[host], world.address(other), kind));
-            let bytes = (draws.between(300.0, 1200.0) as u64, draws.between(150.0, 900.0) as u64);
-            for (contact, end_s) in service.connections(&mut draws, f64::from(hours) * 3600.0) {
+            let small = (draws.between(300.0, 1200.0) as u64, draws.between(150.0, 900.0) as u64);
+            for (contact, end_s) in service.connections(&mut draws, f64::from(hours) * 3600.0, host) {
+                let bytes = match service.upload_bytes {
+                    0 => small,
+                    upload => ((upload as f64 * draws.between(0.9, 1.1)) as u64, upload / 300),
+                };
                 let bits = draws.bits();
                 let (port, protocol) = (service.port, service.protocol);
                 let mut connection = if service.peer == Peer::Client {
@@ -101,7 +106,7 @@ pub fn write_periodic(
                     outbound(&world, host as u32, other, port, protocol, &contact, bits, bytes)
                 };
                 connection.end = end_s as i32;
-                if end_s > contact.start_s + 60 {
+                if service.upload_bytes == 0 && end_s > contact.start_s + 60 {
                     connection.beat_s = 60;
                 }
                 connections.push(connection);

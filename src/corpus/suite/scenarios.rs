@@ -108,6 +108,12 @@ pub fn scenarios() -> Vec<Scenario> {
         row("4 in order, 300 s +50 %", rotating(300.0, 450.0, 4, Rotation::InOrder), DAY, FINE),
         row("8, a new one every 3 h, 300 s +50 %", rotating(300.0, 450.0, 8, Rotation::MovesOn(3.0)), DAY, FINE),
         row("12, a new one every 2 h, 20 min ±20 %", rotating(960.0, 1440.0, 12, Rotation::MovesOn(2.0)), DAY, FINE),
+        row(
+            "12 h ±20 %, 4 hosts each, 2 d",
+            Habit::Shared { implant: sleeping(34_560.0, 51_840.0), hosts: 4 },
+            2 * DAY,
+            SLOW,
+        ),
         row("Sliver, 60 s + 0–30 s", Single(sleeping(60.0, 90.0)), 6, ALL),
         row("Sliver HTTP, 3 connections", threes(60.0, 90.0), 6, ALL),
         row("Cobalt Strike, 60 s −20 %", Single(sleeping(48.0, 60.0)), 6, ALL),

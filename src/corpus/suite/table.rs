@@ -1,10 +1,12 @@
 //! The results of the suite as tables.
 
 use super::ranking::Ranking;
+use crate::flow::units::count_text;
 use serde::Serialize;
+use std::collections::BTreeMap;
 
 /// What was measured in one cell.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub struct CellResult {
     /// Name of the scenario.
     pub scenario: String,
@@ -49,12 +51,40 @@ pub struct PeriodicResult {
     pub service: String,
     /// Form of the log.
     pub recorded: String,
+    /// Days of history before those that are judged; 0 when all are judged by themselves.
+    pub history_days: u32,
     /// Pairs of host and remote.
     pub pairs: usize,
     /// Findings about them by severity: informational, low, medium, high, critical.
     pub findings: [usize; 5],
-    /// Host-days of all services together.
+    /// Host-days judged, of all services together.
     pub host_days: f64,
+}
+
+/// Findings of severity high or above about hosts on which nothing bad happens.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct BenignRate {
+    /// Form of the log.
+    pub recorded: String,
+    /// Days of history before those that are judged; 0 when all are judged by themselves.
+    pub history_days: u32,
+    /// Flow records.
+    pub records: u64,
+    /// Host-days judged.
+    pub host_days: f64,
+    /// Findings of severity high or above, of any detection.
+    pub alarms: usize,
+    /// The same by detection.
+    pub alarms_by_detection: BTreeMap<String, usize>,
+    /// Findings of severity medium, of any detection.
+    pub mediums: usize,
+}
+
+impl BenignRate {
+    /// Findings of severity high or above in a thousand host-days.
+    pub fn per_thousand(&self) -> f64 {
+        1000.0 * self.alarms as f64 / self.host_days.max(1e-9)
+    }
 }
 
 /// Everything the suite measured.
@@ -68,6 +98,23 @@ pub struct SuiteResult {
     pub cells: Vec<CellResult>,
     /// Benign services that keep time.
     pub periodic: Vec<PeriodicResult>,
+    /// All findings about hosts with nothing but benign services.
+    pub benign: Vec<BenignRate>,
+}
+
+impl SuiteResult {
+    /// p-values of benign pairs by form of the log, in the order of the table.
+    pub(super) fn benign_p_values(&self) -> Vec<(&str, Vec<f64>)> {
+        let mut forms: Vec<(&str, Vec<f64>)> = Vec::new();
+        for cell in &self.cells {
+            let at = forms.iter().position(|(form, _)| *form == cell.recorded).unwrap_or_else(|| {
+                forms.push((&cell.recorded, Vec::new()));
+                forms.len() - 1
+            });
+            forms[at].1.extend(&cell.benign_p_values);
+        }
+        forms
+    }
 }
 
 /// Depths at which expected and observed false positives are compared.
@@ -103,16 +150,35 @@ pub fn suite_table(result: &SuiteResult) -> Vec<String> {
     }
     if !result.periodic.is_empty() {
         lines.push(
-            "| benign service | log | pairs | informational | low | medium | high | critical | high or above per 1,000 host-days |"
-                .to_owned(),
+            "| benign service | log | history | pairs | informational | low | medium | high | critical |".to_owned(),
         );
         lines.push("| --- | --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: |".to_owned());
         for row in &result.periodic {
             let [informational, low, medium, high, critical] = row.findings;
-            let rate = 1000.0 * (high + critical) as f64 / row.host_days.max(1e-9);
             lines.push(format!(
-                "| {} | {} | {} | {informational} | {low} | {medium} | {high} | {critical} | {rate:.2} |",
-                row.service, row.recorded, row.pairs
+                "| {} | {} | {} d | {} | {informational} | {low} | {medium} | {high} | {critical} |",
+                row.service, row.recorded, row.history_days, row.pairs
+            ));
+        }
+        lines.push(String::new());
+        lines.push(
+            "| benign corpus | history | records | host-days judged | medium | high or above | per 1,000 host-days |"
+                .to_owned(),
+        );
+        lines.push("| --- | ---: | ---: | ---: | ---: | ---: | ---: |".to_owned());
+        for row in &result.benign {
+            let named = row.alarms_by_detection.iter().map(|(detection, count)| format!("{detection} {count}"));
+            let named = named.collect::<Vec<_>>().join(", ");
+            let named = if named.is_empty() { String::new() } else { format!(" ({named})") };
+            lines.push(format!(
+                "| {} | {} d | {} | {:.0} | {} | {}{named} | **{:.2}** |",
+                row.recorded,
+                row.history_days,
+                count_text(row.records),
+                row.host_days,
+                row.mediums,
+                row.alarms,
+                row.per_thousand()
             ));
         }
     }
@@ -125,15 +191,7 @@ fn calibration(result: &SuiteResult) -> Vec<String> {
         "| log | benign pairs judged | p ≤ 0.1 | p ≤ 0.01 | p ≤ 0.001 | p ≤ 0.0001 | p ≤ 0.00001 |".to_owned(),
         "| --- | ---: | ---: | ---: | ---: | ---: | ---: |".to_owned(),
     ];
-    let mut forms: Vec<&str> = Vec::new();
-    for cell in &result.cells {
-        if !forms.contains(&cell.recorded.as_str()) {
-            forms.push(&cell.recorded);
-        }
-    }
-    for form in forms {
-        let of_form = result.cells.iter().filter(|cell| cell.recorded == form);
-        let p_values: Vec<f64> = of_form.flat_map(|cell| cell.benign_p_values.iter().copied()).collect();
+    for (form, p_values) in result.benign_p_values() {
         let columns = DEPTHS.map(|depth| {
             let observed = p_values.iter().filter(|p| **p <= depth).count();
             format!("{observed} of {:.1} expected", depth * p_values.len() as f64)

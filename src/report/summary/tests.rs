@@ -33,7 +33,9 @@ fn example() -> Summary {
         candidates_tested: 3_210,
         fdr: 0.01,
         expected_false_beacons: 0.02,
-        stages: stages.map(|(stage, seconds)| StageTime { stage: stage.to_owned(), seconds }).into(),
+        stages: stages
+            .map(|(stage, seconds)| StageTime { stage: stage.to_owned(), seconds, peak_memory_bytes: None })
+            .into(),
         total_seconds: 9.8,
         rows_per_s: 10_443_436.5,
         peak_memory_bytes: Some(1_200_000_000),

@@ -3,10 +3,10 @@
 use super::files::{Layout, batch, cells, layouts, write};
 use crate::flow::schema::{FIELDS, Field};
 use crate::scan::object::{Way, footer};
-use crate::scan::records::{RecordFile, Records};
+use crate::scan::records::{RecordFile, Records, Wanted};
 use crate::scan::{Binding, ObjectBytes, RecordCursors, ScanError, TextTest};
-use arrow::array::{Array, ArrayRef, AsArray, RecordBatch};
-use arrow::compute::concat_batches;
+use arrow::array::{Array, ArrayRef, AsArray, BooleanArray, RecordBatch};
+use arrow::compute::{concat_batches, filter_record_batch};
 use parquet::basic::{Compression, Encoding, GzipLevel};
 use proptest::prelude::*;
 use std::sync::Arc;
@@ -26,7 +26,7 @@ fn read(
     let mut batches = Vec::new();
     for group in 0..groups {
         let mut group = file.row_group(group, cursors)?;
-        while let Some(batch) = file.next(&mut group, cursors, &mut |_| true)? {
+        while let Some(batch) = file.next(&mut group, cursors, &mut |_| Wanted::All)? {
             batches.push(batch);
         }
     }
@@ -53,6 +53,37 @@ proptest! {
         }
         let none = read(&file, &[], Way::Direct, &mut cursors).unwrap().unwrap();
         prop_assert_eq!((none.num_rows(), none.num_columns()), (cells.len(), 0));
+    }
+
+    #[test]
+    fn picked_rows_are_those_of_the_whole(cells in cells(900), layout in layouts(), kept in 1u64..40, seed in any::<u64>()) {
+        let file = write(&batch(&cells), layout);
+        let fields = [Field::Srcaddr, Field::Action, Field::Bytes, Field::Dstaddr, Field::Start, Field::NextHopAzId, Field::Srcport];
+        let whole = read(&file, &fields, Way::Arrow, &mut RecordCursors::default()).unwrap().unwrap();
+        let keeps = |row: usize| (row as u64 ^ seed).wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 32 & 63 < kept;
+        let mask: BooleanArray = (0..whole.num_rows()).map(|row| Some(keeps(row))).collect();
+        for way in [Way::Direct, Way::Arrow] {
+            let bytes = Arc::new(ObjectBytes::Whole(file.clone().into()));
+            let metadata = footer("x", &bytes).unwrap();
+            let groups = metadata.num_row_groups();
+            let binding = Arc::new(Binding::new("x", metadata.file_metadata().schema_descr(), &fields).unwrap());
+            let file = RecordFile::open("x", bytes, metadata, binding, fields.into()).unwrap();
+            let file = file.by(way).choosing(2, Arc::new([]));
+            let (mut cursors, mut at, mut batches) = (RecordCursors::default(), 0, Vec::new());
+            for group in 0..groups {
+                let mut group = file.row_group(group, &mut cursors).unwrap();
+                let mut wants = |records: &Records| {
+                    let rows = mask.slice(at, records.batch.num_rows());
+                    at += rows.len();
+                    if rows.true_count() > 0 { Wanted::Rows(rows) } else { Wanted::None }
+                };
+                while let Some(batch) = file.next(&mut group, &mut cursors, &mut wants).unwrap() {
+                    batches.push(batch);
+                }
+            }
+            let picked = concat_batches(&whole.schema(), &batches).unwrap();
+            prop_assert_eq!(picked, filter_record_batch(&whole, &mask).unwrap());
+        }
     }
 
     #[test]
@@ -117,7 +148,7 @@ fn what_is_passed_over_does_not_move_what_follows() {
                 if keeps {
                     seen.push(at - 1);
                 }
-                keeps
+                if keeps { Wanted::All } else { Wanted::None }
             };
             let mut batches = Vec::new();
             while let Some(batch) = file.next(&mut group, &mut cursors, &mut wants).unwrap() {

@@ -8,9 +8,9 @@ use arrow::datatypes::{DataType, Field as ArrowField, Schema, SchemaRef};
 use datafusion::common::tree_node::{Transformed, TreeNode};
 use datafusion::error::Result;
 use datafusion::logical_expr::Operator;
-use datafusion::physical_expr::PhysicalExpr;
-use datafusion::physical_expr::expressions::{BinaryExpr, Column as PhysicalColumn};
+use datafusion::physical_expr::expressions::{BinaryExpr, Column as PhysicalColumn, InListExpr, Literal};
 use datafusion::physical_expr::utils::collect_columns;
+use datafusion::physical_expr::{PhysicalExpr, ScalarFunctionExpr};
 use std::sync::Arc;
 
 /// The filter of a scan.
@@ -22,6 +22,8 @@ pub(super) struct Filter {
     whole: Arc<dyn PhysicalExpr>,
     /// Questions about the texts of one field each.
     tests: Arc<[(Field, TextTest)]>,
+    /// Which of the tests few texts pass.
+    rare: Arc<[bool]>,
     /// The filter over `columns` and the answers.
     combined: Arc<dyn PhysicalExpr>,
     with_answers: SchemaRef,
@@ -45,8 +47,60 @@ impl Filter {
         let combined = splitting.combine(&whole, &tests);
         let answers = (0..tests.len()).map(|place| Arc::new(ArrowField::new(answer(place), DataType::Boolean, false)));
         let with_answers = Arc::new(Schema::new(schema.fields().iter().cloned().chain(answers).collect::<Vec<_>>()));
+        let rare = tests.iter().map(|(field, test)| has_many(*field) && is_rare(test)).collect();
         let tests = tests.into_iter().filter_map(|(field, test)| Some((field, question(test)?))).collect();
-        Self { columns: columns.into(), schema, whole, tests, combined, with_answers }
+        Self { columns: columns.into(), schema, whole, tests, rare, combined, with_answers }
+    }
+
+    /// The fields of which the filter reads nothing but the answers to its tests.
+    pub(super) fn only_asked(&self) -> Vec<Field> {
+        let read = collect_columns(&self.combined);
+        let is_read = |place: usize| read.iter().any(|column| column.index() == place);
+        let columns = self.columns.iter().enumerate().filter(|(place, _)| !is_read(*place));
+        let fields = columns.filter_map(|(_, column)| match column {
+            Column::Record(field) => Some(*field),
+            _ => None,
+        });
+        fields.filter(|field| self.tests.iter().any(|(tested, _)| tested == field)).collect()
+    }
+
+    /// The same where columns of some fields have another type whenever their tests come answered; `None` when the filter
+    /// reads more of them than answers.
+    pub(super) fn retyped(&self, fields: &[Field], data_type: &DataType) -> Option<Self> {
+        let is_other = |place: usize| match self.columns.get(place) {
+            Some(Column::Record(field)) => fields.contains(field),
+            _ => false,
+        };
+        if collect_columns(&self.combined).iter().any(|column| is_other(column.index())) {
+            return None;
+        }
+        let column = |(place, column): (usize, &Arc<ArrowField>)| match is_other(place) {
+            true => Arc::new(ArrowField::new(column.name(), data_type.clone(), true)),
+            false => column.clone(),
+        };
+        let columns: Vec<_> = self.with_answers.fields().iter().enumerate().map(column).collect();
+        Some(Self { with_answers: Arc::new(Schema::new(columns)), ..self.clone() })
+    }
+
+    /// The tests that few texts pass, by their places, when no record is kept without one of them.
+    pub(super) fn rare_tests(&self) -> Vec<usize> {
+        let rare: Vec<usize> = (0..self.tests.len()).filter(|place| self.rare[*place]).collect();
+        if self.may_pass(&|place| !rare.contains(&place)) { Vec::new() } else { rare }
+    }
+
+    /// Tells whether a record may be kept, given which tests any text may pass.
+    pub(super) fn may_pass(&self, may: &dyn Fn(usize) -> bool) -> bool {
+        fn of(part: &Arc<dyn PhysicalExpr>, columns: usize, may: &dyn Fn(usize) -> bool) -> bool {
+            if let Some(column) = part.downcast_ref::<PhysicalColumn>() {
+                return column.index().checked_sub(columns).is_none_or(may);
+            }
+            match joined(part) {
+                Some((left, Operator::And, right)) => of(left, columns, may) && of(right, columns, may),
+                Some((left, _, right)) => of(left, columns, may) || of(right, columns, may),
+                None => true,
+            }
+        }
+        of(&self.combined, self.columns.len(), may)
     }
 
     /// The columns that the filter reads.
@@ -134,6 +188,28 @@ impl Splitting<'_> {
             }
             None => part.clone(),
         }
+    }
+}
+
+/// Tells whether a field has many different texts.
+fn has_many(field: Field) -> bool {
+    !matches!(field, Field::Action | Field::LogStatus | Field::FlowDirection | Field::Type | Field::VpcId)
+}
+
+/// Tells whether a test names the texts that pass it, or their network.
+fn is_rare(test: &Arc<dyn PhysicalExpr>) -> bool {
+    if let Some(function) = test.downcast_ref::<ScalarFunctionExpr>() {
+        return matches!(function.name(), "cidr_contains" | "ip_in");
+    }
+    if let Some(list) = test.downcast_ref::<InListExpr>() {
+        return !list.negated();
+    }
+    let Some(both) = test.downcast_ref::<BinaryExpr>() else { return false };
+    match both.op() {
+        Operator::Eq => [both.left(), both.right()].iter().any(|side| side.downcast_ref::<Literal>().is_some()),
+        Operator::And => is_rare(both.left()) || is_rare(both.right()),
+        Operator::Or => is_rare(both.left()) && is_rare(both.right()),
+        _ => false,
     }
 }
 

@@ -2,6 +2,7 @@
 
 use super::read::{BYTES_READ, Counts, RECORDS_READ, Reading};
 use crate::flow::units::bytes_text;
+use crate::scan::TextNumbers;
 use crate::source::Object;
 use datafusion::common::tree_node::TreeNodeRecursion;
 use datafusion::error::{DataFusionError, Result};
@@ -50,6 +51,22 @@ impl FlowsExec {
         );
         let (reading, properties) = (Arc::new(reading), Arc::new(properties));
         Self { reading, left, partitions, limit, properties, metrics: ExecutionPlanMetricsSet::new() }
+    }
+
+    /// The same scan with codes of `UInt32` in the place of the texts of some columns, as `book` numbers them; `None` when
+    /// it has to read their texts. It counts where this one does.
+    pub fn coded(&self, places: &[usize], book: Arc<dyn TextNumbers>) -> Option<Self> {
+        if places.is_empty() {
+            return None;
+        }
+        let reading = Reading { rows: self.reading.rows.with_codes(places, book)?, ..(*self.reading).clone() };
+        let properties = PlanProperties::new(
+            EquivalenceProperties::new(reading.rows.output().clone()),
+            self.properties.partitioning.clone(),
+            EmissionType::Incremental,
+            Boundedness::Bounded,
+        );
+        Some(Self { reading: Arc::new(reading), properties: Arc::new(properties), ..self.clone() })
     }
 
     /// Objects that will be read, at least their footers.

@@ -4,11 +4,12 @@ use super::prune::Pruner;
 use super::rows::RowMaker;
 use crate::flow::schema::Field;
 use crate::scan::object::footer;
-use crate::scan::records::{RecordFile, Records, RowGroup};
-use crate::scan::{Binding, ObjectBytes, RecordCursors, ScanError};
+use crate::scan::records::{RecordFile, Records, RowGroup, Wanted};
+use crate::scan::{Binding, ObjectBytes, RecordCursors, ScanError, TextTest, asked_of_dictionary, whole_dictionary};
 use crate::source::{Object, ObjectReader};
 use crate::state::Skipped;
-use arrow::array::RecordBatch;
+use arrow::array::{BooleanArray, RecordBatch};
+use bytes::Bytes;
 use datafusion::common::runtime::SpawnedTask;
 use datafusion::error::Result;
 use datafusion::physical_plan::metrics::{Count, ExecutionPlanMetricsSet, MetricBuilder, Time};
@@ -16,7 +17,9 @@ use futures::stream::{BoxStream, StreamExt};
 use parquet::file::metadata::ParquetMetaData;
 use std::collections::BTreeMap;
 use std::ops::Range;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
+use tokio::runtime::Handle;
 
 /// Objects that could not be read, by URL; clones share the list.
 #[derive(Clone, Debug, Default)]
@@ -40,7 +43,7 @@ impl SkippedObjects {
 }
 
 /// What the partitions of one scan share.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Reading {
     pub(super) reader: ObjectReader,
     pub(super) objects: Arc<[Object]>,
@@ -50,6 +53,30 @@ pub(super) struct Reading {
     pub(super) rows: RowMaker,
     pub(super) pruner: Pruner,
     pub(super) skipped: SkippedObjects,
+    pub(super) tries: Arc<Tries>,
+}
+
+/// How often dictionaries that were read first ruled their row group out: they are read twice where they do not.
+#[derive(Debug, Default)]
+pub(super) struct Tries {
+    tried: AtomicUsize,
+    kept: AtomicUsize,
+}
+
+impl Tries {
+    /// Row groups that are tried in any case.
+    const FIRST: usize = 4;
+
+    /// Tells whether at least a quarter of those that were tried were ruled out.
+    fn are_worth_it(&self) -> bool {
+        let (tried, kept) = (self.tried.load(Ordering::Relaxed), self.kept.load(Ordering::Relaxed));
+        tried < Self::FIRST || kept <= tried / 4 * 3
+    }
+
+    fn add(&self, tried: usize, kept: usize) {
+        self.tried.fetch_add(tried, Ordering::Relaxed);
+        self.kept.fetch_add(kept, Ordering::Relaxed);
+    }
 }
 
 /// Names of counts that show how far a scan is.
@@ -91,8 +118,13 @@ const AHEAD_BYTES: u64 = 128 << 20;
 const WHOLE_LOCAL_BYTES: u64 = 64 << 10;
 const WHOLE_REMOTE_BYTES: u64 = 1 << 20;
 
-/// Bytes from the end of a larger object that come first: enough for nearly every footer.
-const FOOTER_BYTES: u64 = 64 << 10;
+/// Bytes from the end of a larger object that come first: enough for nearly every footer. From a disk, one read more is
+/// cheaper than bytes that nobody needs.
+const FOOTER_REMOTE_BYTES: u64 = 64 << 10;
+const FOOTER_LOCAL_BYTES: u64 = 16 << 10;
+
+/// Of a batch of which at most one row in so many is kept, the other columns are decoded row by row.
+const FEW: usize = 16;
 
 /// An object with all bytes that the scan needs.
 struct Loaded {
@@ -115,7 +147,11 @@ impl Reading {
         let load = move |at: usize| {
             let (this, counts) = (this.clone(), counted.clone());
             let object = this.objects[at].clone();
-            let task = SpawnedTask::spawn(async move { this.load(at, &counts).await });
+            let task = match object.is_local() {
+                // Nothing of it waits: one task for each file, and not one for each read.
+                true => SpawnedTask::spawn_blocking(move || Handle::current().block_on(this.load(at, &counts))),
+                false => SpawnedTask::spawn(async move { this.load(at, &counts).await }),
+            };
             async move {
                 let lost = |_| Err(ScanError::Fetch(format!("{}: reading was cut off", object.url)));
                 task.join().await.unwrap_or_else(lost).map_err(|error| (object, error))
@@ -137,18 +173,14 @@ impl Reading {
     async fn load(&self, at: usize, counts: &Counts) -> Result<Loaded, ScanError> {
         let object = &self.objects[at];
         let name = object.url.as_ref();
-        let failed = |error: crate::source::ReadError| ScanError::Fetch(error.to_string());
         let whole_limit = if object.is_local() { WHOLE_LOCAL_BYTES } else { WHOLE_REMOTE_BYTES };
         let whole = object.size <= whole_limit;
-        let mut tail = match whole {
-            true => self.reader.whole(object).await,
-            false => self.reader.suffix(object, FOOTER_BYTES).await,
-        }
-        .map_err(failed)?;
+        let footer_bytes = if object.is_local() { FOOTER_LOCAL_BYTES } else { FOOTER_REMOTE_BYTES };
+        let mut tail = self.suffix(object, if whole { object.size } else { footer_bytes }).await?;
         counts.bytes.add(tail.len());
-        let needed = footer_bytes(&tail).filter(|needed| *needed > tail.len() as u64 && *needed <= object.size);
+        let needed = footer_length(&tail).filter(|needed| *needed > tail.len() as u64 && *needed <= object.size);
         if let Some(needed) = needed {
-            tail = self.reader.suffix(object, needed).await.map_err(failed)?;
+            tail = self.suffix(object, needed).await?;
             counts.bytes.add(tail.len());
         }
         let at_end = match whole {
@@ -158,7 +190,10 @@ impl Reading {
         let metadata = footer(name, &at_end)?;
         let binding = Binding::new(name, metadata.file_metadata().schema_descr(), &self.fields)?;
         let keeps = self.pruner.row_groups(&binding, metadata.row_groups());
-        let row_groups: Vec<usize> = (0..keeps.len()).filter(|group| keeps[*group]).collect();
+        let mut row_groups: Vec<usize> = (0..keeps.len()).filter(|group| keeps[*group]).collect();
+        if !whole {
+            row_groups = self.by_dictionaries(object, &metadata, &binding, row_groups, counts).await?;
+        }
         counts.row_groups_pruned.add(keeps.len() - row_groups.len());
         let bytes = if whole {
             at_end
@@ -173,7 +208,7 @@ impl Reading {
                 })
                 .collect();
             ranges.sort_unstable_by_key(|range| range.start);
-            let parts = self.reader.ranges(object, &ranges).await.map_err(failed)?;
+            let parts = self.ranges(object, &ranges).await?;
             counts.bytes.add(parts.iter().map(|part| part.len()).sum());
             ObjectBytes::Ranges { len: object.size, parts: ranges.iter().map(|range| range.start).zip(parts).collect() }
         };
@@ -181,8 +216,72 @@ impl Reading {
     }
 }
 
+impl Reading {
+    /// Reads the last bytes of an object.
+    async fn suffix(&self, object: &Object, length: u64) -> Result<Bytes, ScanError> {
+        let range = object.size.saturating_sub(length)..object.size;
+        Ok(self.ranges(object, &[range]).await?.pop().unwrap_or_default())
+    }
+
+    /// Reads byte ranges of an object: of a file on this thread.
+    async fn ranges(&self, object: &Object, ranges: &[Range<u64>]) -> Result<Vec<Bytes>, ScanError> {
+        let read = match self.reader.ranges_now(object, ranges) {
+            Some(read) => read,
+            None => self.reader.ranges(object, ranges).await,
+        };
+        read.map_err(|error| ScanError::Fetch(error.to_string()))
+    }
+
+    /// Leaves out row groups that have none of the texts that the filter asks for, by their dictionaries alone.
+    async fn by_dictionaries(
+        &self,
+        object: &Object,
+        metadata: &ParquetMetaData,
+        binding: &Binding,
+        row_groups: Vec<usize>,
+        counts: &Counts,
+    ) -> Result<Vec<usize>, ScanError> {
+        let Some(filter) = self.rows.filter().filter(|_| self.tries.are_worth_it()) else { return Ok(row_groups) };
+        let rare = filter.rare_tests();
+        let leaf = |place: &usize| {
+            let (_, leaves) = binding.fields.iter().find(|(bound, _)| *bound == filter.tests()[*place].0)?;
+            let [leaf] = leaves.as_slice() else { return None };
+            Some((*place, leaf.number))
+        };
+        let Some(asked) = rare.iter().map(leaf).collect::<Option<Vec<_>>>().filter(|asked| !asked.is_empty()) else {
+            return Ok(row_groups);
+        };
+        // One dictionary of each field and row group, as far as they can be read by themselves.
+        let mut fields: Vec<usize> = asked.iter().map(|(_, leaf)| *leaf).collect();
+        fields.dedup();
+        let chunk = |group: usize, leaf: usize| metadata.row_group(group).column(leaf);
+        let pages = row_groups.iter().flat_map(|group| fields.iter().map(|leaf| (*group, *leaf)));
+        let (pages, ranges): (Vec<_>, Vec<_>) = pages
+            .filter_map(|(group, leaf)| Some(((group, leaf), whole_dictionary(chunk(group, leaf))?)))
+            .filter(|(_, range)| range.end <= object.size)
+            .unzip();
+        let bytes = self.ranges(object, &ranges).await?;
+        counts.bytes.add(bytes.iter().map(|bytes| bytes.len()).sum());
+        let mut may: BTreeMap<usize, Vec<bool>> = BTreeMap::new();
+        for ((group, leaf), bytes) in pages.into_iter().zip(bytes) {
+            let may = may.entry(group).or_insert_with(|| vec![true; filter.tests().len()]);
+            let tests: Vec<usize> = asked.iter().filter(|(_, of)| *of == leaf).map(|(place, _)| *place).collect();
+            let questions: Vec<TextTest> = tests.iter().map(|place| filter.tests()[*place].1.clone()).collect();
+            let Some(answers) = asked_of_dictionary(chunk(group, leaf), bytes, &questions) else { continue };
+            for (place, answer) in tests.into_iter().zip(answers) {
+                may[place] = answer;
+            }
+        }
+        let kept = |group: &usize| may.get(group).is_none_or(|may| filter.may_pass(&|place| may[place]));
+        let tried = row_groups.len();
+        let kept: Vec<usize> = row_groups.into_iter().filter(kept).collect();
+        self.tries.add(tried, kept.len());
+        Ok(kept)
+    }
+}
+
 /// Length of the footer with its frame, as the last 8 bytes of a Parquet file tell it.
-fn footer_bytes(tail: &[u8]) -> Option<u64> {
+fn footer_length(tail: &[u8]) -> Option<u64> {
     let (length, magic) = tail.last_chunk::<8>()?.split_at(4);
     let length = u32::from_le_bytes(length.try_into().ok()?);
     (magic == b"PAR1").then_some(u64::from(length) + 8)
@@ -221,15 +320,30 @@ impl Partition {
             let object = &self.reading.objects[current.at];
             let rows = &self.reading.rows;
             let timer = self.counts.decoding.timer();
-            let (mut kept, mut failed) = (None, None);
+            let (mut kept, mut few, mut failed) = (None, false, None);
             let records = &self.counts.records;
             let mut wants = |batch: &Records| {
                 records.add(batch.batch.num_rows());
-                match rows.kept(object, batch) {
-                    Ok(rows) => kept = rows,
-                    Err(error) => failed = Some(error),
+                (kept, few) = (None, false);
+                let judged = match rows.kept(object, batch) {
+                    Ok(judged) => judged,
+                    Err(error) => {
+                        failed = Some(error);
+                        return Wanted::All;
+                    }
+                };
+                let count = judged.as_ref().map_or(usize::MAX, BooleanArray::true_count);
+                match judged {
+                    Some(_) if count == 0 => Wanted::None,
+                    Some(judged) if count <= judged.len() / FEW => {
+                        few = true;
+                        Wanted::Rows(judged)
+                    }
+                    judged => {
+                        kept = judged;
+                        Wanted::All
+                    }
                 }
-                failed.is_some() || kept.as_ref().is_none_or(|kept| kept.true_count() > 0)
             };
             let read = current.next(&self.counts, &mut self.cursors, &mut wants);
             timer.done();
@@ -237,7 +351,7 @@ impl Partition {
                 return Some(Err(error));
             }
             match read {
-                Ok(Some(records)) => return Some(rows.rows(object, &records, kept.as_ref())),
+                Ok(Some(records)) => return Some(rows.rows(object, &records, kept.as_ref(), few)),
                 Ok(None) => self.current = None,
                 Err(error) => {
                     self.reading.skipped.add(&object.url, &error.to_string());
@@ -254,6 +368,11 @@ impl Partition {
             Ok(file) => {
                 let tests = self.reading.rows.filter().map(|filter| filter.tests().clone());
                 let file = file.choosing(self.reading.first, tests.unwrap_or_else(|| Arc::new([])));
+                let file = file.asking_only(self.reading.rows.asked().clone());
+                let file = match self.reading.rows.coded() {
+                    Some((fields, book)) => file.coding(fields.clone(), book.clone()),
+                    None => file,
+                };
                 self.counts.objects.add(1);
                 Some(Current { at, file, row_groups: row_groups.into_iter(), group: None })
             }
@@ -270,7 +389,7 @@ impl Current {
         &mut self,
         counts: &Counts,
         cursors: &mut RecordCursors,
-        wants: &mut dyn FnMut(&Records) -> bool,
+        wants: &mut dyn FnMut(&Records) -> Wanted,
     ) -> Result<Option<RecordBatch>, ScanError> {
         loop {
             if let Some(group) = &mut self.group {

@@ -4,18 +4,23 @@ use super::columns::{Column, schema_of};
 use super::filter::Filter;
 use super::prune::partition_value;
 use super::sides::Sides;
-use crate::flow::schema::Field;
+use crate::flow::schema::{Field, FieldKind};
 use crate::scan::records::Records;
+use crate::scan::{NONE, TextNumbers, own_text_code};
 use crate::source::Object;
 use arrow::array::{
     Array, ArrayRef, AsArray, BooleanArray, Date32Array, Int32Array, RecordBatch, RecordBatchOptions, StringViewArray,
+    UInt32Array,
 };
 use arrow::compute::filter_record_batch;
 use arrow::compute::kernels::zip::zip;
-use arrow::datatypes::SchemaRef;
+use arrow::datatypes::{DataType, Field as ArrowField, Schema, SchemaRef};
 use datafusion::error::Result;
 use std::cell::OnceCell;
 use std::sync::Arc;
+
+/// Fields that are made as codes, and what numbers their texts.
+pub(super) type CodedFields = (Arc<[Field]>, Arc<dyn TextNumbers>);
 
 /// Which columns of `flows` a scan makes, and which rows it keeps.
 #[derive(Clone, Debug)]
@@ -23,12 +28,63 @@ pub(super) struct RowMaker {
     columns: Arc<[Column]>,
     output: SchemaRef,
     filter: Option<Filter>,
+    /// Fields of which only the answers to the filter's tests are read.
+    asked: Arc<[Field]>,
+    /// Columns that are made as codes, and what numbers their texts.
+    coded: Option<CodedFields>,
 }
 
 impl RowMaker {
     /// Makes rows of `columns`, of records that pass `filter`.
     pub(super) fn new(columns: &[Column], filter: Option<Filter>) -> Self {
-        Self { columns: columns.into(), output: schema_of(columns), filter }
+        let judged = filter.iter().flat_map(|filter| filter.columns().iter());
+        let judged = judged.filter(|column| !matches!(column, Column::Record(_)));
+        let made: Vec<Field> = columns.iter().chain(judged).flat_map(|column| column.fields().to_vec()).collect();
+        let asked = filter.as_ref().map_or_else(Vec::new, Filter::only_asked);
+        let asked: Arc<[Field]> = asked.into_iter().filter(|field| !made.contains(field)).collect();
+        let filter = filter.map(|filter| filter.retyped(&asked, &DataType::Null).unwrap_or(filter));
+        Self { columns: columns.into(), output: schema_of(columns), filter, asked, coded: None }
+    }
+
+    /// The same with codes of `UInt32` in the place of the texts of some columns; `None` when one of them is no text of
+    /// its own, or is read for more than itself.
+    pub(super) fn with_codes(&self, places: &[usize], book: Arc<dyn TextNumbers>) -> Option<Self> {
+        let coded: Vec<Field> = places
+            .iter()
+            .map(|place| match self.columns.get(*place) {
+                // Missing accounts and regions are filled in from the object's name.
+                Some(Column::Record(Field::AccountId | Field::Region)) => None,
+                Some(Column::Record(field)) if field.kind() == FieldKind::Text => Some(*field),
+                _ => None,
+            })
+            .collect::<Option<_>>()?;
+        let filter = match &self.filter {
+            Some(filter) => Some(filter.retyped(&coded, &DataType::UInt32)?),
+            None => None,
+        };
+        let judged = self.filter.iter().flat_map(|filter| filter.columns().iter());
+        let mut others = self.columns.iter().chain(judged).filter(|column| !matches!(column, Column::Record(_)));
+        if others.any(|column| column.fields().iter().any(|field| coded.contains(field))) {
+            return None;
+        }
+        let column = |(place, column): (usize, &Arc<ArrowField>)| match places.contains(&place) {
+            true => Arc::new(ArrowField::new(column.name(), DataType::UInt32, true)),
+            false => column.clone(),
+        };
+        let output: Vec<_> = self.output.fields().iter().enumerate().map(column).collect();
+        let (columns, output) = (self.columns.clone(), Arc::new(Schema::new(output)));
+        let asked = self.asked.clone();
+        Some(Self { columns, output, filter, asked, coded: Some((coded.into(), book)) })
+    }
+
+    /// The fields of which only the answers to the filter's tests are read.
+    pub(super) fn asked(&self) -> &Arc<[Field]> {
+        &self.asked
+    }
+
+    /// The fields that are made as codes, and what numbers their texts.
+    pub(super) fn coded(&self) -> Option<&CodedFields> {
+        self.coded.as_ref()
     }
 
     /// The schema of the rows.
@@ -69,14 +125,22 @@ impl RowMaker {
         Ok((!all).then_some(passes))
     }
 
-    /// Turns an object's records into rows, those that are kept.
+    /// Turns an object's records into rows, those that are kept; `few` of them were picked out of many already.
     pub(super) fn rows(
         &self,
         object: &Object,
         records: &RecordBatch,
         kept: Option<&BooleanArray>,
+        few: bool,
     ) -> Result<RecordBatch> {
-        let columns = made(&self.columns, object, records)?;
+        let mut columns = made(&self.columns, object, records)?;
+        if let Some((_, book)) = &self.coded {
+            for (column, field) in columns.iter_mut().zip(self.output.fields()) {
+                if *field.data_type() == DataType::UInt32 && *column.data_type() == DataType::Utf8View {
+                    *column = codes(column.as_string_view(), book.as_ref());
+                }
+            }
+        }
         let options = RecordBatchOptions::new().with_row_count(Some(records.num_rows()));
         let rows = RecordBatch::try_new_with_options(self.output.clone(), columns, &options)?;
         match kept {
@@ -85,6 +149,7 @@ impl RowMaker {
                 // Few rows shall not hold the texts of all.
                 if rows.num_rows() * 4 > records.num_rows() { Ok(rows) } else { alone(&rows) }
             }
+            None if few => alone(&rows),
             None => Ok(rows),
         }
     }
@@ -99,6 +164,18 @@ fn alone(rows: &RecordBatch) -> Result<RecordBatch> {
     let options = RecordBatchOptions::new().with_row_count(Some(rows.num_rows()));
     let columns = rows.columns().iter().map(copied).collect();
     Ok(RecordBatch::try_new_with_options(rows.schema(), columns, &options)?)
+}
+
+/// Codes of texts that the scan had to read as texts.
+fn codes(texts: &StringViewArray, book: &dyn TextNumbers) -> ArrayRef {
+    let code = |text: &str| own_text_code(text.as_bytes());
+    let numbered: Vec<&str> = texts.iter().flatten().filter(|text| code(text).is_none()).collect();
+    let mut numbers = book.numbers(&numbered).into_iter();
+    let codes = texts.iter().map(|text| match text {
+        None => NONE,
+        Some(text) => code(text).or_else(|| numbers.next()).unwrap_or(NONE),
+    });
+    Arc::new(UInt32Array::from_iter_values(codes))
 }
 
 /// Makes columns of an object's records.

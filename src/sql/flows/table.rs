@@ -146,6 +146,7 @@ impl TableProvider for FlowsTable {
             rows,
             pruner,
             skipped: self.skipped.clone(),
+            tries: Arc::default(),
         };
         Ok(Arc::new(FlowsExec::new(reading, left, state.config().target_partitions(), limit)))
     }

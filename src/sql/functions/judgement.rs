@@ -2,8 +2,11 @@
 
 use super::Described;
 use super::function::{Function, on_arrays, wrong_type};
-use crate::kernels::beacon::{BeaconStatistics, Judgement, ObservedWindow, judge};
+use crate::kernels::beacon::{BeaconStatistics, Judgement, ObservedWindow, judge_seen};
+use crate::kernels::daily::DailyHours;
+use crate::kernels::lost::Lost;
 use crate::kernels::robust::robust_z;
+use crate::rollup::lost::LostTimes;
 use arrow::array::{Array, ArrayRef, AsArray, Float64Array, Int64Array, StringArray, StructArray, UInt32Array};
 use arrow::buffer::NullBuffer;
 use arrow::compute::cast;
@@ -20,12 +23,15 @@ pub(super) const DESCRIBED: &[Described] = &[
     Described {
         name: "beacon_statistics",
         group: GROUP,
-        call: "beacon_statistics(starts, sizes, from_s, to_s, window_s[, most_p])",
+        call: "beacon_statistics(starts, sizes, from_s, to_s, window_s[, most_p[, interface_id]])",
         gives: "The judgement of the connection starts of one row of `pairs` as a struct: `period_s`, `jitter_ratio`, \
-                `missed_ratio`, `check_ins`, `connections_per_check_in`, `shape`, `p_value`, `score`, `method`, \
-                `clock_period_s`, `span_s`, `span_ratio`, `rita_score`; NULL for fewer than six starts. `from_s` and \
-                `to_s` bound the window, in Unix seconds. What has a p-value above `most_p` gets that alone, as 1. \
-                Formulas stand in `kernels::beacon`.",
+                `missed_ratio`, `sleep_low_s` and `sleep_high_s` (q05 and q95 of the sleeps), `other_period_s` (a second \
+                train under the same starts), `check_ins`, `connections_per_check_in`, `shape`, `p_value`, `score`, \
+                `method`, `clock_period_s`, `active_from_h` and `active_to_h` (hours of the day, UTC, where there is a \
+                night), `same_size_ratio`, `span_s`, `span_ratio`, `rita_score`; NULL for fewer than six starts. \
+                `from_s` and `to_s` bound the window, in Unix seconds. What has a p-value above `most_p` gets that \
+                alone, as 1. Within `detect`, what was lost of the log of `interface_id` counts neither as silence nor \
+                as missed beats. Formulas stand in `kernels::beacon`.",
         example: "beacon_statistics([0, 600, 1200, 1800, 2400, 3000], [named_struct('bucket', arrow_cast(9, 'UInt16'), \
                   'count', arrow_cast(6, 'UInt32'))], 0, 3600, 60)['period_s']",
         result: "600.0",
@@ -43,11 +49,13 @@ pub(super) const DESCRIBED: &[Described] = &[
 ];
 
 /// Makes the functions that judge a row.
-pub(super) fn functions() -> Vec<ScalarUDF> {
+pub(super) fn functions(lost: &Arc<LostTimes>) -> Vec<ScalarUDF> {
+    let lost = lost.clone();
+    let beacon = on_arrays(move |args| beacon_body(args, &lost));
     let float = || DataType::Float64;
     vec![
         Function::exact("robust_z", vec![float(), float(), float()], float(), on_arrays(robust_z_body)),
-        Function::once("beacon_statistics", &[5, 6], DataType::Struct(beacon_fields()), on_arrays(beacon_body)),
+        Function::once("beacon_statistics", &[5, 6, 7], DataType::Struct(beacon_fields()), beacon),
     ]
 }
 
@@ -63,6 +71,9 @@ fn beacon_fields() -> Fields {
         float("period_s"),
         float("jitter_ratio"),
         float("missed_ratio"),
+        float("sleep_low_s"),
+        float("sleep_high_s"),
+        float("other_period_s"),
         Field::new("check_ins", DataType::UInt32, true),
         float("connections_per_check_in"),
         float("shape"),
@@ -70,6 +81,9 @@ fn beacon_fields() -> Fields {
         float("score"),
         Field::new("method", DataType::Utf8, true),
         Field::new("clock_period_s", DataType::UInt32, true),
+        Field::new("active_from_h", DataType::UInt32, true),
+        Field::new("active_to_h", DataType::UInt32, true),
+        float("same_size_ratio"),
         float("span_s"),
         float("span_ratio"),
         float("rita_score"),
@@ -83,8 +97,14 @@ pub(super) fn whole_numbers(function: &str, args: &[ArrayRef], at: usize, name: 
     cast.as_primitive_opt::<Int64Type>().cloned().ok_or_else(|| wrong_type(function, name, "a number"))
 }
 
+/// The name of an ENI in a column of texts, where there is one.
+pub(super) fn interface_at(interfaces: Option<&ArrayRef>, row: usize) -> Option<&str> {
+    let names = interfaces?.as_string_opt::<i32>()?;
+    (!names.is_null(row)).then(|| names.value(row))
+}
+
 /// The judgements of one batch, on all threads: they are the dear part of a run.
-fn beacon_body(args: &[ArrayRef]) -> Result<ArrayRef> {
+fn beacon_body(args: &[ArrayRef], lost: &LostTimes) -> Result<ArrayRef> {
     const NAME: &str = "beacon_statistics";
     let starts = args[0].as_list_opt::<i32>().ok_or_else(|| wrong_type(NAME, "starts", "a list of seconds"))?;
     let sizes = args[1].as_list_opt::<i32>().ok_or_else(|| wrong_type(NAME, "sizes", "a list of buckets"))?;
@@ -104,6 +124,7 @@ fn beacon_body(args: &[ArrayRef]) -> Result<ArrayRef> {
         }
         None => vec![1.0; starts.len()],
     };
+    let interfaces = args.get(6).map(|array| cast(array, &DataType::Utf8)).transpose()?;
     let judged: Vec<Option<Judgement>> = (0..starts.len())
         .into_par_iter()
         .with_min_len(16)
@@ -120,7 +141,8 @@ fn beacon_body(args: &[ArrayRef]) -> Result<ArrayRef> {
                 to_s: to_s.value(row),
                 window_s: u32::try_from(window_s.value(row)).unwrap_or(60).max(1),
             };
-            judge(&seconds.values()[begin..end], histogram, &observed, most_p_value[row])
+            let lost = interface_at(interfaces.as_ref(), row).map_or(Lost::NONE, |interface| lost.of(interface));
+            judge_seen(&seconds.values()[begin..end], histogram, &observed, lost, most_p_value[row])
         })
         .collect();
     let described: Vec<Option<&BeaconStatistics>> =
@@ -128,10 +150,17 @@ fn beacon_body(args: &[ArrayRef]) -> Result<ArrayRef> {
     let float = |pick: &dyn Fn(&BeaconStatistics) -> f64| -> ArrayRef {
         Arc::new(described.iter().map(|j| j.map(pick)).collect::<Float64Array>())
     };
+    let hour = |pick: &dyn Fn(&DailyHours) -> u8| -> ArrayRef {
+        let of = |j: &BeaconStatistics| j.daily_hours.as_ref().map(|hours| u32::from(pick(hours)));
+        Arc::new(described.iter().map(|j| j.and_then(of)).collect::<UInt32Array>())
+    };
     let columns: Vec<ArrayRef> = vec![
         float(&|j| j.period_s),
         float(&|j| j.jitter_ratio),
         float(&|j| j.missed_ratio),
+        float(&|j| j.sleep_s.0),
+        float(&|j| j.sleep_s.1),
+        Arc::new(described.iter().map(|j| j.and_then(|j| j.other_period_s)).collect::<Float64Array>()),
         Arc::new(described.iter().map(|j| j.map(|j| j.check_ins)).collect::<UInt32Array>()),
         float(&|j| j.connections_per_check_in),
         float(&|j| j.shape),
@@ -139,6 +168,9 @@ fn beacon_body(args: &[ArrayRef]) -> Result<ArrayRef> {
         float(&|j| j.score),
         Arc::new(described.iter().map(|j| j.map(|j| j.method.name())).collect::<StringArray>()),
         Arc::new(described.iter().map(|j| j.and_then(|j| j.clock_period_s)).collect::<UInt32Array>()),
+        hour(&|hours| hours.from_h),
+        hour(&|hours| hours.to_h),
+        float(&|j| j.features.same_size),
         float(&|j| j.span_s as f64),
         float(&|j| j.span_ratio),
         float(&|j| j.rita_score),

@@ -9,13 +9,14 @@ mod function;
 mod history;
 mod judgement;
 mod reference;
-mod rotation;
 #[cfg(test)]
 mod tests;
 mod time;
+mod together;
 mod words;
 
 use crate::intel::{Indicators, InternalNetworks, Networks};
+use crate::rollup::lost::LostTimes;
 use datafusion::logical_expr::{AggregateUDF, ScalarUDF};
 use datafusion::prelude::SessionContext;
 pub use reference::{Described, described, markdown, table};
@@ -30,16 +31,18 @@ pub struct Lists {
     pub networks: Arc<Networks>,
     /// For `is_internal`.
     pub internal: Arc<InternalNetworks>,
+    /// For the judgements of trains.
+    pub lost: Arc<LostTimes>,
 }
 
 /// Makes all scalar functions.
 pub fn scalars(lists: &Lists) -> Vec<ScalarUDF> {
-    let Lists { indicators, networks, internal } = lists.clone();
+    let Lists { indicators, networks, internal, lost } = lists.clone();
     let mut all = addresses::functions(indicators, networks, internal);
     all.extend(words::functions());
     all.extend(time::functions());
-    all.extend(judgement::functions());
-    all.extend(rotation::functions());
+    all.extend(judgement::functions(&lost));
+    all.extend(together::functions(&lost));
     all.extend(history::functions());
     all
 }

@@ -1,6 +1,6 @@
 //! The reference of all functions, made from what stands beside their code.
 
-use super::{addresses, aggregates, history, judgement, rotation, time, words};
+use super::{addresses, aggregates, history, judgement, time, together, words};
 use std::fmt::Write;
 
 /// What is said of a function.
@@ -34,7 +34,7 @@ pub fn described() -> Vec<&'static Described> {
         words::DESCRIBED,
         time::DESCRIBED,
         judgement::DESCRIBED,
-        rotation::DESCRIBED,
+        together::DESCRIBED,
         history::DESCRIBED,
         aggregates::DESCRIBED,
     ]

@@ -1,0 +1,87 @@
+-- title: Regular contact of several hosts with one remote
+-- techniques: T1071 T1573
+-- about: Hosts that each call one remote too rarely to be judged, but keep the same time taken together: one implant on
+-- about: several hosts. The distances of all are pooled and judged as one train; hosts that are regular by themselves are
+-- about: found by `beacon` and take no part. Agents of a supplier that few hosts have do the same.
+-- discovery: p_value
+-- parameter few_hosts = 10: hosts with egress; with fewer, prevalence says nothing and severity ends at medium
+-- parameter rare_hosts = 5: hosts; a remote met by no more, and by no more than rare_share, is rare
+-- parameter rare_share = 0.02: share of hosts; never less than two hosts
+-- parameter common_share = 0.2: share of hosts; a remote met by at least so many is shared infrastructure
+-- parameter min_connections = 12: connections of all hosts together
+-- parameter most_connections = 24: connections of a host from which it is judged alone and takes no part
+WITH called AS (
+    SELECT
+        account_id, region, remote, port, protocol, interface_id, prevalence_hosts, first_contact, window_s,
+        connections, bytes_out, bytes_in, host,
+        cardinality(slow_starts) > 0 AS slow,
+        CASE WHEN cardinality(slow_starts) > 0 THEN slow_starts ELSE starts END AS train,
+        sizes
+    FROM pairs
+    WHERE role = 'client' AND external AND NOT local_scope AND NOT mirrored
+        AND protocol IN (6, 17) AND NOT (port = 123 AND protocol = 17)
+        AND prevalence_hosts >= 2 AND prevalence_hosts <= 64 AND NOT (prevalence_share >= $common_share AND prevalence_hosts > 2)
+        AND (aws_service IS NULL OR aws_service IN ('EC2', 'AMAZON', 'CLOUDFRONT', 'API_GATEWAY', 'GLOBALACCELERATOR'))
+),
+together AS (
+    SELECT
+        account_id, region, remote, port, protocol,
+        min(host) AS host,
+        min(interface_id) AS interface_id,
+        max(prevalence_hosts) AS prevalence_hosts,
+        bool_and(first_contact) AS first_contact,
+        bool_or(slow) AS slow,
+        max(window_s) AS window_s,
+        sum(bytes_out) AS bytes_out,
+        sum(bytes_in) AS bytes_in,
+        array_agg(named_struct('host', host, 'starts', train, 'size', typical_size(sizes), 'interface_id', interface_id)) AS members
+    FROM called
+    WHERE cardinality(train) >= 2 AND cardinality(train) < $most_connections
+    GROUP BY account_id, region, remote, port, protocol
+    HAVING count(*) >= 2 AND sum(cardinality(train)) >= $min_connections
+),
+judged AS (
+    SELECT
+        *,
+        pooled_statistics(
+            members, CASE WHEN slow THEN $baseline_from_s ELSE $window_from_s END, $window_to_s, window_s, $fdr
+        ) AS b
+    FROM together
+)
+SELECT
+    CASE
+        WHEN $hosts < $few_hosts THEN CASE WHEN first_contact IS FALSE THEN 'low' ELSE 'medium' END
+        WHEN b['clock_period_s'] IS NOT NULL AND b['period_s'] >= 60
+            THEN CASE WHEN first_contact THEN 'medium' ELSE 'low' END
+        WHEN prevalence_hosts <= greatest(2, least($rare_hosts, $rare_share * $hosts))
+            THEN CASE WHEN first_contact IS FALSE THEN 'medium' ELSE 'high' END
+        WHEN first_contact THEN 'medium'
+        ELSE 'low'
+    END AS severity,
+    b['score'] AS score,
+    b['p_value'] AS p_value,
+    account_id, region, host, remote, port, protocol, 'client' AS role, interface_id,
+    b['first_s'] AS first_seen,
+    b['last_s'] AS last_seen,
+    b['period_s'] AS period_s,
+    b['jitter_ratio'] AS jitter_ratio,
+    b['missed_ratio'] AS missed_ratio,
+    b['connections'] AS connections,
+    b['members'] AS hosts_pooled,
+    b['addresses'] AS hosts,
+    b['method'] AS method,
+    b['member_p_value'] AS member_p_value,
+    b['clock_period_s'] AS clock_period_s,
+    b['span_ratio'] AS span_ratio,
+    b['rita_score'] AS rita_score_of_best_host,
+    bytes_out, bytes_in, window_s, prevalence_hosts, first_contact,
+    network_owner(remote) AS network_owner,
+    concat(
+        CAST(b['members'] AS VARCHAR), ' hosts, among them ', ip(host), ', called ', ip(remote), ' on ', protocol_name(protocol), ' port ',
+        CAST(port AS VARCHAR), ', each every ', human_duration(b['period_s']), ' ± ',
+        CAST(CAST(round(100 * b['jitter_ratio']) AS BIGINT) AS VARCHAR), ' %, ', CAST(b['connections'] AS VARCHAR),
+        ' connections in all: together they keep time, and none of them called often enough to tell alone',
+        CASE WHEN first_contact THEN '; none of them called it before the window' ELSE '' END, '.'
+    ) AS explanation
+FROM judged
+WHERE b IS NOT NULL

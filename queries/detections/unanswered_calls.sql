@@ -1,0 +1,67 @@
+-- title: Calls that nobody answers, again and again
+-- techniques: T1071 T1008
+-- about: A host opens connections to an external remote for minutes or hours, and gets resets, silence or rejections
+-- about: back: an implant whose controller is dead or blocked retries like this, every second or every ten minutes. So
+-- about: does software whose server has moved, which is why severity ends at medium; the cadence tells more.
+-- parameter min_connections = 30: connections that nobody answered; fewer are not reported
+-- parameter min_span_s = 300: seconds from the first to the last of them, at least
+-- parameter empty_packet_bytes = 64: bytes of the mean packet, either way, up to which none of them carried anything
+-- parameter few_hosts = 10: hosts with egress; with fewer, prevalence says nothing
+-- parameter rare_hosts = 5: hosts; a remote met by no more, and by no more than rare_share, is rare
+-- parameter rare_share = 0.02: share of hosts; never less than two hosts
+-- parameter sweep_remotes = 25: remotes of a host on one port that do not answer from which it is a sweep and not reported here
+WITH silent AS (
+    SELECT *, CAST(last_seen AS BIGINT) - CAST(first_seen AS BIGINT) AS span_s
+    FROM pairs
+    WHERE role = 'client' AND external AND protocol = 6 AND NOT local_scope
+        AND (rejected >= records
+            -- Ports are used again within a window, so packets tell more than connections do.
+            OR (bytes_in <= $empty_packet_bytes * packets_in AND bytes_out <= $empty_packet_bytes * packets_out))
+),
+-- A host that scans has millions of them on a port: they are counted, not held.
+silent_ports AS (
+    SELECT account_id, region, host, port, count(*) AS silent_remotes
+    FROM silent
+    GROUP BY account_id, region, host, port
+),
+retried AS (
+    SELECT
+        s.*,
+        n.silent_remotes,
+        prevalence_hosts <= greatest(2, least($rare_hosts, $rare_share * $hosts)) AS rare,
+        beacon_statistics(starts, sizes, $window_from_s, $window_to_s, window_s, 1.0, interface_id) AS b
+    FROM silent s
+    JOIN silent_ports n ON n.account_id = s.account_id AND n.region = s.region AND n.host = s.host AND n.port = s.port
+    WHERE greatest(connections, rejected) >= $min_connections AND span_s >= $min_span_s AND silent_remotes < $sweep_remotes
+)
+SELECT
+    CASE
+        WHEN $hosts >= $few_hosts AND NOT rare THEN 'informational'
+        WHEN first_contact IS FALSE THEN 'low'
+        ELSE 'medium'
+    END AS severity,
+    least(1.0, 0.3 + ln(CAST(greatest(connections, rejected) AS DOUBLE) / $min_connections) / 15 + 0.2 * coalesce(b['score'], 0.0)) AS score,
+    account_id, region, host, remote, port, protocol, role, interface_id, first_seen, last_seen,
+    connections,
+    rejected,
+    span_s,
+    active_hours,
+    b['period_s'] AS period_s,
+    b['jitter_ratio'] AS jitter_ratio,
+    b['p_value'] AS beacon_p_value,
+    CAST(greatest(connections, rejected) AS DOUBLE) / greatest(span_s, 1) AS connections_per_s,
+    bytes_out, bytes_in, packets_out, packets_in,
+    prevalence_hosts,
+    first_contact,
+    network_owner(remote) AS network_owner,
+    aws_service,
+    concat(
+        ip(host), ' opened ', CAST(greatest(connections, rejected) AS VARCHAR), ' connections to ', ip(remote), ' port ', CAST(port AS VARCHAR),
+        ' within ', human_duration(span_s),
+        CASE WHEN rejected >= records THEN ', all of which were rejected' ELSE ' and got no answer but resets or silence' END,
+        CASE WHEN b['period_s'] IS NOT NULL AND b['p_value'] <= 0.01 THEN concat('; it retries every ', human_duration(b['period_s'])) ELSE '' END,
+        CASE WHEN first_contact THEN '; never tried before the window' ELSE '' END, '.',
+        CASE WHEN $hosts >= $few_hosts AND NOT rare THEN ' Lowered: many hosts call that remote.'
+            WHEN first_contact IS FALSE THEN ' Lowered: the baseline has it.' ELSE '' END
+    ) AS explanation
+FROM retried

@@ -1,0 +1,110 @@
+//! Where [`GroupsExec`] takes the place of DataFusion's two steps.
+
+use super::exec::GroupsExec;
+use super::shape::Shape;
+use crate::sql::flows::FlowsExec;
+use datafusion::catalog::memory::{DataSourceExec, MemorySourceConfig};
+use datafusion::common::config::ConfigOptions;
+use datafusion::common::tree_node::{Transformed, TreeNode};
+use datafusion::error::Result;
+use datafusion::physical_expr::PhysicalExpr;
+use datafusion::physical_expr::expressions::Column;
+use datafusion::physical_expr::utils::collect_columns;
+use datafusion::physical_optimizer::PhysicalOptimizerRule;
+use datafusion::physical_plan::ExecutionPlan;
+use datafusion::physical_plan::aggregates::{AggregateExec, AggregateMode};
+use datafusion::physical_plan::filter::FilterExec;
+use datafusion::physical_plan::projection::{ProjectionExec, ProjectionExpr};
+use datafusion::prelude::SessionContext;
+use std::sync::Arc;
+
+/// Lets a session group in words where it can.
+pub(in crate::sql) fn with_grouping(context: SessionContext) -> SessionContext {
+    let mut rules = context.state().physical_optimizers().to_vec();
+    // Before the engine deals rows out by what an aggregate asks for.
+    let place = rules.iter().position(|rule| rule.name() == "EnsureRequirements").unwrap_or(rules.len());
+    rules.insert(place, Arc::new(GroupInWords));
+    context.into_state_builder().with_physical_optimizer_rules(rules).build().into()
+}
+
+/// Puts [`GroupsExec`] in the place of aggregates that it can do.
+#[derive(Debug)]
+struct GroupInWords;
+
+impl PhysicalOptimizerRule for GroupInWords {
+    fn optimize(&self, plan: Arc<dyn ExecutionPlan>, config: &ConfigOptions) -> Result<Arc<dyn ExecutionPlan>> {
+        let partitions = config.execution.target_partitions;
+        let changed = plan.transform_up(|node| {
+            let new = match node.downcast_ref::<ProjectionExec>() {
+                Some(projection) => narrowed(projection)?,
+                None => grouped(&node, partitions),
+            };
+            Ok(new.map_or_else(|| Transformed::no(node), Transformed::yes))
+        });
+        Ok(changed?.data)
+    }
+
+    fn name(&self) -> &str {
+        "GroupInWords"
+    }
+
+    fn schema_check(&self) -> bool {
+        true
+    }
+}
+
+/// The node in the place of an aggregate in two steps.
+fn grouped(node: &Arc<dyn ExecutionPlan>, partitions: usize) -> Option<Arc<dyn ExecutionPlan>> {
+    let last = node.downcast_ref::<AggregateExec>()?;
+    let is_last = matches!(last.mode(), AggregateMode::Final | AggregateMode::FinalPartitioned);
+    if !is_last || last.limit_options().is_some() {
+        return None;
+    }
+    let first = last.input().downcast_ref::<AggregateExec>().filter(|first| *first.mode() == AggregateMode::Partial)?;
+    if !is_repeatable(first.input()) {
+        return None;
+    }
+    let shape = Shape::of(first)?;
+    let first = first.with_new_limit_options(None);
+    Some(Arc::new(GroupsExec::new(Arc::new(first), shape, last.schema(), partitions)))
+}
+
+/// Tells whether a plan gives the same rows each time it is executed: when memory runs out, it is executed again.
+fn is_repeatable(plan: &Arc<dyn ExecutionPlan>) -> bool {
+    let source = plan.downcast_ref::<DataSourceExec>();
+    let in_memory = source.is_some_and(|source| source.data_source().downcast_ref::<MemorySourceConfig>().is_some());
+    let passes = plan.downcast_ref::<ProjectionExec>().is_some() || plan.downcast_ref::<FilterExec>().is_some();
+    let known = in_memory
+        || passes
+        || plan.downcast_ref::<FlowsExec>().is_some()
+        || plan.downcast_ref::<GroupsExec>().is_some();
+    known && plan.children().into_iter().all(is_repeatable)
+}
+
+/// A projection over groups of which only the columns leave that it reads.
+fn narrowed(projection: &ProjectionExec) -> Result<Option<Arc<dyn ExecutionPlan>>> {
+    let Some(groups) = projection.input().downcast_ref::<GroupsExec>() else { return Ok(None) };
+    let mut read: Vec<usize> =
+        projection.expr().iter().flat_map(|one| collect_columns(&one.expr)).map(|column| column.index()).collect();
+    read.sort_unstable();
+    read.dedup();
+    if read.len() == groups.columns().len() {
+        return Ok(None);
+    }
+    let moved = |expr: &Arc<dyn PhysicalExpr>| {
+        expr.clone().transform(|node| {
+            let place = node.downcast_ref::<Column>().and_then(|column| {
+                let place = read.binary_search(&column.index()).ok()?;
+                Some(Arc::new(Column::new(column.name(), place)) as Arc<dyn PhysicalExpr>)
+            });
+            Ok(place.map_or_else(|| Transformed::no(node), Transformed::yes))
+        })
+    };
+    let exprs = projection
+        .expr()
+        .iter()
+        .map(|one| Ok(ProjectionExpr { expr: moved(&one.expr)?.data, alias: one.alias.clone() }))
+        .collect::<Result<Vec<_>>>()?;
+    let groups = Arc::new(groups.with_columns(&read));
+    Ok(Some(Arc::new(ProjectionExec::try_new(exprs, groups)?)))
+}
