@@ -179,6 +179,9 @@ impl House {
                 // Whatever it was: nobody stays who did not come in.
                 said.severity = "FATAL".to_owned();
                 if said.code == "28P01" {
+                    // The protocol's crate knows no name where there is no such user.
+                    let user = socket.metadata().get(METADATA_USER).map_or("", String::as_str);
+                    said.message = format!("password authentication failed for user \"{user}\"");
                     sleep(AFTER_WRONG_PASSWORD).await;
                 }
                 let _ = timeout(LAST_WORDS, say(&mut socket, *said)).await;

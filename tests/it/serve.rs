@@ -31,6 +31,8 @@ async fn the_password_decides_who_comes_in() {
         let mut config = server.config();
         let failed = config.user(user).password(password).connect(NoTls).await.err().unwrap();
         assert_eq!(failed.code(), Some(&SqlState::INVALID_PASSWORD), "{user}: {failed:?}");
+        let message = failed.as_db_error().unwrap().message();
+        assert_eq!(message, format!("password authentication failed for user \"{user}\""));
     }
     let without = tokio_postgres::Config::new().host("127.0.0.1").port(server.port).user("flowsift").clone();
     assert!(without.connect(NoTls).await.is_err(), "no password at all");
