@@ -8,7 +8,8 @@
 //! point (mean excess; a generalised Pareto tail of shape 0, Pickands 1975), its slope at most that of the reference
 //! null, and the worst family is taken anew at each depth. Between depths the table is interpolated linearly, beyond
 //! the last it goes on with the last slope: the evidence grows with the number of intervals like a large deviation, so
-//! both are straight lines in theory.
+//! both are straight lines in theory. Of more intervals than the
+//! last simulated column has, the evidence is scaled down to it.
 
 use super::intervals::Beats;
 use super::null_table::{KNOTS, TABLE};
@@ -74,22 +75,35 @@ pub fn class_of(beats: &Beats, unit_s: i64) -> usize {
 ///
 /// `count` is the number of intervals (or windows) behind it, `class` that of [`class_of`].
 pub fn calibrated(method: Method, class: usize, count: usize, evidence: f64) -> f64 {
-    let row = |at: usize| -> &[f32; KNOTS] { &TABLE[method as usize][class.min(CLASSES - 1)][at] };
+    let rows: &[[f32; KNOTS]; COUNTS.len()] = &TABLE[method as usize][class.min(CLASSES - 1)];
+    let last = last_simulated(rows);
+    // A row that is the same for any number was not simulated at all: it is as strict as can be already.
+    if last > 0 && count > COUNTS[last] {
+        // Of traffic that is more regular than the reference null every interval adds evidence: it is taken for as many
+        // intervals as were simulated, so that their number alone is never any.
+        return along(&rows[last], evidence * COUNTS[last] as f64 / count as f64);
+    }
     let above = COUNTS.partition_point(|&known| known <= count);
     if above == 0 {
-        return along(row(0), evidence);
+        return along(&rows[0], evidence);
     }
     if above == COUNTS.len() {
-        return along(row(above - 1), evidence);
+        return along(&rows[above - 1], evidence);
     }
     let (low, high) = (COUNTS[above - 1] as f64, COUNTS[above] as f64);
     let share = (count as f64 / low).ln() / (high / low).ln();
-    let (left, right) = (row(above - 1), row(above));
+    let (left, right) = (&rows[above - 1], &rows[above]);
     let mut mixed = [0f32; KNOTS];
     for (knot, mixed) in mixed.iter_mut().enumerate() {
         *mixed = left[knot] + share as f32 * (right[knot] - left[knot]);
     }
     along(&mixed, evidence)
+}
+
+/// The last column that enough families reached: those behind it repeat it.
+fn last_simulated(rows: &[[f32; KNOTS]; COUNTS.len()]) -> usize {
+    let last = COUNTS.len() - 1;
+    (0..last).rev().take_while(|&at| rows[at] == rows[last]).last().unwrap_or(last)
 }
 
 /// Reads −log10 p off one row.

@@ -47,19 +47,19 @@ pub struct Correlogram {
 pub fn correlogram(starts_s: &[i64], unit_s: i64, mean_s: f64) -> Option<Correlogram> {
     let lags = Lags::new(starts_s, unit_s, mean_s)?;
     let shortest_lag = (0.7 * mean_s / lags.bin_s) as usize;
-    let (hills, trials) = lags.hills(shortest_lag..=lags.longest(), usize::MAX, MOST_BEATS);
+    let (hills, trials) = lags.hills(shortest_lag..=lags.longest(), lags.widths(), MOST_BEATS);
     let spread = |chain: Chain| lags.block_variance(chain).max(1.0).sqrt();
     let steady = hills.iter().map(|&(height, chain)| height / spread(chain)).reduce(f64::max)?;
     let ln_p = ln_normal_cdf(-steady) + trials.max(1.0).ln();
     // For the period each hill stands alone: half a period has the whole one among its multiples.
-    let (alone, _) = lags.hills(shortest_lag..=lags.longest(), usize::MAX, 1);
+    let (alone, _) = lags.hills(shortest_lag..=lags.longest(), lags.widths(), 1);
     let judged: Vec<(f64, Window)> =
         alone.iter().map(|&(height, chain)| (height / spread(chain), chain.first)).collect();
     let clearest = judged.iter().map(|hill| hill.0).reduce(f64::max)?;
     let clear = || judged.iter().filter(|hill| hill.0 >= CLEAR * clearest).map(|hill| hill.1);
     // Beats follow their next but one, too: the shortest lag that is nearly as clear is the period.
-    let window = clear().min_by_key(|window| window.centre)?;
-    let others = clear().filter(|other| !is_multiple(*other, window)).min_by_key(|other| other.centre);
+    let window = clear().min_by_key(|window| window.centre())?;
+    let others = clear().filter(|other| !is_multiple(*other, window)).min_by_key(|other| other.centre());
     let (window, other) = match lags.split(window) {
         Some((first, second)) => (first, (!is_multiple(second, first)).then_some(second)),
         None => (window, others),
@@ -68,7 +68,7 @@ pub fn correlogram(starts_s: &[i64], unit_s: i64, mean_s: f64) -> Option<Correlo
         other_period_s: other.map(|other| lags.middle(other) * lags.bin_s),
         count: lags.places.len(),
         period_s: lags.middle(window) * lags.bin_s,
-        half_width_s: (window.half as f64 + 0.5) * lags.bin_s,
+        half_width_s: 0.5 * window.width as f64 * lags.bin_s,
         beats: lags.contrast(window).0,
         evidence: (-ln_p / std::f64::consts::LN_10).max(0.0),
     })
@@ -77,18 +77,17 @@ pub fn correlogram(starts_s: &[i64], unit_s: i64, mean_s: f64) -> Option<Correlo
 /// Tells whether a hill is that of several beats of `first`, whose widths add up as those of sums of sleeps do.
 fn is_multiple(hill: Window, first: Window) -> bool {
     // Halves, too: where no lag is shorter than the period, the clearest is that of two beats.
-    let times = (2.0 * hill.centre as f64 / first.centre.max(1) as f64).round().max(2.0) / 2.0;
-    let away = (hill.centre as f64 - times * first.centre as f64).abs();
+    let times = (2.0 * hill.centre() as f64 / first.centre().max(1) as f64).round().max(2.0) / 2.0;
+    let away = (hill.centre() as f64 - times * first.centre() as f64).abs();
     // Middles of hills are known to about half of their widths.
-    away <= 0.5 * (first.half + 1) as f64 * times.sqrt() + 0.5 * hill.half as f64 + 1.0
+    away <= 0.5 * (first.half() + 1) as f64 * times.sqrt() + 0.5 * hill.half() as f64 + 1.0
 }
 
 /// Gives the number of starts that [`correlogram`] would use and an upper bound of the evidence it would give; `None`
 /// when it gives none.
 pub fn evidence_bound(starts_s: &[i64], unit_s: i64, mean_s: f64) -> Option<(usize, f64)> {
     let lags = Lags::new(starts_s, unit_s, mean_s)?;
-    let (hills, trials) = lags.hills((0.7 * mean_s / lags.bin_s) as usize..=lags.longest(), usize::MAX, MOST_BEATS);
-    let (z, _) = hills.first()?;
+    let (z, trials) = lags.highest((0.7 * mean_s / lags.bin_s) as usize..=lags.longest(), MOST_BEATS)?;
     let ln_p = ln_normal_cdf(-z) + trials.max(1.0).ln();
     Some((lags.places.len(), (-ln_p / std::f64::consts::LN_10).max(0.0)))
 }
@@ -166,23 +165,24 @@ mod tests {
         #[test]
         fn contrasts_equal_their_slow_twin(
             mut starts in prop::collection::vec(0i64..20_000, 40..90), unit in prop::sample::select(vec![1i64, 60]),
-            half in 1usize..6, more in 0usize..20,
+            width in 2usize..12, more in 0usize..20, quarter in 0usize..4, beats in 1usize..4,
         ) {
             starts.sort_unstable();
             if let Some(lags) = Lags::new(&starts, unit, mean_s(&starts)) {
-                let window = Window { centre: 2 * half + 1 + more, half };
-                if window.centre + 2 * half < lags.longest() {
+                let window = Window { low: width / 2 + 1 + more, width };
+                if window.reach() <= lags.longest() {
                     let (contrast, variance) = lags.contrast(window);
                     let bin = lags.bin_s as i64;
                     let (slow, slow_variance) = slow_contrast(&starts, bin, window);
                     prop_assert!((contrast - slow).abs() < 1e-6 && (variance - slow_variance).abs() < 1e-6);
-                    let chain = Chain { first: window, beats: 3 };
-                    if let Some(height) = lags.height(chain) {
+                    let chain = Chain { first: window, quarter, beats };
+                    if let Some((height, all)) = lags.heights(chain).nth(beats - 1) {
+                        prop_assert_eq!(all, chain);
                         let heights = chain.windows().map(|window| {
                             let (contrast, variance) = slow_contrast(&starts, bin, window);
                             contrast / variance.sqrt()
                         });
-                        prop_assert!((height - heights.sum::<f64>() / 3f64.sqrt()).abs() < 1e-6);
+                        prop_assert!((height - heights.sum::<f64>() / (beats as f64).sqrt()).abs() < 1e-6);
                         prop_assert!(lags.block_variance(chain) >= 0.0);
                     }
                 }
@@ -198,6 +198,10 @@ mod tests {
             let found = correlogram(&starts, unit, mean_s(&starts));
             let bound = evidence_bound(&starts, unit, mean_s(&starts));
             prop_assert_eq!(found.is_some(), bound.is_some());
+            if let Some(lags) = Lags::new(&starts, unit, mean_s(&starts)) {
+                let (hills, trials) = lags.hills(1..=lags.longest(), lags.widths(), 3);
+                prop_assert_eq!(lags.highest(1..=lags.longest(), 3), hills.first().map(|hill| (hill.0, trials)));
+            }
             if let (Some(found), Some((count, most))) = (found, bound) {
                 prop_assert!(found.count == count && found.evidence <= most + 1e-9);
             }

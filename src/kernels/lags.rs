@@ -10,17 +10,32 @@ const MOST: usize = 4096;
 /// Longest lag in mean distances: noise of eleven starts for each beat.
 const LONGEST: f64 = 12.0;
 
+/// The same where starts are crowded: there are few lags, and many beats are needed.
+const LONGEST_CROWDED: f64 = 24.0;
+
 /// Longest lag in seconds: beyond a quarter of a day every working day follows another.
 const LONGEST_S: f64 = 21_600.0;
+
+/// Starts closer than so many of the log's units are crowded: there three bins are wide, and hold more noise than beats.
+const CROWDED: f64 = 2.0;
 
 /// Bins of a mean distance.
 const FINENESS: f64 = 32.0;
 
-/// Half widths of the windows tried, in bins.
-const HALF_WIDTHS: [usize; 10] = [1, 2, 3, 4, 6, 8, 12, 16, 24, 32];
+/// Widths of the windows tried, in bins; two only where starts are crowded.
+const WIDTHS: [usize; 11] = [PAIR, 3, 5, 7, 9, 13, 17, 25, 33, 49, 65];
+
+/// Bins that hold the lag of a clock whose times are cut to the unit: the whole part of it and the next.
+const PAIR: usize = 2;
 
 /// Most multiples of a lag that are looked at together.
 pub(super) const MOST_BEATS: usize = 3;
+
+/// The same for pairs of bins, whose lag is tried in quarters of a bin: its multiples say which.
+const MOST_PAIR_BEATS: usize = 5;
+
+/// Tries of a pair's lag within a bin.
+const QUARTERS: usize = 4;
 
 /// How wide the window of each multiple is, in hundredths of the first: the root of its number.
 const WIDER: [usize; MOST_BEATS] = [100, 141, 173];
@@ -45,17 +60,19 @@ pub(super) struct Lags {
     /// Starts in bins since the first.
     pub(super) places: Vec<u32>,
     pub(super) bin_s: f64,
+    /// Width of the narrowest windows.
+    narrowest: usize,
     /// Lags of fewer than so many bins, as a running sum: the count of lag `k` is `sums[k + 1] − sums[k]`.
     sums: Vec<u32>,
     /// Shortest lag there is, in bins.
     shortest: usize,
 }
 
-/// A lag and half its width, in bins.
+/// Lags from `low` on, `width` of them, in bins.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) struct Window {
-    pub(super) centre: usize,
-    pub(super) half: usize,
+    pub(super) low: usize,
+    pub(super) width: usize,
 }
 
 /// A lag and its multiples: beats that follow others follow their next but one, too. Sums of sleeps are as much wider as
@@ -63,34 +80,54 @@ pub(super) struct Window {
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) struct Chain {
     pub(super) first: Window,
+    /// Where the lag is in the first bin of a pair, in quarters.
+    pub(super) quarter: usize,
     pub(super) beats: usize,
 }
 
 impl Chain {
     /// The window of each multiple.
     pub(super) fn windows(self) -> impl Iterator<Item = Window> {
-        let Window { centre, half } = self.first;
-        (1..=self.beats).map(move |beat| Window { centre: beat * centre, half: half * WIDER[beat - 1] / 100 })
+        let Self { first, quarter, beats } = self;
+        (1..=beats).map(move |beat| {
+            if first.width == PAIR {
+                return Window { low: beat * (QUARTERS * first.low + quarter) / QUARTERS, width: PAIR };
+            }
+            let half = first.half() * WIDER[beat - 1] / 100;
+            Window { low: beat * first.centre() - half, width: 2 * half + 1 }
+        })
     }
 }
 
 impl Window {
-    /// The last lag of its flanks.
-    pub(super) fn reach(self) -> usize {
-        self.centre + 2 * self.half + 1
+    pub(super) fn centre(self) -> usize {
+        self.low + self.half()
     }
 
-    /// Weight of a lag in the flanks: they are one bin wider than the window together.
+    pub(super) fn half(self) -> usize {
+        self.width / 2
+    }
+
+    /// Bins of the flank on either side: both together are one or two bins wider than the window.
+    fn flank(self) -> usize {
+        self.width / 2 + 1
+    }
+
+    /// The last lag of its flanks.
+    pub(super) fn reach(self) -> usize {
+        self.low + self.width - 1 + self.flank()
+    }
+
+    /// Weight of a lag in the flanks.
     fn flank_weight(self) -> f64 {
-        (2 * self.half + 1) as f64 / (2 * self.half + 2) as f64
+        self.width as f64 / (2 * self.flank()) as f64
     }
 
     /// What a lag counts for.
     pub(super) fn weight(self, lag: usize) -> f64 {
-        let away = self.centre.abs_diff(lag);
-        if away <= self.half {
+        if (self.low..self.low + self.width).contains(&lag) {
             1.0
-        } else if away <= 2 * self.half + 1 {
+        } else if (self.low - self.flank()..=self.reach()).contains(&lag) {
             -self.flank_weight()
         } else {
             0.0
@@ -103,7 +140,9 @@ impl Lags {
         let starts_s = &starts_s[starts_s.len().saturating_sub(MOST)..];
         let unit = unit_s.max(1);
         let bin = ((mean_s / (FINENESS * unit as f64)).round() as i64).max(1).saturating_mul(unit);
-        let longest = (((LONGEST * mean_s).min(LONGEST_S) / bin as f64) as usize).min(MOST_BINS);
+        let crowded = mean_s < CROWDED * unit as f64;
+        let longest = if crowded { LONGEST_CROWDED } else { LONGEST };
+        let longest = (((longest * mean_s).min(LONGEST_S) / bin as f64) as usize).min(MOST_BINS);
         let first = *starts_s.first()?;
         let whole = (starts_s[starts_s.len() - 1] - first) / bin;
         if starts_s.len() < FEWEST || longest < 6 || u32::try_from(whole).is_err() {
@@ -128,7 +167,7 @@ impl Lags {
             sum = sum.saturating_add(count);
             sums.push(sum);
         }
-        Some(Self { places, bin_s: bin as f64, sums, shortest })
+        Some(Self { places, bin_s: bin as f64, narrowest: if crowded { PAIR } else { PAIR + 1 }, sums, shortest })
     }
 
     pub(super) fn longest(&self) -> usize {
@@ -140,82 +179,116 @@ impl Lags {
         f64::from(self.sums[high + 1] - self.sums[low])
     }
 
+    /// The number of lags inside a window and in its flanks.
+    fn counts(&self, window: Window) -> (f64, f64) {
+        let inside = self.between(window.low, window.low + window.width - 1);
+        (inside, self.between(window.low - window.flank(), window.reach()) - inside)
+    }
+
     /// The contrast of a window and its variance for a Poisson stream.
     pub(super) fn contrast(&self, window: Window) -> (f64, f64) {
-        let Window { centre, half } = window;
-        let inside = self.between(centre - half, centre + half);
-        let flanks = self.between(centre - 2 * half - 1, centre + 2 * half + 1) - inside;
+        let (inside, flanks) = self.counts(window);
         let weight = window.flank_weight();
         (inside - weight * flanks, inside + weight * weight * flanks)
     }
 
-    /// How far a chain stands out, in standard deviations of a Poisson stream; `None` where a window does not fit.
-    pub(super) fn height(&self, chain: Chain) -> Option<f64> {
-        let mut sum = 0.0;
-        for window in chain.windows() {
+    /// How far a chain's first beats stand out, one to all of them, in standard deviations of a Poisson stream; ends where
+    /// a window does not fit or has no more lags than its flanks.
+    pub(super) fn heights(&self, chain: Chain) -> impl Iterator<Item = (f64, Chain)> {
+        let heights = chain.windows().map_while(move |window| {
             if window.reach() > self.longest() {
                 return None;
             }
             let (contrast, variance) = self.contrast(window);
-            if contrast <= 0.0 {
-                return None;
-            }
-            sum += contrast / variance.sqrt();
-        }
-        Some(sum / (chain.beats as f64).sqrt())
+            (contrast > 0.0).then(|| contrast / variance.sqrt())
+        });
+        let added = heights.scan(0.0, |sum, height| {
+            *sum += height;
+            Some(*sum)
+        });
+        added.zip(1..).map(move |(sum, beats)| (sum / (beats as f64).sqrt(), Chain { beats, ..chain }))
     }
 
-    /// Chains of so many beats at most that begin at lags of a range, in windows of at most a half width: the highest of each hill, best first, and
-    /// how many of them are independent.
-    pub(super) fn hills(
+    /// Shows the highest chain of at most so many beats at each lag of a range, in each window of a range of widths;
+    /// returns how many of them are independent.
+    fn survey(
         &self,
         lags: RangeInclusive<usize>,
-        widest: usize,
+        widths: RangeInclusive<usize>,
         most_beats: usize,
-    ) -> (Vec<(f64, Chain)>, f64) {
-        let mut best: Vec<(f64, Chain)> = Vec::new();
+        mut found: impl FnMut(f64, Chain),
+    ) -> f64 {
         let mut trials = 0.0;
-        for half in HALF_WIDTHS.into_iter().filter(|half| *half <= widest) {
+        for width in WIDTHS.into_iter().filter(|width| widths.contains(width)) {
+            let (half, flank) = (width / 2, width / 2 + 1);
             let narrow = (half as f64 / WIDEST).ceil() as usize;
-            let lowest = (self.shortest + 2 * half + 1).max(*lags.start()).max(narrow);
-            let highest = self.longest().saturating_sub(2 * half + 1).min(*lags.end());
+            let lowest = (self.shortest + half + flank).max(*lags.start()).max(narrow);
+            let highest = (self.longest() + 1).saturating_sub(width - half + flank).min(*lags.end());
             if lowest > highest {
                 continue;
             }
-            trials += (highest - lowest + 1) as f64 / (2 * half + 1) as f64;
+            let (beats, quarters) = match width {
+                PAIR if most_beats > 1 => (MOST_PAIR_BEATS, QUARTERS),
+                _ => (most_beats, 1),
+            };
+            trials += ((highest - lowest + 1) * quarters * beats) as f64 / width as f64;
             for centre in lowest..=highest {
-                let first = Window { centre, half };
-                let Some(found) = self.best_chain(first, most_beats) else { continue };
-                // One window stands for its hill, whatever its width.
-                let same = |other: Window| other.centre.abs_diff(centre) <= other.half.max(half);
-                match best.iter().position(|(_, other)| same(other.first)) {
-                    Some(at) if best[at].0 < found.0 => best[at] = found,
-                    Some(_) => {}
-                    None if best.len() < HILLS => best.push(found),
-                    None => {
-                        let least = (0..HILLS).min_by(|&a, &b| best[a].0.total_cmp(&best[b].0)).unwrap_or(0);
-                        if best[least].0 < found.0 {
-                            best[least] = found;
-                        }
+                let first = Window { low: centre - half, width };
+                for quarter in 0..quarters {
+                    let heights = self.heights(Chain { first, quarter, beats });
+                    // Of equals the shortest.
+                    if let Some((height, chain)) =
+                        heights.reduce(|best, next| if next.0 > best.0 { next } else { best })
+                    {
+                        found(height, chain);
                     }
                 }
             }
         }
-        best.sort_by(|a, b| b.0.total_cmp(&a.0));
-        (best, trials * most_beats as f64)
+        trials
     }
 
-    /// The highest of the chains that begin with a window: each goes one beat further.
-    fn best_chain(&self, first: Window, most_beats: usize) -> Option<(f64, Chain)> {
-        let mut best: Option<(f64, Chain)> = None;
-        for beats in 1..=most_beats {
-            let chain = Chain { first, beats };
-            let Some(height) = self.height(chain) else { break };
-            if best.is_none_or(|best| height > best.0) {
-                best = Some((height, chain));
+    /// The widths of windows that tell something.
+    pub(super) fn widths(&self) -> RangeInclusive<usize> {
+        self.narrowest..=usize::MAX
+    }
+
+    /// Chains of so many beats at most that begin at lags of a range, in windows of a range of widths: the highest of each
+    /// hill, best first, and how many of them are independent.
+    pub(super) fn hills(
+        &self,
+        lags: RangeInclusive<usize>,
+        widths: RangeInclusive<usize>,
+        most_beats: usize,
+    ) -> (Vec<(f64, Chain)>, f64) {
+        let mut best: Vec<(f64, Chain)> = Vec::new();
+        let trials = self.survey(lags, widths, most_beats, |height, chain| {
+            // One window stands for its hill, whatever its width.
+            let same =
+                |other: Window| other.centre().abs_diff(chain.first.centre()) <= other.half().max(chain.first.half());
+            match best.iter().position(|(_, other)| same(other.first)) {
+                Some(at) if best[at].0 < height => best[at] = (height, chain),
+                Some(_) => {}
+                None if best.len() < HILLS => best.push((height, chain)),
+                None => {
+                    let least = (0..HILLS).min_by(|&a, &b| best[a].0.total_cmp(&best[b].0)).unwrap_or(0);
+                    if best[least].0 < height {
+                        best[least] = (height, chain);
+                    }
+                }
             }
-        }
-        best
+        });
+        best.sort_by(|a, b| b.0.total_cmp(&a.0));
+        (best, trials)
+    }
+
+    /// The height of the first of [`Self::hills`] in windows of any width, and the same trials, for less.
+    pub(super) fn highest(&self, lags: RangeInclusive<usize>, most_beats: usize) -> Option<(f64, f64)> {
+        let mut best: Option<f64> = None;
+        let trials = self.survey(lags, self.widths(), most_beats, |height, _| {
+            best = Some(best.map_or(height, |best| best.max(height)));
+        });
+        Some((best?, trials))
     }
 
     /// Variance of a chain's height as it shows between stretches of the train; that of a Poisson stream is 1.
@@ -245,27 +318,25 @@ impl Lags {
     /// Two hills under one wide window: two trains of neighbouring periods. A single one with much jitter is flat within.
     pub(super) fn split(&self, window: Window) -> Option<(Window, Window)> {
         let (contrast, variance) = self.contrast(window);
-        let within = window.centre - window.half..=window.centre + window.half;
-        let (hills, _) = self.hills(within, window.half / 3, 1);
+        let within = window.low..=window.low + window.width - 1;
+        let (hills, _) = self.hills(within, PAIR + 1..=window.half() / 3 * 2 + 1, 1);
         let [first, second, ..] = hills.as_slice() else { return None };
         let (first, second) = (first.1.first, second.1.first);
         let (inside, spread) = self.contrast(second);
         let clear = inside / spread.sqrt() >= CLEAR_WITHIN * contrast / variance.sqrt();
-        clear.then_some(if first.centre < second.centre { (first, second) } else { (second, first) })
+        clear.then_some(if first.centre() < second.centre() { (first, second) } else { (second, first) })
     }
 
     /// Mean lag of the window, in bins, each lag weighted by its count above that of the flanks.
     pub(super) fn middle(&self, window: Window) -> f64 {
-        let Window { centre, half } = window;
-        let inside = self.between(centre - half, centre + half);
-        let flanks = self.between(centre - 2 * half - 1, centre + 2 * half + 1) - inside;
-        let level = flanks / (2 * half + 2) as f64;
+        let (_, flanks) = self.counts(window);
+        let level = flanks / (2 * window.flank()) as f64;
         let (mut sum, mut weights) = (0.0, 0.0);
-        for lag in centre - half..=centre + half {
+        for lag in window.low..window.low + window.width {
             let above = (self.between(lag, lag) - level).max(0.0);
             sum += above * lag as f64;
             weights += above;
         }
-        if weights > 0.0 { sum / weights } else { centre as f64 }
+        if weights > 0.0 { sum / weights } else { window.centre() as f64 }
     }
 }

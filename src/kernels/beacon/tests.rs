@@ -205,3 +205,16 @@ proptest! {
         prop_assert_eq!(first, second);
     }
 }
+
+#[test]
+fn more_intervals_than_were_simulated_are_no_evidence_by_their_number() {
+    // Mildly automated traffic on a coarse grid is a bit more regular than the reference null, an interval like the other.
+    let observed = ObservedWindow { from_s: 0, to_s: 40 * 86_400, window_s: 600 };
+    for count in [900, 2_400, 4_000] {
+        for seed in 0..12 {
+            let starts = Benign::Gamma2.train(&mut Draws::seeded(seed), count, 900.0, 600);
+            let found = beacon(&starts, &[], &observed).unwrap();
+            assert!(found.p_value > 1e-4, "{count} {seed} {:e} {:?}", found.p_value, found.method);
+        }
+    }
+}
