@@ -182,7 +182,11 @@ pub fn judge_seen<S: AsRef<[(u16, u32)]>>(
     let sizes = sizes.as_ref();
     let looked_at = starts_s.len().min(MOST_STARTS);
     let check_ins = tests.check_ins_s.len();
-    let rhythm = if let (Method::Lags, Some(lags)) = (method, &tests.lags) {
+    // A second train is told only where lags are told from random traffic at all.
+    let clear =
+        judged[..tests.evidence.len()].iter().any(|&(method, depth)| method == Method::Lags && depth >= REGULAR_FROM);
+    let lags = if clear || method == Method::Lags { tests.lags() } else { None };
+    let rhythm = if let (Method::Lags, Some(lags)) = (method, &lags) {
         // Distances between neighbours say nothing here: most of them are noise.
         rhythm::Rhythm {
             period_s: lags.period_s,
@@ -217,7 +221,7 @@ pub fn judge_seen<S: AsRef<[(u16, u32)]>>(
         jitter_ratio: rhythm.jitter_ratio,
         missed_ratio: rhythm.missed_ratio,
         sleep_s: rhythm.sleep_s,
-        other_period_s: other_period_s(&judged[..tests.evidence.len()], tests.lags.as_ref()),
+        other_period_s: lags.filter(|_| clear).and_then(|lags| lags.other_period_s),
         daily_hours: daily_hours(&tests.check_ins_s),
         shape: tests.shape,
         dispersion: rhythm.dispersion,
@@ -231,12 +235,6 @@ pub fn judge_seen<S: AsRef<[(u16, u32)]>>(
         span_ratio,
         rita_score,
     }))
-}
-
-/// The lag of a second train, where lags are told from random traffic at all.
-fn other_period_s(judged: &[(Method, f64)], lags: Option<&super::correlogram::Correlogram>) -> Option<f64> {
-    let clear = judged.iter().any(|&(method, depth)| method == Method::Lags && depth >= REGULAR_FROM);
-    lags.filter(|_| clear)?.other_period_s
 }
 
 /// The method that describes a train whose lags are its best evidence: a regular train has regular lags as well, and its

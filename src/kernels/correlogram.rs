@@ -46,15 +46,11 @@ pub struct Correlogram {
 /// are looked at; the work is twelve lags a start.
 pub fn correlogram(starts_s: &[i64], unit_s: i64, mean_s: f64) -> Option<Correlogram> {
     let lags = Lags::new(starts_s, unit_s, mean_s)?;
-    let shortest_lag = (0.7 * mean_s / lags.bin_s) as usize;
-    let (hills, trials) = lags.hills(shortest_lag..=lags.longest(), lags.widths(), MOST_BEATS);
-    let spread = |chain: Chain| lags.block_variance(chain).max(1.0).sqrt();
-    let steady = hills.iter().map(|&(height, chain)| height / spread(chain)).reduce(f64::max)?;
-    let ln_p = ln_normal_cdf(-steady) + trials.max(1.0).ln();
+    let evidence = evidence_of(&lags, mean_s)?;
     // For the period each hill stands alone: half a period has the whole one among its multiples.
-    let (alone, _) = lags.hills(shortest_lag..=lags.longest(), lags.widths(), 1);
+    let (alone, _) = lags.hills(lags_of(&lags, mean_s), lags.widths(), 1);
     let judged: Vec<(f64, Window)> =
-        alone.iter().map(|&(height, chain)| (height / spread(chain), chain.first)).collect();
+        alone.iter().map(|&(height, chain)| (height / spread(&lags, chain), chain.first)).collect();
     let clearest = judged.iter().map(|hill| hill.0).reduce(f64::max)?;
     let clear = || judged.iter().filter(|hill| hill.0 >= CLEAR * clearest).map(|hill| hill.1);
     // Beats follow their next but one, too: the shortest lag that is nearly as clear is the period.
@@ -70,8 +66,57 @@ pub fn correlogram(starts_s: &[i64], unit_s: i64, mean_s: f64) -> Option<Correlo
         period_s: lags.middle(window) * lags.bin_s,
         half_width_s: 0.5 * window.width as f64 * lags.bin_s,
         beats: lags.contrast(window).0,
-        evidence: (-ln_p / std::f64::consts::LN_10).max(0.0),
+        evidence,
     })
+}
+
+/// Gives the number of starts and the evidence of [`correlogram`] without the rest of it; `None` when it gives none.
+pub fn evidence(starts_s: &[i64], unit_s: i64, mean_s: f64) -> Option<(usize, f64)> {
+    let lags = Lags::new(starts_s, unit_s, mean_s)?;
+    Some((lags.places.len(), evidence_of(&lags, mean_s)?))
+}
+
+/// Gives the number of starts and an upper bound of the evidence where `is_weak` says that it is no use, which is most of
+/// the work saved; else what [`evidence`] gives.
+pub fn evidence_or_bound(
+    starts_s: &[i64],
+    unit_s: i64,
+    mean_s: f64,
+    is_weak: impl FnOnce(usize, f64) -> bool,
+) -> Option<(usize, f64)> {
+    let lags = Lags::new(starts_s, unit_s, mean_s)?;
+    let (height, trials) = lags.highest(lags_of(&lags, mean_s), MOST_BEATS)?;
+    let (count, bound) = (lags.places.len(), evidence_at(height, trials));
+    Some((count, if is_weak(count, bound) { bound } else { evidence_of(&lags, mean_s)? }))
+}
+
+/// Lags that may be a period.
+fn lags_of(lags: &Lags, mean_s: f64) -> std::ops::RangeInclusive<usize> {
+    (0.7 * mean_s / lags.bin_s) as usize..=lags.longest()
+}
+
+/// How much more a chain's height varies than that of a Poisson stream, at least 1.
+fn spread(lags: &Lags, chain: Chain) -> f64 {
+    lags.block_variance(chain).max(1.0).sqrt()
+}
+
+/// −log10 of the probability that the highest of so many independent windows is as high.
+fn evidence_at(height: f64, trials: f64) -> f64 {
+    let ln_p = ln_normal_cdf(-height) + trials.max(1.0).ln();
+    (-ln_p / std::f64::consts::LN_10).max(0.0)
+}
+
+fn evidence_of(lags: &Lags, mean_s: f64) -> Option<f64> {
+    let (hills, trials) = lags.hills(lags_of(lags, mean_s), lags.widths(), MOST_BEATS);
+    let mut steady: Option<f64> = None;
+    for &(height, chain) in &hills {
+        // Heights fall and only shrink when the variance is looked at.
+        if steady.is_none_or(|steady| steady < height) {
+            let here = height / spread(lags, chain);
+            steady = Some(steady.map_or(here, |steady| steady.max(here)));
+        }
+    }
+    Some(evidence_at(steady?, trials))
 }
 
 /// Tells whether a hill is that of several beats of `first`, whose widths add up as those of sums of sleeps do.
@@ -83,19 +128,10 @@ fn is_multiple(hill: Window, first: Window) -> bool {
     away <= 0.5 * (first.half() + 1) as f64 * times.sqrt() + 0.5 * hill.half() as f64 + 1.0
 }
 
-/// Gives the number of starts that [`correlogram`] would use and an upper bound of the evidence it would give; `None`
-/// when it gives none.
-pub fn evidence_bound(starts_s: &[i64], unit_s: i64, mean_s: f64) -> Option<(usize, f64)> {
-    let lags = Lags::new(starts_s, unit_s, mean_s)?;
-    let (z, trials) = lags.highest((0.7 * mean_s / lags.bin_s) as usize..=lags.longest(), MOST_BEATS)?;
-    let ln_p = ln_normal_cdf(-z) + trials.max(1.0).ln();
-    Some((lags.places.len(), (-ln_p / std::f64::consts::LN_10).max(0.0)))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::kernels::lags::Chain;
+    use crate::kernels::lags::{BLOCKS, Chain};
     use crate::kernels::simulation::{Benign, Draws, Implant};
     use proptest::prelude::*;
 
@@ -147,18 +183,47 @@ mod tests {
         assert!(deepest < 4.0, "{deepest}");
     }
 
-    /// The contrast by comparing every start with every other.
-    fn slow_contrast(starts: &[i64], bin: i64, window: Window) -> (f64, f64) {
-        let (mut contrast, mut variance) = (0.0, 0.0);
+    /// What a lag counts for in a window.
+    fn weight(window: Window, lag: usize) -> f64 {
+        let Window { low, width } = window;
+        if (low..low + width).contains(&lag) {
+            1.0
+        } else if (low - window.flank()..low + width + window.flank()).contains(&lag) {
+            -window.flank_weight()
+        } else {
+            0.0
+        }
+    }
+
+    /// The contrast of each block and the variance by comparing every start with every other.
+    fn slow_contrasts(starts: &[i64], bin: i64, window: Window) -> ([f64; BLOCKS], f64) {
+        let (mut contrasts, mut variance) = ([0.0; BLOCKS], 0.0);
         for (at, &from) in starts.iter().enumerate() {
             for &to in &starts[at + 1..] {
                 let lag = (to - starts[0]) / bin - (from - starts[0]) / bin;
-                let weight = window.weight(lag as usize);
-                contrast += weight;
+                let weight = weight(window, lag as usize);
+                contrasts[at * BLOCKS / starts.len()] += weight;
                 variance += weight * weight;
             }
         }
-        (contrast, variance)
+        (contrasts, variance)
+    }
+
+    fn slow_contrast(starts: &[i64], bin: i64, window: Window) -> (f64, f64) {
+        let (contrasts, variance) = slow_contrasts(starts, bin, window);
+        (contrasts.iter().sum(), variance)
+    }
+
+    /// The variance of a chain's height from those contrasts.
+    fn slow_block_variance(starts: &[i64], bin: i64, chain: Chain) -> f64 {
+        let mut sums = [0.0; BLOCKS];
+        for window in chain.windows() {
+            let (contrasts, variance) = slow_contrasts(starts, bin, window);
+            sums.iter_mut().zip(contrasts).for_each(|(sum, contrast)| *sum += contrast / variance.sqrt());
+        }
+        let sums = sums.map(|sum| sum / (chain.beats as f64).sqrt());
+        let mean = sums.iter().sum::<f64>() / BLOCKS as f64;
+        sums.iter().map(|sum| (sum - mean).powi(2)).sum::<f64>() * BLOCKS as f64 / (BLOCKS - 1) as f64
     }
 
     proptest! {
@@ -176,14 +241,19 @@ mod tests {
                     let (slow, slow_variance) = slow_contrast(&starts, bin, window);
                     prop_assert!((contrast - slow).abs() < 1e-6 && (variance - slow_variance).abs() < 1e-6);
                     let chain = Chain { first: window, quarter, beats };
-                    if let Some((height, all)) = lags.heights(chain).nth(beats - 1) {
-                        prop_assert_eq!(all, chain);
-                        let heights = chain.windows().map(|window| {
-                            let (contrast, variance) = slow_contrast(&starts, bin, window);
-                            contrast / variance.sqrt()
-                        });
-                        prop_assert!((height - heights.sum::<f64>() / (beats as f64).sqrt()).abs() < 1e-6);
-                        prop_assert!(lags.block_variance(chain) >= 0.0);
+                    let heights = chain.windows().map_while(|window| {
+                        let (contrast, variance) = slow_contrast(&starts, bin, window);
+                        (window.reach() <= lags.longest() && contrast > 0.0).then(|| contrast / variance.sqrt())
+                    });
+                    let heights: Vec<f64> = heights.collect();
+                    let beginnings = (1..=heights.len())
+                        .map(|beats| (heights[..beats].iter().sum::<f64>() / (beats as f64).sqrt(), beats));
+                    if let Some((most, beats)) = beginnings.reduce(|a, b| if b.0 > a.0 { b } else { a }) {
+                        let (height, best) = lags.best_beginning(heights[0], chain);
+                        prop_assert!((height - most).abs() < 1e-6);
+                        prop_assert_eq!(best, Chain { beats, ..chain });
+                        let (variance, slow) = (lags.block_variance(best), slow_block_variance(&starts, bin, best));
+                        prop_assert!((variance - slow).abs() < 1e-6 * (1.0 + slow), "{} {}", variance, slow);
                     }
                 }
             }
@@ -196,7 +266,10 @@ mod tests {
         ) {
             starts.sort_unstable();
             let found = correlogram(&starts, unit, mean_s(&starts));
-            let bound = evidence_bound(&starts, unit, mean_s(&starts));
+            let exact = evidence_or_bound(&starts, unit, mean_s(&starts), |_, _| false);
+            prop_assert_eq!(exact, found.map(|found| (found.count, found.evidence)));
+            prop_assert_eq!(exact, evidence(&starts, unit, mean_s(&starts)));
+            let bound = evidence_or_bound(&starts, unit, mean_s(&starts), |_, _| true);
             prop_assert_eq!(found.is_some(), bound.is_some());
             if let Some(lags) = Lags::new(&starts, unit, mean_s(&starts)) {
                 let (hills, trials) = lags.hills(1..=lags.longest(), lags.widths(), 3);

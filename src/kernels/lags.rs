@@ -44,7 +44,7 @@ const WIDER: [usize; MOST_BEATS] = [100, 141, 173];
 const WIDEST: f64 = 0.3;
 
 /// Stretches of the train between which the contrast's variance is measured.
-const BLOCKS: usize = 24;
+pub(super) const BLOCKS: usize = 24;
 
 /// Hills whose variance is measured.
 const HILLS: usize = 6;
@@ -62,8 +62,10 @@ pub(super) struct Lags {
     pub(super) bin_s: f64,
     /// Width of the narrowest windows.
     narrowest: usize,
-    /// Lags of fewer than so many bins, as a running sum: the count of lag `k` is `sums[k + 1] − sums[k]`.
-    sums: Vec<u32>,
+    /// Lags of fewer than so many bins, as a running sum: the count of lag `k` is `sums[k + 1] − sums[k]`. Whole numbers.
+    sums: Vec<f64>,
+    /// The counts of each of [`BLOCKS`] stretches of the train, one after the other: of lags that begin there.
+    blocks: Vec<u32>,
     /// Shortest lag there is, in bins.
     shortest: usize,
 }
@@ -109,7 +111,7 @@ impl Window {
     }
 
     /// Bins of the flank on either side: both together are one or two bins wider than the window.
-    fn flank(self) -> usize {
+    pub(super) fn flank(self) -> usize {
         self.width / 2 + 1
     }
 
@@ -118,20 +120,9 @@ impl Window {
         self.low + self.width - 1 + self.flank()
     }
 
-    /// Weight of a lag in the flanks.
-    fn flank_weight(self) -> f64 {
+    /// Weight of a lag in the flanks; one in the window counts 1.
+    pub(super) fn flank_weight(self) -> f64 {
         self.width as f64 / (2 * self.flank()) as f64
-    }
-
-    /// What a lag counts for.
-    pub(super) fn weight(self, lag: usize) -> f64 {
-        if (self.low..self.low + self.width).contains(&lag) {
-            1.0
-        } else if (self.low - self.flank()..=self.reach()).contains(&lag) {
-            -self.flank_weight()
-        } else {
-            0.0
-        }
     }
 }
 
@@ -149,25 +140,37 @@ impl Lags {
             return None;
         }
         let places: Vec<u32> = starts_s.iter().map(|start| ((start - first) / bin) as u32).collect();
-        let mut counts = vec![0u32; longest + 1];
+        let bins = longest + 1;
+        let mut blocks = vec![0u32; BLOCKS * bins];
         for (at, &place) in places.iter().enumerate() {
+            let counts = &mut blocks[at * BLOCKS / places.len() * bins..][..bins];
             for &later in &places[at + 1..] {
-                let lag = (later - place) as usize;
-                if lag > longest {
-                    break;
+                match counts.get_mut((later - place) as usize) {
+                    Some(count) => *count += 1,
+                    None => break,
                 }
-                counts[lag] += 1;
             }
+        }
+        let mut counts = blocks[..bins].to_vec();
+        for block in blocks.chunks_exact(bins).skip(1) {
+            counts.iter_mut().zip(block).for_each(|(sum, count)| *sum += count);
         }
         let shortest = counts.iter().position(|&count| count > 0).unwrap_or(longest);
         let mut sums = Vec::with_capacity(longest + 2);
-        sums.push(0);
-        let mut sum = 0u32;
+        sums.push(0.0);
+        let mut sum = 0.0;
         for count in counts {
-            sum = sum.saturating_add(count);
+            sum += f64::from(count);
             sums.push(sum);
         }
-        Some(Self { places, bin_s: bin as f64, narrowest: if crowded { PAIR } else { PAIR + 1 }, sums, shortest })
+        Some(Self {
+            places,
+            bin_s: bin as f64,
+            narrowest: if crowded { PAIR } else { PAIR + 1 },
+            sums,
+            blocks,
+            shortest,
+        })
     }
 
     pub(super) fn longest(&self) -> usize {
@@ -176,7 +179,7 @@ impl Lags {
 
     /// Number of lags from `low` to `high` bins, both included.
     fn between(&self, low: usize, high: usize) -> f64 {
-        f64::from(self.sums[high + 1] - self.sums[low])
+        self.sums[high + 1] - self.sums[low]
     }
 
     /// The number of lags inside a window and in its flanks.
@@ -192,21 +195,45 @@ impl Lags {
         (inside - weight * flanks, inside + weight * weight * flanks)
     }
 
-    /// How far a chain's first beats stand out, one to all of them, in standard deviations of a Poisson stream; ends where
-    /// a window does not fit or has no more lags than its flanks.
-    pub(super) fn heights(&self, chain: Chain) -> impl Iterator<Item = (f64, Chain)> {
-        let heights = chain.windows().map_while(move |window| {
-            if window.reach() > self.longest() {
-                return None;
+    /// How far a window stands out, in standard deviations of a Poisson stream; `None` when it does not fit or has no more
+    /// lags than its flanks.
+    fn height(&self, window: Window) -> Option<f64> {
+        if window.reach() > self.longest() {
+            return None;
+        }
+        let (contrast, variance) = self.contrast(window);
+        (contrast > 0.0).then(|| contrast / variance.sqrt())
+    }
+
+    /// The heights of all windows of a width that begin at one of `count` lags from `low` on; not above 0 where a window has
+    /// no more lags than its flanks.
+    fn heights(&self, width: usize, low: usize, count: usize) -> impl Iterator<Item = f64> {
+        let first = Window { low, width };
+        let (flank, weight) = (first.flank(), first.flank_weight());
+        let sums = |from: usize| &self.sums[from..from + count];
+        let (outer_from, from) = (sums(low - flank), sums(low));
+        let (to, outer_to) = (sums(low + width), sums(low + width + flank));
+        // Straight through four slices: this is most of the work on a pair, and goes two lags at a time.
+        outer_from.iter().zip(from).zip(to).zip(outer_to).map(move |(((outer_from, from), to), outer_to)| {
+            let inside = to - from;
+            let flanks = (outer_to - outer_from) - inside;
+            (inside - weight * flanks) / (inside + weight * weight * flanks).sqrt()
+        })
+    }
+
+    /// The best of a chain's beginnings whose first window is so high: the sum of the heights of its windows over the root
+    /// of their number. It ends with the first that has none; of equals the shortest is the best.
+    pub(super) fn best_beginning(&self, height: f64, chain: Chain) -> (f64, Chain) {
+        let (mut sum, mut best) = (height, (height, Chain { beats: 1, ..chain }));
+        for (window, beats) in chain.windows().zip(1..).skip(1) {
+            let Some(height) = self.height(window) else { break };
+            sum += height;
+            let height = sum / (beats as f64).sqrt();
+            if height > best.0 {
+                best = (height, Chain { beats, ..chain });
             }
-            let (contrast, variance) = self.contrast(window);
-            (contrast > 0.0).then(|| contrast / variance.sqrt())
-        });
-        let added = heights.scan(0.0, |sum, height| {
-            *sum += height;
-            Some(*sum)
-        });
-        added.zip(1..).map(move |(sum, beats)| (sum / (beats as f64).sqrt(), Chain { beats, ..chain }))
+        }
+        best
     }
 
     /// Shows the highest chain of at most so many beats at each lag of a range, in each window of a range of widths;
@@ -219,6 +246,7 @@ impl Lags {
         mut found: impl FnMut(f64, Chain),
     ) -> f64 {
         let mut trials = 0.0;
+        let mut heights = Vec::new();
         for width in WIDTHS.into_iter().filter(|width| widths.contains(width)) {
             let (half, flank) = (width / 2, width / 2 + 1);
             let narrow = (half as f64 / WIDEST).ceil() as usize;
@@ -232,14 +260,13 @@ impl Lags {
                 _ => (most_beats, 1),
             };
             trials += ((highest - lowest + 1) * quarters * beats) as f64 / width as f64;
-            for centre in lowest..=highest {
-                let first = Window { low: centre - half, width };
-                for quarter in 0..quarters {
-                    let heights = self.heights(Chain { first, quarter, beats });
-                    // Of equals the shortest.
-                    if let Some((height, chain)) =
-                        heights.reduce(|best, next| if next.0 > best.0 { next } else { best })
-                    {
+            heights.clear();
+            heights.extend(self.heights(width, lowest - half, highest - lowest + 1));
+            for (low, &height) in (lowest - half..).zip(&heights) {
+                if height > 0.0 {
+                    for quarter in 0..quarters {
+                        let (height, chain) =
+                            self.best_beginning(height, Chain { first: Window { low, width }, quarter, beats });
                         found(height, chain);
                     }
                 }
@@ -263,6 +290,9 @@ impl Lags {
     ) -> (Vec<(f64, Chain)>, f64) {
         let mut best: Vec<(f64, Chain)> = Vec::new();
         let trials = self.survey(lags, widths, most_beats, |height, chain| {
+            if best.len() == HILLS && best.iter().all(|other| height <= other.0) {
+                return;
+            }
             // One window stands for its hill, whatever its width.
             let same =
                 |other: Window| other.centre().abs_diff(chain.first.centre()) <= other.half().max(chain.first.half());
@@ -293,26 +323,19 @@ impl Lags {
 
     /// Variance of a chain's height as it shows between stretches of the train; that of a Poisson stream is 1.
     pub(super) fn block_variance(&self, chain: Chain) -> f64 {
-        let scaled = |window: Window| (window, 1.0 / (chain.beats as f64 * self.contrast(window).1).sqrt());
-        let windows: Vec<(Window, f64)> = chain.windows().map(scaled).collect();
-        let reach = windows.iter().map(|(window, _)| window.reach()).max().unwrap_or(0);
-        // What each lag counts for, so that a pair costs one look.
-        let weights: Vec<f64> =
-            (0..=reach).map(|lag| windows.iter().map(|(window, scale)| scale * window.weight(lag)).sum()).collect();
+        let windows: Vec<(Window, f64)> =
+            chain.windows().map(|window| (window, self.contrast(window).1.sqrt())).collect();
         let mut sums = [0.0; BLOCKS];
-        for (at, &place) in self.places.iter().enumerate() {
-            let block = at * BLOCKS / self.places.len();
-            for &later in &self.places[at + 1..] {
-                let lag = (later - place) as usize;
-                if lag > reach {
-                    break;
-                }
-                sums[block] += weights[lag];
+        for (sum, counts) in sums.iter_mut().zip(self.blocks.chunks_exact(self.longest() + 1)) {
+            for &(window, deviation) in &windows {
+                let inside: u32 = counts[window.low..window.low + window.width].iter().sum();
+                let all: u32 = counts[window.low - window.flank()..=window.reach()].iter().sum();
+                *sum += (f64::from(inside) - window.flank_weight() * f64::from(all - inside)) / deviation;
             }
         }
         let mean = sums.iter().sum::<f64>() / BLOCKS as f64;
         let squares: f64 = sums.iter().map(|sum| (sum - mean).powi(2)).sum();
-        squares * BLOCKS as f64 / (BLOCKS - 1) as f64
+        squares * BLOCKS as f64 / ((BLOCKS - 1) * chain.beats) as f64
     }
 
     /// Two hills under one wide window: two trains of neighbouring periods. A single one with much jitter is flat within.

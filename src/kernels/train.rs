@@ -27,12 +27,19 @@ pub struct Tests {
     pub distances_s: Vec<f64>,
     /// Best folding period, when that test applies.
     pub phase: Option<phase::Phase>,
-    /// Lag at which starts follow others, when that test applies.
-    pub lags: Option<correlogram::Correlogram>,
+    /// Mean distance of the check-ins, gaps left out, in seconds.
+    pub active_mean_s: f64,
     /// Gamma shape of the check-in distances; 1 when there are too few.
     pub shape: f64,
     /// Mean distance of all starts in seconds, set when beats come too fast for the resolution to tell them apart.
     pub mean_s: Option<f64>,
+}
+
+impl Tests {
+    /// The lag at which starts follow others, when that test applies: dearer than its evidence.
+    pub fn lags(&self) -> Option<correlogram::Correlogram> {
+        correlogram::correlogram(&self.check_ins_s, self.unit_s, self.active_mean_s)
+    }
 }
 
 /// Starts made ready for the tests.
@@ -137,7 +144,9 @@ impl<'a> Train<'a> {
         if bound.is_some_and(|(count, evidence)| !weak(&(Method::Phase, class, count, evidence))) {
             return Some(false);
         }
-        let lags = correlogram::evidence_bound(counted_s, self.unit_s, self.active_mean_s(counted_s, gap_s));
+        let active_mean_s = self.active_mean_s(counted_s, gap_s);
+        let weak_lags = |count, evidence| weak(&(Method::Lags, class, count, evidence));
+        let lags = correlogram::evidence_or_bound(counted_s, self.unit_s, active_mean_s, weak_lags);
         if lags.is_some_and(|(count, evidence)| !weak(&(Method::Lags, class, count, evidence))) {
             return Some(false);
         }
@@ -178,9 +187,8 @@ impl<'a> Train<'a> {
             evidence.push((Method::Counts, class, found.windows, found.evidence));
         }
         let active_mean_s = self.active_mean_s(counted_s, gap_s);
-        let lags = correlogram::correlogram(counted_s, unit_s, active_mean_s);
-        if let Some(found) = &lags {
-            evidence.push((Method::Lags, class, found.count, found.evidence));
+        if let Some((count, found)) = correlogram::evidence(counted_s, unit_s, active_mean_s) {
+            evidence.push((Method::Lags, class, count, found));
         }
         if evidence.is_empty() {
             return None;
@@ -188,7 +196,7 @@ impl<'a> Train<'a> {
         let mean_s = (!fine).then_some(active_mean_s);
         let (check_ins_s, distances_s) = (counted_s.to_vec(), beats.distances_s.clone());
         let shape = shape.unwrap_or(1.0);
-        Some(Tests { unit_s, evidence, check_ins_s, distances_s, phase: phase_found, lags, shape, mean_s })
+        Some(Tests { unit_s, evidence, check_ins_s, distances_s, phase: phase_found, active_mean_s, shape, mean_s })
     }
 }
 
