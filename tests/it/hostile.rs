@@ -137,7 +137,8 @@ fn neither_memory_nor_a_beacon_is_lost_to_a_flood_of_pairs() {
     assert!(peak < 700_000_000, "{peak} bytes at most at one time");
 }
 
-/// The sizes that the small form stands for; takes minutes: `cargo test --test it -- --ignored hostile`.
+/// The sizes that the small form stands for; takes minutes:
+/// `FLOWSIFT_PROGRAM=$PWD/target/release/flowsift cargo test --test it -- --ignored --nocapture ten_million`.
 #[test]
 #[ignore = "ten million records"]
 fn ten_million_addresses_and_a_million_pairs_are_survived() {

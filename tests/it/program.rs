@@ -39,9 +39,11 @@ impl Ran {
     }
 }
 
-/// The binary, in an environment that names no AWS identity and asks no metadata service.
+/// The binary, or the one that `FLOWSIFT_PROGRAM` names, such as a release build to measure; in an environment that names
+/// no AWS identity and asks no metadata service.
 pub fn program() -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_flowsift"));
+    let other = std::env::var_os("FLOWSIFT_PROGRAM");
+    let mut command = Command::new(other.as_deref().unwrap_or(OsStr::new(env!("CARGO_BIN_EXE_flowsift"))));
     for (name, _) in std::env::vars_os().filter(|(name, _)| name.to_string_lossy().starts_with("AWS_")) {
         command.env_remove(name);
     }

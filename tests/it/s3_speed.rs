@@ -40,7 +40,8 @@ fn link(from: &Path, to: &Path) {
     }
 }
 
-/// `FLOWSIFT_SPEED_CORPUS=DIR cargo test --release --test it -- --ignored --nocapture s3_speed`
+/// `FLOWSIFT_SPEED_CORPUS=DIR cargo test --release --test it -- --ignored --nocapture s3_speed`; without `--release` the
+/// server is slow, and `FLOWSIFT_PROGRAM` must name a release build.
 #[test]
 #[ignore = "measures; needs a corpus and a quiet machine"]
 fn s3_with_latency_keeps_most_of_local_speed() {
