@@ -140,14 +140,18 @@ pub fn derive(
     let joined = destinations::JoinedDestinations::default();
     let unfinished = Unfinished { memory, file: OnceLock::new() };
     let walk = |shard| {
-        let walked = walk::walk(&merger, shard, window, wanted, &internal)?;
+        let (mut rows, mut clients) = (Vec::new(), InternalClients::default());
+        let emit = |pairs: walk::Pairs| {
+            pairs::note_internal_clients(&pairs.records, &mut clients);
+            let batch = pairs::pairs_batch(&pairs, &merger, window)?;
+            drop(pairs);
+            rows.push(Stored::place(batch, memory.reserve(Purpose::Pairs), || unfinished.file())?);
+            Ok(())
+        };
+        let walked = walk::walk(&merger, shard, window, wanted, &internal, emit)?;
         joined.add(walked.destinations);
         let mut held = memory.reserve(Purpose::Pairs);
         held.grow(walked.hosts.iter().map(hosts::HostRecord::memory_bytes).sum::<usize>());
-        let clients: InternalClients = pairs::internal_clients(&walked.pairs.records);
-        let rows = pairs::pairs_batch(&walked.pairs, &merger, window)?;
-        drop(walked.pairs);
-        let rows = Stored::place(rows, memory.reserve(Purpose::Pairs), || unfinished.file())?;
         Ok(Shard { rows, clients, hosts: walked.hosts, _held: held })
     };
     let shards = merger.shards(SHARD_ROWS).into_par_iter().map(walk).collect::<Result<Vec<Shard>, RollupError>>()?;
@@ -179,10 +183,10 @@ pub fn derive(
     let mut unfinished_rows = Vec::with_capacity(shards.len());
     for shard in shards {
         clients.extend(shard.clients);
-        unfinished_rows.push(shard.rows);
+        unfinished_rows.extend(shard.rows);
     }
     let whole = pairs::Whole { destinations: &destinations, clients: &clients, counts };
-    let complete = |rows: Stored| complete_shard(&rows, &whole, memory);
+    let complete = |rows: Stored| complete_rows(&rows, &whole, memory);
     let pairs = unfinished_rows.into_par_iter().map(complete).collect::<Result<Vec<_>, RollupError>>()?;
     let pairs = StoredTable::new(pairs);
     Ok(Derived { pairs, hosts, host_hours, destinations: remotes, services, host_days, _held: Arc::new(held) })
@@ -190,7 +194,8 @@ pub fn derive(
 
 /// What the walk over one shard of hosts leaves.
 struct Shard {
-    rows: Stored,
+    /// Its pairs, one after the other.
+    rows: Vec<Stored>,
     clients: InternalClients,
     hosts: Vec<hosts::HostRecord>,
     /// What the hosts take.
@@ -213,8 +218,8 @@ impl Unfinished<'_> {
     }
 }
 
-/// Completes the rows of one shard, where they are.
-fn complete_shard(rows: &Stored, whole: &pairs::Whole<'_>, memory: &Memory) -> Result<Stored, RollupError> {
+/// Completes rows of a shard where they are.
+fn complete_rows(rows: &Stored, whole: &pairs::Whole<'_>, memory: &Memory) -> Result<Stored, RollupError> {
     if let Stored::Kept { batch, held } = rows {
         return Ok(Stored::Kept { batch: whole.complete(batch)?, held: held.clone() });
     }

@@ -133,13 +133,13 @@ fn list(item: DataType, offsets: OffsetBuffer<i32>, values: ArrayRef) -> Result<
 /// Internal pairs of hosts that acted as clients: host, remote, protocol and port of the service.
 pub(super) type InternalClients = HashSet<(u32, u32, u8, u16), FixedState>;
 
-/// Finds the internal pairs of hosts that acted as clients.
-pub(super) fn internal_clients(pairs: &[PairRecord]) -> InternalClients {
-    let clients = pairs.iter().filter(|pair| pair.key.role == Role::Client && !pair.external);
-    clients.map(|pair| (pair.key.host, pair.key.remote, pair.key.protocol, pair.key.port)).collect()
+/// Notes the internal pairs of hosts that acted as clients.
+pub(super) fn note_internal_clients(pairs: &[PairRecord], clients: &mut InternalClients) {
+    let internal = pairs.iter().filter(|pair| pair.key.role == Role::Client && !pair.external);
+    clients.extend(internal.map(|pair| (pair.key.host, pair.key.remote, pair.key.protocol, pair.key.port)));
 }
 
-/// Builds what a shard knows of its pairs by itself; [`Whole::complete`] adds the rest.
+/// Builds what a shard knows of some of its pairs by itself; [`Whole::complete`] adds the rest.
 pub(super) fn pairs_batch(shard: &Pairs, merger: &Merger<'_>, window: &Window) -> Result<RecordBatch, RollupError> {
     let pairs = &shard.records;
     let owner = |pair: &PairRecord| &merger.owners()[pair.key.owner as usize];

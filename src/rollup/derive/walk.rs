@@ -5,7 +5,7 @@ use super::hosts::HostRecord;
 use super::pairs::{Baseline, Ever, PairRecord};
 use super::{MIN_STARTS, MIN_STARTS_OUTSIDE, MOST_SLOW_STARTS, SLOW_STARTS_A_WINDOW, Wanted, Window};
 use crate::flow::codes::Role;
-use crate::rollup::memory::SpillError;
+use crate::rollup::RollupError;
 use crate::rollup::merge::{MergedPart, Merger, PairKey, RowAt};
 use crate::rollup::packed::PARTS;
 use crate::rollup::pair_hours::histogram;
@@ -15,15 +15,17 @@ use hashbrown::HashSet;
 use rayon::prelude::*;
 use std::ops::Range;
 
-/// What one shard of the walk gathered.
+/// Most pairs that are gathered before they are handed on: a host that scans has millions.
+const MOST_PAIRS: usize = 1 << 16;
+
+/// What one shard of the walk gathered beside its pairs.
 #[derive(Debug, Default)]
 pub(super) struct Walked {
-    pub(super) pairs: Pairs,
     pub(super) hosts: Vec<HostRecord>,
     pub(super) destinations: Destinations,
 }
 
-/// The pairs of one shard that the window has, and their lists.
+/// Pairs of one shard that the window has, one after the other, and their lists.
 #[derive(Debug, Default)]
 pub(super) struct Pairs {
     pub(super) records: Vec<PairRecord>,
@@ -46,15 +48,18 @@ pub(super) fn own_hosts(merger: &Merger<'_>) -> HashSet<u32, FixedState> {
     (0..PARTS).into_par_iter().flat_map_iter(of_part).collect::<Vec<u32>>().into_iter().collect()
 }
 
-/// Walks one shard of hosts, one part of it in memory at a time.
+/// Walks one shard of hosts, one part of it in memory at a time; hands its pairs to `emit` in order, at least once.
 pub(super) fn walk(
     merger: &Merger<'_>,
     shard: Range<usize>,
     window: &Window,
     wanted: Wanted,
     is_internal: &dyn Fn(u32) -> bool,
-) -> Result<Walked, SpillError> {
+    mut emit: impl FnMut(Pairs) -> Result<(), RollupError>,
+) -> Result<Walked, RollupError> {
     let mut walked = Walked::default();
+    let mut pairs = Pairs::default();
+    let mut emitted = Ok(());
     let mut scratch = Scratch::default();
     for part in shard {
         // The pairs of one host stand together, those of its accounts in between: few enough for a list.
@@ -62,6 +67,9 @@ pub(super) fn walk(
         let mut host = None;
         let part = merger.part(part)?;
         part.visit(|key, rows| {
+            if emitted.is_err() {
+                return;
+            }
             if host != Some(key.host) {
                 walked.hosts.append(&mut of_host);
                 host = Some(key.host);
@@ -82,11 +90,16 @@ pub(super) fn walk(
             of_host[at].add(merger, &part, &pair, rows, window, wanted);
             walked.destinations.add(&pair, &ever);
             if pair.records > 0 {
-                walked.pairs.push(pair, &scratch);
+                pairs.push(pair, &scratch);
+            }
+            if pairs.records.len() == MOST_PAIRS {
+                emitted = emit(std::mem::take(&mut pairs));
             }
         });
         walked.hosts.append(&mut of_host);
+        std::mem::replace(&mut emitted, Ok(()))?;
     }
+    emit(pairs)?;
     Ok(walked)
 }
 
