@@ -7,11 +7,14 @@ use datafusion::physical_plan::{ExecutionPlan, execute_stream_partitioned};
 use futures::StreamExt;
 use std::sync::Arc;
 use tokio::runtime::{EnterGuard, Handle, Runtime};
-use tokio::sync::mpsc::{Receiver, Sender, channel};
+use tokio::sync::mpsc::{Receiver, Sender, UnboundedReceiver, channel, unbounded_channel};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::task::JoinSet;
 
-/// Batches of a partition that wait while those of the partitions before it are written.
-const WAITING_BATCHES: usize = 16;
+/// Rows of a partition that wait while those of the partitions before it are written.
+const WAITING_ROWS: usize = 16 * 8192;
+/// Rows that a batch counts for at least: many that hold a few rows each, as a look-up gives, may wait.
+const BATCH_LEAST_ROWS: usize = 64;
 /// Stack of a thread, of which only what is used takes memory: planning and evaluation walk deep expressions by recursion.
 const STACK_BYTES: usize = 64 << 20;
 
@@ -61,6 +64,13 @@ impl Drop for PlanThreads {
 /// A batch, an error, or `None` at the end of a partition: a partition that stops without it was cut off.
 type Part = Option<Result<RecordBatch, DataFusionError>>;
 
+/// What a partition has made, and the room that it takes among what waits.
+#[derive(Debug)]
+struct Waiting {
+    part: Part,
+    _room: Option<OwnedSemaphorePermit>,
+}
+
 /// The rows of a running plan; dropping them ends it.
 #[derive(Debug)]
 pub struct Rows {
@@ -86,14 +96,17 @@ impl Rows {
         let mut tasks = JoinSet::new();
         let mut partitions = Vec::with_capacity(streams.len());
         for mut stream in streams {
-            let (sender, receiver) = channel(WAITING_BATCHES);
+            let (sender, receiver) = unbounded_channel();
+            let room = Arc::new(Semaphore::new(WAITING_ROWS));
             tasks.spawn(async move {
                 while let Some(batch) = stream.next().await {
-                    if sender.send(Some(batch)).await.is_err() {
+                    let rows = batch.as_ref().map_or(0, RecordBatch::num_rows).clamp(BATCH_LEAST_ROWS, WAITING_ROWS);
+                    let Ok(room) = room.clone().acquire_many_owned(rows as u32).await else { return };
+                    if sender.send(Waiting { part: Some(batch), _room: Some(room) }).is_err() {
                         return;
                     }
                 }
-                let _ = sender.send(None).await;
+                let _ = sender.send(Waiting { part: None, _room: None });
             });
             partitions.push(receiver);
         }
@@ -117,10 +130,10 @@ impl Rows {
 }
 
 /// Hands on the batches of the first partition, then those of the second, up to the first error.
-async fn one_after_the_other(partitions: Vec<Receiver<Part>>, to: Sender<Part>) {
+async fn one_after_the_other(partitions: Vec<UnboundedReceiver<Waiting>>, to: Sender<Part>) {
     for mut partition in partitions {
         loop {
-            match partition.recv().await {
+            match partition.recv().await.map(|waiting| waiting.part) {
                 Some(Some(batch)) => {
                     let failed = batch.is_err();
                     if to.send(Some(batch)).await.is_err() || failed {
@@ -149,9 +162,9 @@ mod tests {
     async fn collect(partitions: Vec<Vec<Part>>) -> Vec<Result<i64, String>> {
         let mut receivers = Vec::new();
         for parts in partitions {
-            let (sender, receiver) = channel(8);
+            let (sender, receiver) = unbounded_channel();
             for part in parts {
-                sender.send(part).await.unwrap();
+                sender.send(Waiting { part, _room: None }).unwrap();
             }
             receivers.push(receiver);
         }
@@ -178,5 +191,54 @@ mod tests {
         let found = collect(cut).await;
         assert_eq!(found[0], Ok(1));
         assert!(found.len() == 2 && found[1].as_ref().unwrap_err().contains("cut off"), "{found:?}");
+    }
+
+    /// Partitions of 200 batches of one row each; the first ends only when the second has, so both must run at once.
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn many_small_batches_wait_without_holding_up_their_partition() {
+        use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
+        use datafusion::physical_plan::streaming::{PartitionStream, StreamingTableExec};
+
+        #[derive(Debug)]
+        struct Small {
+            schema: datafusion::arrow::datatypes::SchemaRef,
+            second: bool,
+            ended: Arc<tokio::sync::Notify>,
+        }
+        impl PartitionStream for Small {
+            fn schema(&self) -> &datafusion::arrow::datatypes::SchemaRef {
+                &self.schema
+            }
+            fn execute(&self, _: Arc<TaskContext>) -> datafusion::execution::SendableRecordBatchStream {
+                let (second, ended) = (self.second, self.ended.clone());
+                let batches = futures::stream::iter(0..200i64).then(move |number| {
+                    let ended = ended.clone();
+                    async move {
+                        match (second, number) {
+                            (true, 199) => ended.notify_one(),
+                            (false, 0) => ended.notified().await,
+                            _ => {}
+                        }
+                        Ok(batch(number + if second { 200 } else { 0 }))
+                    }
+                });
+                Box::pin(RecordBatchStreamAdapter::new(self.schema.clone(), batches))
+            }
+        }
+        let (schema, ended) = (batch(0).schema(), Arc::new(tokio::sync::Notify::new()));
+        let part = |second| -> Arc<dyn PartitionStream> {
+            Arc::new(Small { schema: schema.clone(), second, ended: ended.clone() })
+        };
+        let plan = StreamingTableExec::try_new(schema.clone(), vec![part(false), part(true)], None, [], false, None);
+        let threads = PlanThreads::start(2).unwrap();
+        let mut rows = Rows::start(Arc::new(plan.unwrap()), Arc::default(), &threads).unwrap();
+        let mut found = Vec::new();
+        let all = async {
+            while let Some(next) = rows.next().await {
+                found.push(next.unwrap().column(0).as_primitive::<Int64Type>().value(0));
+            }
+        };
+        tokio::time::timeout(std::time::Duration::from_secs(60), all).await.expect("a partition waits for ever");
+        assert_eq!(found, (0..400).collect::<Vec<i64>>());
     }
 }
