@@ -160,6 +160,20 @@ mod tests {
         }
     }
 
+    /// Three bins of a minute hold more noise than beats here, and gave a median below 5.
+    #[test]
+    fn beats_are_seen_under_noise_on_a_coarse_clock() {
+        let implant = Implant { noise: 3.0, ..Implant::sleeping(300.0, 330.0) };
+        let mut depths: Vec<f64> = (0..40)
+            .map(|seed| {
+                let starts = implant.train(&mut Draws::seeded(seed), 86_400.0, 60);
+                correlogram(&starts, 60, mean_s(&starts)).unwrap().evidence
+            })
+            .collect();
+        depths.sort_by(f64::total_cmp);
+        assert!(depths[20] > 6.0 && depths[4] > 3.0, "{depths:?}");
+    }
+
     #[test]
     fn a_second_implant_is_named_and_multiples_are_not() {
         let mut named = 0;
@@ -244,6 +258,9 @@ mod tests {
                     let bin = lags.bin_s as i64;
                     let (slow, slow_variance) = slow_contrast(&starts, bin, window);
                     prop_assert!((contrast - slow).abs() < 1e-6 && (variance - slow_variance).abs() < 1e-6);
+                    let height = lags.heights(width, window.low, 1).next().unwrap();
+                    let height_of_slow = slow / slow_variance.sqrt();
+                    prop_assert!((height - height_of_slow).abs() < 1e-6 || slow_variance == 0.0);
                     let chain = Chain { first: window, quarter, beats };
                     let heights = chain.windows().map_while(|window| {
                         let (contrast, variance) = slow_contrast(&starts, bin, window);

@@ -207,7 +207,7 @@ impl Lags {
 
     /// The heights of all windows of a width that begin at one of `count` lags from `low` on; not above 0 where a window has
     /// no more lags than its flanks.
-    fn heights(&self, width: usize, low: usize, count: usize) -> impl Iterator<Item = f64> {
+    pub(super) fn heights(&self, width: usize, low: usize, count: usize) -> impl Iterator<Item = f64> {
         let first = Window { low, width };
         let (flank, weight) = (first.flank(), first.flank_weight());
         let sums = |from: usize| &self.sums[from..from + count];
@@ -248,7 +248,8 @@ impl Lags {
         let mut trials = 0.0;
         let mut heights = Vec::new();
         for width in WIDTHS.into_iter().filter(|width| widths.contains(width)) {
-            let (half, flank) = (width / 2, width / 2 + 1);
+            let window = Window { low: 0, width };
+            let (half, flank) = (window.half(), window.flank());
             let narrow = (half as f64 / WIDEST).ceil() as usize;
             let lowest = (self.shortest + half + flank).max(*lags.start()).max(narrow);
             let highest = (self.longest() + 1).saturating_sub(width - half + flank).min(*lags.end());
