@@ -97,7 +97,7 @@ fn to_bytes(flow: &PackedFlow) -> [u8; FLOW_BYTES] {
     for (at, half) in halves.into_iter().enumerate() {
         bytes[28 + 2 * at..30 + 2 * at].copy_from_slice(&half.to_le_bytes());
     }
-    bytes[36..39].copy_from_slice(&[flow.protocol, flow.tcp_flags, flow.bits]);
+    bytes[36..].copy_from_slice(&[flow.protocol, flow.tcp_flags, flow.bits, flow.flags_in]);
     bytes
 }
 
@@ -118,6 +118,7 @@ fn from_bytes(bytes: &[u8; FLOW_BYTES]) -> PackedFlow {
         protocol: bytes[36],
         tcp_flags: bytes[37],
         bits: bytes[38],
+        flags_in: bytes[39],
     }
 }
 
@@ -129,8 +130,9 @@ mod tests {
     use proptest::prelude::*;
 
     fn flows() -> impl Strategy<Value = Vec<PackedFlow>> {
-        let numbers = (any::<u64>(), any::<[u32; 5]>(), any::<[u16; 4]>(), any::<[u8; 3]>());
-        let flow = numbers.prop_map(|(bytes, words, halves, [protocol, tcp_flags, bits])| PackedFlow {
+        let numbers = (any::<u64>(), any::<[u32; 5]>(), any::<[u16; 4]>(), any::<[u8; 4]>());
+        let flow = numbers.prop_map(|(bytes, words, halves, [protocol, tcp_flags, bits, flags_in])| PackedFlow {
+            flags_in,
             bytes,
             host: words[0],
             remote: words[1],

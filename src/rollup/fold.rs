@@ -2,7 +2,7 @@
 
 use super::coverage::coverage_batch;
 use super::flow_file::FlowFile;
-use super::group::{GroupKey, Grouped};
+use super::group::{GroupKey, Grouped, Placed};
 use super::interface::{Interface, Interfaces};
 use super::memory::{Memory, Purpose, Reservation, SpillError};
 use super::order::Sorter;
@@ -182,8 +182,8 @@ pub(super) fn ranked(code: u32, address_rank: &[u32]) -> u32 {
     }
 }
 
-/// Bytes that a record takes while its part is folded: once as it came and once in its group.
-const FOLD_BYTES: usize = 2 * size_of::<PackedFlow>() + size_of::<u32>();
+/// Bytes that a record takes while its part is folded: itself, its place in its group, and its group.
+const FOLD_BYTES: usize = size_of::<PackedFlow>() + size_of::<u128>() + size_of::<u32>();
 
 /// Larger buffers of a thread are let go when a part is folded.
 const KEPT_BYTES: usize = 16 << 20;
@@ -244,8 +244,7 @@ impl UnitFacts<'_> {
             flow.service = self.service_rank.get(usize::from(flow.service)).copied().unwrap_or(NO_SERVICE);
             GroupKey::new(flow, if self.one_owner { 0 } else { self.interfaces.of(flow).owner })
         });
-        let most = memory.most_spare();
-        lists.into_iter().for_each(|list| memory.spare_lists().give(list, most));
+        let placed = Placed::new(&lists);
         let is_external = |code: u32| {
             let address = address_of(code, &self.addresses);
             !(self.is_internal)(address) && !address.is_local_scope()
@@ -256,9 +255,9 @@ impl UnitFacts<'_> {
         let mut begin = 0;
         let mut last: Option<(GroupKey, usize)> = None;
         for (key, end) in &grouped.groups {
-            let records = &mut grouped.flows[begin..*end];
+            let keys = &mut grouped.records[begin..*end];
             begin = *end;
-            sorter.sort(records, |flow| self.interfaces.of(flow).name_rank);
+            let records = sorter.sorted(keys, &placed, |flow| self.interfaces.of(flow).name_rank);
             let rows = fold.enter_host(records);
             fold.fold(key, records);
             match last {
@@ -269,6 +268,8 @@ impl UnitFacts<'_> {
         fold.end_host();
         let knocks = fold.knock_records;
         *part = fold.part;
+        let most = memory.most_spare();
+        lists.into_iter().for_each(|list| memory.spare_lists().give(list, most));
         let folded = HourPart { rows: part.rows.as_slice().to_vec(), segments: part.segments.as_slice().to_vec() };
         if buffers.memory_bytes() <= KEPT_BYTES {
             BUFFERS.set(buffers);

@@ -1,6 +1,7 @@
-//! Groups the records of one part by pair: one hash of each record, then a counting sort.
+//! Groups the records of one part by pair: one hash of each record, then a counting sort of what they are sorted by.
 
 use super::packed::{PackedFlow, TRANSIT};
+use super::spare::LIST_RECORDS;
 
 /// What the records of one group share.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -91,12 +92,32 @@ impl GroupNumbers {
     }
 }
 
-/// The records of one part, those of each group together, groups in order of their keys; the buffers serve part after
-/// part.
+/// Records of a part that lie together, so that a place of 32 bits finds any of them.
+const PIECE_BITS: u32 = LIST_RECORDS.trailing_zeros();
+const _: () = assert!(LIST_RECORDS.is_power_of_two());
+
+/// The records of one part, by place.
+pub(super) struct Placed<'a>(Vec<&'a [PackedFlow]>);
+
+impl<'a> Placed<'a> {
+    pub(super) fn new(lists: &'a [Vec<PackedFlow>]) -> Self {
+        Self(lists.iter().flat_map(|list| list.chunks(LIST_RECORDS)).collect())
+    }
+
+    /// The record at a place that [`Grouped::group`] gave.
+    #[inline]
+    pub(super) fn at(&self, place: u32) -> &'a PackedFlow {
+        &self.0[(place >> PIECE_BITS) as usize][place as usize & (LIST_RECORDS - 1)]
+    }
+}
+
+/// The records of one part by group, groups in order of their keys; records stay where they are, and what is brought
+/// together is their [`PackedFlow::order`] and place. The buffers serve part after part.
 #[derive(Debug, Default)]
 pub(super) struct Grouped {
-    pub(super) flows: Vec<PackedFlow>,
-    /// Key and end of each group in `flows`.
+    /// Order of each record, then its place.
+    pub(super) records: Vec<u128>,
+    /// Key and end of each group in `records`.
     pub(super) groups: Vec<(GroupKey, usize)>,
     numbers: GroupNumbers,
     /// Number of each record's group.
@@ -137,18 +158,20 @@ impl Grouped {
             end += self.numbers.counts[*number as usize] as usize;
             self.groups.push((*key, end));
         }
-        self.flows.clear();
-        self.flows.resize(end, PackedFlow::default());
-        for (flow, number) in lists.iter().flatten().zip(&self.group_of) {
-            let place = &mut self.next[*number as usize];
-            self.flows[*place] = *flow;
-            *place += 1;
+        self.records.clear();
+        self.records.resize(end, 0);
+        let pieces = lists.iter().flat_map(|list| list.chunks(LIST_RECORDS)).zip(0u32..);
+        let placed = pieces.flat_map(|(piece, at)| piece.iter().zip(at << PIECE_BITS..));
+        for ((flow, place), number) in placed.zip(&self.group_of) {
+            let next = &mut self.next[*number as usize];
+            self.records[*next] = flow.order() << u32::BITS | u128::from(place);
+            *next += 1;
         }
     }
 
     /// Bytes of memory that the buffers take.
     pub(super) fn memory_bytes(&self) -> usize {
-        self.flows.capacity() * size_of::<PackedFlow>()
+        self.records.capacity() * size_of::<u128>()
             + (self.group_of.capacity() + self.numbers.slots.capacity() + self.numbers.counts.capacity()) * 4
             + (self.order.capacity() + self.numbers.keys.capacity() + self.groups.capacity()) * 24
             + self.next.capacity() * 8
@@ -163,7 +186,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn equals_a_map(peers in prop::collection::vec((0u32..9, 0u32..9, 0u8..3, any::<bool>()), 0..300), cut in 0usize..300) {
+        fn equals_a_map(peers in prop::collection::vec((0u32..9, 0u32..9, 0u8..3, any::<bool>()), 0..3_000), cut in 0usize..3_000) {
             let flows: Vec<PackedFlow> = peers
                 .iter()
                 .enumerate()
@@ -175,10 +198,12 @@ mod tests {
             let mut grouped = Grouped::default();
             // What was grouped before must not show.
             grouped.group(&mut [two.to_vec()], |_, flow| GroupKey::new(flow, 7));
-            grouped.group(&mut [one.to_vec(), two.to_vec()], |list, flow| {
+            let mut lists = [one.to_vec(), two.to_vec()];
+            grouped.group(&mut lists, |list, flow| {
                 flow.service = list as u16;
                 GroupKey::new(flow, u32::from(flow.remote == 3))
             });
+            let placed = Placed::new(&lists);
             let mut slow: BTreeMap<GroupKey, Vec<u32>> = BTreeMap::new();
             for flow in &flows {
                 slow.entry(GroupKey::new(flow, u32::from(flow.remote == 3))).or_default().push(flow.start_s);
@@ -186,12 +211,14 @@ mod tests {
             let mut begin = 0;
             let mut fast = BTreeMap::new();
             for (key, end) in &grouped.groups {
-                let mut starts: Vec<u32> = grouped.flows[begin..*end].iter().map(|flow| flow.start_s).collect();
+                let records = &grouped.records[begin..*end];
+                prop_assert!(records.iter().all(|record| record >> 32 == placed.at(*record as u32).order()));
+                let mut starts: Vec<u32> = records.iter().map(|record| placed.at(*record as u32).start_s).collect();
                 starts.sort_unstable();
                 fast.insert(*key, starts);
                 begin = *end;
             }
-            prop_assert_eq!(grouped.flows.iter().filter(|flow| flow.service == 0).count(), one.len());
+            prop_assert_eq!(lists.iter().flatten().filter(|flow| flow.service == 0).count(), one.len());
             prop_assert!(grouped.groups.is_sorted());
             prop_assert_eq!(fast, slow);
         }

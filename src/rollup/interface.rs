@@ -223,7 +223,7 @@ impl Interfaces {
     /// Returns the place of an ENI ([`NONE`] is one of its own), making it when it is new.
     #[inline]
     pub(super) fn place(&mut self, name: u32) -> usize {
-        let slot = name.wrapping_add(1) as usize;
+        let slot = slot_of(name);
         match self.places.get(slot) {
             Some(place) if *place > 0 => *place as usize - 1,
             _ => self.enter(name, slot),
@@ -240,15 +240,17 @@ impl Interfaces {
         self.entries.len() - 1
     }
 
-    /// Adds a record to the tally of an ENI.
-    #[inline]
-    pub(super) fn count(&mut self, place: usize, hour_s: u32) {
-        let tally = &mut self.tallies[place];
-        if tally.hour_s != hour_s {
-            Self::close(tally, &mut self.entries[place].1);
-            tally.hour_s = hour_s;
+    /// Puts back the tally of an ENI that was at hand; there may be none yet.
+    pub(super) fn put(&mut self, place: usize, tally: Tally) {
+        if let Some(of) = self.tallies.get_mut(place) {
+            *of = tally;
         }
-        tally.records += 1;
+    }
+
+    /// Goes on to another hour in the tally of an ENI.
+    pub(super) fn turn_hour(&mut self, place: usize, tally: &mut Tally, hour_s: u32) {
+        Self::close(tally, &mut self.entries[place].1);
+        tally.hour_s = hour_s;
     }
 
     fn close(tally: &mut Tally, entry: &mut Interface) {
@@ -265,6 +267,15 @@ impl Interfaces {
         for (tally, (_, entry)) in self.tallies.iter_mut().zip(&mut self.entries) {
             Self::close(tally, entry);
         }
+    }
+
+    /// What these ENIs are for the other objects of the unit.
+    pub(super) fn described(&self, fields: u8) -> Described {
+        let mut unsettled = vec![None; self.places.len()];
+        for ((name, _), tally) in self.entries.iter().zip(&self.tallies).filter(|(_, tally)| tally.described) {
+            unsettled[slot_of(*name)] = Some(tally.unsettled);
+        }
+        Described { fields, unsettled }
     }
 
     /// Merges another object's ENIs in; both have their tallies closed.
@@ -284,6 +295,30 @@ impl Interfaces {
     pub(super) fn is_nameless(name: u32) -> bool {
         name == NONE
     }
+}
+
+/// What one object says of ENIs for all objects of its unit.
+#[derive(Debug)]
+pub(super) struct Described {
+    /// The describing fields that it has, one a bit.
+    fields: u8,
+    /// By the slot of the ENI's name: whether its records stay unsettled, `None` for an ENI that the object does not
+    /// describe.
+    unsettled: Vec<Option<bool>>,
+}
+
+impl Described {
+    /// Tells whether the records of an ENI stay unsettled; `None` when the ENI is to be described by an object that has
+    /// `fields`.
+    pub(super) fn of(&self, name: u32, fields: u8) -> Option<bool> {
+        let knows_all = fields & !self.fields == 0;
+        self.unsettled.get(slot_of(name)).copied().flatten().filter(|_| knows_all)
+    }
+}
+
+/// Slot of an ENI's name; the first is for records without an ENI.
+fn slot_of(name: u32) -> usize {
+    name.wrapping_add(1) as usize
 }
 
 /// AWS services by their number in the text book, numbered from 0 in order of arrival.

@@ -137,12 +137,13 @@ impl UnitFacts<'_> {
                         if *gateways_only && !self.interfaces.of(&flow).transit {
                             return;
                         }
+                        let records = u64::from(flow.records());
                         match self.settled(flow) {
                             Some((part, flow)) => {
                                 waiting.lists[part].push(flow);
                                 waiting.records += 1;
                             }
-                            None => waiting.dropped += 1,
+                            None => waiting.dropped += records,
                         }
                     })?;
                     if waiting.records >= most {
@@ -186,9 +187,10 @@ impl UnitFacts<'_> {
                 let mut settled = vec![Vec::new(); PARTS];
                 let mut dropped = 0;
                 for flow in list {
+                    let records = u64::from(flow.records());
                     match self.settled(flow) {
                         Some((part, flow)) => settled[part].push(flow),
-                        None => dropped += 1,
+                        None => dropped += records,
                     }
                 }
                 (settled, dropped)

@@ -1,20 +1,18 @@
 //! Collects the flow records of one unit of work, object by object, on any number of threads.
 
 use super::flow_file::{FlowFile, Run};
-use super::interface::{InterfaceTexts, Interfaces, Services, is_gateway};
+use super::interface::{Described, InterfaceTexts, Interfaces, Services, is_gateway};
 use super::memory::{Memory, Purpose, Reservation, SpillError};
-use super::packed::{
-    FLAGS_KNOWN, NO_SERVICE, OUTBOUND, PARTS, PackedFlow, REJECTED, TRANSLATED, UNDECIDED, ends, is_some, part_of_code,
-};
+use super::pack::Block;
+use super::packed::{PARTS, PackedFlow, is_some};
 use super::spare::LIST_BYTES;
 use super::{RollupOptions, UnitCounts};
-use crate::flow::codes::TCP;
 use crate::flow::schema::Field;
 use crate::flow::time::HOUR_S;
-use crate::scan::{Books, Decision, FIRST_BOOKED, FlowBatch, MISSING_BYTES, MISSING_PROTOCOL, MISSING_S, NONE};
+use crate::scan::{Books, Decision, FlowBatch};
 use foldhash::fast::FixedState;
 use hashbrown::HashMap;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 
 /// The records of one unit so far. Objects are added whole, or not at all.
 #[derive(Debug)]
@@ -24,6 +22,8 @@ pub struct UnitRollup {
     /// Shared by all objects, so that their records need no second look when they become part of the unit.
     pub(super) services: Mutex<Services>,
     pub(super) content: Mutex<Content>,
+    /// What the describing object says of ENIs.
+    described: OnceLock<Described>,
     /// Where records go that find no room.
     pub(super) flows: FlowFile,
 }
@@ -110,7 +110,7 @@ impl UnitRollup {
             held: memory.reserve(Purpose::Records),
         };
         let (books, services, content) = (Books::default(), Mutex::default(), Mutex::new(content));
-        Self { options, books, services, content, flows: FlowFile::new(memory) }
+        Self { options, books, services, content, described: OnceLock::new(), flows: FlowFile::new(memory) }
     }
 
     /// The unit's books, for the scan of its objects.
@@ -120,11 +120,23 @@ impl UnitRollup {
 
     /// Begins an object: its records count once [`ObjectRollup::commit`] is called.
     pub fn object(&self) -> ObjectRollup<'_> {
+        self.begin(false)
+    }
+
+    /// Begins the object that describes ENIs for the whole unit: objects that are begun when it is committed describe
+    /// only those that it does not have. Reading descriptions over and over is a part of the work that tells nothing new.
+    pub fn describing_object(&self) -> ObjectRollup<'_> {
+        self.begin(true)
+    }
+
+    fn begin(&self, describes: bool) -> ObjectRollup<'_> {
         let memory = self.flows.memory();
         let mut held = memory.reserve(Purpose::Records);
         held.grow(OBJECT_LEAST.min(memory.share(Purpose::Records) / 32));
         ObjectRollup {
             unit: self,
+            describes,
+            fields: 0,
             open: vec![Vec::new(); PARTS],
             full: vec![Vec::new(); PARTS],
             lists: 0,
@@ -134,6 +146,7 @@ impl UnitRollup {
             failed: None,
             interfaces: Interfaces::default(),
             counts: UnitCounts::default(),
+            block: Block::default(),
             services: HashMap::default(),
         }
     }
@@ -151,22 +164,28 @@ fn list_bytes(list: &Vec<PackedFlow>) -> usize {
 /// The records of one object, not yet part of its unit.
 #[derive(Debug)]
 pub struct ObjectRollup<'a> {
-    unit: &'a UnitRollup,
+    pub(super) unit: &'a UnitRollup,
+    /// It describes ENIs for the whole unit.
+    describes: bool,
+    /// The describing fields that it has, one a bit.
+    pub(super) fields: u8,
     /// The list of each part that is being filled.
-    open: Vec<Vec<PackedFlow>>,
+    pub(super) open: Vec<Vec<PackedFlow>>,
     /// Lists of each part that are full.
     full: Vec<Lists>,
     /// Number of all these lists.
     lists: usize,
-    unsettled: Vec<PackedFlow>,
+    pub(super) unsettled: Vec<PackedFlow>,
     /// Records of the object that are on disk, by part; the last pile has the unsettled ones.
     runs: Vec<(usize, Run)>,
     /// What the lists take.
     held: Reservation,
     /// Why records could not be spilled.
     failed: Option<SpillError>,
-    interfaces: Interfaces,
-    counts: UnitCounts,
+    pub(super) interfaces: Interfaces,
+    pub(super) counts: UnitCounts,
+    /// What the records at hand become.
+    pub(super) block: Block,
     /// Numbers of services by text number, so that the unit is asked once for each.
     services: HashMap<u32, u16, FixedState>,
 }
@@ -214,7 +233,7 @@ impl ObjectRollup<'_> {
 
     /// Puts a full list of a part aside and goes on with an empty one.
     #[cold]
-    fn turn(&mut self, part: usize) {
+    pub(super) fn turn(&mut self, part: usize) {
         let full = std::mem::replace(&mut self.open[part], self.unit.flows.memory().spare_lists().take());
         if !full.is_empty() {
             self.full[part].push(full);
@@ -222,114 +241,16 @@ impl ObjectRollup<'_> {
         self.lists += 1;
     }
 
-    fn add_records(&mut self, batch: &FlowBatch) {
-        self.counts.rows += batch.rows as u64;
-        // Records of one ENI often follow each other, so the look-up of the last one is kept.
-        let mut last = (NONE - 1, 0usize);
-        for row in 0..batch.rows {
-            let name = batch.interface[row];
-            if name != last.0 {
-                last = (name, self.interfaces.place(name));
-            }
-            let place = last.1;
-            let start_s = batch.start_s[row];
-            if start_s == MISSING_S {
-                self.counts.unusable += 1;
-                continue;
-            }
-            let end_s = if batch.end_s[row] == MISSING_S { start_s } else { batch.end_s[row].max(start_s) };
-            let duration_s = u16::try_from(end_s - start_s).unwrap_or(u16::MAX);
-            let hour_s = start_s - start_s % HOUR_S as u32;
-            self.interfaces.count(place, hour_s);
-            let (src, dst) = (batch.srcaddr[row], batch.dstaddr[row]);
-            let status = batch.log_status[row];
-            let is_ok = status == Decision::Ok;
-            if !is_ok && self.is_empty_window(batch, row, place, hour_s, duration_s) {
-                continue;
-            }
-            let (pkt_src, pkt_dst) = (batch.pkt_srcaddr[row], batch.pkt_dstaddr[row]);
-            let far_src = if is_some(pkt_src) { pkt_src } else { src };
-            let far_dst = if is_some(pkt_dst) { pkt_dst } else { dst };
-            let (protocol, bytes) = (batch.protocol[row], batch.bytes[row]);
-            if protocol == MISSING_PROTOCOL || bytes == MISSING_BYTES || !is_some(far_src) || !is_some(far_dst) {
-                self.counts.unusable += 1;
-                continue;
-            }
-            if !self.unit.options.holds(i64::from(start_s)) {
-                self.counts.outside += 1;
-                continue;
-            }
-            let protocol = protocol as u8;
-            let tally = &mut self.interfaces.tallies[place];
-            tally.longest_record_s = tally.longest_record_s.max(duration_s);
-            let src_translated = is_some(pkt_src) & (pkt_src != src);
-            let dst_translated = is_some(pkt_dst) & (pkt_dst != dst);
-            let translated = src_translated | dst_translated;
-            tally.translates |= translated;
-            let (described, mut unsettled) = (tally.described, tally.unsettled);
-            if !described {
-                // Windows without traffic leave most texts out, so the first record with traffic tells them.
-                unsettled = self.describe(batch, row, place);
-            }
-            let rejected = batch.action[row] == Decision::Reject;
-            self.counts.rejected += u64::from(rejected);
-            let direction = batch.flow_direction[row];
-            let ingress = direction == Decision::Ingress;
-            // Both directions come in turn without a pattern, so they are chosen by masks: a branch would be guessed wrong
-            // every other time.
-            let ([host, remote], [host_port, remote_port]) = (
-                ends(ingress, [far_src, far_dst]),
-                ends(ingress, [batch.srcport[row], batch.dstport[row]].map(u32::from)),
-            );
-            let mut flow = PackedFlow {
-                bytes,
-                host,
-                remote,
-                interface: name,
-                start_s,
-                packets: batch.packets[row],
-                host_port: host_port as u16,
-                remote_port: remote_port as u16,
-                duration_s,
-                protocol,
-                tcp_flags: batch.tcp_flags[row],
-                bits: (u8::from(!ingress) * OUTBOUND)
-                    | (u8::from(translated) * TRANSLATED)
-                    | (u8::from(batch.present.tcp_flags & (protocol == TCP)) * FLAGS_KNOWN)
-                    | (u8::from(rejected) * REJECTED),
-                service: NO_SERVICE,
-            };
-            let [_, service] = ends(ingress, [batch.src_service[row], batch.dst_service[row]]);
-            if !ingress && direction != Decision::Egress {
-                // An ENI translates its own side only: a pod's or a secondary address behind the primary one.
-                if src_translated == dst_translated {
-                    flow.bits |= UNDECIDED;
-                } else if dst_translated {
-                    flow.swap();
-                }
-                let votes = &mut self.interfaces.entries[place].1.votes;
-                for address in [src, dst].into_iter().filter(|address| is_some(*address)) {
-                    *votes.entry(address).or_default() += 1;
-                }
-                unsettled = true;
-            } else if is_some(service) {
-                flow.service = self.service(service);
-            }
-            if unsettled || flow.host >= FIRST_BOOKED {
-                self.unsettled.push(flow);
-            } else {
-                let part = part_of_code(flow.host);
-                if self.open[part].len() == self.open[part].capacity() {
-                    self.turn(part);
-                }
-                self.open[part].push(flow);
-            }
-        }
-    }
-
     /// Counts a record that is not `OK`; returns whether it is a window without traffic or without data.
     #[cold]
-    fn is_empty_window(&mut self, batch: &FlowBatch, row: usize, place: usize, hour_s: u32, duration_s: u16) -> bool {
+    pub(super) fn is_empty_window(
+        &mut self,
+        batch: &FlowBatch,
+        row: usize,
+        place: usize,
+        hour_s: u32,
+        duration_s: u16,
+    ) -> bool {
         let status = batch.log_status[row];
         let names_none = !is_some(batch.srcaddr[row]) && !is_some(batch.dstaddr[row]);
         let hours = &mut self.interfaces.entries[place].1.hours;
@@ -348,8 +269,14 @@ impl ObjectRollup<'_> {
         true
     }
 
-    /// Takes the texts of an ENI's first record with traffic; returns whether its records stay unsettled.
+    /// Describes an ENI by its first record with traffic, unless the unit knows it; returns whether its records stay
+    /// unsettled.
     #[cold]
+    pub(super) fn describe_first(&mut self, batch: &FlowBatch, row: usize, place: usize) -> bool {
+        let known = self.unit.described.get().and_then(|known| known.of(batch.interface[row], self.fields));
+        known.unwrap_or_else(|| self.describe(batch, row, place))
+    }
+
     fn describe(&mut self, batch: &FlowBatch, row: usize, place: usize) -> bool {
         let texts = InterfaceTexts {
             account: batch.text(Field::AccountId, row),
@@ -366,13 +293,10 @@ impl ObjectRollup<'_> {
             || self.unit.books.texts.read(|words| words.get(texts.kind as usize).is_some_and(|kind| is_gateway(kind)));
         let unsettled = entry.no_instance || (is_some(texts.kind) && is_gateway());
         self.interfaces.entries[place].1.settled |= !unsettled;
-        let tally = &mut self.interfaces.tallies[place];
-        tally.described = true;
-        tally.unsettled = unsettled;
         unsettled
     }
 
-    fn service(&mut self, text: u32) -> u16 {
+    pub(super) fn service(&mut self, text: u32) -> u16 {
         let unit = self.unit;
         *self.services.entry(text).or_insert_with(|| lock(&unit.services).number(text))
     }
@@ -386,6 +310,10 @@ impl ObjectRollup<'_> {
             return Err(error);
         }
         self.interfaces.close_all();
+        if self.describes {
+            // Of two such objects the first counts.
+            let _ = self.unit.described.set(self.interfaces.described(self.fields));
+        }
         let memory = self.unit.flows.memory();
         let mut content = lock(&self.unit.content);
         let Content { parts, unsettled, interfaces, counts, held } = &mut *content;

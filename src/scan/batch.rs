@@ -128,6 +128,8 @@ pub struct Present {
     pub log_status: bool,
     /// `instance_id`.
     pub instance: bool,
+    /// Which of [`DESCRIBING_FIELDS`], one a bit in their order.
+    pub describing: u8,
 }
 
 impl Present {
@@ -138,6 +140,7 @@ impl Present {
             tcp_flags: is_bound(Field::TcpFlags),
             log_status: is_bound(Field::LogStatus),
             instance: is_bound(Field::InstanceId),
+            describing: DESCRIBING_FIELDS.iter().zip(0..).map(|(field, at)| u8::from(is_bound(*field)) << at).sum(),
         }
     }
 }

@@ -12,7 +12,7 @@ use crate::source::{Object, ObjectReader, TimeRange, Unit};
 use arrow::array::{AsArray, RecordBatch};
 use arrow::datatypes::TimestampSecondType;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use tokio::runtime::Handle;
 
 /// How hours are gathered.
@@ -96,8 +96,65 @@ pub fn listing_range(from_s: Option<i64>, to_s: Option<i64>, keeps: bool) -> Tim
 struct Work {
     unit: usize,
     objects_left: AtomicUsize,
+    /// What the unit's first object is for the others; `None` where they are too few for it to be worth a wait.
+    first: Option<First>,
     any_skipped: AtomicUsize,
     rollup: Mutex<Option<Arc<UnitRollup>>>,
+}
+
+/// Objects of a unit from which on the first one describes ENIs for all; the number decides nothing but time, and must not
+/// depend on threads.
+const FEWEST_DESCRIBED: usize = 8;
+
+/// Whether a unit's first object is done, which the others wait for.
+#[derive(Debug, Default)]
+struct First {
+    done: Mutex<bool>,
+    changed: Condvar,
+}
+
+impl First {
+    fn wait(&self) {
+        let mut done = lock(&self.done);
+        while !*done {
+            done = self.changed.wait(done).unwrap_or_else(PoisonError::into_inner);
+        }
+    }
+}
+
+/// Tells that a first object is done, when it is dropped.
+struct Told<'a>(&'a First);
+
+impl Drop for Told<'_> {
+    fn drop(&mut self) {
+        *lock(&self.0.done) = true;
+        self.0.changed.notify_all();
+    }
+}
+
+/// An object by its unit's work and its place in the unit.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Turn {
+    work: usize,
+    object: usize,
+}
+
+/// The order in which objects are read: units one after the other, but the first object of one that the others wait for so
+/// early that it is done when their turn comes.
+fn turns(lengths: &[usize], threads: usize) -> Vec<Turn> {
+    let objects = lengths.iter().sum::<usize>();
+    let ahead = 1 + threads * lengths.len() / objects.max(1);
+    let is_awaited = |work: usize| lengths.get(work).is_some_and(|length| *length >= FEWEST_DESCRIBED);
+    let mut turns = Vec::with_capacity(objects);
+    for step in 0..lengths.len() + ahead {
+        if is_awaited(step) {
+            turns.push(Turn { work: step, object: 0 });
+        }
+        if let Some((work, length)) = step.checked_sub(ahead).and_then(|work| Some((work, *lengths.get(work)?))) {
+            turns.extend((usize::from(is_awaited(work))..length).map(|object| Turn { work, object }));
+        }
+    }
+    turns
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
@@ -140,23 +197,21 @@ pub fn gather(
         .map(|unit| Work {
             unit,
             objects_left: AtomicUsize::new(units[unit].objects.len()),
+            first: (units[unit].objects.len() >= FEWEST_DESCRIBED).then(First::default),
             any_skipped: AtomicUsize::new(0),
             rollup: Mutex::new(None),
         })
         .collect();
-    let mut work_of: Vec<usize> = Vec::new();
-    let mut objects: Vec<Object> = Vec::new();
-    for (at, work) in works.iter().enumerate() {
-        objects.extend(units[work.unit].objects.iter().cloned());
-        work_of.resize(objects.len(), at);
-    }
+    let turns = turns(&works.iter().map(|work| units[work.unit].objects.len()).collect::<Vec<_>>(), options.threads);
+    let objects: Vec<Object> =
+        turns.iter().map(|turn| units[works[turn.work].unit].objects[turn.object].clone()).collect();
     let objects = Arc::new(objects);
     let arrivals = fetch(runtime, reader.clone(), objects.clone(), ROLLUP_FIELDS, options.fetch);
     let run = Run {
         runtime,
         units,
         works: &works,
-        work_of: &work_of,
+        turns: &turns,
         objects: &objects,
         kept,
         options,
@@ -208,7 +263,7 @@ struct Run<'a> {
     runtime: &'a Handle,
     units: &'a [Unit],
     works: &'a [Work],
-    work_of: &'a [usize],
+    turns: &'a [Turn],
     objects: &'a [Object],
     kept: Option<&'a KeptHours>,
     options: &'a GatherOptions,
@@ -227,10 +282,17 @@ struct Run<'a> {
 impl Run<'_> {
     fn object(&self, fetched: Fetched) -> Result<(), StateError> {
         let object = &self.objects[fetched.at];
-        let work = &self.works[self.work_of[fetched.at]];
+        let turn = self.turns[fetched.at];
+        let work = &self.works[turn.work];
+        let describes = turn.object == 0;
+        // Ends the others' wait whatever becomes of the object.
+        let told = work.first.as_ref().filter(|_| describes).map(Told);
+        if let Some(first) = work.first.as_ref().filter(|_| !describes) {
+            first.wait();
+        }
         let rollup = lock(&work.rollup).get_or_insert_with(|| Arc::new(self.unit())).clone();
         self.bytes_read.fetch_add(fetched.bytes_read, Ordering::Relaxed);
-        let rows = match self.scan(object, fetched, &rollup) {
+        let rows = match self.scan(object, fetched, &rollup, told.is_some()) {
             Ok((records, rows)) => {
                 records.commit()?;
                 self.rows_read.fetch_add(rows, Ordering::Relaxed);
@@ -246,6 +308,7 @@ impl Run<'_> {
                 0
             }
         };
+        drop(told);
         drop(rollup);
         self.progress.object_done(object.size, rows);
         if work.objects_left.fetch_sub(1, Ordering::AcqRel) == 1 {
@@ -263,6 +326,7 @@ impl Run<'_> {
         object: &Object,
         fetched: Fetched,
         rollup: &'a UnitRollup,
+        describes: bool,
     ) -> Result<(ObjectRollup<'a>, u64), ScanError> {
         let name = object.url.as_ref();
         let _span = tracing::info_span!("scan", object = name).entered();
@@ -271,7 +335,7 @@ impl Run<'_> {
             Some(metadata) => metadata,
             None => footer(name, &bytes)?,
         };
-        let mut records = rollup.object();
+        let mut records = if describes { rollup.describing_object() } else { rollup.object() };
         let rows = scan(name, &bytes, &metadata, ROLLUP_FIELDS, rollup.books(), |batch| records.add(batch))?;
         Ok((records, rows))
     }
@@ -292,5 +356,29 @@ impl Run<'_> {
         lock(&self.held).grow(tables.coverage.get_array_memory_size());
         lock(&self.finished).push((work.unit, tables));
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_object_has_its_turn_and_the_first_of_a_unit_comes_long_before_the_others() {
+        for (lengths, threads) in
+            [(vec![12; 24], 2), (vec![3, 0, 1, 9], 64), (vec![1; 1_000], 4), (vec![288], 8), (vec![], 2)]
+        {
+            let turns = turns(&lengths, threads);
+            let place = |work, object| turns.iter().position(|turn| *turn == Turn { work, object }).unwrap();
+            assert_eq!(turns.len(), lengths.iter().sum::<usize>());
+            for (work, length) in lengths.iter().enumerate().filter(|(_, length)| **length > 1) {
+                assert!((1..*length).map(|object| place(work, object)).is_sorted());
+                assert!(place(work, 0) < place(work, 1), "{lengths:?}");
+            }
+        }
+        let turns = turns(&[12; 24], 2);
+        let at = |turn: Turn| turns.iter().position(|other| *other == turn).unwrap();
+        let waits = (1..24).map(|work| at(Turn { work, object: 1 }) - at(Turn { work, object: 0 }));
+        assert!(waits.min() > Some(10), "a unit's second object must not wait for its first");
     }
 }

@@ -105,9 +105,9 @@ fn slow(all: &[Row], window: &Window) -> Slow {
             continue;
         }
         let recent = rows.iter().filter(|row| row.hour_s + 4 * 3_600 >= window.from_s);
-        let mut segments: Vec<Segment> = recent.flat_map(|row| row.segments.clone()).collect();
+        let segments: Vec<Segment> = recent.flat_map(|row| row.segments.clone()).collect();
         let window_s = rows.iter().map(|row| row.window_s).max().unwrap();
-        let joined = stitch(&mut segments, pair.2, window_s);
+        let joined = stitch(&segments, pair.2, window_s);
         let knocks = now.iter().filter(|row| row.segments.is_empty()).map(|row| row.counts[0]).sum::<u64>();
         let starts = joined.iter().filter(|c| c.started && c.start_s >= window.from_s).count() as u64 + knocks;
         connections_of.insert(pair, starts);

@@ -1,6 +1,7 @@
 //! The rollup against a slow twin, the laws of merging, and the vantages that AWS documents.
 
 mod derived;
+mod described;
 mod direction;
 mod laws;
 mod record;

@@ -106,6 +106,58 @@ impl Record {
     }
 }
 
+/// The other way of a record's exchange, in the same second.
+fn reply(record: &Record) -> Record {
+    let ingress = record.direction.as_deref() == Some("ingress");
+    Record {
+        src: record.dst.clone(),
+        dst: record.src.clone(),
+        pkt_src: record.pkt_dst.clone(),
+        pkt_dst: record.pkt_src.clone(),
+        ports: (record.ports.1, record.ports.0),
+        direction: record.direction.as_ref().map(|_| if ingress { "egress" } else { "ingress" }.to_owned()),
+        src_service: record.dst_service.clone(),
+        dst_service: record.src_service.clone(),
+        ..record.clone()
+    }
+}
+
+/// Records and most of their replies, beside them or further on; some exchanges begin in different seconds, with flags
+/// of their own, or have volumes beyond 32 bits and packets beyond 16.
+pub fn exchanges(most: usize) -> impl Strategy<Value = Vec<Record>> {
+    let change = (0u8..10, prop::sample::select(vec![0i64, 2, 16, 18, 19]), 0i64..90, any::<bool>(), 0u8..12);
+    let exchange = (record(), change).prop_map(|(record, (how, flags, length, near, large))| {
+        let mut answer = reply(&record);
+        answer.bytes = record.bytes * 3 + 7;
+        answer.packets = record.packets + 1;
+        match how {
+            0 => answer.start += 1,
+            1 => answer.dst_service = some("S3"),
+            2 => answer.action = some("REJECT"),
+            3..=6 => answer.flags = answer.flags.map(|_| flags),
+            _ => {}
+        }
+        answer.end = answer.start + length;
+        match large {
+            0 => answer.bytes = (1 << 32) - 1,
+            1 => answer.bytes = 1 << 32,
+            2 => answer.packets = (1 << 16) - 1,
+            3 => answer.packets = 1 << 16,
+            _ => {}
+        }
+        (record, answer, near)
+    });
+    prop::collection::vec(exchange, 1..most).prop_map(|exchanges| {
+        let (mut first, mut later) = (Vec::new(), Vec::new());
+        for (record, answer, near) in exchanges {
+            first.push(record);
+            if near { &mut first } else { &mut later }.push(answer);
+        }
+        first.append(&mut later);
+        first
+    })
+}
+
 /// Which columns a file has.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Shape {
@@ -194,11 +246,20 @@ pub fn unit(objects: &[Vec<u8>]) -> UnitTables {
 
 /// Rolls up the objects of one unit in as much memory as there is.
 pub fn unit_within(objects: &[Vec<u8>], memory: Memory) -> UnitTables {
+    unit_by(objects, memory, false)
+}
+
+/// Rolls up the objects of one unit, of which the first describes ENIs for all.
+pub fn unit_described_by_first(objects: &[Vec<u8>]) -> UnitTables {
+    unit_by(objects, Memory::default(), true)
+}
+
+fn unit_by(objects: &[Vec<u8>], memory: Memory, first_describes: bool) -> UnitTables {
     let unit = UnitRollup::within(memory, RollupOptions::default());
-    for bytes in objects {
+    for (at, bytes) in objects.iter().enumerate() {
         let bytes = Arc::new(ObjectBytes::Whole(bytes.clone().into()));
         let metadata = footer("object", &bytes).unwrap();
-        let mut records = unit.object();
+        let mut records = if first_describes && at == 0 { unit.describing_object() } else { unit.object() };
         scan("object", &bytes, &metadata, ROLLUP_FIELDS, unit.books(), |batch| records.add(batch)).unwrap();
         records.commit().unwrap();
     }

@@ -33,8 +33,8 @@ fn slow(all: &[Row], window: &Window) -> Vec<Vec<String>> {
             rows.iter().filter(|row| (row.hour_s >= window.from_s) == now).map(|row| pick(row)).sum()
         };
         let recent = rows.iter().filter(|row| row.hour_s + 4 * 3_600 >= window.from_s);
-        let mut segments: Vec<Segment> = recent.flat_map(|row| row.segments.clone()).collect();
-        let joined = stitch(&mut segments, *protocol, rows.iter().map(|row| row.window_s).max().unwrap());
+        let segments: Vec<Segment> = recent.flat_map(|row| row.segments.clone()).collect();
+        let joined = stitch(&segments, *protocol, rows.iter().map(|row| row.window_s).max().unwrap());
         let started = joined.iter().filter(|c| c.started && c.start_s >= window.from_s).count() as u64;
         let spoke = |bytes: u64, connections: u64| match protocol {
             6 => bytes >= 200 * connections.max(1),

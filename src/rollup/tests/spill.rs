@@ -1,7 +1,7 @@
 //! What is spilled comes back: with any memory, the tables are the same.
 
 use super::laws::{ALL, derived, derived_within, tables};
-use super::record::{EPOCH, Record, V5, parquet, records, shapes, unit, unit_within};
+use super::record::{EPOCH, Record, V5, exchanges, parquet, records, shapes, unit, unit_within};
 use super::rows::rows as rows_of;
 use super::twin::objects;
 use crate::rollup::derive::Window;
@@ -44,7 +44,7 @@ proptest! {
 
     #[test]
     fn a_unit_in_little_memory_gives_the_same_tables(
-        records in records(150),
+        records in prop_oneof![records(150), exchanges(80)],
         shape in shapes(),
         cuts in prop::collection::vec(any::<prop::sample::Index>(), 0..4),
         bytes in sizes(),

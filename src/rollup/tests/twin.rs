@@ -1,6 +1,6 @@
 //! A slow and obvious rollup, straight from the documented rules, over the stock Parquet reader.
 
-use super::record::{Shape, is_internal, parquet, record, records, shapes, unit};
+use super::record::{Shape, V5, exchanges, is_internal, parquet, record, records, shapes, unit};
 use super::rows::{Row, rows};
 use crate::flow::Address;
 use crate::kernels::sizes::bucket_of;
@@ -328,6 +328,16 @@ proptest! {
     #[test]
     fn a_crowded_pair_equals_the_slow_twin(records in prop::collection::vec(record(), 200..400), shape in shapes()) {
         let objects = [parquet(&records, shape)];
+        prop_assert_eq!(rows(&unit(&objects).pair_hours), slow(&objects));
+    }
+
+    #[test]
+    fn exchanges_equal_the_slow_twin(
+        records in exchanges(60),
+        shape in prop_oneof![3 => Just(V5), 1 => shapes()],
+        cuts in prop::collection::vec(any::<prop::sample::Index>(), 0..3),
+    ) {
+        let objects = objects(&records, shape, &cuts);
         prop_assert_eq!(rows(&unit(&objects).pair_hours), slow(&objects));
     }
 
