@@ -44,7 +44,7 @@ fuzz_target!(
                     records.add(batch, step);
                 }
             })?;
-            object.commit();
+            object.commit().unwrap_or_else(|error| panic!("{error}"));
             records.addresses = unit.books().addresses.entries();
             records.texts = unit.books().texts.entries();
             let tables = unit.finish(Some("123456789012"), None, &is_internal);

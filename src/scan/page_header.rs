@@ -59,6 +59,9 @@ impl PageHeader {
                     held = Some(field);
                     header.read_values(walk, field)?;
                 }
+                (4, I32) | (6, STRUCT) => return Some(Read::Nothing),
+                // A field of another kind than the format's is damage, and nobody agrees on how many bytes it takes.
+                (1..=8, _) => return None,
                 _ => return Some(Read::Nothing),
             }
             Some(Read::Whole)
@@ -88,6 +91,10 @@ impl PageHeader {
                 (8, 6, I32) => self.repetition_len = size(walk)?,
                 (8, 7, TRUE) => self.is_compressed = true,
                 (8, 7, FALSE) => self.is_compressed = false,
+                (5, 4, I32) | (8, 2 | 3, I32) | (7, 3, TRUE | FALSE) | (5, 5, STRUCT) | (8, 8, STRUCT) => {
+                    return Some(Read::Nothing);
+                }
+                (5, 1..=5, _) | (7, 1..=3, _) | (8, 1..=8, _) => return None,
                 _ => return Some(Read::Nothing),
             }
             Some(Read::Whole)
@@ -129,6 +136,21 @@ mod tests {
         let header = PageHeader::read(&v2).unwrap();
         assert_eq!((header.kind, header.values, header.encoding), (PageKind::DataV2, 7, 8));
         assert_eq!((header.definition_len, header.repetition_len, header.is_compressed), (5, 0, false));
+    }
+
+    /// Arrow takes a number of another kind for a number, whose bytes end elsewhere: both read such a page, and not the
+    /// same of it.
+    #[test]
+    fn fields_of_another_kind_than_the_formats_are_no_header() {
+        let v2 = [
+            0x15, 6, 0x15, 80, 0x15, 80, 0x5c, 0x15, 10, 0x15, 0, 0x15, 10, 0x15, 0, 0x15, 0, 0x15, 0, 0x12, 0, 0, 0x1a,
+        ];
+        assert_eq!(PageHeader::read(&v2).unwrap().length, v2.len() - 1);
+        for at in [0, 2, 4, 6, 7, 9, 11, 13, 15, 17] {
+            let mut damaged = v2;
+            damaged[at] = damaged[at] & 0xf0 | 7;
+            assert_eq!(PageHeader::read(&damaged), None, "a double at byte {at}");
+        }
     }
 
     proptest! {
