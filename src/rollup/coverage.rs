@@ -101,28 +101,29 @@ pub fn host_facts(tables: &[RecordBatch]) -> HashMap<String, HostFacts> {
 /// lost records of. ENIs without any hour in that time are left out.
 pub fn coverage_shares(tables: &[RecordBatch], from_s: i64, to_s: i64) -> BTreeMap<String, f64> {
     // An hour may be split over two units; it is still one hour.
-    let mut covered_s: BTreeMap<(&str, i64), i64> = BTreeMap::new();
+    let mut covered_s: HashMap<&str, Vec<(i64, i64)>> = HashMap::new();
     for table in tables {
         let names = table["interface_id"].as_string::<i32>();
         let hours = table["hour"].as_primitive::<TimestampSecondType>();
         let lost = table["skipdata_s"].as_primitive::<UInt32Type>();
         let records = table["records"].as_primitive::<UInt64Type>();
         let [nodata, skipdata] = ["nodata", "skipdata"].map(|name| table[name].as_primitive::<UInt32Type>());
-        let counted: [&dyn Fn(usize) -> u64; 3] =
-            [&|row| records.value(row), &|row| u64::from(nodata.value(row)), &|row| u64::from(skipdata.value(row))];
         for row in 0..table.num_rows() {
             let hour_s = hours.value(row);
             // Of an hour that only holds the end of a lost window nothing was logged.
-            let logged = counted.iter().any(|counts| counts(row) > 0);
+            let logged = records.value(row) > 0 || nodata.value(row) > 0 || skipdata.value(row) > 0;
             if logged && !names.is_null(row) && (from_s..to_s).contains(&hour_s) {
-                let hour = covered_s.entry((names.value(row), hour_s)).or_insert(HOUR_S);
-                *hour = (*hour - i64::from(lost.value(row))).max(0);
+                covered_s.entry(names.value(row)).or_default().push((hour_s, i64::from(lost.value(row))));
             }
         }
     }
+    let window_s = (to_s - from_s).max(HOUR_S) as f64;
     let mut shares: BTreeMap<String, f64> = BTreeMap::new();
-    for ((name, _), seconds) in covered_s {
-        *shares.entry(name.to_owned()).or_default() += seconds as f64 / (to_s - from_s).max(HOUR_S) as f64;
+    for (name, mut hours) in covered_s {
+        hours.sort_unstable();
+        let hours = hours.chunk_by(|a, b| a.0 == b.0);
+        let covered_s = hours.map(|rows| (HOUR_S - rows.iter().map(|(_, lost_s)| lost_s).sum::<i64>()).max(0));
+        shares.insert(name.to_owned(), covered_s.map(|covered_s| covered_s as f64 / window_s).sum());
     }
     for share in shares.values_mut() {
         *share = (share.min(1.0) * 1e4).round() / 1e4;

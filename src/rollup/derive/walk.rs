@@ -9,7 +9,7 @@ use crate::rollup::RollupError;
 use crate::rollup::merge::{MergedPart, Merger, PairKey, RowAt};
 use crate::rollup::packed::PARTS;
 use crate::rollup::pair_hours::histogram;
-use crate::rollup::segment::{Connection, Segment, TCP_IDLE_S, stitch_into};
+use crate::rollup::segment::{Segment, Stitcher, TCP_IDLE_S};
 use foldhash::fast::FixedState;
 use hashbrown::HashSet;
 use rayon::prelude::*;
@@ -120,7 +120,7 @@ impl Pairs {
 #[derive(Debug, Default)]
 struct Scratch {
     segments: Vec<Segment>,
-    connections: Vec<Connection>,
+    stitcher: Stitcher,
     buckets: Vec<u16>,
     /// Of the pair gathered last, when it keeps them.
     starts: Vec<i64>,
@@ -206,9 +206,9 @@ fn gather(
     if pair.records == 0 {
         return Some((pair, ever));
     }
-    stitch_into(&mut scratch.segments, key.protocol, pair.window_s.max(1), &mut scratch.connections);
+    let connections = scratch.stitcher.stitch(&scratch.segments, key.protocol, pair.window_s.max(1));
     let mut started = 0;
-    for connection in &scratch.connections {
+    for connection in connections {
         if connection.end_s >= window.from_s {
             pair.longest_s = pair.longest_s.max(connection.end_s - connection.start_s);
             started += u64::from(connection.started && connection.start_s >= window.from_s);
@@ -218,7 +218,7 @@ fn gather(
     let least = if is_egress(&pair) { MIN_STARTS_OUTSIDE } else { MIN_STARTS };
     if started >= least as u64 {
         pair.keeps_starts = true;
-        let in_window = scratch.connections.iter().filter(|c| c.started && c.start_s >= window.from_s);
+        let in_window = connections.iter().filter(|c| c.started && c.start_s >= window.from_s);
         scratch.starts.clear();
         scratch.starts.extend(in_window.map(|c| c.start_s));
         scratch.buckets.clear();
@@ -233,8 +233,8 @@ fn gather(
     pair.connections += pair.segments_dropped;
     scratch.slow_starts.clear();
     if slow && (1..SLOW_STARTS_A_WINDOW).contains(&started) && pair.baseline.is_some() {
-        stitch_into(&mut scratch.slow, key.protocol, pair.window_s.max(1), &mut scratch.connections);
-        scratch.slow_starts.extend(scratch.connections.iter().filter(|c| c.started).map(|c| c.start_s));
+        let connections = scratch.stitcher.stitch(&scratch.slow, key.protocol, pair.window_s.max(1));
+        scratch.slow_starts.extend(connections.iter().filter(|c| c.started).map(|c| c.start_s));
         if scratch.slow_starts.len() < MIN_STARTS {
             scratch.slow_starts.clear();
         }
