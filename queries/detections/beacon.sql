@@ -18,6 +18,8 @@ WITH trains AS (
         CASE WHEN cardinality(slow_starts) > 0 THEN slow_starts ELSE starts END AS train
     FROM pairs
     WHERE NOT local_scope AND NOT mirrored
+        -- Of the lists' lengths: most pairs have none, and no list is copied for them.
+        AND CASE WHEN cardinality(slow_starts) > 0 THEN cardinality(slow_starts) ELSE cardinality(starts) END >= $min_connections
 ),
 judged AS (
     SELECT
@@ -30,7 +32,6 @@ judged AS (
         prevalence_hosts <= greatest(2, least($rare_hosts, $rare_share * $hosts)) AS rare,
         prevalence_share >= $common_share AND prevalence_hosts > 2 AS common
     FROM trains
-    WHERE cardinality(train) >= $min_connections
 ),
 placed AS (
     SELECT

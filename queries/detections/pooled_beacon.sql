@@ -22,6 +22,9 @@ WITH called AS (
         AND protocol IN (6, 17) AND NOT (port = 123 AND protocol = 17)
         AND prevalence_hosts >= 2 AND prevalence_hosts <= 64 AND NOT (prevalence_share >= $common_share AND prevalence_hosts > 2)
         AND (aws_service IS NULL OR aws_service IN ('EC2', 'AMAZON', 'CLOUDFRONT', 'API_GATEWAY', 'GLOBALACCELERATOR'))
+        -- Of the lists' lengths: no list is copied for the others.
+        AND CASE WHEN cardinality(slow_starts) > 0 THEN cardinality(slow_starts) ELSE cardinality(starts) END >= 2
+        AND CASE WHEN cardinality(slow_starts) > 0 THEN cardinality(slow_starts) ELSE cardinality(starts) END < $most_connections
 ),
 together AS (
     SELECT
@@ -36,7 +39,6 @@ together AS (
         sum(bytes_in) AS bytes_in,
         array_agg(named_struct('host', host, 'starts', train, 'size', typical_size(sizes), 'interface_id', interface_id)) AS members
     FROM called
-    WHERE cardinality(train) >= 2 AND cardinality(train) < $most_connections
     GROUP BY account_id, region, remote, port, protocol
     HAVING count(*) >= 2 AND sum(cardinality(train)) >= $min_connections
 ),

@@ -167,7 +167,7 @@ fn duration_of(start_s: u32, end_s: u32) -> u16 {
 }
 
 /// Joins the two records of exchanges into the first of each, as far as a block has both, and takes the others out of
-/// `plain`. An ENI logs both ways of its exchanges together, so this is most of them, and half of the work behind.
+/// `plain`. Where a log has both ways near each other, that is half of the work behind.
 fn join_exchanges(flows: &mut [PackedFlow], plain: &mut [bool], unsettled: &[bool]) {
     const SLOTS: usize = 2 * BLOCK_ROWS;
     const FREE: u16 = u16::MAX;

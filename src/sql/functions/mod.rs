@@ -5,6 +5,7 @@
 
 mod addresses;
 mod aggregates;
+mod cardinality;
 mod function;
 mod history;
 mod judgement;
@@ -55,5 +56,6 @@ pub fn aggregates() -> Vec<AggregateUDF> {
 /// Registers all functions with a session.
 pub fn register(context: &SessionContext, lists: &Lists) {
     scalars(lists).into_iter().for_each(|function| context.register_udf(function));
+    context.register_udf(cardinality::function());
     aggregates().into_iter().for_each(|function| context.register_udaf(function));
 }
