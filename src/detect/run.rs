@@ -15,6 +15,7 @@ use crate::sql::{Literal, SharedMemory, add_table, bind, functions, open_session
 use arrow::array::{AsArray, RecordBatch};
 use datafusion::prelude::SessionContext;
 use futures::StreamExt;
+use rayon::prelude::*;
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 use tracing::Instrument;
@@ -141,13 +142,12 @@ async fn run_detection(detection: Detection, session: SessionContext, given: Giv
             (outcome.candidates, outcome.expected_false) = (p_values.len() as u64, expected_false);
             kept
         };
-        vec![run_candidates(&session, &detection.name, &sql, "p_value", keep).await?]
+        run_candidates(&session, &detection.name, &sql, "p_value", keep).await?
     } else {
         run(&session, &detection.name, &sql).await?
     };
-    for batch in batches {
-        outcome.findings.append(&mut findings(&detection, &batch, &given.window)?);
-    }
+    let found = batches.par_iter().map(|batch| findings(&detection, batch, &given.window));
+    outcome.findings = found.collect::<Result<Vec<_>, _>>()?.into_iter().flatten().collect();
     tracing::debug!(
         detection = detection.name,
         candidates = outcome.candidates,

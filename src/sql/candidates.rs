@@ -8,7 +8,7 @@
 use super::SqlError;
 use super::session::{collect, plan};
 use arrow::array::{AsArray, BooleanArray, RecordBatch};
-use arrow::compute::{cast, concat_batches, filter_record_batch};
+use arrow::compute::{cast, filter_record_batch};
 use arrow::datatypes::{DataType, Float64Type, SchemaRef};
 use datafusion::common::tree_node::{Transformed, TreeNode};
 use datafusion::error::DataFusionError;
@@ -17,12 +17,14 @@ use datafusion::physical_expr::{PhysicalExpr, ScalarFunctionExpr};
 use datafusion::physical_plan::ExecutionPlan;
 use datafusion::physical_plan::projection::{ProjectionExec, ProjectionExpr};
 use datafusion::prelude::SessionContext;
+use rayon::prelude::*;
 use std::sync::Arc;
 
 /// Runs a query whose column `judged` holds numbers and completes the rows that `keep` chooses by them.
 ///
 /// `keep` gets the number of every row, NaN for NULL, and answers for each. A result without that column is all NaN.
-/// `name` is for messages. The rows kept are the same, and in the same order, as if the query had run first.
+/// `name` is for messages. The rows kept are the same, and in the same order, as if the query had run first; where none
+/// is kept there is one batch without rows.
 ///
 /// # Errors
 /// [`SqlError::Query`] when the SQL is wrong or fails, or the column holds no numbers.
@@ -32,7 +34,7 @@ pub async fn run_candidates(
     sql: &str,
     judged: &str,
     keep: impl FnOnce(&[f64]) -> Vec<bool>,
-) -> Result<RecordBatch, SqlError> {
+) -> Result<Vec<RecordBatch>, SqlError> {
     candidates(context, sql, judged, keep).await.map_err(|error| SqlError::query(name, error))
 }
 
@@ -41,7 +43,7 @@ async fn candidates(
     sql: &str,
     judged: &str,
     keep: impl FnOnce(&[f64]) -> Vec<bool>,
-) -> Result<RecordBatch, DataFusionError> {
+) -> Result<Vec<RecordBatch>, DataFusionError> {
     let plan = plan(context, sql).await?;
     let schema = plan.schema();
     let cut = Cut::of(plan, judged);
@@ -57,21 +59,23 @@ async fn candidates(
         }
     }
     let kept = BooleanArray::from(keep(&numbers));
-    let (mut rest, mut from) = (Vec::with_capacity(batches.len()), 0);
-    for batch in &batches {
-        let some = filter_record_batch(batch, &kept.slice(from, batch.num_rows()))?;
-        from += batch.num_rows();
-        if some.num_rows() > 0 {
-            rest.push(some);
+    let begins = batches.iter().scan(0, |next, batch| Some(std::mem::replace(next, *next + batch.num_rows())));
+    let parts: Vec<(&RecordBatch, usize)> = batches.iter().zip(begins).collect();
+    // Batch by batch: rows carry the starts of their trains, too many to be brought together first.
+    let complete = |(batch, begin): (&RecordBatch, usize)| -> Result<RecordBatch, DataFusionError> {
+        let mut rows = filter_record_batch(batch, &kept.slice(begin, batch.num_rows()))?;
+        for (expressions, schema) in cut.above.iter().rev() {
+            let columns = expressions.iter().map(|column| column.expr.evaluate(&rows)?.into_array(rows.num_rows()));
+            rows = RecordBatch::try_new(schema.clone(), columns.collect::<Result<Vec<_>, _>>()?)?;
         }
-    }
-    let Some(first) = rest.first() else { return Ok(RecordBatch::new_empty(schema)) };
-    let mut rows = concat_batches(&first.schema(), &rest)?;
-    for (expressions, schema) in cut.above.iter().rev() {
-        let columns = expressions.iter().map(|column| column.expr.evaluate(&rows)?.into_array(rows.num_rows()));
-        rows = RecordBatch::try_new(schema.clone(), columns.collect::<Result<Vec<_>, _>>()?)?;
-    }
-    Ok(rows)
+        Ok(rows)
+    };
+    let rest: Vec<RecordBatch> = parts
+        .into_par_iter()
+        .filter(|(batch, begin)| kept.slice(*begin, batch.num_rows()).true_count() > 0)
+        .map(complete)
+        .collect::<Result<_, _>>()?;
+    Ok(if rest.is_empty() { vec![RecordBatch::new_empty(schema)] } else { rest })
 }
 
 /// A plan cut below its last projections.
@@ -170,10 +174,10 @@ mod tests {
                 let keep = |numbers: &[f64]| numbers.iter().map(|p| *p < 0.1).collect();
                 let got = run_candidates(&session, "q", sql, "p_value", keep).await.unwrap();
                 let rows: usize = expected.iter().map(RecordBatch::num_rows).sum();
-                assert_eq!(got.num_rows(), rows, "{sql}");
+                assert_eq!(got.iter().map(RecordBatch::num_rows).sum::<usize>(), rows, "{sql}");
                 if rows > 0 {
                     let text = |batches: &[RecordBatch]| pretty_format_batches(batches).unwrap().to_string();
-                    assert_eq!(text(&[got]), text(&expected), "{sql}");
+                    assert_eq!(text(&got), text(&expected), "{sql}");
                 }
             }
         }
