@@ -3,10 +3,11 @@
 //! What the rollup must hold may grow with the logs until little is left, and a plan that gets nothing fails. A session
 //! therefore gets what is left when it opens, and a third of the whole or `PLANS_LEAST` in any case.
 
+use super::plan_pool::PlanPool;
 use crate::rollup::{Budget, Memory};
 use datafusion::error::DataFusionError;
 use datafusion::execution::disk_manager::{DiskManagerBuilder, DiskManagerMode};
-use datafusion::execution::memory_pool::{FairSpillPool, MemoryConsumer, MemoryPool, MemoryReservation};
+use datafusion::execution::memory_pool::{MemoryConsumer, MemoryPool, MemoryReservation};
 use datafusion::execution::runtime_env::{RuntimeEnv, RuntimeEnvBuilder};
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -14,18 +15,26 @@ use std::sync::Arc;
 /// Bytes below which plans over millions of pairs fail, however much they spill: better a little above the limit.
 const PLANS_LEAST: usize = 48 << 20;
 
+/// What plans with large sorts leave to those that cannot spill, in percent. A merge of rows that are all key takes half
+/// of what its sort has reserved for them (a sort reserves twice what it holds), so this is more than half of the rest.
+const KEPT_FREE_FOR_MERGES: usize = 40;
+
+/// Bytes that all threads of a detection's sort set aside at most: detections rarely sort much.
+const MOST_SET_ASIDE: usize = 20 << 20;
+
 /// Memory of a run, which the engine's plans and the rollup take from one pool; clones share it.
 #[derive(Clone, Debug, Default)]
 pub struct SharedMemory {
     memory: Memory,
     pool: Option<Arc<dyn MemoryPool>>,
+    large_sorts: bool,
 }
 
 /// Where a session's plans run.
 pub(super) struct PlanMemory {
     pub(super) runtime: Arc<RuntimeEnv>,
-    /// Bytes that all plans together may take; `None` for no limit.
-    pub(super) bytes: Option<usize>,
+    /// What all threads of one sort set aside for the merge of what they spill; `None` for what the engine does.
+    pub(super) set_aside: Option<usize>,
 }
 
 /// The rollup's part of the pool.
@@ -49,9 +58,15 @@ impl Budget for Part {
 impl SharedMemory {
     /// At most `bytes`; what does not fit goes to a private folder below `spill_dir`. The default has no limit.
     pub fn limited(bytes: usize, spill_dir: PathBuf) -> Self {
-        let pool: Arc<dyn MemoryPool> = Arc::new(FairSpillPool::new(bytes));
+        let pool: Arc<dyn MemoryPool> = Arc::new(PlanPool::new(bytes, 0));
         let part = Part(MemoryConsumer::new("rollup").register(&pool));
-        Self { memory: Memory::limited(bytes, Box::new(part), spill_dir), pool: Some(pool) }
+        Self { memory: Memory::limited(bytes, Box::new(part), spill_dir), pool: Some(pool), large_sorts: false }
+    }
+
+    /// The same memory for sessions in which a person may sort anything. A sort that spills first merges what it holds,
+    /// and what that needs grows with what it holds; a person's query has a sort or two, not a detection's many.
+    pub(super) fn for_large_sorts(&self) -> Self {
+        Self { large_sorts: true, ..self.clone() }
     }
 
     /// What the rollup takes from.
@@ -75,7 +90,7 @@ impl SharedMemory {
     pub(super) fn for_plans(&self) -> Result<PlanMemory, DataFusionError> {
         let builder = RuntimeEnvBuilder::new();
         let Some(bytes) = self.plan_bytes() else {
-            return Ok(PlanMemory { runtime: builder.build_arc()?, bytes: None });
+            return Ok(PlanMemory { runtime: builder.build_arc()?, set_aside: None });
         };
         // Most plans spill nothing, so a folder that cannot be made is no reason to fail before one is needed.
         let mode = match self.memory.folder().path() {
@@ -86,40 +101,52 @@ impl SharedMemory {
             }
         };
         let disk = DiskManagerBuilder::default().with_mode(mode).with_max_temp_directory_size(u64::MAX);
-        let plans = Arc::new(FairSpillPool::new(bytes));
+        // The engine sets 10 MB aside for each thread: more than a small limit has.
+        let (kept_free_percent, set_aside) =
+            if self.large_sorts { (KEPT_FREE_FOR_MERGES, bytes / 5) } else { (0, (bytes / 32).min(MOST_SET_ASIDE)) };
+        let plans = Arc::new(PlanPool::new(bytes, kept_free_percent));
         let runtime = builder.with_memory_pool(plans).with_disk_manager_builder(disk).build_arc()?;
-        Ok(PlanMemory { runtime, bytes: Some(bytes) })
+        Ok(PlanMemory { runtime, set_aside: Some(set_aside) })
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use datafusion::execution::memory_pool::MemoryLimit;
 
     #[test]
     fn plans_get_what_the_rollup_leaves_and_a_third_at_least() {
         let parent = std::env::temp_dir().join(format!("flowsift-pool-{}", std::process::id()));
         let mebi = |count: usize| count << 20;
+        let bytes = |memory: &SharedMemory| match memory.for_plans().unwrap().runtime.memory_pool.memory_limit() {
+            MemoryLimit::Finite(bytes) => Some(bytes),
+            _ => None,
+        };
         let shared = SharedMemory::limited(mebi(1_200), parent.clone());
         let mut held = shared.memory().reserve(crate::rollup::memory::Purpose::Hours);
         assert!(held.try_grow(mebi(300)) && !held.try_grow(1), "a quarter");
         let plans = shared.for_plans().unwrap();
-        assert_eq!(plans.bytes, Some(mebi(900)));
+        assert_eq!(bytes(&shared), Some(mebi(900)));
+        assert_eq!(
+            [plans.set_aside, shared.for_large_sorts().for_plans().unwrap().set_aside],
+            [Some(mebi(20)), Some(mebi(180))]
+        );
         assert_eq!([5, 40].map(|most| shared.plans_together(most)), [5, 18]);
         let plan = MemoryConsumer::new("plan").register(&plans.runtime.memory_pool);
         assert!(plan.try_grow(mebi(901)).is_err() && plan.try_grow(mebi(900)).is_ok());
         held.grow(mebi(1_500));
-        assert_eq!(shared.for_plans().unwrap().bytes, Some(mebi(400)));
+        assert_eq!(bytes(&shared), Some(mebi(400)));
         held.shrink_to(0);
         assert!(held.try_grow(mebi(300)), "all came back");
         let small = SharedMemory::limited(mebi(1), parent.clone());
-        assert_eq!(small.for_plans().unwrap().bytes, Some(PLANS_LEAST));
+        assert_eq!(bytes(&small), Some(PLANS_LEAST));
         assert_eq!(small.plans_together(5), 1);
         drop(small);
         let folder = shared.memory().folder().path().unwrap();
         drop((plan, plans, held, shared));
         assert!(!folder.exists());
         std::fs::remove_dir(parent).unwrap();
-        assert_eq!(SharedMemory::default().for_plans().unwrap().bytes, None);
+        assert_eq!(bytes(&SharedMemory::default()), None);
     }
 }

@@ -12,6 +12,7 @@ pub mod literal;
 pub mod memory;
 pub mod mistake;
 mod near;
+mod plan_pool;
 mod presented;
 pub mod running;
 pub mod session;

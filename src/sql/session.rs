@@ -90,10 +90,8 @@ pub fn open_session_within(
     // Made for files. On tables in memory it moves `b['x']` below the filters, and with it the statistic that makes `b`.
     config.options_mut().optimizer.enable_leaf_expression_pushdown = false;
     let plans = memory.for_plans().map_err(|error| SqlError::query("session", error))?;
-    if let Some(bytes) = plans.bytes {
-        // Each sort of each part sets this aside for its merge: the engine's 10 MB are more than a small limit has.
-        let aside = &mut config.options_mut().execution.sort_spill_reservation_bytes;
-        *aside = (*aside).min(bytes / (32 * threads.max(1)));
+    if let Some(bytes) = plans.set_aside {
+        config.options_mut().execution.sort_spill_reservation_bytes = bytes / threads.max(1);
     }
     let context = SessionContext::new_with_config_rt(config, plans.runtime);
     functions::register(&context, lists);

@@ -92,18 +92,13 @@ impl Workspace {
             ("networks", made(lists::networks(&options.networks))?),
             ("findings", options.findings),
         ];
-        let context = open_session_within(tables, &known, options.threads, &options.memory)?;
+        let context = open_session_within(tables, &known, options.threads, &options.memory.for_large_sorts())?;
         {
             let state = context.state_ref();
             let mut state = state.write();
             let settings = state.config_mut().options_mut();
             // Messages about wrong SQL name the place.
             settings.sql_parser.collect_spans = true;
-            if let Some(bytes) = options.memory.plan_bytes() {
-                // A sort that spills merges what it holds, and what it needs for that grows with what it holds: less
-                // than a tenth on two threads and it fails. A person's query has a sort or two, not a detection's many.
-                settings.execution.sort_spill_reservation_bytes = bytes / (5 * options.threads.max(1));
-            }
         }
         let flows = FlowsTable::new(source.clone(), options.source, range, skipped.clone());
         context.register_table("flows", Arc::new(flows)).map_err(failed)?;
