@@ -1,6 +1,8 @@
 //! Lags between starts, counted by bin, and the windows that stand out among them: the work of
 //! [`super::correlogram`].
 
+mod hills;
+
 use super::correlogram::FEWEST;
 use std::ops::RangeInclusive;
 
@@ -46,9 +48,6 @@ const WIDEST: f64 = 0.3;
 /// Stretches of the train between which the contrast's variance is measured.
 pub(super) const BLOCKS: usize = 24;
 
-/// Hills whose variance is measured.
-const HILLS: usize = 6;
-
 /// A hill this clear beside the wide window around it is one of two.
 const CLEAR_WITHIN: f64 = 0.4;
 
@@ -62,8 +61,11 @@ pub(super) struct Lags {
     pub(super) bin_s: f64,
     /// Width of the narrowest windows.
     narrowest: usize,
-    /// Lags of fewer than so many bins, as a running sum: the count of lag `k` is `sums[k + 1] − sums[k]`. Whole numbers.
+    /// Lags of fewer than so many bins, as a running sum: the count of lag `k` is `sums[k + 1] − sums[k]`. Whole numbers,
+    /// and [`MOST_PAIR_BEATS`] more of the last, so that every stride through them ends within.
     sums: Vec<f64>,
+    /// Longest lag that is counted, in bins.
+    longest: usize,
     /// The counts of each of [`BLOCKS`] stretches of the train, one after the other: of lags that begin there.
     blocks: Vec<u32>,
     /// Shortest lag there is, in bins.
@@ -126,6 +128,15 @@ impl Window {
     }
 }
 
+/// The height of a window by the running sums at the begin of its flanks, at its own, at its end and at that of its
+/// flanks; not above 0 where it has no more lags than its flanks, and no number where there are none at all.
+#[inline(always)]
+fn height_of(outer_from: f64, from: f64, to: f64, outer_to: f64, flank_weight: f64) -> f64 {
+    let inside = to - from;
+    let flanks = (outer_to - outer_from) - inside;
+    (inside - flank_weight * flanks) / (inside + flank_weight * flank_weight * flanks).sqrt()
+}
+
 impl Lags {
     pub(super) fn new(starts_s: &[i64], unit_s: i64, mean_s: f64) -> Option<Self> {
         let starts_s = &starts_s[starts_s.len().saturating_sub(MOST)..];
@@ -156,25 +167,27 @@ impl Lags {
             counts.iter_mut().zip(block).for_each(|(sum, count)| *sum += count);
         }
         let shortest = counts.iter().position(|&count| count > 0).unwrap_or(longest);
-        let mut sums = Vec::with_capacity(longest + 2);
+        let mut sums = Vec::with_capacity(longest + 2 + MOST_PAIR_BEATS);
         sums.push(0.0);
         let mut sum = 0.0;
         for count in counts {
             sum += f64::from(count);
             sums.push(sum);
         }
+        sums.extend([sum; MOST_PAIR_BEATS]);
         Some(Self {
             places,
             bin_s: bin as f64,
             narrowest: if crowded { PAIR } else { PAIR + 1 },
             sums,
+            longest,
             blocks,
             shortest,
         })
     }
 
     pub(super) fn longest(&self) -> usize {
-        self.sums.len() - 2
+        self.longest
     }
 
     /// Number of lags from `low` to `high` bins, both included.
@@ -214,11 +227,12 @@ impl Lags {
         let (outer_from, from) = (sums(low - flank), sums(low));
         let (to, outer_to) = (sums(low + width), sums(low + width + flank));
         // Straight through four slices: this is most of the work on a pair, and goes two lags at a time.
-        outer_from.iter().zip(from).zip(to).zip(outer_to).map(move |(((outer_from, from), to), outer_to)| {
-            let inside = to - from;
-            let flanks = (outer_to - outer_from) - inside;
-            (inside - weight * flanks) / (inside + weight * weight * flanks).sqrt()
-        })
+        outer_from
+            .iter()
+            .zip(from)
+            .zip(to)
+            .zip(outer_to)
+            .map(move |(((outer_from, from), to), outer_to)| height_of(*outer_from, *from, *to, *outer_to, weight))
     }
 
     /// The best of a chain's beginnings whose first window is so high: the sum of the heights of its windows over the root
@@ -236,90 +250,9 @@ impl Lags {
         best
     }
 
-    /// Shows the highest chain of at most so many beats at each lag of a range, in each window of a range of widths;
-    /// returns how many of them are independent.
-    fn survey(
-        &self,
-        lags: RangeInclusive<usize>,
-        widths: RangeInclusive<usize>,
-        most_beats: usize,
-        mut found: impl FnMut(f64, Chain),
-    ) -> f64 {
-        let mut trials = 0.0;
-        let mut heights = Vec::new();
-        for width in WIDTHS.into_iter().filter(|width| widths.contains(width)) {
-            let window = Window { low: 0, width };
-            let (half, flank) = (window.half(), window.flank());
-            let narrow = (half as f64 / WIDEST).ceil() as usize;
-            let lowest = (self.shortest + half + flank).max(*lags.start()).max(narrow);
-            let highest = (self.longest() + 1).saturating_sub(width - half + flank).min(*lags.end());
-            if lowest > highest {
-                continue;
-            }
-            let (beats, quarters) = match width {
-                PAIR if most_beats > 1 => (MOST_PAIR_BEATS, QUARTERS),
-                _ => (most_beats, 1),
-            };
-            trials += ((highest - lowest + 1) * quarters * beats) as f64 / width as f64;
-            heights.clear();
-            heights.extend(self.heights(width, lowest - half, highest - lowest + 1));
-            for (low, &height) in (lowest - half..).zip(&heights) {
-                if height > 0.0 {
-                    for quarter in 0..quarters {
-                        let (height, chain) =
-                            self.best_beginning(height, Chain { first: Window { low, width }, quarter, beats });
-                        found(height, chain);
-                    }
-                }
-            }
-        }
-        trials
-    }
-
     /// The widths of windows that tell something.
     pub(super) fn widths(&self) -> RangeInclusive<usize> {
         self.narrowest..=usize::MAX
-    }
-
-    /// Chains of so many beats at most that begin at lags of a range, in windows of a range of widths: the highest of each
-    /// hill, best first, and how many of them are independent.
-    pub(super) fn hills(
-        &self,
-        lags: RangeInclusive<usize>,
-        widths: RangeInclusive<usize>,
-        most_beats: usize,
-    ) -> (Vec<(f64, Chain)>, f64) {
-        let mut best: Vec<(f64, Chain)> = Vec::new();
-        let trials = self.survey(lags, widths, most_beats, |height, chain| {
-            if best.len() == HILLS && best.iter().all(|other| height <= other.0) {
-                return;
-            }
-            // One window stands for its hill, whatever its width.
-            let same =
-                |other: Window| other.centre().abs_diff(chain.first.centre()) <= other.half().max(chain.first.half());
-            match best.iter().position(|(_, other)| same(other.first)) {
-                Some(at) if best[at].0 < height => best[at] = (height, chain),
-                Some(_) => {}
-                None if best.len() < HILLS => best.push((height, chain)),
-                None => {
-                    let least = (0..HILLS).min_by(|&a, &b| best[a].0.total_cmp(&best[b].0)).unwrap_or(0);
-                    if best[least].0 < height {
-                        best[least] = (height, chain);
-                    }
-                }
-            }
-        });
-        best.sort_by(|a, b| b.0.total_cmp(&a.0));
-        (best, trials)
-    }
-
-    /// The height of the first of [`Self::hills`] in windows of any width, and the same trials, for less.
-    pub(super) fn highest(&self, lags: RangeInclusive<usize>, most_beats: usize) -> Option<(f64, f64)> {
-        let mut best: Option<f64> = None;
-        let trials = self.survey(lags, self.widths(), most_beats, |height, _| {
-            best = Some(best.map_or(height, |best| best.max(height)));
-        });
-        Some((best?, trials))
     }
 
     /// Variance of a chain's height as it shows between stretches of the train; that of a Poisson stream is 1.

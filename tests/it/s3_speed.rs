@@ -9,7 +9,11 @@ use crate::s3_server::{ACCESS_KEY, S3Server, SECRET_KEY};
 
 /// Milliseconds that every request of the server waits.
 const LATENCY_MS: u64 = 30;
-const RUNS: usize = 5;
+
+/// Counted runs, after one that warms up: `FLOWSIFT_SPEED_RUNS`, or 5.
+fn runs() -> usize {
+    std::env::var("FLOWSIFT_SPEED_RUNS").map_or(5, |runs| runs.parse().expect("FLOWSIFT_SPEED_RUNS is a number"))
+}
 
 /// Seconds of one `detect`, and its findings.
 fn timed(source: &str, endpoint_url: Option<&str>) -> (f64, Vec<u8>) {
@@ -53,7 +57,7 @@ fn s3_with_latency_keeps_most_of_local_speed() {
     server.traffic.latency_ms.store(LATENCY_MS, Relaxed);
     let local_source = folder.to_str().unwrap();
     let (mut local, mut remote) = (Vec::new(), Vec::new());
-    for run in 0..=RUNS {
+    for run in 0..=runs() {
         let (local_s, local_found) = timed(local_source, None);
         let (remote_s, remote_found) = timed("s3://logs/AWSLogs", Some(&server.endpoint_url));
         assert!(local_found == remote_found, "S3 and disk give different findings");

@@ -1,0 +1,232 @@
+//! The search for the windows and chains that stand out: most of the work on a pair, so all lags of a width are gone
+//! through at once and without branches.
+
+use super::{Chain, Lags, MOST_PAIR_BEATS, PAIR, QUARTERS, WIDEST, WIDTHS, Window, height_of};
+use std::ops::RangeInclusive;
+
+/// Hills whose variance is measured.
+const HILLS: usize = 6;
+
+/// Chains of windows of one width, one lag after the other.
+#[derive(Debug)]
+struct Surveyed {
+    /// The first chain's first window; each of the others begins one bin behind the one before it.
+    first: Window,
+    /// Most beats of a chain.
+    beats: usize,
+    /// Heights of their first windows.
+    heights: Vec<f64>,
+    /// Of as many beats as were added, −∞ where the chain ended before.
+    sums: Vec<f64>,
+    /// Heights of the best beginnings, −∞ where there is none: for each quarter of a bin those of all lags.
+    best: Vec<f64>,
+}
+
+impl Default for Surveyed {
+    fn default() -> Self {
+        let first = Window { low: 0, width: 1 };
+        Self { first, beats: 1, heights: Vec::new(), sums: Vec::new(), best: Vec::new() }
+    }
+}
+
+impl Surveyed {
+    fn begin(&mut self, first: Window, beats: usize, heights: impl Iterator<Item = f64>) {
+        (self.first, self.beats) = (first, beats);
+        self.heights.clear();
+        self.heights.extend(heights);
+        self.best.clear();
+    }
+
+    fn chain(&self, at: usize, quarter: usize) -> Chain {
+        let Window { low, width } = self.first;
+        Chain { first: Window { low: low + at, width }, quarter, beats: self.beats }
+    }
+}
+
+/// Keeps a chain if it is one of the [`HILLS`] highest that are no part of each other.
+fn keep_hill(best: &mut Vec<(f64, Chain)>, height: f64, chain: Chain) {
+    // One window stands for its hill, whatever its width.
+    let same = |other: Window| other.centre().abs_diff(chain.first.centre()) <= other.half().max(chain.first.half());
+    match best.iter().position(|(_, other)| same(other.first)) {
+        Some(at) if best[at].0 < height => best[at] = (height, chain),
+        Some(_) => {}
+        None if best.len() < HILLS => best.push((height, chain)),
+        None => {
+            let least = (0..HILLS).min_by(|&a, &b| best[a].0.total_cmp(&best[b].0)).unwrap_or(0);
+            if best[least].0 < height {
+                best[least] = (height, chain);
+            }
+        }
+    }
+}
+
+impl Lags {
+    /// Shows the heights of the best chains of at most so many beats at each lag of a range, in each window of a range of
+    /// widths; returns how many of them are independent.
+    fn survey(
+        &self,
+        lags: RangeInclusive<usize>,
+        widths: RangeInclusive<usize>,
+        most_beats: usize,
+        mut found: impl FnMut(&Surveyed),
+    ) -> f64 {
+        let mut trials = 0.0;
+        let mut surveyed = Surveyed::default();
+        for width in WIDTHS.into_iter().filter(|width| widths.contains(width)) {
+            let window = Window { low: 0, width };
+            let (half, flank) = (window.half(), window.flank());
+            let narrow = (half as f64 / WIDEST).ceil() as usize;
+            let lowest = (self.shortest + half + flank).max(*lags.start()).max(narrow);
+            let highest = (self.longest() + 1).saturating_sub(width - half + flank).min(*lags.end());
+            if lowest > highest {
+                continue;
+            }
+            let (beats, quarters) = match width {
+                PAIR if most_beats > 1 => (MOST_PAIR_BEATS, QUARTERS),
+                _ => (most_beats, 1),
+            };
+            let count = highest - lowest + 1;
+            trials += (count * quarters * beats) as f64 / width as f64;
+            surveyed.begin(Window { low: lowest - half, width }, beats, self.heights(width, lowest - half, count));
+            for quarter in 0..quarters {
+                self.add_chains(&mut surveyed, quarter);
+            }
+            found(&surveyed);
+        }
+        trials
+    }
+
+    /// Adds the heights of the best beginnings of all chains whose lag is so many quarters into a bin: what
+    /// [`Self::best_beginning`] gives, without a branch for any of them.
+    fn add_chains(&self, surveyed: &mut Surveyed, quarter: usize) {
+        let Surveyed { first, beats, heights, sums, best } = surveyed;
+        sums.clear();
+        sums.extend(heights.iter().map(|height| if *height > 0.0 { *height } else { f64::NEG_INFINITY }));
+        let from = best.len();
+        best.extend_from_slice(sums);
+        let best = &mut best[from..];
+        let chain = Chain { first: *first, quarter, beats: *beats };
+        for (window, beat) in chain.windows().zip(1..).skip(1) {
+            let Some(room) = self.longest().checked_sub(window.reach()) else { break };
+            let count = (room / beat + 1).min(best.len());
+            let (sums, best) = (&mut sums[..count], &mut best[..count]);
+            match beat {
+                2 => self.add_beat::<2>(window, sums, best),
+                3 => self.add_beat::<3>(window, sums, best),
+                4 => self.add_beat::<4>(window, sums, best),
+                _ => self.add_beat::<MOST_PAIR_BEATS>(window, sums, best),
+            }
+        }
+    }
+
+    /// Adds the heights of one multiple, whose window for the first chain is `window`, to the sums of all chains that
+    /// have it, and keeps what is best. A chain that has ended stays at −∞.
+    fn add_beat<const BEAT: usize>(&self, window: Window, sums: &mut [f64], best: &mut [f64]) {
+        let (flank, weight, root) = (window.flank(), window.flank_weight(), (BEAT as f64).sqrt());
+        let counts = |from: usize| self.sums[from..from + sums.len() * BEAT].as_chunks::<BEAT>().0;
+        let (outer_from, from) = (counts(window.low - flank), counts(window.low));
+        let (to, outer_to) = (counts(window.low + window.width), counts(window.low + window.width + flank));
+        let counts = outer_from.iter().zip(from).zip(to).zip(outer_to);
+        for ((sum, best), (((outer_from, from), to), outer_to)) in sums.iter_mut().zip(best).zip(counts) {
+            let height = height_of(outer_from[0], from[0], to[0], outer_to[0], weight);
+            *sum = if height > 0.0 { *sum + height } else { f64::NEG_INFINITY };
+            let whole = *sum / root;
+            *best = if whole > *best { whole } else { *best };
+        }
+    }
+
+    /// Chains of so many beats at most that begin at lags of a range, in windows of a range of widths: the highest of each
+    /// hill, best first, and how many of them are independent.
+    pub(in crate::kernels) fn hills(
+        &self,
+        lags: RangeInclusive<usize>,
+        widths: RangeInclusive<usize>,
+        most_beats: usize,
+    ) -> (Vec<(f64, Chain)>, f64) {
+        let mut best: Vec<(f64, Chain)> = Vec::new();
+        // What a chain must exceed to be one of the best.
+        let mut least = f64::NEG_INFINITY;
+        let trials = self.survey(lags, widths, most_beats, |surveyed| {
+            let count = surveyed.heights.len();
+            for (at, quarter) in (0..count).flat_map(|at| (0..surveyed.best.len() / count).map(move |of| (at, of))) {
+                if surveyed.best[quarter * count + at] > least {
+                    let (height, chain) = self.best_beginning(surveyed.heights[at], surveyed.chain(at, quarter));
+                    keep_hill(&mut best, height, chain);
+                    if best.len() == HILLS {
+                        least = best.iter().map(|hill| hill.0).fold(f64::INFINITY, f64::min);
+                    }
+                }
+            }
+        });
+        best.sort_by(|a, b| b.0.total_cmp(&a.0));
+        (best, trials)
+    }
+
+    /// The height of the first of [`Self::hills`] in windows of any width, and the same trials, for less.
+    pub(in crate::kernels) fn highest(&self, lags: RangeInclusive<usize>, most_beats: usize) -> Option<(f64, f64)> {
+        let mut best = f64::NEG_INFINITY;
+        let trials = self.survey(lags, self.widths(), most_beats, |surveyed| {
+            best = surveyed.best.iter().fold(best, |best, height| if *height > best { *height } else { best });
+        });
+        (best > 0.0).then_some((best, trials))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    /// Every chain whose first window stands out, one after the other.
+    fn slow_survey(
+        lags: &Lags,
+        of: RangeInclusive<usize>,
+        most_beats: usize,
+        mut found: impl FnMut(f64, Chain),
+    ) -> f64 {
+        let mut trials = 0.0;
+        for width in WIDTHS.into_iter().filter(|width| lags.widths().contains(width)) {
+            let half = width / 2;
+            let pairs = width == PAIR && most_beats > 1;
+            let (beats, quarters) = if pairs { (MOST_PAIR_BEATS, QUARTERS) } else { (most_beats, 1) };
+            let fits = |centre: &usize| {
+                let window = Window { low: centre - half, width };
+                let begins = window.low >= lags.shortest + window.flank();
+                begins && half as f64 <= WIDEST * *centre as f64 && window.reach() <= lags.longest()
+            };
+            let centres: Vec<usize> = of.clone().filter(|centre| *centre >= half).filter(fits).collect();
+            trials += (centres.len() * quarters * beats) as f64 / width as f64;
+            for (centre, quarter) in centres.iter().flat_map(|centre| (0..quarters).map(move |of| (centre, of))) {
+                let first = Window { low: centre - half, width };
+                if let Some(height) = lags.height(first) {
+                    let (height, chain) = lags.best_beginning(height, Chain { first, quarter, beats });
+                    found(height, chain);
+                }
+            }
+        }
+        trials
+    }
+
+    proptest! {
+        #[test]
+        fn hills_are_those_of_a_slow_search(
+            mut starts in prop::collection::vec(0i64..20_000, 40..300), unit in prop::sample::select(vec![1i64, 60]),
+            most_beats in prop::sample::select(vec![1usize, 3]), from in 1usize..80, beat in 100i64..2_000,
+        ) {
+            starts.extend((0..20_000 / beat).map(|at| at * beat));
+            starts.sort_unstable();
+            starts.iter_mut().for_each(|start| *start = *start / unit * unit);
+            let mean_s = (starts[starts.len() - 1] - starts[0]) as f64 / (starts.len() - 1) as f64;
+            let Some(lags) = Lags::new(&starts, unit, mean_s) else { return Ok(()) };
+            let of = from..=lags.longest();
+            let (mut slow, mut highest) = (Vec::new(), None::<f64>);
+            let trials = slow_survey(&lags, of.clone(), most_beats, |height, chain| {
+                keep_hill(&mut slow, height, chain);
+                highest = Some(highest.map_or(height, |highest| highest.max(height)));
+            });
+            slow.sort_by(|a, b| b.0.total_cmp(&a.0));
+            prop_assert_eq!(lags.hills(of.clone(), lags.widths(), most_beats), (slow, trials));
+            prop_assert_eq!(lags.highest(of, most_beats), highest.map(|height| (height, trials)));
+        }
+    }
+}
