@@ -9,14 +9,16 @@ use crate::flow::Network;
 use crate::flow::time::{parse_duration_s, parse_time};
 use crate::intel::{AllowList, Indicators, InternalNetworks, Networks, Warning};
 use crate::report::{
-    Baseline, BaselineKind, ObjectCounts, SkippedObject, Summary, TableOptions, write_jsonl, write_parquet, write_table,
+    Baseline, BaselineKind, ObjectCounts, ReportError, SkippedObject, Summary, TableOptions, write_jsonl,
+    write_parquet, write_table,
 };
 use crate::rollup::RollupOptions;
-use crate::rollup::coverage::{coverage_shares, host_facts};
+use crate::rollup::coverage::host_facts;
 use crate::rollup::derive::{Derived, derive};
 use crate::scan::fetch::FetchOptions;
 use crate::source::{PutMode, Source, Store, Unit, units};
 use crate::state::{GatherOptions, Gathered, KeptHours, gather, listing_range, settings_hash};
+use bytes::Bytes;
 use clap::{Args, ValueEnum};
 use std::io::{IsTerminal, Write};
 use std::path::PathBuf;
@@ -175,12 +177,21 @@ pub(super) fn run(global: &Global, args: &DetectArgs) -> Result<Exit, Failure> {
     let outcome = runtime.block_on(detect::detect(&plan.detections, &derived, &context)).map_err(Failure::failed)?;
     clock.end_of("detections", info_span!("report"));
 
-    let shown: Vec<Finding> =
-        outcome.findings.iter().filter(|finding| finding.severity >= args.min_severity).cloned().collect();
-    if let Some(store) = &out {
-        write_files(&runtime, store, &shown)?;
+    let shown = outcome.at_least(args.min_severity);
+    match &out {
+        Some(store) => {
+            let files = files(shown)?;
+            for file in &files {
+                let put = store.put(file.name, file.bytes.clone(), PutMode::Overwrite);
+                runtime.block_on(put).map_err(Failure::failed)?;
+            }
+            match files.iter().find(|file| file.format == format) {
+                Some(file) => file.show()?,
+                None => write_findings(shown, format, args, stdout_terminal)?,
+            }
+        }
+        None => write_findings(shown, format, args, stdout_terminal)?,
     }
-    write_findings(&shown, format, args, stdout_terminal)?;
     clock.end_of("report", Span::none());
 
     let mut summary = summarise(args, global, &gathered, &derived, &outcome, &clock);
@@ -200,7 +211,7 @@ pub(super) fn run(global: &Global, args: &DetectArgs) -> Result<Exit, Failure> {
         from_s: window.baseline_from_s,
         to_s: if window.has_history() { window.from_s } else { window.to_s },
     };
-    let shares = coverage_shares(&gathered.coverage, window.from_s, window.to_s);
+    let shares = &outcome.coverage;
     summary.coverage_share = (!shares.is_empty()).then(|| shares.values().sum::<f64>() / shares.len() as f64);
     if let Some(store) = &out {
         let mut json = Vec::new();
@@ -211,7 +222,9 @@ pub(super) fn run(global: &Global, args: &DetectArgs) -> Result<Exit, Failure> {
     if !global.is_quiet() {
         summary.write_text(std::io::stderr().lock())?;
     }
-    let alarming = args.fail_on.is_some_and(|least| outcome.findings.iter().any(|f| f.severity >= least));
+    let alarming = args.fail_on.is_some_and(|least| !outcome.at_least(least).is_empty());
+    // The process ends here, and the system takes back millions of small pieces at once.
+    std::mem::forget(outcome);
     Ok(match (alarming, gathered.skipped.is_empty()) {
         (true, _) => Exit::Findings,
         (false, false) => Exit::Partial,
@@ -278,14 +291,31 @@ pub(super) fn warn(warnings: &[Warning]) -> Result<(), Failure> {
     Ok(())
 }
 
-fn write_files(runtime: &tokio::runtime::Runtime, store: &Store, findings: &[Finding]) -> Result<(), Failure> {
+/// A file of findings.
+struct FindingsFile {
+    format: Format,
+    name: &'static str,
+    bytes: Bytes,
+}
+
+/// The files of findings that `--out` gets.
+fn files(findings: &[Finding]) -> Result<[FindingsFile; 2], Failure> {
     let (mut jsonl, mut parquet) = (Vec::new(), Vec::new());
-    write_jsonl(&mut jsonl, findings)?;
-    write_parquet(&mut parquet, findings)?;
-    for (name, bytes) in [("findings.jsonl", jsonl), ("findings.parquet", parquet)] {
-        runtime.block_on(store.put(name, bytes.into(), PutMode::Overwrite)).map_err(Failure::failed)?;
+    let (first, second) = rayon::join(|| write_jsonl(&mut jsonl, findings), || write_parquet(&mut parquet, findings));
+    first.and(second)?;
+    Ok([
+        FindingsFile { format: Format::Jsonl, name: "findings.jsonl", bytes: jsonl.into() },
+        FindingsFile { format: Format::Parquet, name: "findings.parquet", bytes: parquet.into() },
+    ])
+}
+
+impl FindingsFile {
+    /// Writes the same to stdout.
+    fn show(&self) -> Result<(), ReportError> {
+        let mut stdout = std::io::stdout().lock();
+        let written = stdout.write_all(&self.bytes).and_then(|()| stdout.flush());
+        written.map_err(|source| ReportError::Io { action: "write", what: "findings".to_owned(), source })
     }
-    Ok(())
 }
 
 fn write_findings(findings: &[Finding], format: Format, args: &DetectArgs, terminal: bool) -> Result<(), Failure> {

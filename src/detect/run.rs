@@ -54,6 +54,15 @@ pub struct Outcome {
     pub candidates: u64,
     /// How many of the reported statistical findings the false-discovery rate allows to be false.
     pub expected_false: f64,
+    /// The share of the window, 0–1, that the log of each ENI covers, by its name.
+    pub coverage: BTreeMap<String, f64>,
+}
+
+impl Outcome {
+    /// The findings of a severity and above, sorted.
+    pub fn at_least(&self, least: Severity) -> &[Finding] {
+        &self.findings[..self.findings.partition_point(|finding| finding.severity >= least)]
+    }
 }
 
 /// Runs the detections; the findings come sorted and do not depend on the number of threads.
@@ -107,9 +116,9 @@ pub async fn detect(
         outcome.candidates += found.candidates;
         outcome.expected_false += found.expected_false;
     }
-    let coverage = coverage_shares(context.coverage, context.window.from_s, context.window.to_s);
+    outcome.coverage = coverage_shares(context.coverage, context.window.from_s, context.window.to_s);
     for finding in &mut outcome.findings {
-        complete(finding, context, &coverage);
+        complete(finding, context, &outcome.coverage);
     }
     raise_joint(&mut outcome.findings);
     sort_findings(&mut outcome.findings);
