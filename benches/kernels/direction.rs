@@ -62,7 +62,7 @@ fn batch(flags: bool) -> FlowBatch {
 fn unit(batch: &FlowBatch) -> UnitRollup {
     let unit = UnitRollup::new(RollupOptions::default());
     unit.books().texts.enter_all(std::iter::once(Some("eni-1")));
-    let mut object = unit.object();
+    let mut object = unit.object(0);
     object.add(batch);
     object.commit().expect("memory without limit");
     unit

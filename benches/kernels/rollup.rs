@@ -19,7 +19,7 @@ fn empty(books: &Books) -> UnitRollup {
 }
 
 fn add(unit: &UnitRollup, batches: &[FlowBatch]) {
-    let mut object = unit.object();
+    let mut object = unit.object(0);
     batches.iter().for_each(|batch| object.add(batch));
     object.commit().expect("memory without limit");
 }

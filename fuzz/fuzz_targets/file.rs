@@ -32,7 +32,7 @@ fuzz_target!(
         let step = usize::from(data[data.len() / 2]) + 1;
         let read = |way: Way| -> Result<(Records, UnitTables), ScanError> {
             let unit = UnitRollup::new(RollupOptions::default());
-            let mut object = unit.object();
+            let mut object = unit.object(0);
             let mut records = Records::default();
             scan_by(way, "object", &bytes, &metadata, ROLLUP_FIELDS, unit.books(), |batch| {
                 // Only the asked ones, so that both orders of asking are tried: before the rollup and behind it.

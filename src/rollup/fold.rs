@@ -98,8 +98,8 @@ impl UnitRollup {
         let text = |number: u32| texts.get(number as usize).map(String::as_str);
         let owner_of = |entry: &Interface| {
             (
-                text(entry.texts.account).or(account).unwrap_or("unknown").to_owned(),
-                text(entry.texts.region).or(region).unwrap_or("unknown").to_owned(),
+                text(entry.texts.account.text).or(account).unwrap_or("unknown").to_owned(),
+                text(entry.texts.region.text).or(region).unwrap_or("unknown").to_owned(),
             )
         };
         let mut owners: Vec<(String, String)> = interfaces.entries.iter().map(|(_, entry)| owner_of(entry)).collect();
@@ -114,7 +114,7 @@ impl UnitRollup {
                 owner: owners.binary_search(&owner_of(entry)).unwrap_or(0) as u32,
                 name_rank: ranks.of(*name),
                 window_s: entry.window_s() as u16,
-                transit: named && entry.is_transit(text(entry.texts.kind)),
+                transit: named && entry.is_transit(text(entry.texts.kind.text)),
                 own: if named { own().map_or(NONE, |code| ranked(code, &address_rank)) } else { NONE },
             };
             (*name, facts)

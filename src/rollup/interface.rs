@@ -25,20 +25,56 @@ pub(super) struct HourCoverage {
     pub(super) skipdata_minutes: u64,
 }
 
-/// Numbers of an ENI's texts in the text book; [`NONE`] where the log does not say.
+/// A text of an ENI, and who tells it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct InterfaceTexts {
-    pub(super) account: u32,
-    pub(super) instance: u32,
-    pub(super) vpc: u32,
-    pub(super) subnet: u32,
-    pub(super) kind: u32,
-    pub(super) region: u32,
+pub(super) struct Told {
+    /// Its number in the text book; [`NONE`] where the log does not say.
+    pub(super) text: u32,
+    /// The place among the unit's objects of the one that tells it; [`NOBODY`] where none has the field.
+    by: u32,
 }
 
-impl Default for InterfaceTexts {
+/// Stands for an object where none tells.
+const NOBODY: u32 = u32::MAX;
+
+impl Told {
+    pub(super) fn new(text: u32, by: u32) -> Self {
+        Self { text, by }
+    }
+
+    /// Of two objects the first counts, whichever was read first.
+    fn merge(&mut self, other: Self) {
+        if other.by < self.by {
+            *self = other;
+        }
+    }
+}
+
+impl Default for Told {
     fn default() -> Self {
-        Self { account: NONE, instance: NONE, vpc: NONE, subnet: NONE, kind: NONE, region: NONE }
+        Self { text: NONE, by: NOBODY }
+    }
+}
+
+/// An ENI's texts.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct InterfaceTexts {
+    pub(super) account: Told,
+    pub(super) instance: Told,
+    pub(super) vpc: Told,
+    pub(super) subnet: Told,
+    pub(super) kind: Told,
+    pub(super) region: Told,
+}
+
+impl InterfaceTexts {
+    fn merge(&mut self, other: &Self) {
+        self.account.merge(other.account);
+        self.instance.merge(other.instance);
+        self.vpc.merge(other.vpc);
+        self.subnet.merge(other.subnet);
+        self.kind.merge(other.kind);
+        self.region.merge(other.region);
     }
 }
 
@@ -46,9 +82,6 @@ impl Default for InterfaceTexts {
 #[derive(Clone, Debug)]
 pub(super) struct Interface {
     pub(super) texts: InterfaceTexts,
-    /// The first record with traffic of an object had `-` for `instance_id`: a requester manages the ENI, unless that of
-    /// another object names an instance.
-    pub(super) no_instance: bool,
     /// Packet-level addresses differed from the ENI's in some record.
     pub(super) translates: bool,
     /// Some records stand with the host that they name, since nothing spoke for a gateway.
@@ -119,7 +152,6 @@ impl Interface {
     fn new() -> Self {
         Self {
             texts: InterfaceTexts::default(),
-            no_instance: false,
             translates: false,
             settled: false,
             longest_record_s: 0,
@@ -128,17 +160,9 @@ impl Interface {
         }
     }
 
-    /// Takes the texts that a record tells; what it does not tell stays.
-    pub(super) fn describe(&mut self, texts: InterfaceTexts) {
-        let or = |new: u32, old: u32| if is_some(new) { new } else { old };
-        self.texts = InterfaceTexts {
-            account: or(texts.account, self.texts.account),
-            instance: or(texts.instance, self.texts.instance),
-            vpc: or(texts.vpc, self.texts.vpc),
-            subnet: or(texts.subnet, self.texts.subnet),
-            kind: or(texts.kind, self.texts.kind),
-            region: or(texts.region, self.texts.region),
-        };
+    /// Tells whether `instance_id` is logged and is `-`: a requester manages the ENI.
+    pub(super) fn has_no_instance(&self) -> bool {
+        self.texts.instance.by != NOBODY && !is_some(self.texts.instance.text)
     }
 
     /// The aggregation interval in seconds, 60 or 600, by the longest record seen.
@@ -151,7 +175,7 @@ impl Interface {
     pub(super) fn is_transit(&self, kind: Option<&str>) -> bool {
         match kind {
             Some(kind) => is_gateway(kind),
-            None => self.no_instance && !is_some(self.texts.instance) && self.translates,
+            None => self.has_no_instance() && self.translates,
         }
     }
 
@@ -168,21 +192,9 @@ impl Interface {
         equals.max_by_key(|(_, address)| (is_internal(*address), std::cmp::Reverse(*address))).map(|(code, _)| code)
     }
 
-    /// Adds what another object says of the same ENI. Texts that differ are settled by their content, not by order.
-    pub(super) fn merge(&mut self, other: &Interface, texts: &[String]) {
-        let settle = |mine: &mut u32, theirs: u32| {
-            let text = |number: u32| texts.get(number as usize);
-            if theirs != *mine && is_some(theirs) && (!is_some(*mine) || text(theirs) > text(*mine)) {
-                *mine = theirs;
-            }
-        };
-        settle(&mut self.texts.account, other.texts.account);
-        settle(&mut self.texts.instance, other.texts.instance);
-        settle(&mut self.texts.vpc, other.texts.vpc);
-        settle(&mut self.texts.subnet, other.texts.subnet);
-        settle(&mut self.texts.kind, other.texts.kind);
-        settle(&mut self.texts.region, other.texts.region);
-        self.no_instance |= other.no_instance;
+    /// Adds what another object says of the same ENI; the order of objects makes no difference.
+    pub(super) fn merge(&mut self, other: &Interface) {
+        self.texts.merge(&other.texts);
         self.translates |= other.translates;
         self.settled |= other.settled;
         self.longest_record_s = self.longest_record_s.max(other.longest_record_s);
@@ -269,22 +281,13 @@ impl Interfaces {
         }
     }
 
-    /// What these ENIs are for the other objects of the unit.
-    pub(super) fn described(&self, fields: u8) -> Described {
-        let mut unsettled = vec![None; self.places.len()];
-        for ((name, _), tally) in self.entries.iter().zip(&self.tallies).filter(|(_, tally)| tally.described) {
-            unsettled[slot_of(*name)] = Some(tally.unsettled);
-        }
-        Described { fields, unsettled }
-    }
-
     /// Merges another object's ENIs in; both have their tallies closed.
-    pub(super) fn merge(&mut self, other: Interfaces, texts: &[String]) {
+    pub(super) fn merge(&mut self, other: Interfaces) {
         for (name, interface) in other.entries {
             let known = self.entries.len();
             let place = self.place(name);
             if place < known {
-                self.entries[place].1.merge(&interface, texts);
+                self.entries[place].1.merge(&interface);
             } else {
                 self.entries[place].1 = interface;
             }
@@ -297,22 +300,43 @@ impl Interfaces {
     }
 }
 
-/// What one object says of ENIs for all objects of its unit.
-#[derive(Debug)]
-pub(super) struct Described {
+/// Which ENIs the objects that are part of a unit describe, by the slot of their name.
+///
+/// An object need not describe an ENI that one before it does, with all fields that it has itself: of two objects that tell
+/// a field the first counts, so what it would tell makes no difference. The first object that has an ENI and a field always
+/// tells it, whichever objects were read before.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Described(Vec<Option<Describer>>);
+
+#[derive(Clone, Copy, Debug)]
+struct Describer {
+    /// Its place among the unit's objects.
+    object: u32,
     /// The describing fields that it has, one a bit.
     fields: u8,
-    /// By the slot of the ENI's name: whether its records stay unsettled, `None` for an ENI that the object does not
-    /// describe.
-    unsettled: Vec<Option<bool>>,
+    /// It leaves the ENI's records unsettled.
+    unsettled: bool,
 }
 
 impl Described {
-    /// Tells whether the records of an ENI stay unsettled; `None` when the ENI is to be described by an object that has
-    /// `fields`.
-    pub(super) fn of(&self, name: u32, fields: u8) -> Option<bool> {
-        let knows_all = fields & !self.fields == 0;
-        self.unsettled.get(slot_of(name)).copied().flatten().filter(|_| knows_all)
+    /// Adds the ENIs of an object that has `fields`.
+    pub(super) fn add(&mut self, object: u32, fields: u8, interfaces: &Interfaces) {
+        self.0.resize(self.0.len().max(interfaces.places.len()), None);
+        for ((name, _), tally) in interfaces.entries.iter().zip(&interfaces.tallies).filter(|(_, of)| of.described) {
+            let known = &mut self.0[slot_of(*name)];
+            if known.is_none_or(|known| {
+                if known.fields == fields { object < known.object } else { known.fields & !fields == 0 }
+            }) {
+                *known = Some(Describer { object, fields, unsettled: tally.unsettled });
+            }
+        }
+    }
+
+    /// Tells whether the records of an ENI stay unsettled; `None` when the object at this place, which has `fields`, is to
+    /// describe it.
+    pub(super) fn of(&self, name: u32, object: u32, fields: u8) -> Option<bool> {
+        let known = self.0.get(slot_of(name)).copied().flatten();
+        known.filter(|known| known.object < object && fields & !known.fields == 0).map(|known| known.unsettled)
     }
 }
 

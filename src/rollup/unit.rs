@@ -1,7 +1,7 @@
 //! Collects the flow records of one unit of work, object by object, on any number of threads.
 
 use super::flow_file::{FlowFile, Run};
-use super::interface::{Described, InterfaceTexts, Interfaces, Services, is_gateway};
+use super::interface::{Described, InterfaceTexts, Interfaces, Services, Told, is_gateway};
 use super::memory::{Memory, Purpose, Reservation, SpillError};
 use super::pack::Block;
 use super::packed::{PARTS, PackedFlow, is_some};
@@ -9,10 +9,10 @@ use super::spare::LIST_BYTES;
 use super::{RollupOptions, UnitCounts};
 use crate::flow::schema::Field;
 use crate::flow::time::HOUR_S;
-use crate::scan::{Books, Decision, FlowBatch};
+use crate::scan::{Books, DESCRIBING_FIELDS, Decision, FlowBatch};
 use foldhash::fast::FixedState;
 use hashbrown::HashMap;
-use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// The records of one unit so far. Objects are added whole, or not at all.
 #[derive(Debug)]
@@ -22,8 +22,8 @@ pub struct UnitRollup {
     /// Shared by all objects, so that their records need no second look when they become part of the unit.
     pub(super) services: Mutex<Services>,
     pub(super) content: Mutex<Content>,
-    /// What the describing object says of ENIs.
-    described: OnceLock<Described>,
+    /// ENIs that need no further description.
+    described: Mutex<Arc<Described>>,
     /// Where records go that find no room.
     pub(super) flows: FlowFile,
 }
@@ -110,7 +110,7 @@ impl UnitRollup {
             held: memory.reserve(Purpose::Records),
         };
         let (books, services, content) = (Books::default(), Mutex::default(), Mutex::new(content));
-        Self { options, books, services, content, described: OnceLock::new(), flows: FlowFile::new(memory) }
+        Self { options, books, services, content, described: Mutex::default(), flows: FlowFile::new(memory) }
     }
 
     /// The unit's books, for the scan of its objects.
@@ -118,24 +118,16 @@ impl UnitRollup {
         &self.books
     }
 
-    /// Begins an object: its records count once [`ObjectRollup::commit`] is called.
-    pub fn object(&self) -> ObjectRollup<'_> {
-        self.begin(false)
-    }
-
-    /// Begins the object that describes ENIs for the whole unit: objects that are begun when it is committed describe
-    /// only those that it does not have. Reading descriptions over and over is a part of the work that tells nothing new.
-    pub fn describing_object(&self) -> ObjectRollup<'_> {
-        self.begin(true)
-    }
-
-    fn begin(&self, describes: bool) -> ObjectRollup<'_> {
+    /// Begins the object at a place among the unit's objects: its records count once [`ObjectRollup::commit`] is called.
+    /// Where objects tell different things of an ENI, the first of them counts; they may be read in any order.
+    pub fn object(&self, place: usize) -> ObjectRollup<'_> {
         let memory = self.flows.memory();
         let mut held = memory.reserve(Purpose::Records);
         held.grow(OBJECT_LEAST.min(memory.share(Purpose::Records) / 32));
         ObjectRollup {
             unit: self,
-            describes,
+            place: place as u32,
+            described: lock(&self.described).clone(),
             fields: 0,
             open: vec![Vec::new(); PARTS],
             full: vec![Vec::new(); PARTS],
@@ -165,8 +157,10 @@ fn list_bytes(list: &Vec<PackedFlow>) -> usize {
 #[derive(Debug)]
 pub struct ObjectRollup<'a> {
     pub(super) unit: &'a UnitRollup,
-    /// It describes ENIs for the whole unit.
-    describes: bool,
+    /// Its place among the unit's objects.
+    place: u32,
+    /// ENIs that objects before it describe.
+    described: Arc<Described>,
     /// The describing fields that it has, one a bit.
     pub(super) fields: u8,
     /// The list of each part that is being filled.
@@ -269,30 +263,36 @@ impl ObjectRollup<'_> {
         true
     }
 
-    /// Describes an ENI by its first record with traffic, unless the unit knows it; returns whether its records stay
+    /// Describes an ENI by its first record with traffic, unless an object before it does; returns whether its records stay
     /// unsettled.
     #[cold]
     pub(super) fn describe_first(&mut self, batch: &FlowBatch, row: usize, place: usize) -> bool {
-        let known = self.unit.described.get().and_then(|known| known.of(batch.interface[row], self.fields));
-        known.unwrap_or_else(|| self.describe(batch, row, place))
+        let known = |described: &Described| described.of(batch.interface[row], self.place, self.fields);
+        if let Some(unsettled) = known(&self.described) {
+            return unsettled;
+        }
+        // Another object may have told since.
+        self.described = lock(&self.unit.described).clone();
+        known(&self.described).unwrap_or_else(|| self.describe(batch, row, place))
     }
 
     fn describe(&mut self, batch: &FlowBatch, row: usize, place: usize) -> bool {
-        let texts = InterfaceTexts {
-            account: batch.text(Field::AccountId, row),
-            instance: batch.text(Field::InstanceId, row),
-            vpc: batch.text(Field::VpcId, row),
-            subnet: batch.text(Field::SubnetId, row),
-            kind: batch.text(Field::InterfaceType, row),
-            region: batch.text(Field::Region, row),
-        };
+        let has = |field| DESCRIBING_FIELDS.iter().zip(0..).any(|(of, at)| *of == field && self.fields >> at & 1 == 1);
+        let told = |field| if has(field) { Told::new(batch.text(field, row), self.place) } else { Told::default() };
         let entry = &mut self.interfaces.entries[place].1;
-        entry.describe(texts);
-        entry.no_instance |= batch.present.instance && !is_some(texts.instance);
+        entry.texts = InterfaceTexts {
+            account: told(Field::AccountId),
+            instance: told(Field::InstanceId),
+            vpc: told(Field::VpcId),
+            subnet: told(Field::SubnetId),
+            kind: told(Field::InterfaceType),
+            region: told(Field::Region),
+        };
+        let kind = entry.texts.kind.text;
         let is_gateway =
-            || self.unit.books.texts.read(|words| words.get(texts.kind as usize).is_some_and(|kind| is_gateway(kind)));
-        let unsettled = entry.no_instance || (is_some(texts.kind) && is_gateway());
-        self.interfaces.entries[place].1.settled |= !unsettled;
+            || self.unit.books.texts.read(|words| words.get(kind as usize).is_some_and(|kind| is_gateway(kind)));
+        let unsettled = entry.has_no_instance() || (is_some(kind) && is_gateway());
+        entry.settled |= !unsettled;
         unsettled
     }
 
@@ -310,14 +310,11 @@ impl ObjectRollup<'_> {
             return Err(error);
         }
         self.interfaces.close_all();
-        if self.describes {
-            // Of two such objects the first counts.
-            let _ = self.unit.described.set(self.interfaces.described(self.fields));
-        }
+        Arc::make_mut(&mut lock(&self.unit.described)).add(self.place, self.fields, &self.interfaces);
         let memory = self.unit.flows.memory();
         let mut content = lock(&self.unit.content);
         let Content { parts, unsettled, interfaces, counts, held } = &mut *content;
-        self.unit.books.texts.read(|texts| interfaces.merge(self.interfaces, texts));
+        interfaces.merge(self.interfaces);
         for (part, run) in self.runs {
             match parts.get_mut(part) {
                 Some(pile) => pile.runs.push(run),

@@ -4,15 +4,16 @@ use super::StateError;
 use super::kept::KeptHours;
 use crate::flow::time::DAY_S;
 use crate::rollup::memory::{Purpose, Reservation};
-use crate::rollup::{IsInternal, Memory, ObjectRollup, PairHours, RollupOptions, UnitCounts, UnitRollup, UnitTables};
+use crate::rollup::{IsInternal, Memory, PairHours, RollupOptions, UnitCounts, UnitRollup, UnitTables};
 use crate::scan::fetch::{FetchOptions, Fetched, fetch};
 use crate::scan::object::{footer, scan};
-use crate::scan::{ROLLUP_FIELDS, ScanError};
+use crate::scan::{ObjectBytes, ROLLUP_FIELDS, ScanError};
 use crate::source::{Object, ObjectReader, TimeRange, Unit};
 use arrow::array::{AsArray, RecordBatch};
 use arrow::datatypes::TimestampSecondType;
+use parquet::file::metadata::ParquetMetaData;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
-use std::sync::{Arc, Condvar, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use tokio::runtime::Handle;
 
 /// How hours are gathered.
@@ -96,65 +97,18 @@ pub fn listing_range(from_s: Option<i64>, to_s: Option<i64>, keeps: bool) -> Tim
 struct Work {
     unit: usize,
     objects_left: AtomicUsize,
-    /// What the unit's first object is for the others; `None` where they are too few for it to be worth a wait.
-    first: Option<First>,
     any_skipped: AtomicUsize,
     rollup: Mutex<Option<Arc<UnitRollup>>>,
-}
-
-/// Objects of a unit from which on the first one describes ENIs for all; the number decides nothing but time, and must not
-/// depend on threads.
-const FEWEST_DESCRIBED: usize = 8;
-
-/// Whether a unit's first object is done, which the others wait for.
-#[derive(Debug, Default)]
-struct First {
-    done: Mutex<bool>,
-    changed: Condvar,
-}
-
-impl First {
-    fn wait(&self) {
-        let mut done = lock(&self.done);
-        while !*done {
-            done = self.changed.wait(done).unwrap_or_else(PoisonError::into_inner);
-        }
-    }
-}
-
-/// Tells that a first object is done, when it is dropped.
-struct Told<'a>(&'a First);
-
-impl Drop for Told<'_> {
-    fn drop(&mut self) {
-        *lock(&self.0.done) = true;
-        self.0.changed.notify_all();
-    }
+    /// Places of objects that could not be read before all others were. How much of a damaged object must be read depends
+    /// on what others told before it, and the outcome must not depend on their order: such objects are read again in turn.
+    doubtful: Mutex<Vec<usize>>,
 }
 
 /// An object by its unit's work and its place in the unit.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug)]
 struct Turn {
     work: usize,
-    object: usize,
-}
-
-/// The order in which objects are read: units one after the other, but the first object of one that the others wait for so
-/// early that it is done when their turn comes.
-fn turns(lengths: &[usize], threads: usize) -> Vec<Turn> {
-    let objects = lengths.iter().sum::<usize>();
-    let ahead = 1 + threads * lengths.len() / objects.max(1);
-    let is_awaited = |work: usize| lengths.get(work).is_some_and(|length| *length >= FEWEST_DESCRIBED);
-    let mut turns = Vec::with_capacity(objects);
-    for step in 0..lengths.len() + ahead {
-        if is_awaited(step) {
-            turns.push(Turn { work: step, object: 0 });
-        }
-        if let Some((work, length)) = step.checked_sub(ahead).and_then(|work| Some((work, *lengths.get(work)?))) {
-            turns.extend((usize::from(is_awaited(work))..length).map(|object| Turn { work, object }));
-        }
-    }
-    turns
+    place: usize,
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
@@ -197,18 +151,23 @@ pub fn gather(
         .map(|unit| Work {
             unit,
             objects_left: AtomicUsize::new(units[unit].objects.len()),
-            first: (units[unit].objects.len() >= FEWEST_DESCRIBED).then(First::default),
             any_skipped: AtomicUsize::new(0),
             rollup: Mutex::new(None),
+            doubtful: Mutex::default(),
         })
         .collect();
-    let turns = turns(&works.iter().map(|work| units[work.unit].objects.len()).collect::<Vec<_>>(), options.threads);
-    let objects: Vec<Object> =
-        turns.iter().map(|turn| units[works[turn.work].unit].objects[turn.object].clone()).collect();
+    let mut turns: Vec<Turn> = Vec::new();
+    let mut objects: Vec<Object> = Vec::new();
+    for (work, of) in works.iter().enumerate() {
+        let unit = &units[of.unit];
+        turns.extend((0..unit.objects.len()).map(|place| Turn { work, place }));
+        objects.extend(unit.objects.iter().cloned());
+    }
     let objects = Arc::new(objects);
     let arrivals = fetch(runtime, reader.clone(), objects.clone(), ROLLUP_FIELDS, options.fetch);
     let run = Run {
         runtime,
+        reader,
         units,
         works: &works,
         turns: &turns,
@@ -259,8 +218,21 @@ pub fn gather(
     Ok(gathered)
 }
 
+/// An object's bytes and its footer.
+type File = (Arc<ObjectBytes>, Arc<ParquetMetaData>);
+
+fn opened(object: &Object, fetched: Fetched) -> Result<File, ScanError> {
+    let (bytes, metadata) = fetched.content?;
+    let metadata = match metadata {
+        Some(metadata) => metadata,
+        None => footer(object.url.as_ref(), &bytes)?,
+    };
+    Ok((bytes, metadata))
+}
+
 struct Run<'a> {
     runtime: &'a Handle,
+    reader: &'a ObjectReader,
     units: &'a [Unit],
     works: &'a [Work],
     turns: &'a [Turn],
@@ -284,60 +256,82 @@ impl Run<'_> {
         let object = &self.objects[fetched.at];
         let turn = self.turns[fetched.at];
         let work = &self.works[turn.work];
-        let describes = turn.object == 0;
-        // Ends the others' wait whatever becomes of the object.
-        let told = work.first.as_ref().filter(|_| describes).map(Told);
-        if let Some(first) = work.first.as_ref().filter(|_| !describes) {
-            first.wait();
-        }
         let rollup = lock(&work.rollup).get_or_insert_with(|| Arc::new(self.unit())).clone();
         self.bytes_read.fetch_add(fetched.bytes_read, Ordering::Relaxed);
-        let rows = match self.scan(object, fetched, &rollup, told.is_some()) {
-            Ok((records, rows)) => {
-                records.commit()?;
-                self.rows_read.fetch_add(rows, Ordering::Relaxed);
-                rows
-            }
-            Err(error) => {
-                let message = error.to_string();
-                tracing::warn!("skipped {message}");
-                // The object is named beside its reason, so equal reasons can be told together.
-                let reason = message.strip_prefix(&format!("{}: ", object.url)).unwrap_or(&message).to_owned();
-                work.any_skipped.store(1, Ordering::Relaxed);
-                lock(&self.skipped).push(Skipped { object: object.url.to_string(), reason });
-                0
-            }
+        let rows = match opened(object, fetched) {
+            Ok(file) => match self.scan(object, &file, &rollup, turn.place)? {
+                Ok(rows) => rows,
+                Err(_) => {
+                    lock(&work.doubtful).push(turn.place);
+                    0
+                }
+            },
+            Err(error) => self.skip(work, object, &error),
         };
-        drop(told);
         drop(rollup);
         self.progress.object_done(object.size, rows);
         if work.objects_left.fetch_sub(1, Ordering::AcqRel) == 1 {
+            self.read_doubtful(work)?;
             self.finish(work)?;
         }
         Ok(())
+    }
+
+    /// Reads the objects again that could not be read, now that all others are part of the unit.
+    fn read_doubtful(&self, work: &Work) -> Result<(), StateError> {
+        let mut places = std::mem::take(&mut *lock(&work.doubtful));
+        places.sort_unstable();
+        let Some(rollup) = lock(&work.rollup).clone() else { return Ok(()) };
+        for place in places {
+            let object = &self.units[work.unit].objects[place];
+            let alone = Arc::new(vec![object.clone()]);
+            let arrival = fetch(self.runtime, self.reader.clone(), alone, ROLLUP_FIELDS, self.options.fetch);
+            let Ok(fetched) = arrival.recv() else { return Err(StateError::Worker) };
+            self.bytes_read.fetch_add(fetched.bytes_read, Ordering::Relaxed);
+            let read = match opened(object, fetched) {
+                Ok(file) => self.scan(object, &file, &rollup, place)?,
+                Err(error) => Err(error),
+            };
+            if let Err(error) = read {
+                self.skip(work, object, &error);
+            }
+        }
+        Ok(())
+    }
+
+    /// Counts an object that cannot be read; it has no rows.
+    fn skip(&self, work: &Work, object: &Object, error: &ScanError) -> u64 {
+        let message = error.to_string();
+        tracing::warn!("skipped {message}");
+        // The object is named beside its reason, so equal reasons can be told together.
+        let reason = message.strip_prefix(&format!("{}: ", object.url)).unwrap_or(&message).to_owned();
+        work.any_skipped.store(1, Ordering::Relaxed);
+        lock(&self.skipped).push(Skipped { object: object.url.to_string(), reason });
+        0
     }
 
     fn unit(&self) -> UnitRollup {
         UnitRollup::within(self.options.memory.clone(), self.options.rollup)
     }
 
-    fn scan<'a>(
+    /// Adds an object to its unit and returns its rows; the inner error is why it cannot be read.
+    fn scan(
         &self,
         object: &Object,
-        fetched: Fetched,
-        rollup: &'a UnitRollup,
-        describes: bool,
-    ) -> Result<(ObjectRollup<'a>, u64), ScanError> {
+        (bytes, metadata): &File,
+        rollup: &UnitRollup,
+        place: usize,
+    ) -> Result<Result<u64, ScanError>, StateError> {
         let name = object.url.as_ref();
         let _span = tracing::info_span!("scan", object = name).entered();
-        let (bytes, metadata) = fetched.content?;
-        let metadata = match metadata {
-            Some(metadata) => metadata,
-            None => footer(name, &bytes)?,
+        let mut records = rollup.object(place);
+        let rows = match scan(name, bytes, metadata, ROLLUP_FIELDS, rollup.books(), |batch| records.add(batch)) {
+            Ok(rows) => rows,
+            Err(error) => return Ok(Err(error)),
         };
-        let mut records = if describes { rollup.describing_object() } else { rollup.object() };
-        let rows = scan(name, &bytes, &metadata, ROLLUP_FIELDS, rollup.books(), |batch| records.add(batch))?;
-        Ok((records, rows))
+        records.commit()?;
+        self.rows_read.fetch_add(rows, Ordering::Relaxed);
+        Ok(Ok(rows))
     }
 
     fn finish(&self, work: &Work) -> Result<(), StateError> {
@@ -356,29 +350,5 @@ impl Run<'_> {
         lock(&self.held).grow(tables.coverage.get_array_memory_size());
         lock(&self.finished).push((work.unit, tables));
         Ok(())
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn every_object_has_its_turn_and_the_first_of_a_unit_comes_long_before_the_others() {
-        for (lengths, threads) in
-            [(vec![12; 24], 2), (vec![3, 0, 1, 9], 64), (vec![1; 1_000], 4), (vec![288], 8), (vec![], 2)]
-        {
-            let turns = turns(&lengths, threads);
-            let place = |work, object| turns.iter().position(|turn| *turn == Turn { work, object }).unwrap();
-            assert_eq!(turns.len(), lengths.iter().sum::<usize>());
-            for (work, length) in lengths.iter().enumerate().filter(|(_, length)| **length > 1) {
-                assert!((1..*length).map(|object| place(work, object)).is_sorted());
-                assert!(place(work, 0) < place(work, 1), "{lengths:?}");
-            }
-        }
-        let turns = turns(&[12; 24], 2);
-        let at = |turn: Turn| turns.iter().position(|other| *other == turn).unwrap();
-        let waits = (1..24).map(|work| at(Turn { work, object: 1 }) - at(Turn { work, object: 0 }));
-        assert!(waits.min() > Some(10), "a unit's second object must not wait for its first");
     }
 }

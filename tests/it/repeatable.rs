@@ -3,9 +3,12 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use parquet::basic::Compression;
 use serde_json::Value;
 
+use crate::forms::{Variant, aws, write};
 use crate::program::{Corpus, copy, flowsift, parquet_files, scratch};
+use crate::records::records;
 
 fn findings(source: &str, more: &[&str]) -> Vec<u8> {
     let args = [&["detect", source, "-q", "--min-severity", "informational"], more].concat();
@@ -183,4 +186,36 @@ fn a_unit_with_a_damaged_object_is_not_kept() {
     let (healed, objects) = with_state(source, state.path(), &[], 0);
     assert_eq!(counts(&objects), (3, 15, 0));
     assert!(healed == findings(corpus.source(), &[]));
+}
+
+/// How much of an object is read depends on what others told of its ENIs before; that of a damaged one must not show.
+#[test]
+fn what_counts_of_damaged_objects_does_not_depend_on_who_was_read_first() {
+    let whole = write(&records(), &Variant { compression: Compression::UNCOMPRESSED, ..aws() });
+    let mut damaged = whole.to_vec();
+    // The first name in the dictionary of instances, behind its length.
+    let name = damaged.windows(6).position(|bytes| bytes == b"\x13\0\0\0i-").expect("a dictionary of instances");
+    damaged[name + 4..name + 23].fill(0xff);
+    let folder = scratch();
+    let logs = folder.path().join("logs");
+    fs::create_dir(&logs).unwrap();
+    for (file, bytes) in
+        [("a", &damaged[..]), ("b", &damaged), ("c", &whole), ("d", &damaged), ("e", &whole), ("f", &damaged)]
+    {
+        fs::write(logs.join(file).with_extension("parquet"), bytes).unwrap();
+    }
+    let mut seen = Vec::new();
+    for threads in ["1", "2", "3", "8", "8"] {
+        let out = folder.path().join("out");
+        let args = ["detect", logs.to_str().unwrap(), "-q", "--min-severity", "informational", "--threads", threads];
+        let ran = flowsift([&args[..], &["--out", out.to_str().unwrap()]].concat()).expect(3);
+        let summary: Value = serde_json::from_slice(&fs::read(out.join("summary.json")).unwrap()).unwrap();
+        let skipped = summary["skipped_objects"].as_array().unwrap().iter();
+        let skipped: Vec<&str> = skipped.map(|of| of["object"].as_str().unwrap().rsplit('/').next().unwrap()).collect();
+        // Before `c` nobody tells whose the ENIs are, so `a` and `b` must, and cannot.
+        assert_eq!(skipped, ["a.parquet", "b.parquet"], "{threads} threads");
+        assert_eq!(summary["rows"], 4 * records().len(), "{threads} threads");
+        seen.push(ran.out);
+    }
+    assert!(seen.iter().all(|findings| *findings == seen[0]));
 }

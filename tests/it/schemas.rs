@@ -23,7 +23,7 @@ fn rolled(files: &[Bytes]) -> Result<UnitTables, ScanError> {
         let name = format!("file {at}");
         let bytes = Arc::new(ObjectBytes::Whole(file.clone()));
         let metadata = footer(&name, &bytes)?;
-        let mut records = unit.object();
+        let mut records = unit.object(at);
         scan(&name, &bytes, &metadata, ROLLUP_FIELDS, unit.books(), |batch| records.add(batch))?;
         records.commit().unwrap();
     }

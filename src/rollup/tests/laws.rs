@@ -1,6 +1,6 @@
-//! Laws: the order of objects, the split into units and the number of threads change nothing.
+//! Laws: the order of reading, the split into units and the number of threads change nothing.
 
-use super::record::{EPOCH, Record, Shape, V5, is_internal, parquet, records, shapes, unit};
+use super::record::{EPOCH, Record, Shape, V5, is_internal, parquet, records, shapes, unit, unit_read};
 use super::twin::objects;
 use crate::rollup::derive::{Derived, Wanted, Window, derive};
 use crate::rollup::{Memory, PairHours};
@@ -74,17 +74,17 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(100))]
 
     #[test]
-    fn the_order_of_objects_and_the_threads_change_nothing(
+    fn the_order_of_reading_and_the_threads_change_nothing(
         records in records(120),
         shape in shapes(),
         cuts in prop::collection::vec(any::<prop::sample::Index>(), 1..4),
         turn in 0usize..4,
     ) {
-        let mut objects = objects(&records, shape, &cuts);
+        let objects = objects(&records, shape, &cuts);
         let one = with_threads(1, || unit(&objects));
-        let turn = turn % objects.len();
-        objects.rotate_left(turn);
-        let other = with_threads(4, || unit(&objects));
+        let mut order: Vec<usize> = (0..objects.len()).collect();
+        order.rotate_left(turn % objects.len());
+        let other = with_threads(4, || unit_read(&objects, &order, 2, Memory::default()));
         prop_assert_eq!(&one.pair_hours, &other.pair_hours);
         prop_assert_eq!(&one.coverage, &other.coverage);
         prop_assert_eq!(one.counts, other.counts);

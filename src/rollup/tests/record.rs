@@ -246,22 +246,20 @@ pub fn unit(objects: &[Vec<u8>]) -> UnitTables {
 
 /// Rolls up the objects of one unit in as much memory as there is.
 pub fn unit_within(objects: &[Vec<u8>], memory: Memory) -> UnitTables {
-    unit_by(objects, memory, false)
+    unit_read(objects, &(0..objects.len()).collect::<Vec<_>>(), 1, memory)
 }
 
-/// Rolls up the objects of one unit, of which the first describes ENIs for all.
-pub fn unit_described_by_first(objects: &[Vec<u8>]) -> UnitTables {
-    unit_by(objects, Memory::default(), true)
-}
-
-fn unit_by(objects: &[Vec<u8>], memory: Memory, first_describes: bool) -> UnitTables {
+/// Rolls up the objects of one unit in an order of their places, `together` of them begun before the first is committed.
+pub fn unit_read(objects: &[Vec<u8>], order: &[usize], together: usize, memory: Memory) -> UnitTables {
     let unit = UnitRollup::within(memory, RollupOptions::default());
-    for (at, bytes) in objects.iter().enumerate() {
-        let bytes = Arc::new(ObjectBytes::Whole(bytes.clone().into()));
-        let metadata = footer("object", &bytes).unwrap();
-        let mut records = if first_describes && at == 0 { unit.describing_object() } else { unit.object() };
-        scan("object", &bytes, &metadata, ROLLUP_FIELDS, unit.books(), |batch| records.add(batch)).unwrap();
-        records.commit().unwrap();
+    for places in order.chunks(together) {
+        let begun: Vec<_> = places.iter().map(|place| (place, unit.object(*place))).collect();
+        for (place, mut records) in begun {
+            let bytes = Arc::new(ObjectBytes::Whole(objects[*place].clone().into()));
+            let metadata = footer("object", &bytes).unwrap();
+            scan("object", &bytes, &metadata, ROLLUP_FIELDS, unit.books(), |batch| records.add(batch)).unwrap();
+            records.commit().unwrap();
+        }
     }
     unit.finish(None, Some("eu-central-1"), &is_internal).unwrap()
 }

@@ -37,8 +37,9 @@ type Tuples = BTreeMap<(u16, u16), Vec<Seen>>;
 
 #[derive(Default)]
 struct Eni {
+    /// An object told whose it is.
+    told: bool,
     managed: bool,
-    instance: bool,
     translates: bool,
     longest: i64,
     votes: BTreeMap<Address, u32>,
@@ -46,7 +47,7 @@ struct Eni {
 
 impl Eni {
     fn transit(&self) -> bool {
-        self.managed && !self.instance && self.translates
+        self.managed && self.translates
     }
     fn window(&self) -> i64 {
         if self.longest <= 65 { 60 } else { 600 }
@@ -85,15 +86,14 @@ pub fn slow(objects: &[Vec<u8>]) -> Vec<Row> {
     let object = |b: &RecordBatch| batches.iter().position(|other| std::ptr::eq(b, other)).unwrap();
     let usable = |b: &RecordBatch, row: usize| text(b, "log_status", row).as_deref() == Some("OK");
     let address = |b: &RecordBatch, name: &str, row: usize| text(b, name, row).and_then(|t| t.parse::<Address>().ok());
-    // What the unit knows of each ENI; the first record with traffic of an object tells whose it is.
+    // What the unit knows of each ENI; the first record with traffic of the first object that has one tells whose it is.
     let mut described: BTreeSet<(usize, Option<String>)> = BTreeSet::new();
     let mut enis: BTreeMap<Option<String>, Eni> = BTreeMap::new();
     for (b, row) in all().filter(|(b, row)| usable(b, *row)) {
         let eni = enis.entry(text(b, "interface_id", row)).or_default();
-        if described.insert((object(b), text(b, "interface_id", row))) {
-            let instance = text(b, "instance_id", row);
-            eni.instance |= instance.is_some();
-            eni.managed |= instance.is_none() && b.column_by_name("instance_id").is_some();
+        let is_first = described.insert((object(b), text(b, "interface_id", row)));
+        if is_first && !eni.told && b.column_by_name("instance_id").is_some() {
+            (eni.told, eni.managed) = (true, text(b, "instance_id", row).is_none());
         }
         let (src, dst) = (address(b, "srcaddr", row).unwrap(), address(b, "dstaddr", row).unwrap());
         let differs = |name, plain| address(b, name, row).is_some_and(|pkt| pkt != plain);
