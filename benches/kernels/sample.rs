@@ -42,7 +42,7 @@ fn copy(batch: &FlowBatch) -> FlowBatch {
     let mut copy = FlowBatch::default();
     copy.rows = batch.rows;
     // Nothing describes the ENIs, so none is a gateway.
-    copy.present = Present { instance: false, ..batch.present };
+    copy.present = Present { describing: 0, ..batch.present };
     copy.start_s.clone_from(&batch.start_s);
     copy.end_s.clone_from(&batch.end_s);
     copy.srcport.clone_from(&batch.srcport);

@@ -126,8 +126,6 @@ pub struct Present {
     pub tcp_flags: bool,
     /// `log_status`.
     pub log_status: bool,
-    /// `instance_id`.
-    pub instance: bool,
     /// Which of [`DESCRIBING_FIELDS`], one a bit in their order.
     pub describing: u8,
 }
@@ -139,7 +137,6 @@ impl Present {
         Self {
             tcp_flags: is_bound(Field::TcpFlags),
             log_status: is_bound(Field::LogStatus),
-            instance: is_bound(Field::InstanceId),
             describing: DESCRIBING_FIELDS.iter().zip(0..).map(|(field, at)| u8::from(is_bound(*field)) << at).sum(),
         }
     }
