@@ -7,7 +7,7 @@ use super::plan_pool::PlanPool;
 use crate::rollup::{Budget, Memory};
 use datafusion::error::DataFusionError;
 use datafusion::execution::disk_manager::{DiskManagerBuilder, DiskManagerMode};
-use datafusion::execution::memory_pool::{MemoryConsumer, MemoryPool, MemoryReservation};
+use datafusion::execution::memory_pool::{FairSpillPool, MemoryConsumer, MemoryPool, MemoryReservation};
 use datafusion::execution::runtime_env::{RuntimeEnv, RuntimeEnvBuilder};
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -18,9 +18,6 @@ const PLANS_LEAST: usize = 48 << 20;
 /// What plans with large sorts leave to those that cannot spill, in percent. A merge of rows that are all key takes half
 /// of what its sort has reserved for them (a sort reserves twice what it holds), so this is more than half of the rest.
 const KEPT_FREE_FOR_MERGES: usize = 40;
-
-/// Bytes that all threads of a detection's sort set aside at most: detections rarely sort much.
-const MOST_SET_ASIDE: usize = 20 << 20;
 
 /// Memory of a run, which the engine's plans and the rollup take from one pool; clones share it.
 #[derive(Clone, Debug, Default)]
@@ -33,8 +30,10 @@ pub struct SharedMemory {
 /// Where a session's plans run.
 pub(super) struct PlanMemory {
     pub(super) runtime: Arc<RuntimeEnv>,
-    /// What all threads of one sort set aside for the merge of what they spill; `None` for what the engine does.
+    /// Bytes that all threads of one sort set aside for the merge of what they spill; `None` for what the engine does.
     pub(super) set_aside: Option<usize>,
+    /// They may be more than the engine sets aside.
+    pub(super) large_sorts: bool,
 }
 
 /// The rollup's part of the pool.
@@ -58,7 +57,7 @@ impl Budget for Part {
 impl SharedMemory {
     /// At most `bytes`; what does not fit goes to a private folder below `spill_dir`. The default has no limit.
     pub fn limited(bytes: usize, spill_dir: PathBuf) -> Self {
-        let pool: Arc<dyn MemoryPool> = Arc::new(PlanPool::new(bytes, 0));
+        let pool: Arc<dyn MemoryPool> = Arc::new(FairSpillPool::new(bytes));
         let part = Part(MemoryConsumer::new("rollup").register(&pool));
         Self { memory: Memory::limited(bytes, Box::new(part), spill_dir), pool: Some(pool), large_sorts: false }
     }
@@ -90,7 +89,7 @@ impl SharedMemory {
     pub(super) fn for_plans(&self) -> Result<PlanMemory, DataFusionError> {
         let builder = RuntimeEnvBuilder::new();
         let Some(bytes) = self.plan_bytes() else {
-            return Ok(PlanMemory { runtime: builder.build_arc()?, set_aside: None });
+            return Ok(PlanMemory { runtime: builder.build_arc()?, set_aside: None, large_sorts: false });
         };
         // Most plans spill nothing, so a folder that cannot be made is no reason to fail before one is needed.
         let mode = match self.memory.folder().path() {
@@ -101,12 +100,13 @@ impl SharedMemory {
             }
         };
         let disk = DiskManagerBuilder::default().with_mode(mode).with_max_temp_directory_size(u64::MAX);
-        // The engine sets 10 MB aside for each thread: more than a small limit has.
-        let (kept_free_percent, set_aside) =
-            if self.large_sorts { (KEPT_FREE_FOR_MERGES, bytes / 5) } else { (0, (bytes / 32).min(MOST_SET_ASIDE)) };
-        let plans = Arc::new(PlanPool::new(bytes, kept_free_percent));
+        let (plans, set_aside): (Arc<dyn MemoryPool>, usize) = if self.large_sorts {
+            (Arc::new(PlanPool::new(bytes, KEPT_FREE_FOR_MERGES)), bytes / 5)
+        } else {
+            (Arc::new(FairSpillPool::new(bytes)), bytes / 32)
+        };
         let runtime = builder.with_memory_pool(plans).with_disk_manager_builder(disk).build_arc()?;
-        Ok(PlanMemory { runtime, set_aside: Some(set_aside) })
+        Ok(PlanMemory { runtime, set_aside: Some(set_aside), large_sorts: self.large_sorts })
     }
 }
 
@@ -130,7 +130,7 @@ mod tests {
         assert_eq!(bytes(&shared), Some(mebi(900)));
         assert_eq!(
             [plans.set_aside, shared.for_large_sorts().for_plans().unwrap().set_aside],
-            [Some(mebi(20)), Some(mebi(180))]
+            [Some(mebi(900) / 32), Some(mebi(180))]
         );
         assert_eq!([5, 40].map(|most| shared.plans_together(most)), [5, 18]);
         let plan = MemoryConsumer::new("plan").register(&plans.runtime.memory_pool);

@@ -1,4 +1,4 @@
-//! The pool that the plans of one session take from.
+//! The pool that plans with large sorts take from.
 //!
 //! The engine's own `FairSpillPool` lets plans that can spill hold all of it. A sort then holds its share when it finds
 //! that it must spill, merges what it holds first, and the merge, which cannot spill, gets nothing: whether a statement

@@ -91,7 +91,10 @@ pub fn open_session_within(
     config.options_mut().optimizer.enable_leaf_expression_pushdown = false;
     let plans = memory.for_plans().map_err(|error| SqlError::query("session", error))?;
     if let Some(bytes) = plans.set_aside {
-        config.options_mut().execution.sort_spill_reservation_bytes = bytes / threads.max(1);
+        let aside = &mut config.options_mut().execution.sort_spill_reservation_bytes;
+        let each = bytes / threads.max(1);
+        // The engine's 10 MB for each thread are more than a small limit has, and enough for the sorts of detections.
+        *aside = if plans.large_sorts { each } else { each.min(*aside) };
     }
     let context = SessionContext::new_with_config_rt(config, plans.runtime);
     functions::register(&context, lists);
