@@ -9,7 +9,7 @@ use super::spare::LIST_BYTES;
 use super::{RollupOptions, UnitCounts};
 use crate::flow::schema::Field;
 use crate::flow::time::HOUR_S;
-use crate::scan::{Books, DESCRIBING_FIELDS, Decision, FlowBatch};
+use crate::scan::{Books, Decision, FlowBatch};
 use foldhash::fast::FixedState;
 use hashbrown::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -277,8 +277,10 @@ impl ObjectRollup<'_> {
     }
 
     fn describe(&mut self, batch: &FlowBatch, row: usize, place: usize) -> bool {
-        let has = |field| DESCRIBING_FIELDS.iter().zip(0..).any(|(of, at)| *of == field && self.fields >> at & 1 == 1);
-        let told = |field| if has(field) { Told::new(batch.text(field, row), self.place) } else { Told::default() };
+        let told = |field| match batch.present.describes(field) {
+            true => Told::new(batch.text(field, row), self.place),
+            false => Told::default(),
+        };
         let entry = &mut self.interfaces.entries[place].1;
         entry.texts = InterfaceTexts {
             account: told(Field::AccountId),

@@ -140,6 +140,11 @@ impl Present {
             describing: DESCRIBING_FIELDS.iter().zip(0..).map(|(field, at)| u8::from(is_bound(*field)) << at).sum(),
         }
     }
+
+    /// Tells whether the file has one of [`DESCRIBING_FIELDS`].
+    pub fn describes(&self, field: Field) -> bool {
+        DESCRIBING_FIELDS.iter().zip(0..).any(|(of, at)| *of == field && self.describing >> at & 1 == 1)
+    }
 }
 
 /// The text fields that only describe an ENI: few records of a file are asked for them, by [`FlowBatch::text`].

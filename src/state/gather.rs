@@ -266,7 +266,10 @@ impl Run<'_> {
                     0
                 }
             },
-            Err(error) => self.skip(work, object, &error),
+            Err(error) => {
+                self.skip(work, object, &error);
+                0
+            }
         };
         drop(rollup);
         self.progress.object_done(object.size, rows);
@@ -299,15 +302,14 @@ impl Run<'_> {
         Ok(())
     }
 
-    /// Counts an object that cannot be read; it has no rows.
-    fn skip(&self, work: &Work, object: &Object, error: &ScanError) -> u64 {
+    /// Counts an object that cannot be read.
+    fn skip(&self, work: &Work, object: &Object, error: &ScanError) {
         let message = error.to_string();
         tracing::warn!("skipped {message}");
         // The object is named beside its reason, so equal reasons can be told together.
         let reason = message.strip_prefix(&format!("{}: ", object.url)).unwrap_or(&message).to_owned();
         work.any_skipped.store(1, Ordering::Relaxed);
         lock(&self.skipped).push(Skipped { object: object.url.to_string(), reason });
-        0
     }
 
     fn unit(&self) -> UnitRollup {
