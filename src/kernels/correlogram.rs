@@ -258,9 +258,6 @@ mod tests {
                     let bin = lags.bin_s as i64;
                     let (slow, slow_variance) = slow_contrast(&starts, bin, window);
                     prop_assert!((contrast - slow).abs() < 1e-6 && (variance - slow_variance).abs() < 1e-6);
-                    let height = lags.heights(width, window.low, 1).next().unwrap();
-                    let height_of_slow = slow / slow_variance.sqrt();
-                    prop_assert!((height - height_of_slow).abs() < 1e-6 || slow_variance == 0.0);
                     let chain = Chain { first: window, quarter, beats };
                     let heights = chain.windows().map_while(|window| {
                         let (contrast, variance) = slow_contrast(&starts, bin, window);
@@ -294,7 +291,9 @@ mod tests {
             prop_assert_eq!(found.is_some(), bound.is_some());
             if let Some(lags) = Lags::new(&starts, unit, mean_s(&starts)) {
                 let (hills, trials) = lags.hills(1..=lags.longest(), lags.widths(), 3);
-                prop_assert_eq!(lags.highest(1..=lags.longest(), 3), hills.first().map(|hill| (hill.0, trials)));
+                let highest = lags.highest(1..=lags.longest(), 3);
+                prop_assert_eq!(highest.map(|highest| highest.1), hills.first().map(|_| trials));
+                prop_assert!(hills.first().is_none_or(|hill| highest.is_some_and(|highest| highest.0 >= hill.0)));
             }
             if let (Some(found), Some((count, most))) = (found, bound) {
                 prop_assert!(found.count == count && found.evidence <= most + 1e-9);

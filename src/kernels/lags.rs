@@ -4,10 +4,12 @@
 mod hills;
 
 use super::correlogram::FEWEST;
+use std::cell::OnceCell;
 use std::ops::RangeInclusive;
 
 /// Most starts looked at: the latest of them.
 const MOST: usize = 4096;
+const _: () = assert!(MOST * (MOST - 1) / 2 < 1 << f32::MANTISSA_DIGITS, "sums of lags are exact");
 
 /// Longest lag in mean distances: noise of eleven starts for each beat.
 const LONGEST: f64 = 12.0;
@@ -62,12 +64,14 @@ pub(super) struct Lags {
     /// Width of the narrowest windows.
     narrowest: usize,
     /// Lags of fewer than so many bins, as a running sum: the count of lag `k` is `sums[k + 1] − sums[k]`. Whole numbers,
-    /// and [`MOST_PAIR_BEATS`] more of the last, so that every stride through them ends within.
-    sums: Vec<f64>,
+    /// of which single precision holds those of [`MOST`] starts, and [`MOST_PAIR_BEATS`] more of the last, so that every
+    /// stride through them ends within.
+    sums: Vec<f32>,
     /// Longest lag that is counted, in bins.
     longest: usize,
-    /// The counts of each of [`BLOCKS`] stretches of the train, one after the other: of lags that begin there.
-    blocks: Vec<u32>,
+    /// The counts of each of [`BLOCKS`] stretches of the train, one after the other: of lags that begin there. Most trains
+    /// are random, and are known to be without them.
+    blocks: OnceCell<Vec<u32>>,
     /// Shortest lag there is, in bins.
     shortest: usize,
 }
@@ -128,13 +132,24 @@ impl Window {
     }
 }
 
-/// The height of a window by the running sums at the begin of its flanks, at its own, at its end and at that of its
-/// flanks; not above 0 where it has no more lags than its flanks, and no number where there are none at all.
+/// The height of a window, roughly, by the running sums at the begin of its flanks, at its own, at its end and at that of
+/// its flanks; not above 0 where it has no more lags than its flanks, and no number where there are none at all.
 #[inline(always)]
-fn height_of(outer_from: f64, from: f64, to: f64, outer_to: f64, flank_weight: f64) -> f64 {
+fn rough_height_of(outer_from: f32, from: f32, to: f32, outer_to: f32, flank_weight: f32) -> f32 {
     let inside = to - from;
     let flanks = (outer_to - outer_from) - inside;
     (inside - flank_weight * flanks) / (inside + flank_weight * flank_weight * flanks).sqrt()
+}
+
+/// Counts the lags from one start to those behind it, as far as there are counts for them.
+fn count_from(places: &[u32], at: usize, counts: &mut [u32]) {
+    let place = places[at];
+    for later in &places[at + 1..] {
+        match counts.get_mut((later - place) as usize) {
+            Some(count) => *count += 1,
+            None => break,
+        }
+    }
 }
 
 impl Lags {
@@ -151,37 +166,24 @@ impl Lags {
             return None;
         }
         let places: Vec<u32> = starts_s.iter().map(|start| ((start - first) / bin) as u32).collect();
-        let bins = longest + 1;
-        let mut blocks = vec![0u32; BLOCKS * bins];
-        for (at, &place) in places.iter().enumerate() {
-            let counts = &mut blocks[at * BLOCKS / places.len() * bins..][..bins];
-            for &later in &places[at + 1..] {
-                match counts.get_mut((later - place) as usize) {
-                    Some(count) => *count += 1,
-                    None => break,
-                }
-            }
-        }
-        let mut counts = blocks[..bins].to_vec();
-        for block in blocks.chunks_exact(bins).skip(1) {
-            counts.iter_mut().zip(block).for_each(|(sum, count)| *sum += count);
-        }
+        let mut counts = vec![0u32; longest + 1];
+        (0..places.len()).for_each(|at| count_from(&places, at, &mut counts));
         let shortest = counts.iter().position(|&count| count > 0).unwrap_or(longest);
         let mut sums = Vec::with_capacity(longest + 2 + MOST_PAIR_BEATS);
         sums.push(0.0);
-        let mut sum = 0.0;
+        let mut sum = 0;
         for count in counts {
-            sum += f64::from(count);
-            sums.push(sum);
+            sum += count;
+            sums.push(sum as f32);
         }
-        sums.extend([sum; MOST_PAIR_BEATS]);
+        sums.extend([sum as f32; MOST_PAIR_BEATS]);
         Some(Self {
             places,
             bin_s: bin as f64,
             narrowest: if crowded { PAIR } else { PAIR + 1 },
             sums,
             longest,
-            blocks,
+            blocks: OnceCell::new(),
             shortest,
         })
     }
@@ -192,7 +194,27 @@ impl Lags {
 
     /// Number of lags from `low` to `high` bins, both included.
     fn between(&self, low: usize, high: usize) -> f64 {
-        self.sums[high + 1] - self.sums[low]
+        f64::from(self.sums[high + 1] - self.sums[low])
+    }
+
+    /// More than single precision errs in a height, or in that of a chain.
+    ///
+    /// Sums and their differences are exact. With `u = 2^−24` for each operation and a flank's weight of ½ at least, a
+    /// height of up to `N` lags errs by `12u·√N` at most, and a chain of five by `40u·√N`.
+    fn roughness(&self) -> f32 {
+        4e-6 * self.sums.last().copied().unwrap_or(0.0).sqrt() + 1e-6
+    }
+
+    /// The counts of each stretch of the train.
+    fn blocks(&self) -> &[u32] {
+        self.blocks.get_or_init(|| {
+            let bins = self.longest + 1;
+            let mut blocks = vec![0; BLOCKS * bins];
+            for at in 0..self.places.len() {
+                count_from(&self.places, at, &mut blocks[at * BLOCKS / self.places.len() * bins..][..bins]);
+            }
+            blocks
+        })
     }
 
     /// The number of lags inside a window and in its flanks.
@@ -218,21 +240,18 @@ impl Lags {
         (contrast > 0.0).then(|| contrast / variance.sqrt())
     }
 
-    /// The heights of all windows of a width that begin at one of `count` lags from `low` on; not above 0 where a window has
-    /// no more lags than its flanks.
-    pub(super) fn heights(&self, width: usize, low: usize, count: usize) -> impl Iterator<Item = f64> {
+    /// The heights, roughly, of all windows of a width that begin at one of `count` lags from `low` on; not above 0 where a
+    /// window has no more lags than its flanks.
+    fn rough_heights(&self, width: usize, low: usize, count: usize) -> impl Iterator<Item = f32> {
         let first = Window { low, width };
-        let (flank, weight) = (first.flank(), first.flank_weight());
+        let (flank, weight) = (first.flank(), first.flank_weight() as f32);
         let sums = |from: usize| &self.sums[from..from + count];
         let (outer_from, from) = (sums(low - flank), sums(low));
         let (to, outer_to) = (sums(low + width), sums(low + width + flank));
-        // Straight through four slices: this is most of the work on a pair, and goes two lags at a time.
-        outer_from
-            .iter()
-            .zip(from)
-            .zip(to)
-            .zip(outer_to)
-            .map(move |(((outer_from, from), to), outer_to)| height_of(*outer_from, *from, *to, *outer_to, weight))
+        // Straight through four slices: this is most of the work on a pair, and goes four lags at a time.
+        outer_from.iter().zip(from).zip(to).zip(outer_to).map(move |(((outer_from, from), to), outer_to)| {
+            rough_height_of(*outer_from, *from, *to, *outer_to, weight)
+        })
     }
 
     /// The best of a chain's beginnings whose first window is so high: the sum of the heights of its windows over the root
@@ -260,7 +279,7 @@ impl Lags {
         let windows: Vec<(Window, f64)> =
             chain.windows().map(|window| (window, self.contrast(window).1.sqrt())).collect();
         let mut sums = [0.0; BLOCKS];
-        for (sum, counts) in sums.iter_mut().zip(self.blocks.chunks_exact(self.longest() + 1)) {
+        for (sum, counts) in sums.iter_mut().zip(self.blocks().chunks_exact(self.longest() + 1)) {
             for &(window, deviation) in &windows {
                 let inside: u32 = counts[window.low..window.low + window.width].iter().sum();
                 let all: u32 = counts[window.low - window.flank()..=window.reach()].iter().sum();
