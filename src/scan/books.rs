@@ -7,7 +7,7 @@
 use crate::flow::Address;
 use foldhash::fast::FixedState;
 use hashbrown::HashMap;
-use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard, Weak};
 
 /// The number that stands for "no value".
 pub const NONE: u32 = u32::MAX;
@@ -123,13 +123,7 @@ impl Texts {
 impl TextBook {
     /// Returns the number of each text, entering the new ones; `None` becomes [`NONE`].
     pub fn enter_all<'a>(&self, texts: impl Iterator<Item = Option<&'a str>>) -> Vec<u32> {
-        let mut numbers = Vec::new();
-        self.enter_into(texts, &mut numbers);
-        numbers
-    }
-
-    /// Appends the number of each text to `numbers`, entering the new ones; `None` becomes [`NONE`].
-    pub(super) fn enter_into<'a>(&self, texts: impl Iterator<Item = Option<&'a str>>, numbers: &mut Vec<u32>) {
+        let mut numbers = Vec::with_capacity(texts.size_hint().0.min(1 << 20));
         let mut new = Vec::new();
         {
             let book = look(&self.0);
@@ -150,6 +144,7 @@ impl TextBook {
                 numbers[place] = book.enter(text);
             }
         }
+        numbers
     }
 
     /// Returns the number of a text, entering it when it is new.
@@ -163,6 +158,11 @@ impl TextBook {
         Self(self.0.clone())
     }
 
+    /// Returns what tells this book from every other.
+    pub(super) fn mark(&self) -> BookMark {
+        BookMark(Arc::downgrade(&self.0))
+    }
+
     /// Returns all texts by number.
     pub fn entries(&self) -> Vec<String> {
         look(&self.0).entries.clone()
@@ -171,6 +171,17 @@ impl TextBook {
     /// Lends all texts by number, without a copy; no text can be entered meanwhile.
     pub fn read<T>(&self, with: impl FnOnce(&[String]) -> T) -> T {
         with(&look(&self.0).entries)
+    }
+}
+
+/// Tells a text book from every other, also from later ones, and keeps none of its texts.
+#[derive(Default)]
+pub(super) struct BookMark(Weak<RwLock<Texts>>);
+
+impl BookMark {
+    /// Tells whether it was taken of this book.
+    pub(super) fn is_of(&self, book: &TextBook) -> bool {
+        std::ptr::eq(self.0.as_ptr(), Arc::as_ptr(&book.0))
     }
 }
 

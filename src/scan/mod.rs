@@ -33,6 +33,7 @@ mod record_cursors;
 pub mod records;
 mod row_groups;
 mod runs;
+mod seen;
 #[cfg(test)]
 mod tests;
 mod texts;

@@ -2,14 +2,13 @@
 
 use super::Books;
 use super::batch::decide;
-use super::books::{NONE, TextBook, own_code};
+use super::books::{BookMark, NONE, TextBook, own_code};
 use super::cursor::Kind;
+use super::seen::Seen;
 use crate::flow::Address;
 use crate::flow::schema::is_missing;
-use foldhash::fast::FixedState;
 use parquet::errors::{ParquetError, Result};
 use std::borrow::Cow;
-use std::hash::BuildHasher;
 
 /// Walks texts that each stand behind their length.
 pub(super) struct Plain<'a> {
@@ -55,40 +54,6 @@ pub(super) fn value_of(text: &str, account: bool) -> Option<Cow<'_, str>> {
         Some(Cow::Owned(format!("{text:0>12}")))
     } else {
         Some(Cow::Borrowed(text))
-    }
-}
-
-/// Codes of texts that were seen last, by the hash of the text.
-#[derive(Default)]
-struct Seen {
-    texts: Vec<(Vec<u8>, u32)>,
-    hash: FixedState,
-}
-
-/// Places of [`Seen`], a power of two; texts are a few dozen bytes each.
-const SEEN: usize = 1 << 10;
-
-impl Seen {
-    #[inline]
-    fn code(&mut self, text: &[u8], code: impl FnOnce(&[u8]) -> Result<u32>) -> Result<u32> {
-        if self.texts.is_empty() {
-            self.texts.resize_with(SEEN, Default::default);
-        }
-        let place = self.hash.hash_one(text) as usize & (SEEN - 1);
-        let (known, known_code) = &mut self.texts[place];
-        // An empty place has the empty text, which is asked for anew each time.
-        if known == text && !text.is_empty() {
-            return Ok(*known_code);
-        }
-        *known_code = code(text)?;
-        known.clear();
-        known.extend_from_slice(text);
-        Ok(*known_code)
-    }
-
-    /// Forgets all texts: their codes are another book's.
-    fn clear(&mut self) {
-        self.texts.clear();
     }
 }
 
@@ -189,16 +154,18 @@ impl Kind for Decisions {
 #[derive(Default)]
 pub(super) struct Names {
     seen: Seen,
+    /// Whose numbers were seen: the objects of a unit mostly have the same names.
+    book: BookMark,
 }
 
-/// Enters the `count` texts of a dictionary and appends their numbers to `table`.
-fn enter(texts: &mut Plain<'_>, count: usize, book: &TextBook, table: &mut Vec<u32>) -> Result<()> {
-    let mut values = Vec::with_capacity(count.min(texts.bytes.len() / 4));
-    for _ in 0..count {
-        values.push(value_of(utf8(texts.next()?)?, false));
+impl Names {
+    /// Forgets the numbers of another book.
+    fn turn_to(&mut self, book: &TextBook) {
+        if !self.book.is_of(book) {
+            self.seen.clear();
+            self.book = book.mark();
+        }
     }
-    book.enter_into(values.iter().map(|value| value.as_deref()), table);
-    Ok(())
 }
 
 impl Kind for Names {
@@ -209,10 +176,30 @@ impl Kind for Names {
     }
 
     fn dictionary(&mut self, bytes: &[u8], count: usize, books: &Books, table: &mut Vec<u32>) -> Result<()> {
-        enter(&mut Plain::new(bytes), count, &books.texts, table)
+        self.turn_to(&books.texts);
+        let mut plain = Plain::new(bytes);
+        let mut texts: Vec<&[u8]> = Vec::with_capacity(count.min(bytes.len() / 4));
+        for _ in 0..count {
+            texts.push(plain.next()?);
+        }
+        let mut new: Vec<(usize, &[u8])> = Vec::new();
+        self.seen.get_all(&texts, |place, code| {
+            table.push(code.unwrap_or_else(|| {
+                new.push((place, texts[place]));
+                NONE
+            }));
+        });
+        let values = new.iter().map(|(_, text)| Ok(value_of(utf8(text)?, false))).collect::<Result<Vec<_>>>()?;
+        let numbers = books.texts.enter_all(values.iter().map(|value| value.as_deref()));
+        for ((place, text), number) in new.into_iter().zip(numbers) {
+            table[place] = number;
+            self.seen.put(text, number);
+        }
+        Ok(())
     }
 
     fn plain(&mut self, bytes: &[u8], books: &Books, out: &mut [u32]) -> Result<usize> {
+        self.turn_to(&books.texts);
         let mut texts = Plain::new(bytes);
         for out in out.iter_mut() {
             *out = self.seen.code(texts.next()?, |text| {
@@ -221,10 +208,6 @@ impl Kind for Names {
             })?;
         }
         Ok(texts.at)
-    }
-
-    fn forget(&mut self) {
-        self.seen.clear();
     }
 }
 
@@ -279,5 +262,23 @@ mod tests {
             prop_assert_eq!(names, numbers);
             prop_assert_eq!(decisions, texts.iter().map(|text| decide(text)).collect::<Vec<_>>());
         }
+    }
+
+    #[test]
+    fn another_books_numbers_are_not_taken_for_this_ones() {
+        let mut names = Names::default();
+        let (first, second) = (Books::default(), Books::default());
+        second.texts.enter("eni-other");
+        let bytes = plain(&["eni-1".to_owned(), "-".to_owned(), "eni-2".to_owned(), "eni-1".to_owned()]);
+        for (books, wanted) in [(&first, [0, NONE, 1, 0]), (&first, [0, NONE, 1, 0]), (&second, [1, NONE, 2, 1])] {
+            let mut table = Vec::new();
+            names.dictionary(&bytes, 4, books, &mut table).unwrap();
+            assert_eq!(table, wanted);
+            let mut rows = [0; 4];
+            names.plain(&bytes, books, &mut rows).unwrap();
+            assert_eq!(rows, wanted);
+        }
+        let damaged = [&bytes[..], &[2, 0, 0, 0, 0xff, 0xff]].concat();
+        assert!(names.dictionary(&damaged, 5, &first, &mut Vec::new()).is_err());
     }
 }

@@ -1,52 +1,57 @@
 //! Bit-packed numbers, eight at a time: eight numbers of `W` bits lie in exactly `W` bytes.
 
-/// Bytes that a load may touch behind the group it is for.
+/// Bytes that the loads for a group touch from its begin on, whatever the width.
 const WINDOW: usize = 40;
 
 /// Unpacks the eight numbers that begin at `bytes[at]`; what lies behind the end reads as zero.
 #[inline(always)]
 fn unpack8<const W: usize>(bytes: &[u8], at: usize) -> [u32; 8] {
+    match bytes.get(at..).and_then(<[u8]>::first_chunk) {
+        Some(window) => unpack_window::<W>(window),
+        None => unpack_end::<W>(bytes.get(at..).unwrap_or_default()),
+    }
+}
+
+#[cold]
+#[inline(never)]
+fn unpack_end<const W: usize>(rest: &[u8]) -> [u32; 8] {
+    unpack_window::<W>(&padded(rest))
+}
+
+/// Unpacks the eight numbers at the begin of a window. Each load is from where the bytes are: of a copy made a moment
+/// before, a load that does not match the stores would wait for them.
+#[inline(always)]
+fn unpack_window<const W: usize>(window: &[u8; WINDOW]) -> [u32; 8] {
+    let word = |from: usize| u64::from_le_bytes(window[from..].first_chunk().copied().unwrap_or_default());
     let mask = if W == 32 { u32::MAX } else { (1u32 << W) - 1 };
     let mut numbers = [0u32; 8];
     if W <= 8 {
-        let word = u64::from_le_bytes(window(bytes, at));
+        let word = word(0);
         for (place, number) in numbers.iter_mut().enumerate() {
             *number = (word >> (place * W)) as u32 & mask;
         }
     } else if W <= 16 {
         // Four numbers are at most 64 bits; the second four begin at half of the group, in the middle of a byte when
         // the width is odd.
-        let group: [u8; 16] = window(bytes, at);
-        let word = |from: usize| u64::from_le_bytes(window(&group, from));
         let (low, high) = (word(0), word(W / 2) >> ((W % 2) * 4));
         for place in 0..4 {
             numbers[place] = (low >> (place * W)) as u32 & mask;
             numbers[place + 4] = (high >> (place * W)) as u32 & mask;
         }
     } else {
-        let group: [u8; WINDOW] = window(bytes, at);
         for (place, number) in numbers.iter_mut().enumerate() {
             let bit = place * W;
-            *number = (u64::from_le_bytes(window(&group, bit / 8)) >> (bit % 8)) as u32 & mask;
+            *number = (word(bit / 8) >> (bit % 8)) as u32 & mask;
         }
     }
     numbers
 }
 
-/// Returns `N` bytes from `at`; what lies behind the end is zero.
-#[inline(always)]
-fn window<const N: usize>(bytes: &[u8], at: usize) -> [u8; N] {
-    let rest = bytes.get(at..).unwrap_or_default();
-    match rest.first_chunk::<N>() {
-        Some(chunk) => *chunk,
-        None => padded(rest),
-    }
-}
-
 #[cold]
 fn padded<const N: usize>(rest: &[u8]) -> [u8; N] {
     let mut chunk = [0; N];
-    chunk[..rest.len()].copy_from_slice(rest);
+    let known = rest.len().min(N);
+    chunk[..known].copy_from_slice(&rest[..known]);
     chunk
 }
 
@@ -138,7 +143,8 @@ pub(super) fn numbers(packed: &[u8], width: u32, first: usize, out: &mut [u32]) 
 #[inline]
 pub(super) fn one(packed: &[u8], width: u32, place: usize) -> u32 {
     let bit = place * width as usize;
-    let word = u64::from_le_bytes(window(packed, bit / 8)) >> (bit % 8);
+    let rest = packed.get(bit / 8..).unwrap_or_default();
+    let word = u64::from_le_bytes(rest.first_chunk().copied().unwrap_or_else(|| padded(rest))) >> (bit % 8);
     (word & ((1u64 << width) - 1)) as u32
 }
 
