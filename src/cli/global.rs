@@ -70,6 +70,9 @@ pub(super) struct Global {
     verbose: u8,
 }
 
+/// Stack of a thread: deep expressions are planned and let go by recursion.
+const STACK_BYTES: usize = 8 << 20;
+
 impl Global {
     pub(super) fn threads(&self) -> usize {
         let all = || std::thread::available_parallelism().map_or(1, usize::from);
@@ -150,11 +153,11 @@ impl Global {
     pub(super) fn start_quiet_threads(&self) -> Result<Runtime, Failure> {
         let threads = self.threads();
         // Fails only when the pool exists already, as in tests.
-        let _ = rayon::ThreadPoolBuilder::new().num_threads(threads).build_global();
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).stack_size(STACK_BYTES);
+        let _ = pool.build_global();
         tokio::runtime::Builder::new_multi_thread()
             .worker_threads(threads.min(4))
-            // Deep expressions are let go by recursion.
-            .thread_stack_size(8 << 20)
+            .thread_stack_size(STACK_BYTES)
             .enable_all()
             .thread_name("flowsift-io")
             .build()

@@ -11,13 +11,16 @@ use crate::kernels::discovery::benjamini_hochberg;
 use crate::rollup::coverage::coverage_shares;
 use crate::rollup::derive::{Derived, HostFacts, Window};
 use crate::rollup::lost::LostTimes;
-use crate::sql::{Literal, SharedMemory, add_table, bind, functions, open_session_within, run, run_candidates};
+use crate::sql::{
+    Literal, Prepared, SharedMemory, add_table, bind, functions, furnish, open_empty_session, run_candidates,
+};
 use arrow::array::{AsArray, RecordBatch};
 use datafusion::prelude::SessionContext;
 use futures::StreamExt;
 use rayon::prelude::*;
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
+use tokio::runtime::Handle;
 use tracing::Instrument;
 
 /// What detections are run with.
@@ -82,44 +85,54 @@ pub async fn detect(
         ("host_days", vec![derived.host_days.clone()]),
         ("coverage", context.coverage.to_vec()),
     ];
+    let (from_s, to_s) = (context.window.from_s, context.window.to_s);
+    let (lost, (shares, session)) = rayon::join(
+        || LostTimes::new(context.coverage, context.window.baseline_from_s, to_s),
+        || {
+            let shares = coverage_shares(context.coverage, from_s, to_s);
+            (shares, open_empty_session(context.threads, &context.memory))
+        },
+    );
     let lists = functions::Lists {
         indicators: context.indicators.clone(),
         networks: context.networks.clone(),
         internal: context.internal.clone(),
-        lost: Arc::new(LostTimes::new(context.coverage, context.window.baseline_from_s, context.window.to_s)),
+        lost: Arc::new(lost),
     };
-    let session = open_session_within(tables, &lists, context.threads, &context.memory)?;
+    let session = session?;
+    furnish(&session, tables, &lists, context.threads)?;
     add_table(&session, "pairs", &derived.pairs, context.threads)?;
     let egress_hosts = count_egress_hosts(&derived.hosts);
     let given = Given { window: context.window, fdr: context.fdr, egress_hosts };
-    // Plans are planned on one thread and run on all, so a few more than threads keep all of them busy. Where pairs did
-    // not fit into memory, plans that run side by side would not either.
+    // Plans end on one thread, so a few more than threads keep all of them busy. Where pairs did not fit into memory, plans
+    // that run side by side would not either.
     let most = if derived.pairs.is_in_memory() { context.threads + 2 } else { 1 };
     let has = |need: &Need| match need {
         Need::Indicators => !context.indicators.is_empty(),
         Need::History => context.window.has_history(),
         Need::Days => derived.host_days.num_rows() > 0,
     };
-    // Planning is most of what a detection costs on a small run.
-    let able = detections.iter().filter(|detection| detection.needs.iter().all(has));
-    let running = able.map(|detection| {
+    let able: Vec<&Detection> = detections.iter().filter(|detection| detection.needs.iter().all(has)).collect();
+    // Planning is most of what a detection costs on a small run, and nothing in it waits for anything.
+    let runtime = Handle::current();
+    let plan = |detection: &&Detection| runtime.block_on(prepare(detection, &session, given));
+    let plans = able.par_iter().map(plan).collect::<Result<Vec<Prepared>, DetectError>>()?;
+    let running = able.into_iter().zip(plans).map(|(detection, plan)| {
         let span = tracing::info_span!("detection", name = detection.name.as_str());
         let (detection, session) = (detection.clone(), session.clone());
         // On a task of its own, begun when its turn comes.
-        async move { tokio::spawn(run_detection(detection, session, given).instrument(span)).await }
+        async move { tokio::spawn(run_detection(detection, plan, session, given).instrument(span)).await }
     });
     let mut running = futures::stream::iter(running).buffered(context.memory.plans_together(most));
-    let mut outcome = Outcome::default();
+    let mut outcome = Outcome { coverage: shares, ..Outcome::default() };
     while let Some(found) = running.next().await {
         let mut found = found.unwrap_or_else(|ended| std::panic::resume_unwind(ended.into_panic()))?;
         outcome.findings.append(&mut found.findings);
         outcome.candidates += found.candidates;
         outcome.expected_false += found.expected_false;
     }
-    outcome.coverage = coverage_shares(context.coverage, context.window.from_s, context.window.to_s);
-    for finding in &mut outcome.findings {
-        complete(finding, context, &outcome.coverage);
-    }
+    let Outcome { findings, coverage, .. } = &mut outcome;
+    findings.par_iter_mut().for_each(|finding| complete(finding, context, coverage));
     raise_joint(&mut outcome.findings);
     sort_findings(&mut outcome.findings);
     Ok(outcome)
@@ -133,7 +146,8 @@ struct Given {
     egress_hosts: i64,
 }
 
-async fn run_detection(detection: Detection, session: SessionContext, given: Given) -> Result<Outcome, DetectError> {
+/// Plans a detection's query.
+async fn prepare(detection: &Detection, session: &SessionContext, given: Given) -> Result<Prepared, DetectError> {
     let mut parameters: BTreeMap<String, Literal> =
         detection.parameters.iter().map(|p| (p.name.clone(), p.default.clone())).collect();
     parameters.insert("window_from_s".to_owned(), Literal::Integer(given.window.from_s));
@@ -143,6 +157,15 @@ async fn run_detection(detection: Detection, session: SessionContext, given: Giv
     parameters.insert("has_history".to_owned(), Literal::Boolean(given.window.has_history()));
     parameters.insert("fdr".to_owned(), Literal::Float(given.fdr));
     let sql = bind(&detection.name, &detection.sql, &parameters)?;
+    Ok(Prepared::new(session, &detection.name, &sql).await?)
+}
+
+async fn run_detection(
+    detection: Detection,
+    plan: Prepared,
+    session: SessionContext,
+    given: Given,
+) -> Result<Outcome, DetectError> {
     let started = std::time::Instant::now();
     let mut outcome = Outcome::default();
     let batches = if detection.discovery {
@@ -151,9 +174,9 @@ async fn run_detection(detection: Detection, session: SessionContext, given: Giv
             (outcome.candidates, outcome.expected_false) = (p_values.len() as u64, expected_false);
             kept
         };
-        run_candidates(&session, &detection.name, &sql, "p_value", keep).await?
+        run_candidates(&session, plan, "p_value", keep).await?
     } else {
-        run(&session, &detection.name, &sql).await?
+        plan.run(&session).await?
     };
     let found = batches.par_iter().map(|batch| findings(&detection, batch, &given.window));
     outcome.findings = found.collect::<Result<Vec<_>, _>>()?.into_iter().flatten().collect();

@@ -6,7 +6,7 @@
 //! projections above it only for the rows that are kept.
 
 use super::SqlError;
-use super::session::{collect, plan};
+use super::session::{Prepared, collect};
 use arrow::array::{AsArray, BooleanArray, RecordBatch};
 use arrow::compute::{cast, filter_record_batch};
 use arrow::datatypes::{DataType, Float64Type, SchemaRef};
@@ -23,28 +23,26 @@ use std::sync::Arc;
 /// Runs a query whose column `judged` holds numbers and completes the rows that `keep` chooses by them.
 ///
 /// `keep` gets the number of every row, NaN for NULL, and answers for each. A result without that column is all NaN.
-/// `name` is for messages. The rows kept are the same, and in the same order, as if the query had run first; where none
-/// is kept there is one batch without rows.
+/// The rows kept are the same, and in the same order, as if the query had run first; where none is kept there is one batch
+/// without rows.
 ///
 /// # Errors
-/// [`SqlError::Query`] when the SQL is wrong or fails, or the column holds no numbers.
+/// [`SqlError::Query`] when the query fails, or the column holds no numbers.
 pub async fn run_candidates(
     context: &SessionContext,
-    name: &str,
-    sql: &str,
+    query: Prepared,
     judged: &str,
     keep: impl FnOnce(&[f64]) -> Vec<bool>,
 ) -> Result<Vec<RecordBatch>, SqlError> {
-    candidates(context, sql, judged, keep).await.map_err(|error| SqlError::query(name, error))
+    candidates(context, query.plan, judged, keep).await.map_err(|error| SqlError::query(&query.name, error))
 }
 
 async fn candidates(
     context: &SessionContext,
-    sql: &str,
+    plan: Arc<dyn ExecutionPlan>,
     judged: &str,
     keep: impl FnOnce(&[f64]) -> Vec<bool>,
 ) -> Result<Vec<RecordBatch>, DataFusionError> {
-    let plan = plan(context, sql).await?;
     let schema = plan.schema();
     let cut = Cut::of(plan, judged);
     let batches = collect(context, cut.below.clone()).await?;
@@ -172,7 +170,8 @@ mod tests {
                     expected.push(filter_record_batch(batch, &keeps).unwrap());
                 }
                 let keep = |numbers: &[f64]| numbers.iter().map(|p| *p < 0.1).collect();
-                let got = run_candidates(&session, "q", sql, "p_value", keep).await.unwrap();
+                let query = Prepared::new(&session, "q", sql).await.unwrap();
+                let got = run_candidates(&session, query, "p_value", keep).await.unwrap();
                 let rows: usize = expected.iter().map(RecordBatch::num_rows).sum();
                 assert_eq!(got.iter().map(RecordBatch::num_rows).sum::<usize>(), rows, "{sql}");
                 if rows > 0 {
@@ -186,7 +185,7 @@ mod tests {
     #[tokio::test]
     async fn sentences_are_left_for_those_that_stay() {
         let session = session(2);
-        let cut = Cut::of(plan(&session, QUERIES[0]).await.unwrap(), "p_value");
+        let cut = Cut::of(Prepared::new(&session, "q", QUERIES[0]).await.unwrap().plan, "p_value");
         assert!(!cut.above.is_empty() && cut.judged.is_some());
         let columns = cut.below.schema().fields().iter().map(|field| field.name().clone()).collect::<Vec<_>>();
         assert!(!columns.contains(&"text".to_owned()), "{columns:?}");

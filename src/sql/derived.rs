@@ -105,7 +105,7 @@ impl DerivedTables {
     pub(super) fn new(making: Making) -> Result<Self, RollupError> {
         let nothing = PairHours::from_batch(&RecordBatch::new_empty(pair_hours_schema()))?;
         let (window, _) = choose_window(&WindowOptions::default(), None);
-        let empty = derive(&[nothing], &window, Wanted::ALL, &|_| false, &|_| None, &Memory::default())?;
+        let empty = derive(vec![nothing], &window, Wanted::ALL, &|_| false, &|_| None, &Memory::default())?;
         Ok(Self { making, gathered: OnceCell::new(), derived: OnceCell::new(), empty })
     }
 
@@ -180,7 +180,8 @@ impl DerivedTables {
                 let is_internal = |address| this.making.internal.contains(address);
                 let facts = host_facts(&gathered.coverage);
                 let facts_of = |name: &str| facts.get(name).cloned();
-                derive(&gathered.pair_hours, &window, Wanted::ALL, &is_internal, &facts_of, this.making.memory.memory())
+                let tables = gathered.pair_hours.clone();
+                derive(tables, &window, Wanted::ALL, &is_internal, &facts_of, this.making.memory.memory())
             });
             Ok(Arc::new(derived.await.map_err(external)?.map_err(external)?))
         };

@@ -11,6 +11,7 @@ mod lists;
 pub mod literal;
 pub mod memory;
 pub mod mistake;
+mod narrow;
 mod near;
 mod plan_pool;
 mod presented;
@@ -28,5 +29,7 @@ pub use literal::{Literal, bind};
 pub use memory::SharedMemory;
 pub use mistake::{KEYWORDS, Mistake, MistakeKind, explain, function_names, table_names};
 pub use running::{PlanThreads, Rows};
-pub use session::{CATALOG, SqlError, add_table, open_session, open_session_within, run};
+pub use session::{
+    CATALOG, Prepared, SqlError, add_table, furnish, open_empty_session, open_session, open_session_within, run,
+};
 pub use workspace::{Workspace, WorkspaceOptions};

@@ -2,6 +2,7 @@
 
 use super::functions::{self, Lists};
 use super::memory::SharedMemory;
+use super::narrow::with_narrow_filters;
 use super::spilled::SpilledTable;
 use crate::rollup::derive::StoredTable;
 use arrow::array::RecordBatch;
@@ -79,6 +80,16 @@ pub fn open_session_within(
     threads: usize,
     memory: &SharedMemory,
 ) -> Result<SessionContext, SqlError> {
+    let context = open_empty_session(threads, memory)?;
+    furnish(&context, tables, lists, threads)?;
+    Ok(context)
+}
+
+/// Opens a session on `threads` partitions whose plans stay within `memory`, for [`furnish`] to fill.
+///
+/// # Errors
+/// [`SqlError::Query`] when there is no memory to share out.
+pub fn open_empty_session(threads: usize, memory: &SharedMemory) -> Result<SessionContext, SqlError> {
     let mut config = SessionConfig::new()
         .with_default_catalog_and_schema(CATALOG, "public")
         .with_target_partitions(threads.max(1))
@@ -96,12 +107,21 @@ pub fn open_session_within(
         // The engine's 10 MB for each thread are more than a small limit has, and enough for the sorts of detections.
         *aside = if plans.large_sorts { each } else { each.min(*aside) };
     }
-    let context = SessionContext::new_with_config_rt(config, plans.runtime);
-    functions::register(&context, lists);
-    for (name, batches) in tables {
-        add_batches(&context, name, &batches, threads)?;
-    }
-    Ok(context)
+    Ok(with_narrow_filters(SessionContext::new_with_config_rt(config, plans.runtime)))
+}
+
+/// Adds tables of `threads` partitions and all functions, which look things up in `lists`, to an empty session.
+///
+/// # Errors
+/// [`SqlError::Query`] when a table cannot be registered.
+pub fn furnish(
+    context: &SessionContext,
+    tables: Vec<(&str, Vec<RecordBatch>)>,
+    lists: &Lists,
+    threads: usize,
+) -> Result<(), SqlError> {
+    functions::register(context, lists);
+    tables.into_iter().try_for_each(|(name, batches)| add_batches(context, name, &batches, threads))
 }
 
 fn add_batches(context: &SessionContext, name: &str, batches: &[RecordBatch], threads: usize) -> Result<(), SqlError> {
@@ -150,20 +170,46 @@ fn parts(batches: &[RecordBatch], count: usize) -> Vec<Vec<RecordBatch>> {
     parts
 }
 
-/// Runs one query and collects its rows; `name` is for messages. Without sorts and joins they come in the table's order.
+/// A query that is ready to run.
+#[derive(Debug)]
+pub struct Prepared {
+    /// For messages, such as the name of a detection.
+    pub(super) name: String,
+    pub(super) plan: Arc<dyn ExecutionPlan>,
+}
+
+impl Prepared {
+    /// Plans a query; `name` is for messages.
+    ///
+    /// # Errors
+    /// [`SqlError::Query`] when the SQL is wrong.
+    pub async fn new(context: &SessionContext, name: &str, sql: &str) -> Result<Self, SqlError> {
+        let started = std::time::Instant::now();
+        let plan = plan(context, sql).await.map_err(|error| SqlError::query(name, error))?;
+        tracing::debug!(name, seconds = started.elapsed().as_secs_f64(), "planned");
+        Ok(Self { name: name.to_owned(), plan })
+    }
+
+    /// Runs the query in the session that it was planned in and collects its rows. Without sorts and joins they come in
+    /// the table's order.
+    ///
+    /// # Errors
+    /// [`SqlError`] when it fails.
+    pub async fn run(self, context: &SessionContext) -> Result<Vec<RecordBatch>, SqlError> {
+        collect(context, self.plan).await.map_err(|error| SqlError::query(&self.name, error))
+    }
+}
+
+/// Plans and runs one query and collects its rows; `name` is for messages.
 ///
 /// # Errors
 /// [`SqlError::Query`] when the SQL is wrong or fails.
 pub async fn run(context: &SessionContext, name: &str, sql: &str) -> Result<Vec<RecordBatch>, SqlError> {
-    let plan = plan(context, sql).await.map_err(|error| SqlError::query(name, error))?;
-    collect(context, plan).await.map_err(|error| SqlError::query(name, error))
+    Prepared::new(context, name, sql).await?.run(context).await
 }
 
-pub(super) async fn plan(context: &SessionContext, sql: &str) -> Result<Arc<dyn ExecutionPlan>, DataFusionError> {
-    let started = std::time::Instant::now();
-    let plan = context.sql(sql).await?.create_physical_plan().await?;
-    tracing::debug!(seconds = started.elapsed().as_secs_f64(), "planned");
-    Ok(plan)
+async fn plan(context: &SessionContext, sql: &str) -> Result<Arc<dyn ExecutionPlan>, DataFusionError> {
+    context.sql(sql).await?.create_physical_plan().await
 }
 
 /// Runs all parts of a plan, each on its own task, and puts their rows one after the other.
