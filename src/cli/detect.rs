@@ -151,15 +151,14 @@ pub(super) fn run(global: &Global, args: &DetectArgs) -> Result<Exit, Failure> {
     let mut gathered = gathered.map_err(Failure::failed)?;
     clock.end_of("scan and rollup", info_span!("baselines"));
 
-    let (window, kind) = detect::choose_window(&plan.window, gathered.hours());
-    let facts = host_facts(&gathered.coverage);
+    let (hours, facts) = rayon::join(|| gathered.hours(), || host_facts(&gathered.coverage));
+    let (window, kind) = detect::choose_window(&plan.window, hours);
     let pair_hours = std::mem::take(&mut gathered.pair_hours);
     let facts_of = |name: &str| facts.get(name).cloned();
     let wanted = detect::wanted(&plan.detections);
-    let derived =
-        derive(&pair_hours, &window, wanted, &is_internal, &facts_of, memory.memory()).map_err(Failure::failed)?;
     let hour_rows = pair_hours.iter().map(|table| table.len() as u64).sum();
-    drop(pair_hours);
+    let derived =
+        derive(pair_hours, &window, wanted, &is_internal, &facts_of, memory.memory()).map_err(Failure::failed)?;
     clock.end_of("baselines", info_span!("detections"));
 
     let context = detect::Context {

@@ -182,8 +182,7 @@ impl Bench<'_> {
         // Cells have but small connections on one port: only what judges their timing reads anything in them.
         let wanted = if rates.len() == 1 { detect::wanted(&detections) } else { Wanted::default() };
         let derived =
-            derive(&pair_hours, &window, wanted, &is_internal, &facts_of, memory.memory()).map_err(Failure::failed)?;
-        drop(pair_hours);
+            derive(pair_hours, &window, wanted, &is_internal, &facts_of, memory.memory()).map_err(Failure::failed)?;
         let allow = AllowList::default();
         let run = |fdr: f64| {
             let context = detect::Context {

@@ -8,6 +8,7 @@ use arrow::array::{
     Array, ArrayRef, AsArray, BooleanArray, RecordBatch, StringArray, TimestampSecondArray, UInt32Array, UInt64Array,
 };
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef, TimeUnit, TimestampSecondType, UInt32Type, UInt64Type};
+use foldhash::fast::FixedState;
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
@@ -101,7 +102,7 @@ pub fn host_facts(tables: &[RecordBatch]) -> HashMap<String, HostFacts> {
 /// lost records of. ENIs without any hour in that time are left out.
 pub fn coverage_shares(tables: &[RecordBatch], from_s: i64, to_s: i64) -> BTreeMap<String, f64> {
     // An hour may be split over two units; it is still one hour.
-    let mut covered_s: HashMap<&str, Vec<(i64, i64)>> = HashMap::new();
+    let mut covered_s: HashMap<&str, Vec<(i64, i64)>, FixedState> = HashMap::default();
     for table in tables {
         let names = table["interface_id"].as_string::<i32>();
         let hours = table["hour"].as_primitive::<TimestampSecondType>();

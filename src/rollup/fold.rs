@@ -17,7 +17,7 @@ use crate::scan::{FIRST_BOOKED, NONE, address_of};
 use arrow::array::RecordBatch;
 use rayon::prelude::*;
 use std::cell::RefCell;
-use std::sync::PoisonError;
+use std::sync::{Arc, PoisonError};
 
 /// The tables of one finished unit.
 #[derive(Debug, Clone)]
@@ -113,7 +113,7 @@ impl UnitRollup {
             let facts = InterfaceFacts {
                 owner: owners.binary_search(&owner_of(entry)).unwrap_or(0) as u32,
                 name_rank: ranks.of(*name),
-                window_s: entry.window_s() as u16,
+                window_s: entry.window_s(),
                 transit: named && entry.is_transit(text(entry.texts.kind.text)),
                 own: if named { own().map_or(NONE, |code| ranked(code, &address_rank)) } else { NONE },
             };
@@ -157,7 +157,7 @@ impl UnitRollup {
             kept.join(part.held);
             parts.push(part.slot);
         }
-        let pair_hours = PairHours { parts, words, held: Held::new(kept) };
+        let pair_hours = PairHours { parts, words: Arc::new(words), held: Held::new(kept) };
         Ok(UnitTables { pair_hours, coverage, counts })
     }
 }

@@ -2,6 +2,7 @@
 //! its log has holes.
 
 use super::packed::{NO_SERVICE, is_some};
+use super::sighted::{Places, Sighted};
 use crate::flow::Address;
 use crate::flow::time::HOUR_S;
 use crate::scan::NONE;
@@ -79,7 +80,7 @@ impl InterfaceTexts {
 }
 
 /// One ENI, by what its records say.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct Interface {
     pub(super) texts: InterfaceTexts,
     /// Packet-level addresses differed from the ENI's in some record.
@@ -149,17 +150,6 @@ pub(super) fn is_gateway(kind: &str) -> bool {
 }
 
 impl Interface {
-    fn new() -> Self {
-        Self {
-            texts: InterfaceTexts::default(),
-            translates: false,
-            settled: false,
-            longest_record_s: 0,
-            votes: HashMap::default(),
-            hours: Hours::default(),
-        }
-    }
-
     /// Tells whether `instance_id` is logged and is `-`: a requester manages the ENI.
     pub(super) fn has_no_instance(&self) -> bool {
         self.texts.instance.by != NOBODY && !is_some(self.texts.instance.text)
@@ -193,7 +183,7 @@ impl Interface {
     }
 
     /// Adds what another object says of the same ENI; the order of objects makes no difference.
-    pub(super) fn merge(&mut self, other: &Interface) {
+    fn merge(&mut self, other: &Interface) {
         self.texts.merge(&other.texts);
         self.translates |= other.translates;
         self.settled |= other.settled;
@@ -205,91 +195,25 @@ impl Interface {
     }
 }
 
-/// What the records of an ENI add up to while an object is read, small enough to stay in the caches for thousands of
-/// ENIs.
-#[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Tally {
-    /// The hour that `records` are of, in seconds since 1970.
-    pub(super) hour_s: u32,
-    pub(super) records: u32,
-    pub(super) longest_record_s: u16,
-    /// A record with traffic was seen, so the texts are all that the object tells.
-    pub(super) described: bool,
-    /// The ENI may be a gateway's, which only the whole unit tells.
-    pub(super) unsettled: bool,
-    /// Packet-level addresses differed from the ENI's in some record.
-    pub(super) translates: bool,
-}
-
-/// The ENIs of one object or unit, by the number of their name in the text book.
+/// The ENIs of a unit, by the number of their name in the text book.
 #[derive(Debug, Default)]
 pub(super) struct Interfaces {
-    /// Place in `entries` plus one by text number, 0 for none; the first slot is for records without an ENI.
-    places: Vec<u32>,
+    places: Places,
     pub(super) entries: Vec<(u32, Interface)>,
-    /// Beside `entries`.
-    pub(super) tallies: Vec<Tally>,
 }
 
 impl Interfaces {
-    /// Returns the place of an ENI ([`NONE`] is one of its own), making it when it is new.
-    #[inline]
-    pub(super) fn place(&mut self, name: u32) -> usize {
-        let slot = slot_of(name);
-        match self.places.get(slot) {
-            Some(place) if *place > 0 => *place as usize - 1,
-            _ => self.enter(name, slot),
-        }
-    }
-
-    fn enter(&mut self, name: u32, slot: usize) -> usize {
-        if self.places.len() <= slot {
-            self.places.resize(slot + 1, 0);
-        }
-        self.entries.push((name, Interface::new()));
-        self.tallies.push(Tally::default());
-        self.places[slot] = self.entries.len() as u32;
-        self.entries.len() - 1
-    }
-
-    /// Puts back the tally of an ENI that was at hand; there may be none yet.
-    pub(super) fn put(&mut self, place: usize, tally: Tally) {
-        if let Some(of) = self.tallies.get_mut(place) {
-            *of = tally;
-        }
-    }
-
-    /// Goes on to another hour in the tally of an ENI.
-    pub(super) fn turn_hour(&mut self, place: usize, tally: &mut Tally, hour_s: u32) {
-        Self::close(tally, &mut self.entries[place].1);
-        tally.hour_s = hour_s;
-    }
-
-    fn close(tally: &mut Tally, entry: &mut Interface) {
-        if tally.records > 0 {
-            entry.hours.at(i64::from(tally.hour_s)).records += u64::from(tally.records);
-            tally.records = 0;
-        }
-        entry.longest_record_s = entry.longest_record_s.max(tally.longest_record_s);
-        entry.translates |= tally.translates;
-    }
-
-    /// Writes all tallies to their ENIs.
-    pub(super) fn close_all(&mut self) {
-        for (tally, (_, entry)) in self.tallies.iter_mut().zip(&mut self.entries) {
-            Self::close(tally, entry);
-        }
-    }
-
-    /// Merges another object's ENIs in; both have their tallies closed.
-    pub(super) fn merge(&mut self, other: Interfaces) {
-        for (name, interface) in other.entries {
-            let known = self.entries.len();
-            let place = self.place(name);
-            if place < known {
-                self.entries[place].1.merge(&interface);
-            } else {
-                self.entries[place].1 = interface;
+    /// Merges an object's ENIs in; the order of objects makes no difference.
+    pub(super) fn merge(&mut self, other: Sighted) {
+        for ((name, tally), told) in other.names.into_iter().zip(other.tallies).zip(other.told) {
+            let place = self.places.of(name, self.entries.len());
+            if place == self.entries.len() {
+                self.entries.push((name, Interface::default()));
+            }
+            let entry = &mut self.entries[place].1;
+            tally.close(entry);
+            if let Some(told) = told {
+                entry.merge(&told);
             }
         }
     }
@@ -298,51 +222,6 @@ impl Interfaces {
     pub(super) fn is_nameless(name: u32) -> bool {
         name == NONE
     }
-}
-
-/// Which ENIs the objects that are part of a unit describe, by the slot of their name.
-///
-/// An object need not describe an ENI that one before it does, with all fields that it has itself: of two objects that tell
-/// a field the first counts, so what it would tell makes no difference. The first object that has an ENI and a field always
-/// tells it, whichever objects were read before.
-#[derive(Clone, Debug, Default)]
-pub(super) struct Described(Vec<Option<Describer>>);
-
-#[derive(Clone, Copy, Debug)]
-struct Describer {
-    /// Its place among the unit's objects.
-    object: u32,
-    /// The describing fields that it has, one a bit.
-    fields: u8,
-    /// It leaves the ENI's records unsettled.
-    unsettled: bool,
-}
-
-impl Described {
-    /// Adds the ENIs of an object that has `fields`.
-    pub(super) fn add(&mut self, object: u32, fields: u8, interfaces: &Interfaces) {
-        self.0.resize(self.0.len().max(interfaces.places.len()), None);
-        for ((name, _), tally) in interfaces.entries.iter().zip(&interfaces.tallies).filter(|(_, of)| of.described) {
-            let known = &mut self.0[slot_of(*name)];
-            if known.is_none_or(|known| {
-                if known.fields == fields { object < known.object } else { known.fields & !fields == 0 }
-            }) {
-                *known = Some(Describer { object, fields, unsettled: tally.unsettled });
-            }
-        }
-    }
-
-    /// Tells whether the records of an ENI stay unsettled; `None` when the object at this place, which has `fields`, is to
-    /// describe it.
-    pub(super) fn of(&self, name: u32, object: u32, fields: u8) -> Option<bool> {
-        let known = self.0.get(slot_of(name)).copied().flatten();
-        known.filter(|known| known.object < object && fields & !known.fields == 0).map(|known| known.unsettled)
-    }
-}
-
-/// Slot of an ENI's name; the first is for records without an ENI.
-fn slot_of(name: u32) -> usize {
-    name.wrapping_add(1) as usize
 }
 
 /// AWS services by their number in the text book, numbered from 0 in order of arrival.

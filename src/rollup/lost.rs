@@ -4,7 +4,9 @@ use crate::flow::time::HOUR_S;
 use crate::kernels::lost::{Lost, joined};
 use arrow::array::{Array, AsArray, RecordBatch};
 use arrow::datatypes::{TimestampSecondType, UInt32Type, UInt64Type};
-use std::collections::{BTreeMap, HashMap};
+use foldhash::fast::FixedState;
+use hashbrown::HashMap;
+use std::collections::BTreeMap;
 
 /// Share of an ENI's whole hours that have as many rows as windows, from which its log is taken to tell silence as well:
 /// AWS writes a row (NODATA) for a window without traffic.
@@ -26,14 +28,16 @@ const MINUTE_S: i64 = 60;
 /// Whatever else is missing may be silence.
 #[derive(Clone, Debug, Default)]
 pub struct LostTimes {
-    by_interface: HashMap<String, Vec<(i64, i64)>>,
+    by_interface: HashMap<String, Vec<(i64, i64)>, FixedState>,
 }
 
 /// The hours of one ENI.
-#[derive(Default)]
-struct Hours {
-    /// Rows, windows that say SKIPDATA or nothing included, by hour.
-    rows: BTreeMap<i64, u64>,
+struct Hours<'a> {
+    name: &'a str,
+    /// Account and region.
+    place: (&'a str, &'a str),
+    /// Hour and rows, windows that say SKIPDATA or nothing included; an hour of two units comes twice.
+    rows: Vec<(i64, u64)>,
     window_s: u32,
     lost: Vec<(i64, i64)>,
 }
@@ -41,7 +45,8 @@ struct Hours {
 impl LostTimes {
     /// Gathers what tables of `coverage` say of `from_s` to `to_s`.
     pub fn new(tables: &[RecordBatch], from_s: i64, to_s: i64) -> Self {
-        let mut interfaces: BTreeMap<&str, (Hours, (&str, &str))> = BTreeMap::new();
+        let mut numbers: HashMap<&str, usize, FixedState> = HashMap::default();
+        let mut interfaces: Vec<Hours<'_>> = Vec::new();
         let mut places: BTreeMap<(&str, &str), BTreeMap<i64, u64>> = BTreeMap::new();
         for table in tables {
             let text = |name: &str| table[name].as_string::<i32>();
@@ -56,35 +61,37 @@ impl LostTimes {
                 if names.is_null(row) || !(from_s..to_s).contains(&hour_s) {
                     continue;
                 }
-                let place = (accounts.value(row), regions.value(row));
+                let (name, place) = (names.value(row), (accounts.value(row), regions.value(row)));
                 let rows = records.value(row).max(u64::from(nodata.value(row)) + u64::from(skipdata.value(row)));
-                let (of_interface, _) = interfaces.entry(names.value(row)).or_insert_with(|| (Hours::default(), place));
+                let number = *numbers.entry(name).or_insert(interfaces.len());
+                if number == interfaces.len() {
+                    interfaces.push(Hours { name, place, rows: Vec::new(), window_s: 0, lost: Vec::new() });
+                }
+                let of_interface = &mut interfaces[number];
                 of_interface.window_s = of_interface.window_s.max(window.value(row));
                 of_interface.lost.extend(lost_minutes(hour_s, minutes.value(row)));
                 // An hour that only has the end of another hour's window was not logged.
                 if rows > 0 {
-                    *of_interface.rows.entry(hour_s).or_default() += rows;
+                    of_interface.rows.push((hour_s, rows));
                     *places.entry(place).or_default().entry(hour_s).or_default() += rows;
                 }
             }
         }
         let outages: BTreeMap<(&str, &str), Vec<(i64, i64)>> =
             places.iter().map(|(place, hours)| (*place, outages(hours))).collect();
-        let mut by_interface = HashMap::new();
-        for (name, (hours, place)) in interfaces {
-            let mut lost = hours.lost;
-            if tells_silence(&hours.rows, hours.window_s) {
-                lost.extend(missing(&hours.rows));
+        let lost_of = |of_interface: Hours<'_>| {
+            let rows = by_hour(of_interface.rows);
+            let mut lost = of_interface.lost;
+            if tells_silence(&rows, of_interface.window_s) {
+                lost.extend(missing(rows.iter().map(|(hour_s, _)| *hour_s)));
             }
-            if let Some(of_place) = outages.get(&place) {
+            if let Some(of_place) = outages.get(&of_interface.place) {
                 lost.extend(of_place);
             }
             let lost = joined(lost);
-            if !lost.is_empty() {
-                by_interface.insert(name.to_owned(), lost);
-            }
-        }
-        Self { by_interface }
+            (!lost.is_empty()).then(|| (of_interface.name.to_owned(), lost))
+        };
+        Self { by_interface: interfaces.into_iter().filter_map(lost_of).collect() }
     }
 
     /// Tells whether nothing was lost.
@@ -104,18 +111,31 @@ fn lost_minutes(hour_s: i64, minutes: u64) -> impl Iterator<Item = (i64, i64)> {
     lost.map(move |minute| (hour_s + minute * MINUTE_S, hour_s + (minute + 1) * MINUTE_S))
 }
 
-/// Hours between the first and the last that have no row.
-fn missing(rows: &BTreeMap<i64, u64>) -> Vec<(i64, i64)> {
-    let hours: Vec<i64> = rows.keys().copied().collect();
+/// Rows by hour, ascending, each hour once.
+fn by_hour(mut rows: Vec<(i64, u64)>) -> Vec<(i64, u64)> {
+    rows.sort_unstable();
+    rows.dedup_by(|next, kept| {
+        let same = next.0 == kept.0;
+        if same {
+            kept.1 += next.1;
+        }
+        same
+    });
+    rows
+}
+
+/// Hours between the first and the last that are not among those with rows, which ascend.
+fn missing(hours: impl Iterator<Item = i64>) -> Vec<(i64, i64)> {
+    let hours: Vec<i64> = hours.collect();
     let gaps = hours.windows(2).filter(|pair| pair[1] - pair[0] > HOUR_S);
     gaps.map(|pair| (pair[0] + HOUR_S, pair[1])).collect()
 }
 
 /// Tells whether nearly every whole hour has as many rows as windows. The first and the last hour need not be whole.
-fn tells_silence(rows: &BTreeMap<i64, u64>, window_s: u32) -> bool {
+fn tells_silence(rows: &[(i64, u64)], window_s: u32) -> bool {
     let windows = (HOUR_S / i64::from(window_s.max(1))) as u64;
     let whole = rows.len().saturating_sub(2);
-    let told = rows.values().skip(1).take(whole).filter(|rows| **rows >= windows).count();
+    let told = rows.iter().skip(1).take(whole).filter(|(_, rows)| *rows >= windows).count();
     whole >= TOLD_HOURS && told as f64 >= TOLD_SHARE * whole as f64
 }
 
@@ -123,7 +143,8 @@ fn tells_silence(rows: &BTreeMap<i64, u64>, window_s: u32) -> bool {
 fn outages(rows: &BTreeMap<i64, u64>) -> Vec<(i64, i64)> {
     let mut counts: Vec<u64> = rows.values().copied().collect();
     counts.sort_unstable();
-    if counts.get(counts.len() / 2).is_some_and(|median| *median >= BUSY_ROWS) { missing(rows) } else { Vec::new() }
+    let is_busy = counts.get(counts.len() / 2).is_some_and(|median| *median >= BUSY_ROWS);
+    if is_busy { missing(rows.keys().copied()) } else { Vec::new() }
 }
 
 #[cfg(test)]

@@ -2,13 +2,13 @@
 
 use super::memory::SpillError;
 use super::packed::PARTS;
-use super::pair_hours::{Hour, HourPart, PairHours, key_of};
+use super::pair_hours::{Hour, HourPart, HourWords, PairHours, Slot, key_of};
 use crate::flow::Address;
 use crate::flow::codes::Role;
 use crate::scan::{FIRST_BOOKED, address_of};
-use std::borrow::Cow;
 use std::cell::RefCell;
 use std::ops::Range;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// What names a pair: host and remote as codes of [`Merger::address`].
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -40,6 +40,9 @@ pub struct RowAt {
 #[derive(Debug)]
 pub struct Merger<'a> {
     tables: Vec<Table<'a>>,
+    /// Of each table, the parts that were not merged yet.
+    parts: Vec<Mutex<Vec<Slot>>>,
+    rows: usize,
     owners: Vec<(String, String)>,
     /// Addresses that are not their own code, sorted.
     addresses: Vec<Address>,
@@ -47,7 +50,7 @@ pub struct Merger<'a> {
 
 #[derive(Debug)]
 struct Table<'a> {
-    hours: &'a PairHours,
+    words: &'a HourWords,
     /// Position of each of the table's owners in [`Merger::owners`].
     owners: Vec<u32>,
     /// Place of each of the table's addresses among the merger's.
@@ -76,17 +79,25 @@ fn places<T: Ord>(of: &[T], among: &[T]) -> Vec<u32> {
 }
 
 impl<'a> Merger<'a> {
-    /// Prepares the merge.
-    pub fn new(tables: &'a [PairHours]) -> Self {
+    /// Prepares the merge; the rows of the tables become the merger's.
+    pub fn new(tables: &'a mut [PairHours]) -> Self {
+        let rows = tables.iter().map(PairHours::len).sum();
+        let mut parts: Vec<Vec<Slot>> = (0..PARTS).map(|_| Vec::with_capacity(tables.len())).collect();
+        for table in &mut *tables {
+            for (part, slot) in parts.iter_mut().zip(&mut table.parts) {
+                part.push(std::mem::take(slot));
+            }
+        }
+        let tables = &*tables;
         let owners = sorted(tables.iter().flat_map(|table| table.words.owners.iter().cloned()));
         let addresses = sorted(tables.iter().flat_map(|table| table.words.addresses.iter().copied()));
         let table = |hours: &'a PairHours| Table {
-            hours,
+            words: &hours.words,
             owners: places(&hours.words.owners, &owners),
             places: places(&hours.words.addresses, &addresses),
         };
         let tables = tables.iter().map(table).collect();
-        Self { tables, owners, addresses }
+        Self { tables, parts: parts.into_iter().map(Mutex::new).collect(), rows, owners, addresses }
     }
 
     /// Accounts and regions, sorted.
@@ -101,7 +112,7 @@ impl<'a> Merger<'a> {
 
     /// Rows of all tables.
     pub fn rows(&self) -> usize {
-        self.tables.iter().map(|table| table.hours.len()).sum()
+        self.rows
     }
 
     /// Cuts the parts of hosts into shards of about `rows` rows; the number depends on the tables only.
@@ -110,27 +121,31 @@ impl<'a> Merger<'a> {
         (0..count).map(|shard| shard * PARTS / count..(shard + 1) * PARTS / count).collect()
     }
 
-    /// Brings the rows of one part of all tables into memory.
+    /// Takes the rows of one part of all tables, in memory: once merged they are let go, and what is made of them takes
+    /// their place. A part that was taken has no rows.
     ///
     /// # Errors
     /// [`SpillError::Read`] when rows on disk cannot be read.
-    pub fn part(&self, part: usize) -> Result<MergedPart<'_>, SpillError> {
-        let load = |table: &Table<'a>| table.hours.parts[part].load();
-        Ok(MergedPart { tables: &self.tables, parts: self.tables.iter().map(load).collect::<Result<_, _>>()? })
+    pub fn take_part(&self, part: usize) -> Result<MergedPart<'_>, SpillError> {
+        let slots = std::mem::take(&mut *self.lock(part));
+        Ok(MergedPart { tables: &self.tables, parts: slots.iter().map(Slot::load).collect::<Result<_, _>>()? })
+    }
+
+    fn lock(&self, part: usize) -> MutexGuard<'_, Vec<Slot>> {
+        self.parts[part].lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Codes of the hosts of a part that their own ENI logged, some of them several times.
     pub(super) fn own_hosts(&self, part: usize) -> Vec<u32> {
-        let of_table = |table: &Table<'a>| {
-            let hosts = table.hours.parts[part].own_hosts();
-            hosts.iter().map(|host| table.code(*host)).collect::<Vec<u32>>()
+        let of_table = |(table, slot): (&Table<'a>, &Slot)| {
+            slot.own_hosts().iter().map(|host| table.code(*host)).collect::<Vec<u32>>()
         };
-        self.tables.iter().flat_map(of_table).collect()
+        self.tables.iter().zip(&*self.lock(part)).flat_map(of_table).collect()
     }
 
     /// ENI and AWS service by their names: what settles which of several rows names a pair.
     pub fn names(&self, at: NamesAt) -> (Option<&'a str>, Option<&'a str>) {
-        let words = &self.tables[at.table as usize].hours.words;
+        let words = self.tables[at.table as usize].words;
         let interface = words.names.get(at.interface as usize).map(String::as_str);
         (interface, words.services.get(usize::from(at.service)).map(String::as_str))
     }
@@ -157,7 +172,7 @@ thread_local! {
 pub struct MergedPart<'m> {
     tables: &'m [Table<'m>],
     /// In the order of the tables.
-    parts: Vec<Cow<'m, HourPart>>,
+    parts: Vec<Arc<HourPart>>,
 }
 
 impl MergedPart<'_> {
@@ -216,6 +231,6 @@ impl MergedPart<'_> {
     #[inline]
     pub fn hour(&self, at: RowAt) -> Hour<'_> {
         let (part, table) = (&self.parts[at.table as usize], &self.tables[at.table as usize]);
-        part.hour_of(&part.rows[at.row as usize], &table.hours.words)
+        part.hour_of(&part.rows[at.row as usize], table.words)
     }
 }

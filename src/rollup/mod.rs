@@ -21,6 +21,7 @@ mod peers;
 mod pieces;
 pub mod segment;
 mod settle;
+mod sighted;
 mod spare;
 #[cfg(test)]
 mod tests;

@@ -1,14 +1,12 @@
 //! Packs batches of records: column by column where a record is like most, and one by one where it is not.
 
 use super::RollupOptions;
-use super::interface::Tally;
 use super::packed::{
-    FLAGS_KNOWN, NO_SERVICE, OUTBOUND, PackedFlow, REJECTED, TRANSLATED, UNDECIDED, ends, is_some, part_of_code,
+    FLAGS_KNOWN, NO_SERVICE, OUTBOUND, PARTS, PackedFlow, REJECTED, TRANSLATED, UNDECIDED, ends, is_some, part_of_code,
 };
 use super::unit::ObjectRollup;
 use crate::flow::codes::TCP;
-use crate::flow::time::HOUR_S;
-use crate::scan::{Decision, FIRST_BOOKED, FlowBatch, MISSING_BYTES, MISSING_PROTOCOL, MISSING_S, NONE};
+use crate::scan::{Decision, FIRST_BOOKED, FlowBatch, MISSING_BYTES, MISSING_PROTOCOL, MISSING_S};
 use std::ops::Range;
 
 /// Records that are packed at a time, few enough that what is made of them stays in the nearest cache.
@@ -232,56 +230,42 @@ impl ObjectRollup<'_> {
         let (plain, durations_s, bits) = (&block.plain[..count], &block.duration_s[..count], &block.bits[..count]);
         let unsettled = &mut block.unsettled[..count];
         let mut rejected = 0;
-        // Records of one ENI often follow each other, so its tally is kept at hand until the next one comes.
-        let mut last = NONE - 1;
-        let mut place = usize::MAX;
-        let mut tally = Tally::default();
+        // Where ENIs take turns, their tallies are waited for side by side: nothing here asks who came before.
+        let mut places = [0; BLOCK_ROWS];
+        for (place, name) in places.iter_mut().zip(names) {
+            *place = self.interfaces.place(*name);
+        }
         for at in 0..count {
-            let name = names[at];
-            if name != last {
-                self.interfaces.put(place, tally);
-                last = name;
-                place = self.interfaces.place(name);
-                tally = self.interfaces.tallies[place];
-            }
+            let place = places[at];
             if !plain[at] {
-                self.add_odd(batch, rows.start + at, place, &mut tally);
+                self.add_odd(batch, rows.start + at, place);
                 continue;
             }
-            self.count_in(place, &mut tally, starts_s[at]);
+            let tally = self.interfaces.count(place, starts_s[at]);
             tally.longest_record_s = tally.longest_record_s.max(durations_s[at]);
             tally.translates |= bits[at] & TRANSLATED != 0;
-            if !tally.described {
+            unsettled[at] = if tally.described {
+                tally.unsettled
+            } else {
                 // Windows without traffic leave most texts out, so the first record with traffic tells them.
-                (tally.described, tally.unsettled) = (true, self.describe_first(batch, rows.start + at, place));
-            }
-            unsettled[at] = tally.unsettled;
+                self.describe_first(batch, rows.start + at, place)
+            };
             rejected += u64::from(bits[at] & REJECTED != 0);
         }
-        self.interfaces.put(place, tally);
         self.counts.rejected += rejected;
     }
 
-    /// Counts a record in the tally of its ENI and hour.
-    #[inline]
-    fn count_in(&mut self, place: usize, tally: &mut Tally, start_s: u32) {
-        if start_s.wrapping_sub(tally.hour_s) >= HOUR_S as u32 {
-            self.interfaces.turn_hour(place, tally, start_s - start_s % HOUR_S as u32);
-        }
-        tally.records += 1;
-    }
-
     /// Adds a record that may lack anything.
-    fn add_odd(&mut self, batch: &FlowBatch, row: usize, place: usize, tally: &mut Tally) {
+    fn add_odd(&mut self, batch: &FlowBatch, row: usize, place: usize) {
         let start_s = batch.start_s[row];
         if start_s == MISSING_S {
             self.counts.unusable += 1;
             return;
         }
         let duration_s = duration_of(start_s, batch.end_s[row]);
-        self.count_in(place, tally, start_s);
+        let hour_s = self.interfaces.count(place, start_s).hour_s;
         let is_ok = batch.log_status[row] == Decision::Ok;
-        if !is_ok && self.is_empty_window(batch, row, place, tally.hour_s, duration_s) {
+        if !is_ok && self.is_empty_window(batch, row, place, hour_s, duration_s) {
             return;
         }
         let (src, dst) = (batch.srcaddr[row], batch.dstaddr[row]);
@@ -296,13 +280,12 @@ impl ObjectRollup<'_> {
             return;
         }
         let protocol = protocol as u8;
-        tally.longest_record_s = tally.longest_record_s.max(duration_s);
         let [src_translated, dst_translated] = far.translated;
         let translated = src_translated | dst_translated;
+        let tally = &mut self.interfaces.tallies[place];
+        tally.longest_record_s = tally.longest_record_s.max(duration_s);
         tally.translates |= translated;
-        if !tally.described {
-            (tally.described, tally.unsettled) = (true, self.describe_first(batch, row, place));
-        }
+        let unsettled = if tally.described { tally.unsettled } else { self.describe_first(batch, row, place) };
         let rejected = batch.action[row] == Decision::Reject;
         self.counts.rejected += u64::from(rejected);
         let direction = batch.flow_direction[row];
@@ -341,22 +324,18 @@ impl ObjectRollup<'_> {
             } else if dst_translated {
                 flow.swap();
             }
-            let votes = &mut self.interfaces.entries[place].1.votes;
+            let votes = &mut self.interfaces.told(place).votes;
             for address in [src, dst].into_iter().filter(|address| is_some(*address)) {
                 *votes.entry(address).or_default() += 1;
             }
         }
-        self.keep(&flow, tally.unsettled || !decided);
+        self.keep(&flow, unsettled || !decided);
     }
 
     /// Puts a record into the part of its host, or aside where only the whole unit tells the host.
     #[inline]
     fn keep(&mut self, flow: &PackedFlow, unsettled: bool) {
-        if unsettled || flow.host >= FIRST_BOOKED {
-            self.unsettled.push(*flow);
-            return;
-        }
-        let part = part_of_code(flow.host);
+        let part = if unsettled || flow.host >= FIRST_BOOKED { PARTS } else { part_of_code(flow.host) };
         if self.open[part].len() == self.open[part].capacity() {
             self.turn(part);
         }

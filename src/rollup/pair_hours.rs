@@ -12,7 +12,7 @@ use crate::flow::codes::Role;
 use crate::scan::{FIRST_BOOKED, address_of};
 pub(super) use row::{HourRow, PackedSegment, key_of};
 pub(super) use slot::{Held, Slot};
-use std::borrow::Cow;
+use std::sync::Arc;
 pub use table::pair_hours_schema;
 
 /// The rows of the hosts of one part.
@@ -47,18 +47,18 @@ pub(super) struct HourWords {
 
 /// A `pair_hours` table: rows sorted by part of the host, then by host, remote, protocol, port, role, owner, vantage
 /// and hour; addresses in the order of their codes, which puts IPv4 first. Parts that do not fit into memory are on disk;
-/// of two tables those are equal only when they are the same bytes of the same file.
+/// of two tables those are equal only when they are the same bytes of the same file. A clone shares them.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PairHours {
     /// As many as there are parts of hosts.
     pub(super) parts: Vec<Slot>,
-    pub(super) words: HourWords,
+    pub(super) words: Arc<HourWords>,
     pub(super) held: Held,
 }
 
 impl Default for PairHours {
     fn default() -> Self {
-        Self { parts: vec![Slot::default(); PARTS], words: HourWords::default(), held: Held::default() }
+        Self { parts: vec![Slot::default(); PARTS], words: Arc::default(), held: Held::default() }
     }
 }
 
@@ -93,7 +93,7 @@ impl PairHours {
     /// # Errors
     /// [`SpillError::Read`] when rows on disk cannot be read.
     pub fn loaded(&self) -> Result<Self, SpillError> {
-        let parts = self.parts.iter().map(|part| part.load().map(|part| Slot::Kept(part.into_owned())));
+        let parts = self.parts.iter().map(|part| part.load().map(Slot::Kept));
         Ok(Self { parts: parts.collect::<Result<_, _>>()?, words: self.words.clone(), held: Held::default() })
     }
 
@@ -106,7 +106,7 @@ impl PairHours {
         held.grow(self.words.memory_bytes());
         for slot in &mut self.parts {
             if let Slot::Kept(part) = slot {
-                *slot = Slot::place(std::mem::take(part), &mut held)?;
+                *slot = Slot::place_shared(std::mem::take(part), &mut held)?;
             }
         }
         self.held = Held::new(held);
@@ -135,7 +135,7 @@ impl HourWords {
 #[derive(Debug)]
 pub struct LoadedHours<'a> {
     words: &'a HourWords,
-    parts: Vec<Cow<'a, HourPart>>,
+    parts: Vec<Arc<HourPart>>,
 }
 
 impl LoadedHours<'_> {

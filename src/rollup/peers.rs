@@ -38,7 +38,7 @@ type KnockKey = (u8, u32, bool, u32);
 pub(super) struct InterfaceFacts {
     pub(super) owner: u32,
     pub(super) name_rank: u32,
-    pub(super) window_s: u16,
+    pub(super) window_s: u32,
     pub(super) transit: bool,
     /// The ENI's own address by code, [`NONE`] if unknown.
     pub(super) own: u32,
@@ -143,7 +143,7 @@ impl<'a> PairFold<'a> {
             outbound |= piece.outbound;
             row.interface = row.interface.min(piece.interface);
             row.service = row.service.min(piece.service);
-            row.window_s = row.window_s.max(piece.window_s);
+            row.window_s = row.window_s.max(piece.window_s as u16);
             row.connections += u32::from(piece.segment.opening != Opening::Continued);
             row.records += piece.records;
             row.rejected += piece.rejected;

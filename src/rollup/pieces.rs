@@ -37,7 +37,8 @@ pub(super) struct Piece {
     pub(super) packets: [u64; 2],
     pub(super) interface: u32,
     pub(super) service: u16,
-    pub(super) window_s: u16,
+    /// In a word of its own: to read what stands beside a byte that was just written takes a dozen cycles.
+    pub(super) window_s: u32,
     /// The host sent some of it.
     pub(super) outbound: bool,
 }
@@ -144,7 +145,7 @@ impl Scratch {
                             Opening::Opened => start_s <= piece.segment.start_s + SYN_SPREAD_S,
                             Opening::Continued => start_s <= piece.segment.end_s + TCP_IDLE_S,
                             Opening::Unknown => {
-                                start_s <= piece.segment.end_s + idle_gap_s(flow.protocol, u32::from(facts.window_s))
+                                start_s <= piece.segment.end_s + idle_gap_s(flow.protocol, facts.window_s)
                             }
                         }
                 });

@@ -2,8 +2,9 @@
 
 use super::flow_file::{FlowFile, Run};
 use super::fold::{UnitFacts, ranked};
-use super::memory::{Purpose, SpillError};
+use super::memory::{Memory, Purpose, SpillError};
 use super::packed::{PARTS, PackedFlow, TRANSIT, TRANSLATED, UNDECIDED, is_some, part_of};
+use super::spare::LIST_RECORDS;
 use super::unit::{Lists, Pile};
 use crate::scan::address_of;
 use rayon::prelude::*;
@@ -68,6 +69,22 @@ impl Waiting {
     }
 }
 
+/// Records that are settled together at least, so that most of the lists that they begin are filled to a quarter.
+const GROUP_RECORDS: usize = PARTS * LIST_RECORDS / 4;
+
+/// Adds a record to the last of some lists, or begins another.
+#[inline]
+fn put(lists: &mut Lists, flow: &PackedFlow, memory: &Memory) {
+    match lists.last_mut() {
+        Some(list) if list.len() < list.capacity() => list.push(*flow),
+        _ => {
+            let mut list = memory.spare_lists().take();
+            list.push(*flow);
+            lists.push(list);
+        }
+    }
+}
+
 impl UnitFacts<'_> {
     /// Brings every record to the part of its host. Once some of a unit's records are on disk, those that are to be
     /// settled go there too.
@@ -92,7 +109,7 @@ impl UnitFacts<'_> {
                 let of_gateways: Lists = lists.map(|list| self.take_gateways(list)).collect();
                 unsettled.lists.extend(of_gateways);
             }
-            self.settle(unsettled.lists)
+            self.settle(unsettled.lists, flows.memory())
         };
         let piles = arrived.into_iter().zip(settled).enumerate();
         let parts = piles.map(|(part, (arrived, settled))| Settled { part, arrived, settled }).collect();
@@ -133,17 +150,16 @@ impl UnitFacts<'_> {
             let mut waiting = Waiting { lists: vec![Vec::new(); PARTS], records: 0, runs: Vec::new(), dropped: 0 };
             for (run, gateways_only) in runs {
                 for chunk in run.chunks() {
-                    flows.read(chunk, |flow| {
+                    flows.read(chunk, |mut flow| {
                         if *gateways_only && !self.interfaces.of(&flow).transit {
                             return;
                         }
-                        let records = u64::from(flow.records());
-                        match self.settled(flow) {
-                            Some((part, flow)) => {
+                        match self.settle_record(&mut flow) {
+                            Some(part) => {
                                 waiting.lists[part].push(flow);
                                 waiting.records += 1;
                             }
-                            None => waiting.dropped += records,
+                            None => waiting.dropped += u64::from(flow.records()),
                         }
                     })?;
                     if waiting.records >= most {
@@ -180,37 +196,43 @@ impl UnitFacts<'_> {
     }
 
     /// Finds the hosts of records that only the whole unit tells; also returns how many only repeat traffic.
-    fn settle(&self, lists: Lists) -> (Vec<Pile>, u64) {
-        let settled: Vec<(Lists, u64)> = lists
-            .into_par_iter()
-            .map(|list| {
-                let mut settled = vec![Vec::new(); PARTS];
-                let mut dropped = 0;
-                for flow in list {
-                    let records = u64::from(flow.records());
-                    match self.settled(flow) {
-                        Some((part, flow)) => settled[part].push(flow),
-                        None => dropped += records,
+    fn settle(&self, mut lists: Lists, memory: &Memory) -> (Vec<Pile>, u64) {
+        let records: usize = lists.iter().map(Vec::len).sum();
+        let groups = (records / GROUP_RECORDS).clamp(1, rayon::current_num_threads());
+        let most = memory.most_spare();
+        let settle = |lists: &mut [Vec<PackedFlow>]| {
+            let mut settled: Vec<Lists> = vec![Lists::new(); PARTS];
+            let mut dropped = 0;
+            let mut parts = Vec::new();
+            for list in lists {
+                // A record is copied some time after it was changed: at once, the copy would wait for the changes.
+                parts.clear();
+                parts.extend(list.iter_mut().map(|flow| self.settle_record(flow)));
+                for (flow, part) in list.iter().zip(&parts) {
+                    match part {
+                        Some(part) => put(&mut settled[*part], flow, memory),
+                        None => dropped += u64::from(flow.records()),
                     }
                 }
-                (settled, dropped)
-            })
-            .collect();
+                memory.spare_lists().give(std::mem::take(list), most);
+            }
+            (settled, dropped)
+        };
+        let length = lists.len().div_ceil(groups).max(1);
+        let settled: Vec<(Vec<Lists>, u64)> = lists.par_chunks_mut(length).map(settle).collect();
         let mut piles = vec![Pile::default(); PARTS];
         let mut dropped = 0;
         for (settled, repeats) in settled {
             dropped += repeats;
-            for (pile, list) in piles.iter_mut().zip(settled).filter(|(_, list)| !list.is_empty()) {
-                pile.lists.push(list);
-            }
+            piles.iter_mut().zip(settled).for_each(|(pile, mut lists)| pile.lists.append(&mut lists));
         }
         (piles, dropped)
     }
 
-    /// Finds the host of a record and its part; `None` when the record only repeats traffic.
-    fn settled(&self, mut flow: PackedFlow) -> Option<(usize, PackedFlow)> {
+    /// Finds the host of a record and returns its part; `None` when the record only repeats traffic.
+    fn settle_record(&self, flow: &mut PackedFlow) -> Option<usize> {
         (flow.host, flow.remote) = (ranked(flow.host, &self.address_rank), ranked(flow.remote, &self.address_rank));
-        self.see_from_host(&mut flow).then(|| (part_of(address_of(flow.host, &self.addresses)), flow))
+        self.see_from_host(flow).then(|| part_of(address_of(flow.host, &self.addresses)))
     }
 
     /// Makes `host` the monitored side of a record. Returns false when the record only repeats traffic that another

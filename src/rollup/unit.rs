@@ -1,10 +1,11 @@
 //! Collects the flow records of one unit of work, object by object, on any number of threads.
 
 use super::flow_file::{FlowFile, Run};
-use super::interface::{Described, InterfaceTexts, Interfaces, Services, Told, is_gateway};
+use super::interface::{InterfaceTexts, Interfaces, Services, Told, is_gateway};
 use super::memory::{Memory, Purpose, Reservation, SpillError};
 use super::pack::Block;
 use super::packed::{PARTS, PackedFlow, is_some};
+use super::sighted::{Described, Sighted};
 use super::spare::LIST_BYTES;
 use super::{RollupOptions, UnitCounts};
 use crate::flow::schema::Field;
@@ -129,14 +130,13 @@ impl UnitRollup {
             place: place as u32,
             described: lock(&self.described).clone(),
             fields: 0,
-            open: vec![Vec::new(); PARTS],
-            full: vec![Vec::new(); PARTS],
+            open: vec![Vec::new(); PARTS + 1],
+            full: vec![Vec::new(); PARTS + 1],
             lists: 0,
-            unsettled: Vec::new(),
             runs: Vec::new(),
             held,
             failed: None,
-            interfaces: Interfaces::default(),
+            interfaces: Sighted::default(),
             counts: UnitCounts::default(),
             block: Block::default(),
             services: HashMap::default(),
@@ -149,10 +149,6 @@ impl UnitRollup {
     }
 }
 
-fn list_bytes(list: &Vec<PackedFlow>) -> usize {
-    list.capacity() * size_of::<PackedFlow>()
-}
-
 /// The records of one object, not yet part of its unit.
 #[derive(Debug)]
 pub struct ObjectRollup<'a> {
@@ -163,20 +159,19 @@ pub struct ObjectRollup<'a> {
     described: Arc<Described>,
     /// The describing fields that it has, one a bit.
     pub(super) fields: u8,
-    /// The list of each part that is being filled.
+    /// The list of each part that is being filled; the last is that of unsettled records.
     pub(super) open: Vec<Vec<PackedFlow>>,
     /// Lists of each part that are full.
     full: Vec<Lists>,
     /// Number of all these lists.
     lists: usize,
-    pub(super) unsettled: Vec<PackedFlow>,
-    /// Records of the object that are on disk, by part; the last pile has the unsettled ones.
+    /// Records of the object that are on disk, by part.
     runs: Vec<(usize, Run)>,
     /// What the lists take.
     held: Reservation,
     /// Why records could not be spilled.
     failed: Option<SpillError>,
-    pub(super) interfaces: Interfaces,
+    pub(super) interfaces: Sighted,
     pub(super) counts: UnitCounts,
     /// What the records at hand become.
     pub(super) block: Block,
@@ -213,16 +208,13 @@ impl ObjectRollup<'_> {
                 self.runs.push((part, self.unit.flows.write(&lists)?));
             }
         }
-        if !self.unsettled.is_empty() {
-            self.runs.push((PARTS, self.unit.flows.write(&[std::mem::take(&mut self.unsettled)])?));
-        }
         self.lists = 0;
         Ok(())
     }
 
     /// Bytes that the lists take.
     fn bytes(&self) -> usize {
-        self.lists * LIST_BYTES + list_bytes(&self.unsettled)
+        self.lists * LIST_BYTES
     }
 
     /// Puts a full list of a part aside and goes on with an empty one.
@@ -247,7 +239,7 @@ impl ObjectRollup<'_> {
     ) -> bool {
         let status = batch.log_status[row];
         let names_none = !is_some(batch.srcaddr[row]) && !is_some(batch.dstaddr[row]);
-        let hours = &mut self.interfaces.entries[place].1.hours;
+        let hours = &mut self.interfaces.told(place).hours;
         if status == Decision::SkipData {
             let coverage = hours.at(i64::from(hour_s));
             coverage.skipdata += 1;
@@ -268,12 +260,16 @@ impl ObjectRollup<'_> {
     #[cold]
     pub(super) fn describe_first(&mut self, batch: &FlowBatch, row: usize, place: usize) -> bool {
         let known = |described: &Described| described.of(batch.interface[row], self.place, self.fields);
-        if let Some(unsettled) = known(&self.described) {
-            return unsettled;
+        let mut unsettled = known(&self.described);
+        if unsettled.is_none() {
+            // Another object may have told since.
+            self.described = lock(&self.unit.described).clone();
+            unsettled = known(&self.described);
         }
-        // Another object may have told since.
-        self.described = lock(&self.unit.described).clone();
-        known(&self.described).unwrap_or_else(|| self.describe(batch, row, place))
+        let unsettled = unsettled.unwrap_or_else(|| self.describe(batch, row, place));
+        let tally = &mut self.interfaces.tallies[place];
+        (tally.described, tally.unsettled) = (true, unsettled);
+        unsettled
     }
 
     fn describe(&mut self, batch: &FlowBatch, row: usize, place: usize) -> bool {
@@ -281,7 +277,7 @@ impl ObjectRollup<'_> {
             true => Told::new(batch.text(field, row), self.place),
             false => Told::default(),
         };
-        let entry = &mut self.interfaces.entries[place].1;
+        let entry = self.interfaces.told(place);
         entry.texts = InterfaceTexts {
             account: told(Field::AccountId),
             instance: told(Field::InstanceId),
@@ -311,20 +307,17 @@ impl ObjectRollup<'_> {
         if let Some(error) = self.failed {
             return Err(error);
         }
-        self.interfaces.close_all();
-        Arc::make_mut(&mut lock(&self.unit.described)).add(self.place, self.fields, &self.interfaces);
+        Described::add(&mut lock(&self.unit.described), self.place, self.fields, &self.interfaces);
         let memory = self.unit.flows.memory();
         let mut content = lock(&self.unit.content);
         let Content { parts, unsettled, interfaces, counts, held } = &mut *content;
         interfaces.merge(self.interfaces);
         for (part, run) in self.runs {
-            match parts.get_mut(part) {
-                Some(pile) => pile.runs.push(run),
-                None => unsettled.runs.push(run),
-            }
+            parts.get_mut(part).unwrap_or(unsettled).runs.push(run);
         }
         let mut lists = 0;
-        for (pile, (open, mut full)) in parts.iter_mut().zip(self.open.into_iter().zip(self.full)) {
+        let piles = parts.iter_mut().chain([unsettled]);
+        for (pile, (open, mut full)) in piles.zip(self.open.into_iter().zip(self.full)) {
             let before = pile.lists.len();
             if !open.is_empty() {
                 full.push(open);
@@ -332,10 +325,7 @@ impl ObjectRollup<'_> {
             pile.add(full, memory);
             lists += pile.lists.len() - before;
         }
-        self.held.shrink_to(lists * LIST_BYTES + list_bytes(&self.unsettled));
-        if !self.unsettled.is_empty() {
-            unsettled.lists.push(self.unsettled);
-        }
+        self.held.shrink_to(lists * LIST_BYTES);
         counts.add(&self.counts);
         held.join(self.held);
         Ok(())

@@ -12,6 +12,7 @@ use crate::source::{Object, ObjectReader, TimeRange, Unit};
 use arrow::array::{AsArray, RecordBatch};
 use arrow::datatypes::TimestampSecondType;
 use parquet::file::metadata::ParquetMetaData;
+use rayon::prelude::*;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use tokio::runtime::Handle;
@@ -78,7 +79,7 @@ impl Gathered {
             Some((spans.iter().map(|span| span.0).min()?, spans.iter().map(|span| span.1).max()?))
         };
         // Pairs first: a lone NODATA record outside the time range makes no window.
-        let of_pairs = self.pair_hours.iter().filter_map(PairHours::hour_range);
+        let of_pairs = self.pair_hours.par_iter().filter_map(PairHours::hour_range);
         widest(of_pairs.collect()).or_else(|| widest(self.coverage.iter().filter_map(hours).collect()))
     }
 }

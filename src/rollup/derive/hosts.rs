@@ -10,6 +10,7 @@ use crate::rollup::RollupError;
 use crate::rollup::merge::{MergedPart, Merger, NamesAt, RowAt};
 use arrow::array::{Array, ArrayRef, BooleanArray, Float64Array, RecordBatch, StringArray, UInt32Array, UInt64Array};
 use hdrhistogram::Histogram;
+use rayon::prelude::*;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
@@ -235,17 +236,18 @@ pub(super) fn host_hours_batch(
         hour: &'a HostHour,
         baseline: usize,
     }
-    let mut baselines: Vec<(u32, f64, f64, u64, u64)> = Vec::with_capacity(hosts.len());
-    let mut rows: Vec<Row<'_>> = Vec::with_capacity(hosts.iter().map(|host| host.hours.len()).sum());
-    for host in hosts {
+    let baseline = |host: &&HostRecord| {
         // Median and MAD of ln(1 + bytes): neither notices a past exfiltration, as a mean and deviation would.
         let mut logs: Vec<f64> = host.baseline_hours(window).map(|hour| (hour.bytes_out as f64).ln_1p()).collect();
         let (median, mad) = median_and_mad(&mut logs);
         let histogram = histogram(host.baseline_hours(window));
         let p99 = histogram.as_ref().map_or(0, |histogram| histogram.value_at_quantile(0.99));
         let max = histogram.as_ref().map_or(0, |histogram| histogram.max());
-        let baseline = baselines.len();
-        baselines.push((logs.len() as u32, median, mad, p99, max));
+        (logs.len() as u32, median, mad, p99, max)
+    };
+    let baselines: Vec<(u32, f64, f64, u64, u64)> = hosts.par_iter().map(baseline).collect();
+    let mut rows: Vec<Row<'_>> = Vec::with_capacity(hosts.iter().map(|host| host.hours.len()).sum());
+    for (baseline, host) in hosts.iter().enumerate() {
         rows.extend(host.hours.iter().map(|(hour_s, hour)| Row { host, hour_s: *hour_s, hour, baseline }));
     }
     let owner = |row: &Row<'_>| &merger.owners()[row.host.owner as usize];

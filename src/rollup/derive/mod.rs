@@ -115,10 +115,10 @@ pub struct Derived {
 }
 
 /// Rows of `pair_hours` that make a shard worth its own table.
-const SHARD_ROWS: usize = 1 << 16;
+const SHARD_ROWS: usize = 1 << 14;
 
-/// Derives the tables. `host_facts` gives what `coverage` knows of an ENI by name; what does not fit into `memory` is
-/// spilled.
+/// Derives the tables, letting go of those they are made of on the way. `host_facts` gives what `coverage` knows of an ENI
+/// by name; what does not fit into `memory` is spilled.
 ///
 /// The result does not depend on the order of `tables`, on the number of threads nor on what is spilled.
 ///
@@ -126,7 +126,7 @@ const SHARD_ROWS: usize = 1 << 16;
 /// [`RollupError::Arrow`] when a table cannot be built, [`RollupError::Spill`] when what does not fit into memory cannot
 /// be written or read back.
 pub fn derive(
-    tables: &[PairHours],
+    mut tables: Vec<PairHours>,
     window: &Window,
     wanted: Wanted,
     is_internal: &IsInternal<'_>,
@@ -134,7 +134,7 @@ pub fn derive(
     memory: &Memory,
 ) -> Result<Derived, RollupError> {
     let wanted = wanted.within(window);
-    let merger = Merger::new(tables);
+    let merger = Merger::new(&mut tables);
     let monitored = walk::own_hosts(&merger);
     let internal = |code: u32| is_internal(merger.address(code)) || monitored.contains(&code);
     let joined = destinations::JoinedDestinations::default();
@@ -152,7 +152,7 @@ pub fn derive(
         joined.add(walked.destinations);
         let mut held = memory.reserve(Purpose::Pairs);
         held.grow(walked.hosts.iter().map(hosts::HostRecord::memory_bytes).sum::<usize>());
-        Ok(Shard { rows, clients, hosts: walked.hosts, _held: held })
+        Ok(Shard { rows, clients, hosts: walked.hosts, held })
     };
     let shards = merger.shards(SHARD_ROWS).into_par_iter().map(walk).collect::<Result<Vec<Shard>, RollupError>>()?;
     let destinations = joined.into_destinations();
@@ -160,35 +160,43 @@ pub fn derive(
     let mut joined_held = memory.reserve(Purpose::Pairs);
     joined_held.grow(destinations.memory_bytes());
     let counts = HostCounts::new(&all_hosts);
-    let ((hosts, host_hours), remotes) = rayon::join(
+    let of_services = || {
+        let services = all_hosts.iter().map(|host| (host.host, host.owner, &host.services));
+        services::services_batch(services, &merger, window)
+    };
+    let of_days = || {
+        // A host without noted uploads has days all the same: they say when it was there.
+        let days = all_hosts.iter().filter(|_| wanted.host_days).map(|host| host.days(&merger));
+        host_days::host_days_batch(days, &merger, &destinations, counts, window)
+    };
+    let ((host_hours, hosts), (remotes, (services, host_days))) = rayon::join(
         || {
             rayon::join(
-                || hosts::hosts_batch(&all_hosts, &merger, host_facts),
                 || hosts::host_hours_batch(&all_hosts, &merger, window),
+                || hosts::hosts_batch(&all_hosts, &merger, host_facts),
             )
         },
-        || destinations.batch(&merger, counts),
+        || rayon::join(|| destinations.batch(&merger, counts), || rayon::join(of_services, of_days)),
     );
-    let (hosts, host_hours, remotes) = (hosts?, host_hours?, remotes?);
-    let of_services = all_hosts.iter().map(|host| (host.host, host.owner, &host.services));
-    let services = services::services_batch(of_services, &merger, window)?;
-    // A host without noted uploads has days all the same: they say when it was there.
-    let of_days = all_hosts.iter().filter(|_| wanted.host_days).map(|host| host.days(&merger));
-    let host_days = host_days::host_days_batch(of_days, &merger, &destinations, counts, window)?;
+    let (hosts, host_hours, remotes, services, host_days) = (hosts?, host_hours?, remotes?, services?, host_days?);
     let mut held = memory.reserve(Purpose::Pairs);
     held.grow(
         [&hosts, &host_hours, &remotes, &services, &host_days].iter().map(|table| table.get_array_memory_size()).sum(),
     );
     let mut clients = InternalClients::default();
     let mut unfinished_rows = Vec::with_capacity(shards.len());
+    let mut done = Vec::with_capacity(shards.len());
     for shard in shards {
         clients.extend(shard.clients);
         unfinished_rows.extend(shard.rows);
+        done.push((shard.hosts, shard.held));
     }
     let whole = pairs::Whole { destinations: &destinations, clients: &clients, counts };
     let complete = |rows: Stored| complete_rows(&rows, &whole, memory);
-    let pairs = unfinished_rows.into_par_iter().map(complete).collect::<Result<Vec<_>, RollupError>>()?;
-    let pairs = StoredTable::new(pairs);
+    // To let go of the hosts, each with its hours, takes a thread long enough to do it beside.
+    let complete_all = || unfinished_rows.into_par_iter().map(complete).collect::<Result<Vec<_>, RollupError>>();
+    let (pairs, ()) = rayon::join(complete_all, || drop(done));
+    let pairs = StoredTable::new(pairs?);
     Ok(Derived { pairs, hosts, host_hours, destinations: remotes, services, host_days, _held: Arc::new(held) })
 }
 
@@ -199,7 +207,7 @@ struct Shard {
     clients: InternalClients,
     hosts: Vec<hosts::HostRecord>,
     /// What the hosts take.
-    _held: Reservation,
+    held: Reservation,
 }
 
 /// The file of rows that are not complete yet, made when the first of them are spilled.

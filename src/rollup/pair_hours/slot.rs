@@ -16,13 +16,13 @@ const CHUNK: usize = 4_096;
 /// The rows of one part, wherever they are.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(in crate::rollup) enum Slot {
-    Kept(HourPart),
+    Kept(Arc<HourPart>),
     Spilled(SpilledPart),
 }
 
 impl Default for Slot {
     fn default() -> Self {
-        Slot::Kept(HourPart::default())
+        Slot::Kept(Arc::default())
     }
 }
 
@@ -83,6 +83,14 @@ impl Slot {
     /// # Errors
     /// [`SpillError`] when it fits neither here nor there.
     pub(in crate::rollup) fn place(part: HourPart, held: &mut Reservation) -> Result<Self, SpillError> {
+        Self::place_shared(Arc::new(part), held)
+    }
+
+    /// As [`Self::place`], for a part that others may share.
+    ///
+    /// # Errors
+    /// As for [`Self::place`].
+    pub(in crate::rollup) fn place_shared(part: Arc<HourPart>, held: &mut Reservation) -> Result<Self, SpillError> {
         if part.rows.is_empty() || held.try_grow(part.memory_bytes()) {
             return Ok(Slot::Kept(part));
         }
@@ -117,10 +125,10 @@ impl Slot {
     ///
     /// # Errors
     /// [`SpillError::Read`] when the file does not have them.
-    pub(in crate::rollup) fn load(&self) -> Result<Cow<'_, HourPart>, SpillError> {
+    pub(in crate::rollup) fn load(&self) -> Result<Arc<HourPart>, SpillError> {
         match self {
-            Slot::Kept(part) => Ok(Cow::Borrowed(part)),
-            Slot::Spilled(part) => part.read().map(Cow::Owned),
+            Slot::Kept(part) => Ok(part.clone()),
+            Slot::Spilled(part) => part.read().map(Arc::new),
         }
     }
 }

@@ -311,7 +311,11 @@ impl PairHours {
                 part.rows.sort_unstable_by_key(HourRow::order);
             }
         }
-        Ok(Self { parts: parts.into_iter().map(Slot::Kept).collect(), words: table, held: Held::default() })
+        Ok(Self {
+            parts: parts.into_iter().map(|part| Slot::Kept(Arc::new(part))).collect(),
+            words: Arc::new(table),
+            held: Held::default(),
+        })
     }
 }
 

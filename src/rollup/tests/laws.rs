@@ -30,7 +30,7 @@ pub fn derived(tables: &[PairHours], window: &Window) -> Whole {
 
 pub fn derived_within(tables: &[PairHours], window: &Window, memory: &Memory) -> Whole {
     let Derived { pairs, hosts, host_hours, destinations, services, host_days, .. } =
-        derive(tables, window, Wanted::ALL, &is_internal, &|_| None, memory).unwrap();
+        derive(tables.to_vec(), window, Wanted::ALL, &is_internal, &|_| None, memory).unwrap();
     let read = pairs.shards().iter().flat_map(|shard| shard.read(None).unwrap()).map(Result::unwrap);
     let pairs = arrow::compute::concat_batches(pairs.schema(), &read.collect::<Vec<_>>()).unwrap();
     Whole { pairs, hosts, host_hours, destinations, services, host_days }
