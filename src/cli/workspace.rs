@@ -7,6 +7,7 @@ use crate::flow::Network;
 use crate::flow::time::{parse_duration_s, parse_time};
 use crate::intel::{Indicators, Networks};
 use crate::report::{read_jsonl, read_parquet, write_parquet};
+use crate::rollup::Memory;
 use crate::rollup::derive::WindowOptions;
 use crate::scan::fetch::FetchOptions;
 use crate::source::{Source, SourceOptions, Store};
@@ -58,6 +59,18 @@ pub(super) struct Opened {
     pub(super) threads: usize,
     /// Ends with the session.
     _io: PlanThreads,
+    /// Last, behind what may spill.
+    _spilled: Spilled,
+}
+
+/// Removes what was spilled at the end of a command: a thread that is slow to let go would keep it, and the process may
+/// end before.
+struct Spilled(Memory);
+
+impl Drop for Spilled {
+    fn drop(&mut self) {
+        self.0.folder().remove();
+    }
 }
 
 impl WorkspaceArgs {
@@ -126,9 +139,11 @@ impl WorkspaceArgs {
             runtime: io.handle().clone(),
             files,
         };
+        let spilled = Spilled(options.memory.memory().clone());
         let workspace = Workspace::open(&source, options).map_err(Failure::failed)?;
         let handle = io.handle().clone();
-        Ok(Opened { workspace, io: handle, threads: global.threads(), _io: PlanThreads::of(io) })
+        let threads = global.threads();
+        Ok(Opened { workspace, io: handle, threads, _io: PlanThreads::of(io), _spilled: spilled })
     }
 }
 
