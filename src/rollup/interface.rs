@@ -205,15 +205,15 @@ pub(super) struct Interfaces {
 impl Interfaces {
     /// Merges an object's ENIs in; the order of objects makes no difference.
     pub(super) fn merge(&mut self, other: Sighted) {
-        for ((name, tally), told) in other.names.into_iter().zip(other.tallies).zip(other.told) {
+        for ((name, tally), beyond) in other.names.into_iter().zip(other.tallies).zip(other.beyond) {
             let place = self.places.of(name, self.entries.len());
             if place == self.entries.len() {
                 self.entries.push((name, Interface::default()));
             }
             let entry = &mut self.entries[place].1;
             tally.close(entry);
-            if let Some(told) = told {
-                entry.merge(&told);
+            if let Some(beyond) = beyond {
+                entry.merge(&beyond);
             }
         }
     }

@@ -324,7 +324,7 @@ impl ObjectRollup<'_> {
             } else if dst_translated {
                 flow.swap();
             }
-            let votes = &mut self.interfaces.told(place).votes;
+            let votes = &mut self.interfaces.beyond(place).votes;
             for address in [src, dst].into_iter().filter(|address| is_some(*address)) {
                 *votes.entry(address).or_default() += 1;
             }

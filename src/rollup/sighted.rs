@@ -67,7 +67,7 @@ pub(super) struct Sighted {
     /// Beside `names`.
     pub(super) tallies: Vec<Tally>,
     /// Beside `names`: what the object tells of an ENI beyond its tally.
-    pub(super) told: Vec<Option<Box<Interface>>>,
+    pub(super) beyond: Vec<Option<Box<Interface>>>,
 }
 
 impl Sighted {
@@ -85,12 +85,12 @@ impl Sighted {
     fn enter(&mut self, name: u32) {
         self.names.push(name);
         self.tallies.push(Tally::default());
-        self.told.push(None);
+        self.beyond.push(None);
     }
 
     /// What the object tells of an ENI beyond its tally, to be added to.
-    pub(super) fn told(&mut self, place: usize) -> &mut Interface {
-        self.told[place].get_or_insert_default()
+    pub(super) fn beyond(&mut self, place: usize) -> &mut Interface {
+        self.beyond[place].get_or_insert_default()
     }
 
     /// Counts a record in the tally of its ENI, which is that of its hour then.
@@ -108,7 +108,7 @@ impl Sighted {
     fn turn_hour(&mut self, place: usize, start_s: u32) {
         let tally = self.tallies[place];
         if tally.records > 0 {
-            tally.close(self.told(place));
+            tally.close(self.beyond(place));
         }
         let hour_s = start_s - start_s % HOUR_S as u32;
         self.tallies[place] = Tally { records: 0, hour_s, ..tally };

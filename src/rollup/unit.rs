@@ -239,7 +239,7 @@ impl ObjectRollup<'_> {
     ) -> bool {
         let status = batch.log_status[row];
         let names_none = !is_some(batch.srcaddr[row]) && !is_some(batch.dstaddr[row]);
-        let hours = &mut self.interfaces.told(place).hours;
+        let hours = &mut self.interfaces.beyond(place).hours;
         if status == Decision::SkipData {
             let coverage = hours.at(i64::from(hour_s));
             coverage.skipdata += 1;
@@ -277,7 +277,7 @@ impl ObjectRollup<'_> {
             true => Told::new(batch.text(field, row), self.place),
             false => Told::default(),
         };
-        let entry = self.interfaces.told(place);
+        let entry = self.interfaces.beyond(place);
         entry.texts = InterfaceTexts {
             account: told(Field::AccountId),
             instance: told(Field::InstanceId),

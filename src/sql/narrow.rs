@@ -67,6 +67,27 @@ fn narrowed(filter: &FilterExec) -> Result<Option<Arc<dyn ExecutionPlan>>> {
     Ok(Some(Arc::new(filter)))
 }
 
+/// Places of the columns that some expressions read, ascending, each once.
+pub(super) fn columns_of<'a>(expressions: impl IntoIterator<Item = &'a Arc<dyn PhysicalExpr>>) -> Vec<usize> {
+    let mut columns: Vec<usize> =
+        expressions.into_iter().flat_map(collect_columns).map(|column| column.index()).collect();
+    columns.sort_unstable();
+    columns.dedup();
+    columns
+}
+
+/// An expression over these columns alone, in their order, in the place of one over all.
+pub(super) fn over(columns: &[usize], expression: &Arc<dyn PhysicalExpr>) -> Result<Arc<dyn PhysicalExpr>> {
+    let moved = expression.clone().transform(|node| {
+        let place = node.downcast_ref::<Column>().and_then(|column| {
+            let place = columns.binary_search(&column.index()).ok()?;
+            Some(Arc::new(Column::new(column.name(), place)) as Arc<dyn PhysicalExpr>)
+        });
+        Ok(place.map_or_else(|| Transformed::no(node), Transformed::yes))
+    })?;
+    Ok(moved.data)
+}
+
 /// A part of a condition, of which a row must meet all.
 #[derive(Debug)]
 struct Part {
@@ -79,17 +100,9 @@ struct Part {
 
 impl Part {
     fn of(part: &Arc<dyn PhysicalExpr>, schema: &Schema) -> Result<Self> {
-        let mut columns: Vec<usize> = collect_columns(part).iter().map(Column::index).collect();
-        columns.sort_unstable();
-        columns.dedup();
-        let moved = part.clone().transform(|node| {
-            let place = node.downcast_ref::<Column>().and_then(|column| {
-                let place = columns.binary_search(&column.index()).ok()?;
-                Some(Arc::new(Column::new(column.name(), place)) as Arc<dyn PhysicalExpr>)
-            });
-            Ok(place.map_or_else(|| Transformed::no(node), Transformed::yes))
-        })?;
-        Ok(Self { schema: Arc::new(schema.project(&columns)?), columns, expression: moved.data })
+        let columns = columns_of([part]);
+        let expression = over(&columns, part)?;
+        Ok(Self { schema: Arc::new(schema.project(&columns)?), columns, expression })
     }
 
     /// Tells which rows of a batch meet the part, NULL being no; of some rows only, where `of` says which.

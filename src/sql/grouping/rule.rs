@@ -3,13 +3,11 @@
 use super::exec::GroupsExec;
 use super::shape::Shape;
 use crate::sql::flows::FlowsExec;
+use crate::sql::narrow::{columns_of, over};
 use datafusion::catalog::memory::{DataSourceExec, MemorySourceConfig};
 use datafusion::common::config::ConfigOptions;
 use datafusion::common::tree_node::{Transformed, TreeNode};
 use datafusion::error::Result;
-use datafusion::physical_expr::PhysicalExpr;
-use datafusion::physical_expr::expressions::Column;
-use datafusion::physical_expr::utils::collect_columns;
 use datafusion::physical_optimizer::PhysicalOptimizerRule;
 use datafusion::physical_plan::ExecutionPlan;
 use datafusion::physical_plan::aggregates::{AggregateExec, AggregateMode};
@@ -84,26 +82,14 @@ fn is_repeatable(plan: &Arc<dyn ExecutionPlan>) -> bool {
 /// A projection over groups of which only the columns leave that it reads.
 fn narrowed(projection: &ProjectionExec) -> Result<Option<Arc<dyn ExecutionPlan>>> {
     let Some(groups) = projection.input().downcast_ref::<GroupsExec>() else { return Ok(None) };
-    let mut read: Vec<usize> =
-        projection.expr().iter().flat_map(|one| collect_columns(&one.expr)).map(|column| column.index()).collect();
-    read.sort_unstable();
-    read.dedup();
+    let read = columns_of(projection.expr().iter().map(|one| &one.expr));
     if read.len() == groups.columns().len() {
         return Ok(None);
     }
-    let moved = |expr: &Arc<dyn PhysicalExpr>| {
-        expr.clone().transform(|node| {
-            let place = node.downcast_ref::<Column>().and_then(|column| {
-                let place = read.binary_search(&column.index()).ok()?;
-                Some(Arc::new(Column::new(column.name(), place)) as Arc<dyn PhysicalExpr>)
-            });
-            Ok(place.map_or_else(|| Transformed::no(node), Transformed::yes))
-        })
-    };
     let exprs = projection
         .expr()
         .iter()
-        .map(|one| Ok(ProjectionExpr { expr: moved(&one.expr)?.data, alias: one.alias.clone() }))
+        .map(|one| Ok(ProjectionExpr { expr: over(&read, &one.expr)?, alias: one.alias.clone() }))
         .collect::<Result<Vec<_>>>()?;
     let groups = Arc::new(groups.with_columns(&read));
     Ok(Some(Arc::new(ProjectionExec::try_new(exprs, groups)?)))
