@@ -5,6 +5,7 @@
 -- about: to the hour of the day and to all hours: a nightly backup is usual at night, and as much at noon is not.
 -- about: Servers answering clients do not count. Severity follows the remote that took most in that hour: one that many
 -- about: hosts share is a backup or a service, a rare one is not.
+-- once: beyond
 -- parameter floor_bytes = 250000000: bytes out in an hour; less is never reported
 -- parameter min_z = 5: robust z of ln(1 + bytes) above which an hour is beyond habit
 -- parameter min_baseline_hours = 6: hours with egress that a habit needs; hosts with fewer are judged by the floor alone
@@ -57,26 +58,31 @@ judged AS (
         coalesce(s['samples'], 0) >= $min_season_days AS has_season
     FROM seasons
 ),
+-- The fullest of the hours beyond habit of each host.
 beyond AS (
-    SELECT
-        *,
-        exp(CASE WHEN has_season THEN s['centre'] ELSE baseline_median_ln END) - 1 AS usual_bytes,
-        CASE WHEN has_season THEN season_z ELSE z END AS hour_z,
-        row_number() OVER most AS nth,
-        count(*) OVER (PARTITION BY account_id, region, host) AS hours_beyond,
-        sum(bytes_out) OVER (PARTITION BY account_id, region, host) AS bytes_beyond
-    FROM judged
-    WHERE CASE
-        WHEN has_season THEN season_z >= $min_z
-        ELSE (baseline_hours < $min_baseline_hours OR z >= $min_z) AND (NOT $has_history OR bytes_out > baseline_p99_bytes)
-    END
-    WINDOW most AS (PARTITION BY account_id, region, host ORDER BY bytes_out DESC, hour)
+    SELECT *
+    FROM (
+        SELECT
+            *,
+            exp(CASE WHEN has_season THEN s['centre'] ELSE baseline_median_ln END) - 1 AS usual_bytes,
+            CASE WHEN has_season THEN season_z ELSE z END AS hour_z,
+            row_number() OVER most AS nth,
+            count(*) OVER (PARTITION BY account_id, region, host) AS hours_beyond,
+            sum(bytes_out) OVER (PARTITION BY account_id, region, host) AS bytes_beyond
+        FROM judged
+        WHERE CASE
+            WHEN has_season THEN season_z >= $min_z
+            ELSE (baseline_hours < $min_baseline_hours OR z >= $min_z) AND (NOT $has_history OR bytes_out > baseline_p99_bytes)
+        END
+        WINDOW most AS (PARTITION BY account_id, region, host ORDER BY bytes_out DESC, hour)
+    )
+    WHERE nth = 1
 ),
 -- Without history a window of days shows what recurs: the same hour of most days, about as full, and little outside of
 -- it. Nothing that is known to be new is lowered by that.
 tops AS (
     SELECT s.account_id, s.region, s.host, first_value(CAST(h.hour AS BIGINT) ORDER BY h.bytes_out DESC, h.hour) AS top_s, max(h.bytes_out) AS top_bytes
-    FROM (SELECT * FROM beyond WHERE nth = 1) s
+    FROM beyond s
     JOIN host_hours h ON h.account_id = s.account_id AND h.region = s.region AND h.host = s.host AND h.in_window
     GROUP BY s.account_id, s.region, s.host
 ),
@@ -114,7 +120,7 @@ takers AS (
             ORDER BY (p.max_hour_bytes_out <= h.bytes_out AND p.first_seen < h.hour + INTERVAL '1 hour' AND p.last_seen >= h.hour) DESC,
                 p.max_hour_bytes_out DESC, p.remote, p.port, p.protocol
         ) AS nth
-    FROM (SELECT account_id, region, host, hour, bytes_out FROM beyond WHERE nth = 1) h
+    FROM beyond h
     JOIN pairs p ON p.account_id = h.account_id AND p.region = h.region AND p.host = h.host
     WHERE p.external AND p.role = 'client'
 )
@@ -168,4 +174,3 @@ SELECT
 FROM beyond h
 JOIN recurring r ON r.account_id = h.account_id AND r.region = h.region AND r.host = h.host
 JOIN takers t ON t.account_id = h.account_id AND t.region = h.region AND t.host = h.host AND t.nth = 1
-WHERE h.nth = 1

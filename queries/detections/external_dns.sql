@@ -3,6 +3,7 @@
 -- about: A host asked a resolver outside, over plain DNS or DNS over TLS, instead of the VPC's (whose queries are never
 -- about: logged). Volume and size of the questions tell tunnels from look-ups. Resolvers that many hosts share are the
 -- about: organisation's own choice and not reported.
+-- once: resolvers
 -- parameter common_share = 0.2: share of hosts; a resolver met by at least so many is shared
 -- parameter few_hosts = 10: hosts with egress; with fewer, prevalence says nothing
 -- parameter min_packets = 20: packets out to one resolver; fewer are not reported
@@ -19,12 +20,16 @@ WITH asked AS (
         AND ($hosts < $few_hosts OR prevalence_hosts <= 2 OR prevalence_share < $common_share)
 ),
 resolvers AS (
-    SELECT
-        *,
-        count(*) OVER (PARTITION BY account_id, region, host) AS resolvers,
-        sum(bytes_out) OVER (PARTITION BY account_id, region, host) AS bytes_out_all,
-        row_number() OVER (PARTITION BY account_id, region, host ORDER BY tunnel DESC, bytes_out DESC, remote, port, protocol) AS nth
-    FROM asked
+    SELECT *
+    FROM (
+        SELECT
+            *,
+            count(*) OVER (PARTITION BY account_id, region, host) AS resolvers,
+            sum(bytes_out) OVER (PARTITION BY account_id, region, host) AS bytes_out_all,
+            row_number() OVER (PARTITION BY account_id, region, host ORDER BY tunnel DESC, bytes_out DESC, remote, port, protocol) AS nth
+        FROM asked
+    )
+    WHERE nth = 1
 )
 SELECT
     CASE
@@ -51,4 +56,3 @@ SELECT
         CASE WHEN tunnel THEN '; so much in so large questions is a tunnel rather than look-ups' ELSE '' END, '.'
     ) AS explanation
 FROM resolvers
-WHERE nth = 1

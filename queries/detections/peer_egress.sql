@@ -3,6 +3,7 @@
 -- about: What a host sent out as a client in the window, against the hosts of its subnet in the same hours (median and
 -- about: MAD of the logarithm): a night in which all of them back up moves the whole group and nobody stands out. Off
 -- about: where a subnet has too few hosts.
+-- once: outliers
 -- parameter floor_bytes = 500000000: bytes out in the window; less is never reported
 -- parameter high_bytes = 5000000000: bytes out in the window from which severity may be medium
 -- parameter min_z = 6: robust z of ln(1 + bytes) above which a host stands out

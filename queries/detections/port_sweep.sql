@@ -3,6 +3,7 @@
 -- about: A host tried one port (or echo requests) of many addresses, and most of them rejected, reset or never
 -- about: answered: discovery before lateral movement, or a worm. Monitoring and inventories do the same over addresses
 -- about: they know, so a host that did it before the window is lowered.
+-- once: suspects
 -- parameter min_remotes = 25: addresses tried in vain on one port; fewer are never reported
 -- parameter many_remotes = 200: addresses tried in vain from which a sweep may be high
 -- parameter min_silent_share = 0.5: share of all addresses met on the port that were tried in vain

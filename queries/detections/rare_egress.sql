@@ -3,6 +3,7 @@
 -- about: The sum of what a host sent, as a client, to remotes that hardly any host talks to or that are new. The sum
 -- about: is what counts, so neither splitting over many addresses nor a slow drip hides it. Only remotes that got
 -- about: more than they sent are added: downloads are no exfiltration.
+-- once: scored
 -- parameter floor_bytes = 100000000: bytes to rare remotes in the window; less is never reported
 -- parameter high_bytes = 1000000000: bytes from which severity is high
 -- parameter drip_hours = 8: hours; a remote fed evenly over at least so many is a drip, high from floor_bytes on

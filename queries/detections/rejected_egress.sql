@@ -2,25 +2,29 @@
 -- techniques: T1071 T1046
 -- about: A host's own calls to the outside were rejected far more often in one hour than in its usual hours (median and
 -- about: MAD of the logarithm): malware that meets a firewall, a scan, or a rule that someone just tightened.
+-- once: spikes
 -- parameter min_rejected = 50: rejected records in an hour; fewer are never reported
 -- parameter many_rejected = 1000: rejected records in an hour from which severity is medium
 -- parameter min_z = 5: robust z of ln(1 + rejected) above which an hour is beyond habit
 -- parameter min_baseline_hours = 24: hours of history that a habit needs; without them severity is informational
 WITH spikes AS (
-    SELECT
-        *,
-        row_number() OVER (PARTITION BY account_id, region, host ORDER BY rejected DESC, hour) AS nth,
-        count(*) OVER (PARTITION BY account_id, region, host) AS hours_beyond,
-        sum(rejected) OVER (PARTITION BY account_id, region, host) AS rejected_beyond
-    FROM host_hours
-    WHERE in_window AND rejected >= $min_rejected
+    SELECT *
+    FROM (
+        SELECT
+            *,
+            row_number() OVER (PARTITION BY account_id, region, host ORDER BY rejected DESC, hour) AS nth,
+            count(*) OVER (PARTITION BY account_id, region, host) AS hours_beyond,
+            sum(rejected) OVER (PARTITION BY account_id, region, host) AS rejected_beyond
+        FROM host_hours
+        WHERE in_window AND rejected >= $min_rejected
+    )
+    WHERE nth = 1
 ),
 -- Only hosts with a spike are compared with their past.
 past AS (
     SELECT s.account_id, s.region, s.host, ln(1 + CAST(h.rejected AS DOUBLE)) AS ln_rejected
     FROM spikes s
     JOIN host_hours h ON h.account_id = s.account_id AND h.region = s.region AND h.host = s.host AND NOT h.in_window
-    WHERE s.nth = 1
 ),
 centred AS (
     SELECT *, median(ln_rejected) OVER (PARTITION BY account_id, region, host) AS median_ln FROM past
@@ -35,7 +39,6 @@ judged AS (
         robust_z(ln(1 + CAST(s.rejected AS DOUBLE)), h.median_ln, h.mad_ln) AS z
     FROM spikes s
     LEFT JOIN habits h ON h.account_id = s.account_id AND h.region = s.region AND h.host = s.host
-    WHERE s.nth = 1
 ),
 -- Where most of it went.
 aims AS (

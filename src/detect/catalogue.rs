@@ -2,8 +2,9 @@
 //!
 //! A header is made of comment lines at the top: `-- title: …`, `-- techniques: T1071 T1573`, `-- about: …` (may
 //! repeat), `-- discovery: p_value` when the run's false-discovery rate governs the rows, `-- needs: indicators` (or
-//! `history`, `days`) when there can be no rows without, and one `-- parameter NAME = DEFAULT: unit and effect` for each
-//! `$NAME` in the SQL.
+//! `history`, `days`) when there can be no rows without, `-- once: suspects` when that part of its WITH is read in several
+//! places (or mostly has no rows, which ends the work) and has few rows, and one `-- parameter NAME = DEFAULT: unit and
+//! effect` for each `$NAME` in the SQL.
 //!
 //! Every run gives these besides: `$window_from_s` and `$window_to_s` (Unix time), `$has_history` (whether there is a
 //! baseline before the window), `$hosts` (hosts with egress) and `$fdr` (the run's false-discovery rate, 0 to 1). With
@@ -30,6 +31,8 @@ pub struct Detection {
     pub discovery: bool,
     /// What a run must have for it to find anything; without, it is not even planned.
     pub needs: Vec<Need>,
+    /// Names of the parts of its WITH that run once, before what reads them; they should have few rows.
+    pub once: Vec<String>,
     /// Its parameters.
     pub parameters: Vec<Parameter>,
     /// The SQL, header included.
@@ -140,6 +143,7 @@ fn parse(name: &str, sql: &str) -> Result<Detection, DetectError> {
         about: String::new(),
         discovery: false,
         needs: Vec::new(),
+        once: Vec::new(),
         parameters: Vec::new(),
         sql: sql.to_owned(),
     };
@@ -168,6 +172,7 @@ fn parse(name: &str, sql: &str) -> Result<Detection, DetectError> {
                 }
                 detection.about.push_str(about);
             }
+            Some(("once", parts)) => detection.once = parts.split_whitespace().map(str::to_owned).collect(),
             Some(("discovery", "p_value")) => detection.discovery = true,
             Some(("needs", needs)) => {
                 for word in needs.split_whitespace() {
@@ -178,7 +183,7 @@ fn parse(name: &str, sql: &str) -> Result<Detection, DetectError> {
             }
             Some((key, _)) => {
                 return Err(wrong(&format!(
-                    "unknown key `{key}`; known are title, techniques, about, discovery, needs and parameter"
+                    "unknown key `{key}`; known are title, techniques, about, discovery, needs, once and parameter"
                 )));
             }
             None if comment.is_empty() => {}
@@ -223,6 +228,13 @@ mod tests {
         assert!(parse("mine", "SELECT 1").is_err());
         let error = parse("mine", "-- title: x\n-- needs: history luck\nSELECT 1").unwrap_err().to_string();
         assert_eq!(error, "detection mine, line 2: unknown need `luck`; known are indicators, history and days");
+    }
+
+    #[test]
+    fn parts_that_run_once_are_named_in_the_header() {
+        let detection =
+            parse("mine", "-- title: x\n-- once: suspects hours\nWITH suspects AS (SELECT 1) SELECT 1").unwrap();
+        assert_eq!(detection.once, ["suspects", "hours"]);
     }
 
     #[test]

@@ -146,7 +146,7 @@ struct Given {
     egress_hosts: i64,
 }
 
-/// Plans a detection's query.
+/// Plans a detection's query, or the first part of it that runs on its own.
 async fn prepare(detection: &Detection, session: &SessionContext, given: Given) -> Result<Prepared, DetectError> {
     let mut parameters: BTreeMap<String, Literal> =
         detection.parameters.iter().map(|p| (p.name.clone(), p.default.clone())).collect();
@@ -157,7 +157,7 @@ async fn prepare(detection: &Detection, session: &SessionContext, given: Given) 
     parameters.insert("has_history".to_owned(), Literal::Boolean(given.window.has_history()));
     parameters.insert("fdr".to_owned(), Literal::Float(given.fdr));
     let sql = bind(&detection.name, &detection.sql, &parameters)?;
-    Ok(Prepared::new(session, &detection.name, &sql).await?)
+    Ok(Prepared::in_stages(session, &detection.name, &sql, &detection.once).await?)
 }
 
 async fn run_detection(

@@ -6,7 +6,8 @@
 //! projections above it only for the rows that are kept.
 
 use super::SqlError;
-use super::session::{Prepared, collect};
+use super::prepared::Prepared;
+use super::session::collect;
 use arrow::array::{AsArray, BooleanArray, RecordBatch};
 use arrow::compute::{cast, filter_record_batch};
 use arrow::datatypes::{DataType, Float64Type, SchemaRef};
@@ -34,6 +35,7 @@ pub async fn run_candidates(
     judged: &str,
     keep: impl FnOnce(&[f64]) -> Vec<bool>,
 ) -> Result<Vec<RecordBatch>, SqlError> {
+    let query = query.last_stage(context).await?;
     candidates(context, query.plan, judged, keep).await.map_err(|error| SqlError::query(&query.name, error))
 }
 

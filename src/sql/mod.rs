@@ -14,6 +14,7 @@ pub mod mistake;
 mod narrow;
 mod near;
 mod plan_pool;
+mod prepared;
 mod presented;
 pub mod running;
 pub mod session;
@@ -28,8 +29,7 @@ pub use grouping::GroupsExec;
 pub use literal::{Literal, bind};
 pub use memory::SharedMemory;
 pub use mistake::{KEYWORDS, Mistake, MistakeKind, explain, function_names, table_names};
+pub use prepared::{Prepared, run};
 pub use running::{PlanThreads, Rows};
-pub use session::{
-    CATALOG, Prepared, SqlError, add_table, furnish, open_empty_session, open_session, open_session_within, run,
-};
+pub use session::{CATALOG, SqlError, add_table, furnish, open_empty_session, open_session, open_session_within};
 pub use workspace::{Workspace, WorkspaceOptions};

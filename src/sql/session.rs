@@ -6,6 +6,7 @@ use super::narrow::with_narrow_filters;
 use super::spilled::SpilledTable;
 use crate::rollup::derive::StoredTable;
 use arrow::array::RecordBatch;
+use arrow::datatypes::SchemaRef;
 use datafusion::datasource::MemTable;
 use datafusion::error::DataFusionError;
 use datafusion::physical_plan::{ExecutionPlan, collect_partitioned};
@@ -127,9 +128,18 @@ pub fn furnish(
 fn add_batches(context: &SessionContext, name: &str, batches: &[RecordBatch], threads: usize) -> Result<(), SqlError> {
     let Some(first) = batches.first() else { return Ok(()) };
     let failed = |error| SqlError::query(name, error);
-    let table = MemTable::try_new(first.schema(), parts(batches, threads.max(1))).map_err(failed)?;
+    let table = memory_table(first.schema(), batches, threads).map_err(failed)?;
     context.register_table(name, Arc::new(table)).map_err(failed)?;
     Ok(())
+}
+
+/// A table of `threads` partitions.
+pub(super) fn memory_table(
+    schema: SchemaRef,
+    batches: &[RecordBatch],
+    threads: usize,
+) -> Result<MemTable, DataFusionError> {
+    MemTable::try_new(schema, parts(batches, threads.max(1)))
 }
 
 /// Adds a table whose rows may be on disk.
@@ -170,48 +180,6 @@ fn parts(batches: &[RecordBatch], count: usize) -> Vec<Vec<RecordBatch>> {
     parts
 }
 
-/// A query that is ready to run.
-#[derive(Debug)]
-pub struct Prepared {
-    /// For messages, such as the name of a detection.
-    pub(super) name: String,
-    pub(super) plan: Arc<dyn ExecutionPlan>,
-}
-
-impl Prepared {
-    /// Plans a query; `name` is for messages.
-    ///
-    /// # Errors
-    /// [`SqlError::Query`] when the SQL is wrong.
-    pub async fn new(context: &SessionContext, name: &str, sql: &str) -> Result<Self, SqlError> {
-        let started = std::time::Instant::now();
-        let plan = plan(context, sql).await.map_err(|error| SqlError::query(name, error))?;
-        tracing::debug!(name, seconds = started.elapsed().as_secs_f64(), "planned");
-        Ok(Self { name: name.to_owned(), plan })
-    }
-
-    /// Runs the query in the session that it was planned in and collects its rows. Without sorts and joins they come in
-    /// the table's order.
-    ///
-    /// # Errors
-    /// [`SqlError`] when it fails.
-    pub async fn run(self, context: &SessionContext) -> Result<Vec<RecordBatch>, SqlError> {
-        collect(context, self.plan).await.map_err(|error| SqlError::query(&self.name, error))
-    }
-}
-
-/// Plans and runs one query and collects its rows; `name` is for messages.
-///
-/// # Errors
-/// [`SqlError::Query`] when the SQL is wrong or fails.
-pub async fn run(context: &SessionContext, name: &str, sql: &str) -> Result<Vec<RecordBatch>, SqlError> {
-    Prepared::new(context, name, sql).await?.run(context).await
-}
-
-async fn plan(context: &SessionContext, sql: &str) -> Result<Arc<dyn ExecutionPlan>, DataFusionError> {
-    context.sql(sql).await?.create_physical_plan().await
-}
-
 /// Runs all parts of a plan, each on its own task, and puts their rows one after the other.
 pub(super) async fn collect(
     context: &SessionContext,
@@ -222,6 +190,7 @@ pub(super) async fn collect(
 
 #[cfg(test)]
 mod tests {
+    use super::super::run;
     use super::*;
     use arrow::array::{ArrayRef, AsArray, Int64Array};
     use arrow::datatypes::Int64Type;

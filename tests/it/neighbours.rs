@@ -256,6 +256,30 @@ fn hosts_that_call_too_rarely_alone_are_found_together() {
 }
 
 #[test]
+fn the_detection_that_the_documentation_writes_runs() {
+    let mut net = Network::new(9);
+    let day = net.last_day();
+    for remote in 0..25 {
+        net.call(3, &format!("192.0.2.{}", 100 + remote), 443, day + 600 * remote, [700, 500]);
+    }
+    let page = include_str!("../../docs/detections.md");
+    let sql = page.split("```sql\n").nth(1).unwrap().split("```").next().unwrap();
+    let folder = crate::program::scratch();
+    std::fs::write(folder.path().join("many_remotes.sql"), sql).unwrap();
+    let found = net.findings(&["--detections", folder.path().to_str().unwrap()]);
+    let found = found.by("many_remotes");
+    assert_eq!(found.len(), 1, "{found:#?}");
+    // With the one that every host of the network has to itself.
+    assert_eq!((&found[0]["host"], &found[0]["evidence"]["destinations"]), (&"10.0.0.3".into(), &26.into()));
+    std::fs::write(folder.path().join("many_remotes.sql"), sql.replace("once: suspects", "once: guests")).unwrap();
+    let corpus = crate::program::Corpus::shared();
+    let folder = folder.path().to_str().unwrap();
+    let refused = crate::program::flowsift(["detect", corpus.source(), "-q", "--detections", folder]).expect(1);
+    let says = "detection many_remotes: ";
+    assert!(refused.err.contains(says) && refused.err.contains("`guests` is to run once"), "{}", refused.err);
+}
+
+#[test]
 fn lost_windows_are_no_missed_beats() {
     // A beat every 300 to 330 s, but AWS loses three windows in ten, and with them what was sent.
     let network = |told: bool| {

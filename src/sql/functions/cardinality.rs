@@ -60,7 +60,7 @@ impl ScalarUDFImpl for Cardinality {
 mod tests {
     use super::*;
     use crate::sql::functions::Lists;
-    use crate::sql::session::{open_session, run};
+    use crate::sql::{open_session, run};
     use arrow::array::{Int64Array, ListArray, RecordBatch};
     use arrow::datatypes::Int64Type;
 
