@@ -159,6 +159,9 @@ pub struct NamesAt {
     service: u16,
 }
 
+/// Rows that are brought into the cache together: as many as it holds with ease.
+const FETCHED: usize = 64;
+
 /// Larger lists of a thread are let go when a part was visited.
 const KEPT_ENTRIES: usize = 1 << 18;
 
@@ -196,7 +199,13 @@ impl MergedPart<'_> {
         // A stable sort finds the runs that the tables are and only merges them.
         entries.sort_by_key(|entry| entry.0);
         let mut rows: Vec<RowAt> = Vec::new();
+        let (mut begun, mut fetched) = (0, 0);
         for views in entries.chunk_by(|a, b| a.0 >> 32 == b.0 >> 32) {
+            if begun + views.len() > fetched {
+                fetched = (begun + views.len()).max(begun + FETCHED).min(entries.len());
+                self.fetch(&entries[begun..fetched]);
+            }
+            begun += views.len();
             let own_only = views.len() > 1 && views.iter().any(|(_, at)| !self.hour(*at).is_transit());
             for pair in views.chunk_by(|a, b| a.0 == b.0) {
                 rows.clear();
@@ -219,6 +228,23 @@ impl MergedPart<'_> {
         if entries.capacity() <= KEPT_ENTRIES {
             ENTRIES.set(entries);
         }
+    }
+
+    /// Brings rows and their first segments into the cache: the waits for rows of many tables overlap here, while a pair's
+    /// visit would wait for one after the other.
+    fn fetch(&self, entries: &[(u128, RowAt)]) {
+        let mut seen = 0;
+        for (_, at) in entries {
+            let row = &self.parts[at.table as usize].rows[at.row as usize];
+            // The first field of a row and the last.
+            seen ^= row.bytes_out ^ u64::from(row.transit);
+        }
+        for (_, at) in entries {
+            let part = &self.parts[at.table as usize];
+            let segment = part.segments.get(part.rows[at.row as usize].segments_at as usize);
+            seen ^= segment.map_or(0, |segment| u64::from(segment.bucket));
+        }
+        std::hint::black_box(seen);
     }
 
     /// Where the names of a row stand.

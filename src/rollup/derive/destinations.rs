@@ -14,15 +14,17 @@ use hashbrown::HashMap;
 use rayon::prelude::*;
 use std::sync::{Arc, Mutex, PoisonError};
 
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 struct Destination {
     hosts: u64,
     last_host: u32,
     external: bool,
+    /// The only port, as long as `ports` is empty: most remotes have no other.
+    port: u16,
+    ports: Vec<u16>,
     connections: u64,
     bytes_out: u64,
     egress_bytes: u64,
-    ports: Vec<u16>,
     first_s: u32,
     last_s: u32,
 }
@@ -37,44 +39,55 @@ fn remote_part(remote: u32) -> usize {
     (remote.wrapping_mul(0x85eb_ca6b) >> (u32::BITS - REMOTE_PARTS.trailing_zeros())) as usize
 }
 
-/// Remotes by address and the role of the hosts that meet them.
-#[derive(Clone, Debug)]
-pub(super) struct Destinations(Vec<HashMap<RemoteKey, Destination, FixedState>>);
+/// One pair, as its remote has it.
+#[derive(Clone, Copy, Debug)]
+struct Meeting {
+    remote: u32,
+    host: u32,
+    connections: u64,
+    bytes_out: u64,
+    first_s: u32,
+    last_s: u32,
+    port: u16,
+    role: Role,
+    external: bool,
+}
 
-impl Default for Destinations {
+/// The pairs of a shard of hosts, by the part of their remote.
+#[derive(Debug)]
+pub(super) struct Meetings([Vec<Meeting>; REMOTE_PARTS]);
+
+impl Default for Meetings {
     fn default() -> Self {
-        Self(vec![HashMap::default(); REMOTE_PARTS])
+        Self([const { Vec::new() }; REMOTE_PARTS])
+    }
+}
+
+impl Meetings {
+    /// Adds a pair; the pairs of one host must come one after another.
+    pub(super) fn add(&mut self, pair: &PairRecord, ever: &Ever) {
+        self.0[remote_part(pair.key.remote)].push(Meeting {
+            remote: pair.key.remote,
+            host: pair.key.host,
+            connections: pair.connections,
+            bytes_out: ever.bytes_out,
+            first_s: ever.first_s,
+            last_s: ever.last_s,
+            port: pair.key.port,
+            role: pair.key.role,
+            external: pair.external,
+        });
     }
 }
 
 /// Distinct ports counted of one remote; more only matter as "many".
 const PORTS_COUNTED: usize = 64;
 
-impl Destinations {
-    /// Adds a pair; the pairs of one host must come one after another.
-    pub(super) fn add(&mut self, pair: &PairRecord, ever: &Ever) {
-        let key = (pair.key.remote, pair.key.role);
-        let entry = self.0[remote_part(key.0)].entry(key).or_insert_with(|| Destination {
-            hosts: 0,
-            last_host: !pair.key.host,
-            external: pair.external,
-            connections: 0,
-            bytes_out: 0,
-            egress_bytes: 0,
-            ports: Vec::new(),
-            first_s: u32::MAX,
-            last_s: 0,
-        });
-        entry.hosts += u64::from(entry.last_host != pair.key.host);
-        entry.last_host = pair.key.host;
-        entry.connections += pair.connections;
-        entry.bytes_out += ever.bytes_out;
-        entry.egress_bytes += if is_egress(pair) { ever.bytes_out } else { 0 };
-        entry.first_s = entry.first_s.min(ever.first_s);
-        entry.last_s = entry.last_s.max(ever.last_s);
-        entry.add_port(pair.key.port);
-    }
+/// Remotes by address and the role of the hosts that meet them.
+#[derive(Debug)]
+pub(super) struct Destinations(Vec<HashMap<RemoteKey, Destination, FixedState>>);
 
+impl Destinations {
     /// Bytes of memory that the remotes take.
     pub(super) fn memory_bytes(&self) -> usize {
         let entry = size_of::<(RemoteKey, Destination)>() + 1;
@@ -113,7 +126,10 @@ impl Destinations {
                 ("connections", u64s(&|entry| entry.connections)),
                 ("bytes_out", u64s(&|entry| entry.bytes_out)),
                 ("egress_bytes", u64s(&|entry| entry.egress_bytes)),
-                ("ports", Arc::new(UInt32Array::from_iter_values(rows.iter().map(|(_, e)| e.ports.len() as u32)))),
+                (
+                    "ports",
+                    Arc::new(UInt32Array::from_iter_values(rows.iter().map(|(_, e)| e.ports.len().max(1) as u32))),
+                ),
                 ("first_seen", times(&|entry| entry.first_s)),
                 ("last_seen", times(&|entry| entry.last_s)),
             ],
@@ -132,21 +148,13 @@ impl Default for JoinedDestinations {
 }
 
 impl JoinedDestinations {
-    /// Adds what a shard found; shards share no host, so hosts add up.
-    pub(super) fn add(&self, shard: Destinations) {
-        for (joined, theirs) in self.0.iter().zip(shard.0).filter(|(_, theirs)| !theirs.is_empty()) {
+    /// Adds what a shard met; shards share no host, so hosts add up.
+    pub(super) fn add(&self, shard: Meetings) {
+        for (joined, meetings) in self.0.iter().zip(shard.0).filter(|(_, meetings)| !meetings.is_empty()) {
             let mut joined = joined.lock().unwrap_or_else(PoisonError::into_inner);
-            if joined.is_empty() {
-                *joined = theirs;
-                continue;
-            }
-            for (key, theirs) in theirs {
-                match joined.entry(key) {
-                    hashbrown::hash_map::Entry::Vacant(slot) => {
-                        slot.insert(theirs);
-                    }
-                    hashbrown::hash_map::Entry::Occupied(mut slot) => slot.get_mut().join(theirs),
-                }
+            for meeting in meetings {
+                let fresh = || Destination::new(&meeting);
+                joined.entry((meeting.remote, meeting.role)).or_insert_with(fresh).add(&meeting);
             }
         }
     }
@@ -158,18 +166,41 @@ impl JoinedDestinations {
 }
 
 impl Destination {
-    fn join(&mut self, theirs: Destination) {
-        self.hosts += theirs.hosts;
-        self.connections += theirs.connections;
-        self.bytes_out += theirs.bytes_out;
-        self.egress_bytes += theirs.egress_bytes;
-        self.first_s = self.first_s.min(theirs.first_s);
-        self.last_s = self.last_s.max(theirs.last_s);
-        theirs.ports.iter().for_each(|port| self.add_port(*port));
+    fn new(meeting: &Meeting) -> Self {
+        Self {
+            hosts: 0,
+            last_host: !meeting.host,
+            external: meeting.external,
+            port: meeting.port,
+            ports: Vec::new(),
+            connections: 0,
+            bytes_out: 0,
+            egress_bytes: 0,
+            first_s: u32::MAX,
+            last_s: 0,
+        }
+    }
+
+    /// Adds a meeting; those of one host come one after another.
+    fn add(&mut self, meeting: &Meeting) {
+        self.hosts += u64::from(self.last_host != meeting.host);
+        self.last_host = meeting.host;
+        self.connections += meeting.connections;
+        self.bytes_out += meeting.bytes_out;
+        self.egress_bytes += if is_egress(meeting.external, meeting.role) { meeting.bytes_out } else { 0 };
+        self.first_s = self.first_s.min(meeting.first_s);
+        self.last_s = self.last_s.max(meeting.last_s);
+        self.add_port(meeting.port);
     }
 
     /// Keeps the lowest ports, so that the result does not depend on order.
     fn add_port(&mut self, port: u16) {
+        if self.ports.is_empty() {
+            if port == self.port {
+                return;
+            }
+            self.ports.push(self.port);
+        }
         if let Err(at) = self.ports.binary_search(&port)
             && at < PORTS_COUNTED
         {

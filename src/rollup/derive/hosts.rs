@@ -110,7 +110,7 @@ impl HostRecord {
             self.first_s = self.first_s.min(i64::from(pair.first_s));
             self.last_s = self.last_s.max(i64::from(pair.last_s));
         }
-        if !is_egress(pair) {
+        if !is_egress(pair.external, pair.key.role) {
             return;
         }
         if wanted.host_days {

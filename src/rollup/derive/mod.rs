@@ -149,7 +149,7 @@ pub fn derive(
             Ok(())
         };
         let walked = walk::walk(&merger, shard, window, wanted, &internal, emit)?;
-        joined.add(walked.destinations);
+        joined.add(walked.meetings);
         let mut held = memory.reserve(Purpose::Pairs);
         held.grow(walked.hosts.iter().map(hosts::HostRecord::memory_bytes).sum::<usize>());
         Ok(Shard { rows, clients, hosts: walked.hosts, held })

@@ -9,7 +9,7 @@ use crate::rollup::RollupError;
 use crate::rollup::merge::{Merger, NamesAt, PairKey};
 use arrow::array::{
     ArrayRef, AsArray, BooleanArray, FixedSizeBinaryArray, Float64Array, Int64Array, ListArray, RecordBatch,
-    StringArray, StructArray, TimestampSecondArray, UInt8Array, UInt16Array, UInt32Array, UInt64Array,
+    StringArray, StringViewArray, StructArray, TimestampSecondArray, UInt8Array, UInt16Array, UInt32Array, UInt64Array,
 };
 use arrow::buffer::{Buffer, OffsetBuffer};
 use arrow::datatypes::{DataType, Field, Fields, UInt8Type, UInt16Type, UInt32Type};
@@ -186,9 +186,9 @@ pub(super) fn pairs_batch(shard: &Pairs, merger: &Merger<'_>, window: &Window) -
             ("remote", address_column(pairs.iter().map(|p| merger.address(p.key.remote)))?),
             ("port", Arc::new(UInt16Array::from_iter_values(pairs.iter().map(|p| p.key.port)))),
             ("protocol", Arc::new(UInt8Array::from_iter_values(pairs.iter().map(|p| p.key.protocol)))),
-            ("role", Arc::new(StringArray::from_iter_values(pairs.iter().map(|p| p.key.role.as_str())))),
+            ("role", Arc::new(StringViewArray::from_iter_values(pairs.iter().map(|p| p.key.role.as_str())))),
             ("interface_id", Arc::new(pairs.iter().map(|p| sample(p).0).collect::<StringArray>())),
-            ("aws_service", Arc::new(pairs.iter().map(|p| sample(p).1).collect::<StringArray>())),
+            ("aws_service", Arc::new(pairs.iter().map(|p| sample(p).1).collect::<StringViewArray>())),
             ("external", bools(&|p| p.external)),
             ("local_scope", bools(&|p| merger.address(p.key.remote).is_local_scope())),
             ("connections", u64s(&|p| p.connections)),
@@ -247,7 +247,7 @@ impl Whole<'_> {
         let ports = rows["port"].as_primitive::<UInt16Type>().values();
         let protocols = rows["protocol"].as_primitive::<UInt8Type>().values();
         let external = rows["external"].as_boolean();
-        let roles = rows["role"].as_string::<i32>();
+        let roles = rows["role"].as_string_view();
         let role = |row: usize| if roles.value(row) == Role::Server.as_str() { Role::Server } else { Role::Client };
         let count = rows.num_rows();
         // A client-role twin between the same two hosts tells the same story from the side that acts.

@@ -1,6 +1,6 @@
 //! The walk over merged pairs that gathers everything the derived tables need.
 
-use super::destinations::Destinations;
+use super::destinations::Meetings;
 use super::hosts::HostRecord;
 use super::pairs::{Baseline, Ever, PairRecord};
 use super::{MIN_STARTS, MIN_STARTS_OUTSIDE, MOST_SLOW_STARTS, SLOW_STARTS_A_WINDOW, Wanted, Window};
@@ -22,7 +22,7 @@ const MOST_PAIRS: usize = 1 << 16;
 #[derive(Debug, Default)]
 pub(super) struct Walked {
     pub(super) hosts: Vec<HostRecord>,
-    pub(super) destinations: Destinations,
+    pub(super) meetings: Meetings,
 }
 
 /// Pairs of one shard that the window has, one after the other, and their lists.
@@ -88,7 +88,7 @@ pub(super) fn walk(
                 }
             };
             of_host[at].add(merger, &part, &pair, rows, window, wanted);
-            walked.destinations.add(&pair, &ever);
+            walked.meetings.add(&pair, &ever);
             if pair.records > 0 {
                 pairs.push(pair, &scratch);
             }
@@ -215,7 +215,7 @@ fn gather(
         }
     }
     pair.connections += started;
-    let least = if is_egress(&pair) { MIN_STARTS_OUTSIDE } else { MIN_STARTS };
+    let least = if is_egress(pair.external, key.role) { MIN_STARTS_OUTSIDE } else { MIN_STARTS };
     if started >= least as u64 {
         pair.keeps_starts = true;
         let in_window = connections.iter().filter(|c| c.started && c.start_s >= window.from_s);
@@ -243,6 +243,6 @@ fn gather(
 }
 
 /// Tells whether bytes out of a pair leave the organisation by the host's own doing.
-pub(super) fn is_egress(pair: &PairRecord) -> bool {
-    pair.external && pair.key.role == Role::Client
+pub(super) fn is_egress(external: bool, role: Role) -> bool {
+    external && role == Role::Client
 }

@@ -64,7 +64,7 @@ pub(in crate::rollup) struct PackedSegment {
     start_s: u32,
     client_port: u16,
     /// Bucket of the segment's bytes out.
-    pub(super) bucket: u16,
+    pub(in crate::rollup) bucket: u16,
     /// Seconds in the upper 30 bits, opening in the lower two.
     length: u32,
 }
