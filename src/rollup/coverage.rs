@@ -2,7 +2,7 @@
 
 use super::RollupError;
 use super::derive::HostFacts;
-use super::interface::{Interface, Interfaces};
+use super::interface::Interface;
 use crate::flow::time::HOUR_S;
 use arrow::array::{
     Array, ArrayRef, AsArray, BooleanArray, RecordBatch, StringArray, TimestampSecondArray, UInt32Array, UInt64Array,
@@ -38,13 +38,13 @@ pub fn coverage_schema() -> SchemaRef {
 }
 
 pub(super) fn coverage_batch(
-    interfaces: &Interfaces,
+    interfaces: &[(u32, Interface)],
     texts: &[String],
     owner_of: impl Fn(&Interface) -> (String, String),
 ) -> Result<RecordBatch, RollupError> {
     let text = |number: u32| texts.get(number as usize).map(String::as_str);
     let mut entries: Vec<(Option<&str>, &Interface, (String, String))> =
-        interfaces.entries.iter().map(|(name, entry)| (text(*name), entry, owner_of(entry))).collect();
+        interfaces.iter().map(|(name, entry)| (text(*name), entry, owner_of(entry))).collect();
     entries.sort_unstable_by(|a, b| (a.0, &a.2).cmp(&(b.0, &b.2)));
     let rows: Vec<_> = entries
         .iter()

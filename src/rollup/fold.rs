@@ -89,6 +89,7 @@ impl UnitRollup {
     ) -> Result<UnitTables, RollupError> {
         let Content { parts, unsettled, interfaces, mut counts, mut held } =
             self.content.into_inner().unwrap_or_else(PoisonError::into_inner);
+        let interfaces = interfaces.into_entries();
         let flows = self.flows;
         let memory = flows.memory().clone();
         let booked = self.books.addresses.entries();
@@ -102,11 +103,11 @@ impl UnitRollup {
                 text(entry.texts.region.text).or(region).unwrap_or("unknown").to_owned(),
             )
         };
-        let mut owners: Vec<(String, String)> = interfaces.entries.iter().map(|(_, entry)| owner_of(entry)).collect();
+        let mut owners: Vec<(String, String)> = interfaces.iter().map(|(_, entry)| owner_of(entry)).collect();
         owners.sort_unstable();
         owners.dedup();
         let coverage = coverage_batch(&interfaces, &texts, owner_of)?;
-        let ranks = TextRanks::new(&texts, interfaces.entries.iter().map(|(name, _)| *name));
+        let ranks = TextRanks::new(&texts, interfaces.iter().map(|(name, _)| *name));
         let facts_of = |(name, entry): &(u32, Interface)| {
             let named = !Interfaces::is_nameless(*name);
             let own = || entry.own_address(|code| address_of(code, &booked), is_internal);
@@ -119,9 +120,9 @@ impl UnitRollup {
             };
             (*name, facts)
         };
-        let facts: Vec<(u32, InterfaceFacts)> = interfaces.entries.iter().map(facts_of).collect();
+        let facts: Vec<(u32, InterfaceFacts)> = interfaces.iter().map(facts_of).collect();
         // One object may take a gateway for an instance, another knows better.
-        let late_gateway = facts.iter().zip(&interfaces.entries).any(|((_, facts), of)| facts.transit && of.1.settled);
+        let late_gateway = facts.iter().zip(&interfaces).any(|((_, facts), of)| facts.transit && of.1.settled);
         // Services are numbered by arrival; where a pair has several, the choice goes by name.
         let services = self.services.into_inner().unwrap_or_else(PoisonError::into_inner);
         let (service_rank, services) = services.ranked(&texts);
@@ -268,8 +269,7 @@ impl UnitFacts<'_> {
         fold.end_host();
         let knocks = fold.knock_records;
         *part = fold.part;
-        let most = memory.most_spare();
-        lists.into_iter().for_each(|list| memory.spare_lists().give(list, most));
+        memory.spare_lists().give(lists, memory.most_spare());
         let folded = HourPart { rows: part.rows.as_slice().to_vec(), segments: part.segments.as_slice().to_vec() };
         if buffers.memory_bytes() <= KEPT_BYTES {
             BUFFERS.set(buffers);

@@ -2,7 +2,7 @@
 //! its log has holes.
 
 use super::packed::{NO_SERVICE, is_some};
-use super::sighted::{Places, Sighted};
+use super::sighted::{Places, Sighted, Tally};
 use crate::flow::Address;
 use crate::flow::time::HOUR_S;
 use crate::scan::NONE;
@@ -199,7 +199,10 @@ impl Interface {
 #[derive(Debug, Default)]
 pub(super) struct Interfaces {
     places: Places,
-    pub(super) entries: Vec<(u32, Interface)>,
+    entries: Vec<(u32, Interface)>,
+    /// Beside `entries`: what objects of one hour added up to, which nearly all of a unit are. They are merged one at a
+    /// time, and this is all that most of them touch.
+    tallies: Vec<Tally>,
 }
 
 impl Interfaces {
@@ -209,13 +212,22 @@ impl Interfaces {
             let place = self.places.of(name, self.entries.len());
             if place == self.entries.len() {
                 self.entries.push((name, Interface::default()));
+                self.tallies.push(Tally::default());
             }
-            let entry = &mut self.entries[place].1;
-            tally.close(entry);
+            if !self.tallies[place].join(&tally) {
+                let full = std::mem::replace(&mut self.tallies[place], tally);
+                full.close(&mut self.entries[place].1);
+            }
             if let Some(beyond) = beyond {
-                entry.merge(&beyond);
+                self.entries[place].1.merge(&beyond);
             }
         }
+    }
+
+    /// The ENIs, each with the number of its name.
+    pub(super) fn into_entries(mut self) -> Vec<(u32, Interface)> {
+        self.entries.iter_mut().zip(&self.tallies).for_each(|((_, entry), tally)| tally.close(entry));
+        self.entries
     }
 
     /// Tells whether the entry stands for records that name no ENI.
@@ -258,5 +270,32 @@ impl Services {
         sorted.sort_unstable();
         let rank = |number: &u32| sorted.binary_search(&text(number)).map_or(NO_SERVICE, |rank| rank as u16);
         (self.texts.iter().map(rank).collect(), sorted)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn tallies_add_up_whatever_their_hours(of_objects in prop::collection::vec(
+            (0u32..4, prop_oneof![Just(0), 1u32..9, Just(u32::MAX)], 0u32..700, any::<bool>()), 0..12,
+        )) {
+            let (mut together, mut one_by_one) = (Interfaces::default(), Interface::default());
+            for (hour, records, longest_record_s, translates) in of_objects {
+                let mut object = Sighted::default();
+                let place = object.place(7);
+                let hour_s = hour * HOUR_S as u32;
+                object.tallies[place] = Tally { hour_s, records, longest_record_s, translates, unsettled: None };
+                object.tallies[place].close(&mut one_by_one);
+                together.merge(object);
+            }
+            let entries = together.into_entries();
+            let told = |of: &Interface| (of.hours.sorted().collect::<Vec<_>>(), of.longest_record_s, of.translates);
+            let expected = told(&one_by_one);
+            prop_assert_eq!(entries.first().map_or_else(|| told(&Interface::default()), |(_, of)| told(of)), expected);
+        }
     }
 }

@@ -242,13 +242,12 @@ impl ObjectRollup<'_> {
                 continue;
             }
             let tally = self.interfaces.count(place, starts_s[at]);
-            tally.longest_record_s = tally.longest_record_s.max(durations_s[at]);
+            tally.longest_record_s = tally.longest_record_s.max(u32::from(durations_s[at]));
             tally.translates |= bits[at] & TRANSLATED != 0;
-            unsettled[at] = if tally.described {
-                tally.unsettled
-            } else {
+            unsettled[at] = match tally.unsettled {
+                Some(unsettled) => unsettled,
                 // Windows without traffic leave most texts out, so the first record with traffic tells them.
-                self.describe_first(batch, rows.start + at, place)
+                None => self.describe_first(batch, rows.start + at, place),
             };
             rejected += u64::from(bits[at] & REJECTED != 0);
         }
@@ -283,9 +282,9 @@ impl ObjectRollup<'_> {
         let [src_translated, dst_translated] = far.translated;
         let translated = src_translated | dst_translated;
         let tally = &mut self.interfaces.tallies[place];
-        tally.longest_record_s = tally.longest_record_s.max(duration_s);
+        tally.longest_record_s = tally.longest_record_s.max(u32::from(duration_s));
         tally.translates |= translated;
-        let unsettled = if tally.described { tally.unsettled } else { self.describe_first(batch, row, place) };
+        let unsettled = tally.unsettled.unwrap_or_else(|| self.describe_first(batch, row, place));
         let rejected = batch.action[row] == Decision::Reject;
         self.counts.rejected += u64::from(rejected);
         let direction = batch.flow_direction[row];

@@ -214,7 +214,7 @@ impl UnitFacts<'_> {
                         None => dropped += u64::from(flow.records()),
                     }
                 }
-                memory.spare_lists().give(std::mem::take(list), most);
+                memory.spare_lists().give([std::mem::take(list)], most);
             }
             (settled, dropped)
         };

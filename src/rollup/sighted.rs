@@ -5,28 +5,40 @@ use crate::flow::time::HOUR_S;
 use std::sync::Arc;
 
 /// What the records of an ENI add up to while an object is read, small enough to stay in the caches for thousands of
-/// ENIs.
+/// ENIs. Records of one ENI often follow each other, and what one writes the next reads: every field is read and written
+/// as a whole, since a load of more than the last store wrote waits for the cache.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Tally {
     /// The hour that `records` are of, in seconds since 1970.
     pub(super) hour_s: u32,
     pub(super) records: u32,
-    pub(super) longest_record_s: u16,
-    /// A record with traffic was seen, so the texts are all that the object tells.
-    pub(super) described: bool,
-    /// The ENI may be a gateway's, which only the whole unit tells.
-    pub(super) unsettled: bool,
+    /// At most 65,535.
+    pub(super) longest_record_s: u32,
+    /// Once a record with traffic was seen, whose texts are all that the object tells: whether the ENI may be a gateway's,
+    /// which only the whole unit tells.
+    pub(super) unsettled: Option<bool>,
     /// Packet-level addresses differed from the ENI's in some record.
     pub(super) translates: bool,
 }
 
 impl Tally {
+    /// Adds another tally of the same ENI, unless they are of different hours or too many records for one.
+    pub(super) fn join(&mut self, other: &Self) -> bool {
+        let same_hour = self.records == 0 || other.records == 0 || self.hour_s == other.hour_s;
+        let Some(records) = self.records.checked_add(other.records).filter(|_| same_hour) else { return false };
+        self.hour_s = if other.records == 0 { self.hour_s } else { other.hour_s };
+        self.records = records;
+        self.longest_record_s = self.longest_record_s.max(other.longest_record_s);
+        self.translates |= other.translates;
+        true
+    }
+
     /// Adds the tally to what is known of its ENI.
     pub(super) fn close(&self, entry: &mut Interface) {
         if self.records > 0 {
             entry.hours.at(i64::from(self.hour_s)).records += u64::from(self.records);
         }
-        entry.longest_record_s = entry.longest_record_s.max(self.longest_record_s);
+        entry.longest_record_s = entry.longest_record_s.max(self.longest_record_s as u16);
         entry.translates |= self.translates;
     }
 }
@@ -142,15 +154,16 @@ impl Described {
                     if known.fields == fields { object < known.object } else { known.fields & !fields == 0 }
                 })
             };
-        let all = interfaces.names.iter().zip(&interfaces.tallies).filter(|(_, tally)| tally.described);
-        let new = all.map(|(name, tally)| (slot_of(*name), tally));
+        let all =
+            interfaces.names.iter().zip(&interfaces.tallies).filter_map(|(name, tally)| Some((name, tally.unsettled?)));
+        let new = all.map(|(name, unsettled)| (slot_of(*name), unsettled));
         let new: Vec<_> = new.filter(|(slot, _)| tells(this.0.get(*slot).copied().flatten())).collect();
         // Most objects have no ENI that was not described before, and the list is long.
         let Some(last) = new.iter().map(|(slot, _)| *slot).max() else { return };
         let Self(list) = Arc::make_mut(this);
         list.resize(list.len().max(last + 1), None);
-        for (slot, tally) in new {
-            list[slot] = Some(Describer { object, fields, unsettled: tally.unsettled });
+        for (slot, unsettled) in new {
+            list[slot] = Some(Describer { object, fields, unsettled });
         }
     }
 

@@ -16,20 +16,30 @@ pub(super) struct SpareLists(Mutex<Vec<Vec<PackedFlow>>>);
 impl SpareLists {
     /// An empty list.
     pub(super) fn take(&self) -> Vec<PackedFlow> {
-        let spare = self.0.lock().unwrap_or_else(PoisonError::into_inner).pop();
-        spare.unwrap_or_else(|| Vec::with_capacity(LIST_RECORDS))
+        self.take_some(1).pop().unwrap_or_else(|| Vec::with_capacity(LIST_RECORDS))
     }
 
-    /// Keeps a list for the next that needs one, unless `most` bytes are kept already.
-    pub(super) fn give(&self, mut list: Vec<PackedFlow>, most: usize) {
-        if list.capacity() != LIST_RECORDS {
+    /// At most so many lists that are kept here; for who needs many, since every call waits for the other threads.
+    pub(super) fn take_some(&self, most: usize) -> Vec<Vec<PackedFlow>> {
+        let mut spare = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let rest = spare.len().saturating_sub(most);
+        spare.split_off(rest)
+    }
+
+    /// Keeps lists for those that need some, as far as no more than `most` bytes are kept.
+    pub(super) fn give(&self, lists: impl IntoIterator<Item = Vec<PackedFlow>>, most: usize) {
+        let mut lists = lists.into_iter().filter(|list| list.capacity() == LIST_RECORDS).peekable();
+        if lists.peek().is_none() {
             return;
         }
-        list.clear();
         let mut spare = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if spare.len() < most / LIST_BYTES {
-            spare.push(list);
-        }
+        let room = (most / LIST_BYTES).saturating_sub(spare.len());
+        spare.extend(lists.by_ref().take(room).map(|mut list| {
+            list.clear();
+            list
+        }));
+        drop(spare);
+        lists.for_each(drop);
     }
 
     /// Lets go of all lists.
@@ -49,13 +59,16 @@ mod tests {
         assert_eq!((list.len(), list.capacity()), (0, LIST_RECORDS));
         list.push(PackedFlow { bytes: 7, ..PackedFlow::default() });
         let at = list.as_ptr();
-        spare.give(list, LIST_BYTES);
-        spare.give(Vec::with_capacity(LIST_RECORDS), LIST_BYTES);
-        spare.give(Vec::with_capacity(3), usize::MAX);
+        spare.give([Vec::with_capacity(3), list, Vec::with_capacity(LIST_RECORDS)], LIST_BYTES);
+        spare.give([Vec::with_capacity(LIST_RECORDS)], LIST_BYTES);
+        spare.give([Vec::with_capacity(3)], usize::MAX);
         let again = spare.take();
         assert_eq!((again.len(), again.as_ptr()), (0, at));
         assert_eq!(spare.0.lock().unwrap().len(), 0, "one more was allowed than said");
-        spare.give(again, LIST_BYTES);
+        spare.give([again, Vec::with_capacity(LIST_RECORDS)], usize::MAX);
+        assert_eq!(spare.take_some(1).len(), 1);
+        assert_eq!(spare.take_some(5).len(), 1);
+        spare.give([Vec::with_capacity(LIST_RECORDS)], LIST_BYTES);
         spare.clear();
         assert_eq!(spare.0.lock().unwrap().len(), 0);
     }

@@ -6,7 +6,7 @@ use super::memory::{Memory, Purpose, Reservation, SpillError};
 use super::pack::Block;
 use super::packed::{PARTS, PackedFlow, is_some};
 use super::sighted::{Described, Sighted};
-use super::spare::LIST_BYTES;
+use super::spare::{LIST_BYTES, LIST_RECORDS};
 use super::{RollupOptions, UnitCounts};
 use crate::flow::schema::Field;
 use crate::flow::time::HOUR_S;
@@ -40,8 +40,9 @@ pub(super) struct Pile {
 }
 
 impl Pile {
-    /// Adds the lists of an object, of which the last may have room left; so has the last of the pile.
-    fn add(&mut self, mut lists: Lists, memory: &Memory) {
+    /// Adds the lists of an object, of which the last may have room left; so has the last of the pile. A list that is not
+    /// needed any more goes to `spare`.
+    fn add(&mut self, mut lists: Lists, spare: &mut Lists) {
         let Some(mut rest) = lists.pop() else { return };
         let open = self.lists.pop();
         self.lists.append(&mut lists);
@@ -49,7 +50,7 @@ impl Pile {
         let room = (open.capacity() - open.len()).min(rest.len());
         open.extend(rest.drain(rest.len() - room..));
         if rest.is_empty() {
-            memory.spare_lists().give(rest, memory.most_spare());
+            spare.push(rest);
             self.lists.push(open);
         } else {
             self.lists.extend([open, rest]);
@@ -86,6 +87,9 @@ impl Content {
         Ok(())
     }
 }
+
+/// Empty lists that an object has at hand at most, beside its memory.
+const SPARE_LISTS: usize = 32;
 
 /// Memory that an object's records may take in any case: runs on disk that are much shorter cost more to read back than
 /// they save.
@@ -133,6 +137,7 @@ impl UnitRollup {
             open: vec![Vec::new(); PARTS + 1],
             full: vec![Vec::new(); PARTS + 1],
             lists: 0,
+            spare: Lists::new(),
             runs: Vec::new(),
             held,
             failed: None,
@@ -165,6 +170,8 @@ pub struct ObjectRollup<'a> {
     full: Vec<Lists>,
     /// Number of all these lists.
     lists: usize,
+    /// Empty lists at hand.
+    spare: Lists,
     /// Records of the object that are on disk, by part.
     runs: Vec<(usize, Run)>,
     /// What the lists take.
@@ -220,7 +227,11 @@ impl ObjectRollup<'_> {
     /// Puts a full list of a part aside and goes on with an empty one.
     #[cold]
     pub(super) fn turn(&mut self, part: usize) {
-        let full = std::mem::replace(&mut self.open[part], self.unit.flows.memory().spare_lists().take());
+        if self.spare.is_empty() {
+            self.spare = self.unit.flows.memory().spare_lists().take_some(SPARE_LISTS);
+        }
+        let empty = self.spare.pop().unwrap_or_else(|| Vec::with_capacity(LIST_RECORDS));
+        let full = std::mem::replace(&mut self.open[part], empty);
         if !full.is_empty() {
             self.full[part].push(full);
         }
@@ -267,8 +278,7 @@ impl ObjectRollup<'_> {
             unsettled = known(&self.described);
         }
         let unsettled = unsettled.unwrap_or_else(|| self.describe(batch, row, place));
-        let tally = &mut self.interfaces.tallies[place];
-        (tally.described, tally.unsettled) = (true, unsettled);
+        self.interfaces.tallies[place].unsettled = Some(unsettled);
         unsettled
     }
 
@@ -322,12 +332,14 @@ impl ObjectRollup<'_> {
             if !open.is_empty() {
                 full.push(open);
             }
-            pile.add(full, memory);
+            pile.add(full, &mut self.spare);
             lists += pile.lists.len() - before;
         }
         self.held.shrink_to(lists * LIST_BYTES);
         counts.add(&self.counts);
         held.join(self.held);
+        drop(content);
+        memory.spare_lists().give(self.spare, memory.most_spare());
         Ok(())
     }
 }
