@@ -202,6 +202,7 @@ impl ObjectRollup<'_> {
         if more == 0 || self.held.try_grow(more) {
             return Ok(());
         }
+        self.spare = Lists::new();
         self.unit.flows.memory().release_spare();
         // What other objects left makes the longer runs.
         self.unit.spill()?;
