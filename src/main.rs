@@ -20,11 +20,13 @@ fn keep_freed_memory() {
     }
 }
 
-/// Gives freed memory back at once and takes no huge pages, of which a few bytes keep two megabytes: for runs whose
-/// memory is limited, where pages that one stage leaves would count against the next.
+/// Gives freed memory back soon and takes no huge pages, of which a few bytes keep two megabytes: for runs whose memory is
+/// limited, where pages that one stage leaves would count against the next. Soon and not at once: most of what is freed
+/// is taken again within milliseconds, and pages that went back are cleared anew. At 100 million records and 226 MB that
+/// was a quarter of the time, for 3 % less memory.
 fn give_freed_memory_back() {
     if std::env::var_os("MIMALLOC_PURGE_DELAY").is_none() {
-        set_option(PURGE_DELAY, 0);
+        set_option(PURGE_DELAY, LIMITED_PURGE_MS);
     }
     // The allocator's own option is read before `main`, so the system is told.
     #[cfg(target_os = "linux")]
@@ -34,6 +36,9 @@ fn give_freed_memory_back() {
         libc::prctl(libc::PR_SET_THP_DISABLE, 1, 0, 0, 0);
     }
 }
+
+/// How long freed memory is kept where memory is limited.
+const LIMITED_PURGE_MS: std::ffi::c_long = 10;
 
 /// `mi_option_purge_delay` of mimalloc.h, in milliseconds; -1 is never.
 const PURGE_DELAY: std::ffi::c_int = 15;
