@@ -3,11 +3,12 @@
 use std::io::{BufRead, BufReader};
 use std::process::{Child, Stdio};
 
+use tempfile::TempDir;
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 use tokio_postgres::error::DbError;
 use tokio_postgres::{AsyncMessage, Client, Config, Error, NoTls};
 
-use crate::program::program;
+use crate::program::{program, scratch};
 
 /// The committed corpus.
 pub const DEMO: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/datasets/demo");
@@ -23,6 +24,8 @@ pub struct Serving {
     pub port: u16,
     /// What it said before it listened.
     pub lines: Vec<String>,
+    /// Where it would spill: who is killed takes nothing away.
+    _folder: TempDir,
 }
 
 impl Drop for Serving {
@@ -44,8 +47,12 @@ impl Serving {
     }
 
     fn begin(args: &[&str], password: Option<&str>) -> Self {
+        let folder = scratch();
         let mut command = program();
-        command.args(["serve", DEMO, "--postgres", "127.0.0.1:0", "--threads", "2"]).args(args);
+        command
+            .env("TMPDIR", folder.path())
+            .args(["serve", DEMO, "--postgres", "127.0.0.1:0", "--threads", "2"])
+            .args(args);
         match password {
             Some(password) => command.env("FLOWSIFT_PASSWORD", password),
             None => command.env_remove("FLOWSIFT_PASSWORD"),
@@ -63,7 +70,7 @@ impl Serving {
         };
         // Whoever does not listen to the rest must not make it wait.
         std::thread::spawn(move || said.for_each(drop));
-        Self { child, port, lines }
+        Self { child, port, lines, _folder: folder }
     }
 
     /// How to connect.
