@@ -20,6 +20,7 @@ pub mod running;
 pub mod session;
 mod spilled;
 pub mod statement;
+mod vocabulary;
 pub mod workspace;
 
 pub use candidates::run_candidates;
@@ -28,8 +29,9 @@ pub use flows::SkippedObjects;
 pub use grouping::GroupsExec;
 pub use literal::{Literal, bind};
 pub use memory::SharedMemory;
-pub use mistake::{KEYWORDS, Mistake, MistakeKind, explain, function_names, table_names};
+pub use mistake::{Mistake, MistakeKind, explain};
 pub use prepared::{Prepared, run};
 pub use running::{PlanThreads, Rows};
 pub use session::{CATALOG, SqlError, add_table, furnish, open_empty_session, open_session, open_session_within};
+pub use vocabulary::{KEYWORDS, function_names, table_names};
 pub use workspace::{Workspace, WorkspaceOptions};

@@ -10,9 +10,10 @@ mod prune;
 mod read;
 mod rows;
 mod sides;
+mod skipped;
 mod table;
 mod time_range;
 
 pub use plan::FlowsExec;
-pub use read::SkippedObjects;
+pub use skipped::SkippedObjects;
 pub use table::FlowsTable;

@@ -2,12 +2,12 @@
 
 use super::prune::Pruner;
 use super::rows::RowMaker;
+use super::skipped::SkippedObjects;
 use crate::flow::schema::Field;
 use crate::scan::object::footer;
 use crate::scan::records::{RecordFile, Records, RowGroup, Wanted};
 use crate::scan::{Binding, ObjectBytes, RecordCursors, ScanError, TextTest, asked_of_dictionary, whole_dictionary};
 use crate::source::{Object, ObjectReader};
-use crate::state::Skipped;
 use arrow::array::{BooleanArray, RecordBatch};
 use bytes::Bytes;
 use datafusion::common::runtime::SpawnedTask;
@@ -17,30 +17,9 @@ use futures::stream::{BoxStream, StreamExt};
 use parquet::file::metadata::ParquetMetaData;
 use std::collections::BTreeMap;
 use std::ops::Range;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
 use tokio::runtime::Handle;
-
-/// Objects that could not be read, by URL; clones share the list.
-#[derive(Clone, Debug, Default)]
-pub struct SkippedObjects(Arc<Mutex<BTreeMap<String, String>>>);
-
-impl SkippedObjects {
-    /// Adds an object and the reason, in one line.
-    pub(in crate::sql) fn add(&self, object: &str, reason: &str) {
-        // The object is named beside its reason.
-        let reason = reason.strip_prefix(&format!("{object}: ")).unwrap_or(reason);
-        tracing::warn!("skipped {object}: {reason}");
-        let mut skipped = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        skipped.insert(object.to_owned(), reason.to_owned());
-    }
-
-    /// Lists them by URL.
-    pub fn list(&self) -> Vec<Skipped> {
-        let skipped = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        skipped.iter().map(|(object, reason)| Skipped { object: object.clone(), reason: reason.clone() }).collect()
-    }
-}
 
 /// What the partitions of one scan share.
 #[derive(Clone, Debug)]
