@@ -1,7 +1,8 @@
 //! Prepared statements and portals of a connection: what the extended protocol names.
 
 use super::answer::Answer;
-use super::parse::{Parameter, Prepared};
+use super::parameters::Parameter;
+use super::parse::Prepared;
 use super::refusal::{self, Refusal};
 use arrow::datatypes::DataType;
 use arrow_pg::datatypes::df::deserialize_parameters_with_server_types;

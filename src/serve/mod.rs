@@ -15,6 +15,7 @@ mod encode;
 mod error;
 mod information;
 mod options;
+mod parameters;
 mod parse;
 mod refusal;
 mod register;
