@@ -61,23 +61,30 @@ pub(super) fn decode(
     let options = FetchOptions { budget_bytes, ..FetchOptions::default() };
     let arrivals = fetch(runtime, reader, objects.clone(), ROLLUP_FIELDS, options);
     let worker = || {
-        let mut all = Decoded::default();
+        let (mut all, mut arrived) = (Decoded::default(), 0);
         while let Ok(fetched) = arrivals.recv() {
+            arrived += 1;
             let object = &objects[fetched.at];
             match decode_object(object, fetched) {
                 Ok(decoded) => all.add(decoded),
                 Err(error) => all.unreadable.push(error.to_string()),
             }
         }
-        all
+        (all, arrived)
     };
     let results: Vec<_> = std::thread::scope(|scope| {
         let workers: Vec<_> = (0..global.threads()).map(|_| scope.spawn(worker)).collect();
         workers.into_iter().map(|worker| worker.join()).collect()
     });
-    let mut all = Decoded::default();
+    let ended = || Failure::failed("a thread that decodes ended early; this is a bug of flowsift");
+    let (mut all, mut arrived) = (Decoded::default(), 0);
     for result in results {
-        all.add(result.map_err(|_| Failure::failed("a thread that decodes ended early; this is a bug of flowsift"))?);
+        let (decoded, objects) = result.map_err(|_| ended())?;
+        all.add(decoded);
+        arrived += objects;
+    }
+    if arrived < objects.len() {
+        return Err(ended());
     }
     all.unreadable.sort_unstable();
     all.seconds = started.elapsed().as_secs_f64();

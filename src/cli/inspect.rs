@@ -6,9 +6,10 @@ use super::global::Global;
 use crate::flow::schema::{FIELDS, REQUIRED, field_of};
 use crate::flow::time::{HOUR_S, parse_time, rfc3339};
 use crate::flow::units::{bytes_text, count_text};
+use crate::scan::fetch::read_footer;
 use crate::source::{Layout, Listing, Object, Source, TimeRange};
 use clap::{Args, ValueEnum};
-use parquet::file::metadata::{ParquetMetaData, ParquetMetaDataReader};
+use parquet::file::metadata::ParquetMetaData;
 use serde::Serialize;
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::Write;
@@ -110,6 +111,9 @@ pub(super) fn run(global: &Global, args: &InspectArgs) -> Result<Exit, Failure> 
     Ok(if found.unreadable.is_empty() && !unread { Exit::Done } else { Exit::Partial })
 }
 
+/// Bytes from the end of an object that are read first: enough for nearly every footer.
+const FOOTER_BYTES: u64 = 64 << 10;
+
 async fn inspect(args: &InspectArgs, source: &Source, listing: &Listing) -> Inspection {
     let mut places: BTreeMap<(Layout, Option<String>, Option<String>), Place> = BTreeMap::new();
     let mut by_flow_log: BTreeMap<String, Vec<&Object>> = BTreeMap::new();
@@ -158,34 +162,18 @@ async fn inspect(args: &InspectArgs, source: &Source, listing: &Listing) -> Insp
         let sample = (0..count).map(|at| if count == 1 { 0 } else { at * (objects.len() - 1) / (count - 1) });
         for at in sample {
             let object = objects[at];
-            match footer(&reader, object).await {
-                Ok(metadata) => {
+            match read_footer(&reader, object, FOOTER_BYTES).await {
+                Ok((metadata, _)) => {
                     found.footers_read += 1;
                     found.rows_in_footers += u64::try_from(metadata.file_metadata().num_rows()).unwrap_or(0);
                     *variants.entry(variant(&metadata)).or_default() += 1;
                 }
-                Err(reason) => found.unreadable.push(reason),
+                Err(error) => found.unreadable.push(error.to_string()),
             }
         }
     }
     found.variants = variants.into_iter().collect();
     found
-}
-
-async fn footer(reader: &crate::source::ObjectReader, object: &Object) -> Result<ParquetMetaData, String> {
-    let named = |problem: String| format!("{}: {problem}", object.url);
-    let mut length = 64 << 10;
-    loop {
-        let tail = reader.suffix(object, length).await.map_err(|error| error.to_string())?;
-        let mut parser = ParquetMetaDataReader::new();
-        match parser.try_parse_sized(&tail, object.size) {
-            Ok(()) => return parser.finish().map_err(|error| named(error.to_string())),
-            Err(parquet::errors::ParquetError::NeedMoreData(needed)) if needed as u64 > length => {
-                length = needed as u64;
-            }
-            Err(error) => return Err(named(error.to_string())),
-        }
-    }
 }
 
 fn variant(metadata: &ParquetMetaData) -> Variant {

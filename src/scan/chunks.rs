@@ -1,8 +1,11 @@
 //! The bytes of one object: all of them, or the ranges that a scan needs.
 
+use super::Binding;
 use bytes::{Buf, Bytes};
 use parquet::errors::{ParquetError, Result};
+use parquet::file::metadata::{ColumnChunkMetaData, RowGroupMetaData};
 use parquet::file::reader::{ChunkReader, Length};
+use std::ops::Range;
 
 /// Bytes of an object as they came from the store.
 #[derive(Debug, Clone)]
@@ -64,6 +67,42 @@ impl ChunkReader for ObjectBytes {
         }
         Ok(rest.slice(..length))
     }
+}
+
+/// Where a column chunk lies in its object.
+///
+/// # Errors
+/// When the footer claims an offset or a length below 0.
+pub(super) fn chunk_range(chunk: &ColumnChunkMetaData) -> Result<Range<u64>> {
+    let begin = chunk.dictionary_page_offset().unwrap_or_else(|| chunk.data_page_offset());
+    let length = chunk.compressed_size();
+    let (Ok(start), Ok(bytes)) = (u64::try_from(begin), u64::try_from(length)) else {
+        let column = chunk.column_path();
+        return Err(ParquetError::General(format!("column {column} claims {length} bytes at offset {begin}")));
+    };
+    Ok(start..start.saturating_add(bytes))
+}
+
+/// Where the columns of some row groups lie that a bound scan reads, sorted by offset.
+///
+/// # Errors
+/// As for one column chunk: when the footer claims an offset or a length below 0.
+pub fn bound_ranges<'a>(
+    binding: &Binding,
+    groups: impl IntoIterator<Item = &'a RowGroupMetaData>,
+) -> Result<Vec<Range<u64>>> {
+    let chunks = |group: &'a RowGroupMetaData| binding.leaves.iter().filter_map(|leaf| group.columns().get(*leaf));
+    let mut ranges = groups.into_iter().flat_map(chunks).map(chunk_range).collect::<Result<Vec<_>>>()?;
+    ranges.sort_unstable_by_key(|range| range.start);
+    Ok(ranges)
+}
+
+/// Length of the footer with its frame in bytes, as the last 8 bytes of a Parquet file tell it; `None` for bytes that are
+/// not the end of one.
+pub fn footer_length(tail: &[u8]) -> Option<u64> {
+    let (length, magic) = tail.last_chunk::<8>()?.split_at(4);
+    let length = u32::from_le_bytes(length.try_into().ok()?);
+    (magic == b"PAR1").then_some(u64::from(length) + 8)
 }
 
 #[cfg(test)]

@@ -3,14 +3,15 @@
 //! Small objects come whole, with one request; of large ones the footer comes first and then only the column chunks
 //! that the scan reads.
 
-use super::object::footer;
+use super::chunks::{bound_ranges, footer_length};
+use super::object::{damaged, footer};
 use super::{Binding, ObjectBytes, ScanError};
 use crate::flow::schema::Field;
 use crate::source::{Object, ObjectReader};
-use bytes::Bytes;
 use crossbeam_channel::{Receiver, unbounded};
-use futures::StreamExt;
+use futures::{FutureExt, StreamExt};
 use parquet::file::metadata::ParquetMetaData;
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use tokio::runtime::Handle;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
@@ -91,7 +92,10 @@ pub fn fetch(
             .map(|(at, permit)| {
                 let (reader, object) = (reader.clone(), objects[at].clone());
                 async move {
-                    let (content, bytes_read) = match load(&reader, &object, wanted, &options).await {
+                    // A panic would end the whole task, and with it every object that has not arrived.
+                    let loaded = AssertUnwindSafe(load(&reader, &object, wanted, &options)).catch_unwind().await;
+                    let (content, bytes_read) = match loaded.unwrap_or_else(|panic| Err(damaged(&object.url, &*panic)))
+                    {
                         Ok((bytes, footer, read)) => (Ok((Arc::new(bytes), footer)), read),
                         Err(error) => (Err(error), 0),
                     };
@@ -123,35 +127,33 @@ async fn load(
         let read = bytes.len() as u64;
         return Ok((ObjectBytes::Whole(bytes), None, read));
     }
-    let mut tail = reader.suffix(object, FOOTER_BYTES).await.map_err(failed)?;
-    let mut read = tail.len() as u64;
-    if let Some(needed) = footer_bytes(&tail).filter(|needed| *needed > tail.len() as u64 && *needed <= object.size) {
-        tail = reader.suffix(object, needed).await.map_err(failed)?;
-        read += tail.len() as u64;
-    }
+    let (metadata, mut read) = read_footer(reader, object, FOOTER_BYTES).await?;
     let name = object.url.as_ref();
-    let at_end = ObjectBytes::Ranges { len: object.size, parts: vec![(object.size - tail.len() as u64, tail)] };
-    let metadata = footer(name, &at_end)?;
     let binding = Binding::new(name, metadata.file_metadata().schema_descr(), wanted)?;
-    let mut ranges: Vec<std::ops::Range<u64>> = metadata
-        .row_groups()
-        .iter()
-        .flat_map(|group| binding.leaves.iter().filter_map(|leaf| group.columns().get(*leaf)))
-        .map(|chunk| {
-            let (start, length) = chunk.byte_range();
-            start..start.saturating_add(length)
-        })
-        .collect();
-    ranges.sort_unstable_by_key(|range| range.start);
+    let ranges = bound_ranges(&binding, metadata.row_groups()).map_err(|error| ScanError::in_footer(name, error))?;
     let parts = reader.ranges(object, &ranges).await.map_err(failed)?;
     read += parts.iter().map(|part| part.len() as u64).sum::<u64>();
     let parts = ranges.iter().map(|range| range.start).zip(parts).collect();
     Ok((ObjectBytes::Ranges { len: object.size, parts }, Some(metadata), read))
 }
 
-/// Length of the footer with its frame, as the last 8 bytes of a Parquet file tell it.
-fn footer_bytes(tail: &Bytes) -> Option<u64> {
-    let frame = tail.get(tail.len().checked_sub(8)?..)?;
-    let length = u32::from_le_bytes(frame.get(..4)?.try_into().ok()?);
-    (&frame[4..] == b"PAR1").then_some(u64::from(length) + 8)
+/// Reads the footer of an object, of which `usual` bytes are asked for at first; also returns how many were read.
+///
+/// # Errors
+/// [`ScanError::Fetch`] when the object cannot be read, [`ScanError::Parquet`] or [`ScanError::Damaged`] when it is
+/// truncated, damaged or no Parquet.
+pub async fn read_footer(
+    reader: &ObjectReader,
+    object: &Object,
+    usual: u64,
+) -> Result<(Arc<ParquetMetaData>, u64), ScanError> {
+    let failed = |error: crate::source::ReadError| ScanError::Fetch(error.to_string());
+    let mut tail = reader.suffix(object, usual).await.map_err(failed)?;
+    let mut read = tail.len() as u64;
+    if let Some(needed) = footer_length(&tail).filter(|needed| *needed > tail.len() as u64 && *needed <= object.size) {
+        tail = reader.suffix(object, needed).await.map_err(failed)?;
+        read += tail.len() as u64;
+    }
+    let at_end = ObjectBytes::Ranges { len: object.size, parts: vec![(object.size - tail.len() as u64, tail)] };
+    Ok((footer(object.url.as_ref(), &at_end)?, read))
 }

@@ -108,3 +108,10 @@ pub enum ScanError {
     #[error("{0}")]
     Fetch(String),
 }
+
+impl ScanError {
+    /// What a footer says of its object cannot be.
+    pub(crate) fn in_footer(object: &str, error: parquet::errors::ParquetError) -> Self {
+        ScanError::Parquet { object: object.to_owned(), place: "footer".to_owned(), error }
+    }
+}

@@ -10,6 +10,7 @@ use parquet::arrow::arrow_reader::ParquetRecordBatchReader;
 use parquet::errors::ParquetError;
 use parquet::file::metadata::{ParquetMetaData, ParquetMetaDataReader};
 use parquet::file::reader::Length;
+use std::any::Any;
 use std::cell::Cell;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Once};
@@ -26,7 +27,7 @@ pub fn footer(object: &str, bytes: &ObjectBytes) -> Result<Arc<ParquetMetaData>,
         let checked = check_row_groups(bytes);
         checked
             .and_then(|()| ParquetMetaDataReader::new().parse_and_finish(bytes))
-            .map_err(|error| ScanError::Parquet { object: object.to_owned(), place: "footer".to_owned(), error })
+            .map_err(|error| ScanError::in_footer(object, error))
     })?;
     Ok(Arc::new(read))
 }
@@ -216,12 +217,15 @@ pub(super) fn guarded<T>(object: &str, work: impl FnOnce() -> Result<T, ScanErro
     let before = GUARDED.replace(true);
     let result = catch_unwind(AssertUnwindSafe(work));
     GUARDED.set(before);
-    result.unwrap_or_else(|panic| {
-        let reason = panic
-            .downcast_ref::<String>()
-            .cloned()
-            .or_else(|| panic.downcast_ref::<&str>().map(|text| (*text).to_owned()))
-            .unwrap_or_else(|| "unknown reason".to_owned());
-        Err(ScanError::Damaged { object: object.to_owned(), reason })
-    })
+    result.unwrap_or_else(|panic| Err(damaged(object, &*panic)))
+}
+
+/// The error that a panic of the decoder becomes.
+pub(super) fn damaged(object: &str, panic: &(dyn Any + Send)) -> ScanError {
+    let reason = panic
+        .downcast_ref::<String>()
+        .cloned()
+        .or_else(|| panic.downcast_ref::<&str>().map(|text| (*text).to_owned()))
+        .unwrap_or_else(|| "unknown reason".to_owned());
+    ScanError::Damaged { object: object.to_owned(), reason }
 }

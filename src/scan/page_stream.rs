@@ -1,6 +1,7 @@
 //! The pages of one column chunk, one after another, inflated into a buffer that is kept.
 
 use super::ObjectBytes;
+use super::chunks::chunk_range;
 use super::inflate::{Codec, Inflater};
 use super::page_header::{self, PageHeader, PageKind};
 use super::pages::{PageSource, page_limit, page_source};
@@ -124,9 +125,9 @@ impl PageStream {
         let limit = page_limit(chunk);
         let pages = match Codec::of(chunk.compression()) {
             Some(codec) => {
-                let (start, length) = chunk.byte_range();
-                let length = usize::try_from(length).unwrap_or(usize::MAX);
-                Pages::Chunk { bytes: data.get_bytes(start, length)?, at: 0, codec }
+                let range = chunk_range(chunk)?;
+                let length = usize::try_from(range.end - range.start).unwrap_or(usize::MAX);
+                Pages::Chunk { bytes: data.get_bytes(range.start, length)?, at: 0, codec }
             }
             None => Pages::Decoded(Box::new(page_source(data, chunk, rows)?.0)),
         };

@@ -111,10 +111,7 @@ impl ObjectReader {
     /// # Errors
     /// As [`Self::whole`]; [`ReadError::Truncated`] when a range ends after the object.
     pub async fn ranges(&self, object: &Object, ranges: &[Range<u64>]) -> Result<Vec<Bytes>, ReadError> {
-        if let Some(beyond) = ranges.iter().find(|range| range.end > object.size || range.start > range.end) {
-            let url = object.url.to_string();
-            return Err(ReadError::Truncated { url, got: object.size, expected: beyond.end });
-        }
+        within(object, ranges)?;
         coalesce_ranges(ranges, |range| self.range(object, Some(range)), COALESCE_BYTES).await
     }
 
@@ -125,6 +122,9 @@ impl ObjectReader {
     /// As [`Self::ranges`].
     pub fn ranges_now(&self, object: &Object, ranges: &[Range<u64>]) -> Option<Result<Vec<Bytes>, ReadError>> {
         let Location::Local(path) = &object.location else { return None };
+        if let Err(error) = within(object, ranges) {
+            return Some(Err(error));
+        }
         let mut order: Vec<usize> = (0..ranges.len()).filter(|place| !ranges[*place].is_empty()).collect();
         order.sort_unstable_by_key(|place| ranges[*place].start);
         // Stretches of the file, and where each range lies in their bytes.
@@ -236,6 +236,16 @@ fn read_file(
     Ok(Bytes::from_owner(buffer))
 }
 
+/// Refuses ranges that end after their object: whoever claims them may claim any length.
+fn within(object: &Object, ranges: &[Range<u64>]) -> Result<(), ReadError> {
+    match ranges.iter().find(|range| range.end > object.size || range.start > range.end) {
+        Some(beyond) => {
+            Err(ReadError::Truncated { url: object.url.to_string(), got: object.size, expected: beyond.end })
+        }
+        None => Ok(()),
+    }
+}
+
 fn failed(url: &str, error: &(dyn std::error::Error + 'static)) -> ReadError {
     ReadError::Failed { url: url.to_owned(), problem: one_line(error) }
 }
@@ -298,6 +308,9 @@ mod tests {
         }
         let beyond = reader.ranges_now(&object, &[Range { start: 2_000_000, end: 3_000_001 }]).unwrap();
         assert!(matches!(beyond, Err(ReadError::Truncated { got: 3_000_000, expected: 3_000_001, .. })));
+        // What no memory could hold is refused before a buffer is made for it.
+        let beyond = reader.ranges_now(&object, &[Range { start: 0, end: 1 << 50 }]).unwrap();
+        assert!(matches!(beyond, Err(ReadError::Truncated { got: 3_000_000, .. })));
         let beyond = reader.ranges(&object, &[Range { start: 0, end: 3_000_001 }]).await;
         assert!(matches!(beyond, Err(ReadError::Truncated { got: 3_000_000, expected: 3_000_001, .. })));
         std::fs::write(&path, &content[1..]).unwrap();

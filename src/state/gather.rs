@@ -201,6 +201,10 @@ pub fn gather(
         let results: Vec<_> = workers.into_iter().map(|w| w.join().unwrap_or(Err(StateError::Worker))).collect();
         results.into_iter().collect::<Result<(), StateError>>()
     })?;
+    // The channel ends early when what fetches does; objects that never came must not be taken for none.
+    if works.iter().any(|work| work.objects_left.load(Ordering::Acquire) > 0) {
+        return Err(StateError::Worker);
+    }
     options.memory.release_spare();
     gathered.bytes_read = run.bytes_read.into_inner();
     gathered.rows_read = run.rows_read.into_inner();

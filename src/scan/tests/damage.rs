@@ -65,7 +65,7 @@ proptest! {
     }
 }
 
-fn plain_file(texts: Encoding, codec: Compression) -> Vec<u8> {
+pub fn plain_file(texts: Encoding, codec: Compression) -> Vec<u8> {
     let cells: Vec<_> = (0..100u16).map(|n| (Some(n as u8), Some(n), Some(443), Some(1_000), 1_700_000_000)).collect();
     let layout = Layout { v2: false, codec, dictionary: 0, page_rows: 1_000, group_rows: 1_000, texts };
     write(&batch(&cells), layout)

@@ -3,5 +3,6 @@
 mod coded;
 mod damage;
 mod equal;
+mod fetched;
 mod files;
 mod records;

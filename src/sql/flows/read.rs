@@ -4,6 +4,7 @@ use super::prune::Pruner;
 use super::rows::RowMaker;
 use super::skipped::SkippedObjects;
 use crate::flow::schema::Field;
+use crate::scan::chunks::{bound_ranges, footer_length};
 use crate::scan::object::footer;
 use crate::scan::records::{RecordFile, Records, RowGroup, Wanted};
 use crate::scan::{Binding, ObjectBytes, RecordCursors, ScanError, TextTest, asked_of_dictionary, whole_dictionary};
@@ -177,16 +178,8 @@ impl Reading {
         let bytes = if whole {
             at_end
         } else {
-            let mut ranges: Vec<Range<u64>> = row_groups
-                .iter()
-                .map(|group| metadata.row_group(*group))
-                .flat_map(|group| binding.leaves.iter().filter_map(|leaf| group.columns().get(*leaf)))
-                .map(|chunk| {
-                    let (start, length) = chunk.byte_range();
-                    start..start.saturating_add(length)
-                })
-                .collect();
-            ranges.sort_unstable_by_key(|range| range.start);
+            let groups = row_groups.iter().map(|group| metadata.row_group(*group));
+            let ranges = bound_ranges(&binding, groups).map_err(|error| ScanError::in_footer(name, error))?;
             let parts = self.ranges(object, &ranges).await?;
             counts.bytes.add(parts.iter().map(|part| part.len()).sum());
             ObjectBytes::Ranges { len: object.size, parts: ranges.iter().map(|range| range.start).zip(parts).collect() }
@@ -257,13 +250,6 @@ impl Reading {
         self.tries.add(tried, kept.len());
         Ok(kept)
     }
-}
-
-/// Length of the footer with its frame, as the last 8 bytes of a Parquet file tell it.
-fn footer_length(tail: &[u8]) -> Option<u64> {
-    let (length, magic) = tail.last_chunk::<8>()?.split_at(4);
-    let length = u32::from_le_bytes(length.try_into().ok()?);
-    (magic == b"PAR1").then_some(u64::from(length) + 8)
 }
 
 type Arrival = Result<Loaded, (Object, ScanError)>;
