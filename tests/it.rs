@@ -9,6 +9,8 @@ mod benign;
 mod captures;
 #[path = "it/command.rs"]
 mod command;
+#[path = "it/evasion.rs"]
+mod evasion;
 #[path = "it/exfiltration.rs"]
 mod exfiltration;
 #[path = "it/forms.rs"]

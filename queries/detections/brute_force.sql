@@ -20,8 +20,9 @@ WITH logins AS (
 guesses AS (
     SELECT
         *,
-        -- Long connections would lift the means: they are what follows the guessing.
         longest_s >= $session_s AS long_session,
+        -- The last connection is the long one: it came after the others.
+        CAST(last_seen AS BIGINT) - starts[-1] >= $session_s AS long_last,
         CASE port
             WHEN 21 THEN 'FTP' WHEN 22 THEN 'SSH' WHEN 23 THEN 'Telnet' WHEN 1433 THEN 'SQL Server' WHEN 3306 THEN 'MySQL'
             WHEN 3389 THEN 'RDP' WHEN 5432 THEN 'PostgreSQL' WHEN 5900 THEN 'VNC' ELSE 'WinRM'
@@ -30,8 +31,10 @@ guesses AS (
     WHERE connections >= $min_per_hour * active_hours
         -- A login that is refused costs both sides some packets: a port that is closed or silent does not.
         AND server_bytes >= 200 * connections
-        AND client_bytes <= $most_bytes_out * connections
-        AND server_bytes <= $most_bytes_in * connections
+        AND (client_bytes <= $most_bytes_out * connections AND server_bytes <= $most_bytes_in * connections
+            -- What a session moves that came after the guesses lifts the means; the typical connection stays a guess.
+            OR longest_s >= $session_s AND CAST(last_seen AS BIGINT) - starts[-1] >= $session_s
+                AND typical_size(sizes) BETWEEN 200 AND CASE WHEN role = 'client' THEN $most_bytes_out ELSE $most_bytes_in END)
 )
 SELECT
     CASE
@@ -57,7 +60,11 @@ SELECT
             ELSE concat(ip(remote), ' opened ', CAST(connections AS VARCHAR), ' short ', service, ' connections to ', ip(host)) END,
         ' in ', CAST(active_hours AS VARCHAR), CASE WHEN active_hours = 1 THEN ' hour' ELSE ' hours' END,
         ', about as much each as a refused login',
-        CASE WHEN long_session THEN concat('; one connection then lasted ', human_duration(longest_s), ', so a guess may have been right') ELSE '' END,
+        CASE
+            WHEN long_session AND long_last THEN concat('; one connection then lasted ', human_duration(longest_s), ', so a guess may have been right')
+            WHEN long_session THEN concat('; one connection lasted ', human_duration(longest_s), ': if it came after them, a guess may have been right')
+            ELSE ''
+        END,
         CASE WHEN first_contact THEN '; the pair is new' ELSE '' END, '.',
         CASE
             WHEN role = 'server' AND external AND NOT long_session THEN ' Lowered: the Internet guesses at every open port.'

@@ -6,7 +6,13 @@
 -- about: and of mining pools, told by their names, have detections of their own.
 -- parameter min_confidence = 0: 0 to 100; feeds' entries below are left out
 WITH hits AS (
-    SELECT *, indicator(remote, port, protocol, CAST(first_seen AS BIGINT), CAST(last_seen AS BIGINT)) AS hit
+    SELECT
+        *,
+        -- The port of a server is the host's own: it says nothing of the remote's service.
+        indicator(
+            remote, CASE WHEN role = 'client' THEN port END, protocol,
+            CAST(first_seen AS BIGINT), CAST(last_seen AS BIGINT), 'other'
+        ) AS hit
     FROM pairs
     WHERE NOT local_scope
 )
@@ -36,4 +42,4 @@ SELECT
         CASE WHEN rejected >= records THEN ', all rejected' ELSE '' END, '.'
     ) AS explanation
 FROM hits
-WHERE hit['listing'] = 'other' AND coalesce(hit['confidence'], 50) >= $min_confidence
+WHERE hit IS NOT NULL AND coalesce(hit['confidence'], 50) >= $min_confidence

@@ -5,7 +5,13 @@
 -- about: processor.
 -- parameter min_confidence = 0: 0 to 100; feeds' entries below are left out
 WITH hits AS (
-    SELECT *, indicator(remote, port, protocol, CAST(first_seen AS BIGINT), CAST(last_seen AS BIGINT)) AS hit
+    SELECT
+        *,
+        -- The port of a server is the host's own: it says nothing of the remote's service.
+        indicator(
+            remote, CASE WHEN role = 'client' THEN port END, protocol,
+            CAST(first_seen AS BIGINT), CAST(last_seen AS BIGINT), 'mining'
+        ) AS hit
     FROM pairs
     WHERE NOT local_scope
 )
@@ -33,4 +39,4 @@ SELECT
         CASE WHEN rejected >= records THEN ', all rejected' ELSE '' END, '.'
     ) AS explanation
 FROM hits
-WHERE hit['listing'] = 'mining' AND coalesce(hit['confidence'], 50) >= $min_confidence
+WHERE hit IS NOT NULL AND coalesce(hit['confidence'], 50) >= $min_confidence

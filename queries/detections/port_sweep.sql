@@ -20,10 +20,10 @@ WITH tried AS (
 ),
 -- Most hosts try nothing in vain, so those that do are found first and only they are counted in full.
 suspects AS (
-    SELECT account_id, host, port, protocol, count(*) AS silent_remotes
+    SELECT account_id, region, host, port, protocol, count(*) AS silent_remotes
     FROM tried
     WHERE silent
-    GROUP BY account_id, host, port, protocol
+    GROUP BY account_id, region, host, port, protocol
     HAVING count(*) >= $min_remotes
 ),
 sweeps AS (
@@ -43,7 +43,8 @@ sweeps AS (
         min(t.first_seen) AS first_seen,
         max(t.last_seen) AS last_seen
     FROM suspects s
-    JOIN tried t ON t.account_id = s.account_id AND t.host = s.host AND t.port = s.port AND t.protocol = s.protocol
+    JOIN tried t ON t.account_id = s.account_id AND t.region = s.region AND t.host = s.host AND t.port = s.port
+        AND t.protocol = s.protocol
     GROUP BY t.account_id, t.region, t.host, t.port, t.protocol
 )
 SELECT

@@ -5,7 +5,7 @@
 -- about: does software whose server has moved, which is why severity ends at medium; the cadence tells more.
 -- parameter min_connections = 30: connections that nobody answered; fewer are not reported
 -- parameter min_span_s = 300: seconds from the first to the last of them, at least
--- parameter empty_packet_bytes = 64: bytes of the mean packet, either way, up to which none of them carried anything
+-- parameter empty_packet_bytes = 64: bytes of the mean packet, either way, up to which none of them carried anything; over IPv6, whose header is longer, 20 more
 -- parameter few_hosts = 10: hosts with egress; with fewer, prevalence says nothing
 -- parameter rare_hosts = 5: hosts; a remote met by no more, and by no more than rare_share, is rare
 -- parameter rare_share = 0.02: share of hosts; never less than two hosts
@@ -16,7 +16,9 @@ WITH silent AS (
     WHERE role = 'client' AND external AND protocol = 6 AND NOT local_scope
         AND (rejected >= records
             -- Ports are used again within a window, so packets tell more than connections do.
-            OR (bytes_in <= $empty_packet_bytes * packets_in AND bytes_out <= $empty_packet_bytes * packets_out))
+            OR (bytes_in <= ($empty_packet_bytes + 20) * packets_in AND bytes_out <= ($empty_packet_bytes + 20) * packets_out
+                AND (bytes_in <= $empty_packet_bytes * packets_in AND bytes_out <= $empty_packet_bytes * packets_out
+                    OR NOT cidr_contains('0.0.0.0/0', remote))))
 ),
 -- A host that scans has millions of them on a port: they are counted, not held.
 silent_ports AS (

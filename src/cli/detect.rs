@@ -3,23 +3,20 @@
 use super::exit::{Exit, Failure};
 use super::global::Global;
 use super::progress::Bar;
+use super::show::{Format, Show, findings_files};
 use super::stages::Stages;
-use crate::detect::{self, Finding, Severity, WindowOptions};
+use crate::detect::{self, Severity, WindowOptions};
 use crate::flow::Network;
 use crate::flow::time::{parse_duration_s, parse_time};
 use crate::intel::{AllowList, Indicators, InternalNetworks, Networks, Warning};
-use crate::report::{
-    Baseline, BaselineKind, ObjectCounts, ReportError, SkippedObject, Summary, TableOptions, write_jsonl,
-    write_parquet, write_table,
-};
+use crate::report::{Baseline, BaselineKind, ObjectCounts, SkippedObject, Summary};
 use crate::rollup::RollupOptions;
 use crate::rollup::coverage::host_facts;
 use crate::rollup::derive::{Derived, derive};
 use crate::scan::fetch::FetchOptions;
 use crate::source::{PutMode, Source, Store, Unit, units};
 use crate::state::{GatherOptions, Gathered, KeptHours, gather, listing_range, settings_hash};
-use bytes::Bytes;
-use clap::{Args, ValueEnum};
+use clap::Args;
 use std::io::{IsTerminal, Write};
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -78,16 +75,6 @@ pub(super) struct DetectArgs {
     /// Rows of the table on a terminal; 0 for all
     #[arg(long, value_name = "N", default_value_t = 50)]
     limit: usize,
-}
-
-#[derive(Clone, Copy, PartialEq, Eq, Debug, ValueEnum)]
-enum Format {
-    /// For people
-    Table,
-    /// One JSON object a line
-    Jsonl,
-    /// One Parquet file
-    Parquet,
 }
 
 /// Everything the options name, read and checked before any log is.
@@ -177,20 +164,20 @@ pub(super) fn run(global: &Global, args: &DetectArgs) -> Result<Exit, Failure> {
     clock.end_of("detections", info_span!("report"));
 
     let shown = outcome.at_least(args.min_severity);
-    match &out {
+    let files = match &out {
         Some(store) => {
-            let files = files(shown)?;
+            let files = findings_files(shown)?;
             for file in &files {
                 let put = store.put(file.name, file.bytes.clone(), PutMode::Overwrite);
                 runtime.block_on(put).map_err(Failure::failed)?;
             }
-            match files.iter().find(|file| file.format == format) {
-                Some(file) => file.show()?,
-                None => write_findings(shown, format, args, stdout_terminal)?,
-            }
+            files.to_vec()
         }
-        None => write_findings(shown, format, args, stdout_terminal)?,
-    }
+        None => Vec::new(),
+    };
+    let show = Show { format, rows: args.limit, terminal: stdout_terminal };
+    // Who stops reading misses no more than what is left: the summary and the exit code still come.
+    show.findings(shown, &files).or_else(Failure::unless_unread)?;
     clock.end_of("report", Span::none());
 
     let mut summary = summarise(args, global, &gathered, &derived, &outcome, &clock);
@@ -219,7 +206,7 @@ pub(super) fn run(global: &Global, args: &DetectArgs) -> Result<Exit, Failure> {
         runtime.block_on(put).map_err(Failure::failed)?;
     }
     if !global.is_quiet() {
-        summary.write_text(std::io::stderr().lock())?;
+        summary.write_text(std::io::stderr().lock()).map_err(Failure::from).or_else(Failure::unless_unread)?;
     }
     let alarming = args.fail_on.is_some_and(|least| !outcome.at_least(least).is_empty());
     // The process ends here, and the system takes back millions of small pieces at once.
@@ -288,56 +275,6 @@ pub(super) fn warn(warnings: &[Warning]) -> Result<(), Failure> {
     let mut err = std::io::stderr().lock();
     warnings.iter().try_for_each(|warning| writeln!(err, "warning: {warning}"))?;
     Ok(())
-}
-
-/// A file of findings.
-struct FindingsFile {
-    format: Format,
-    name: &'static str,
-    bytes: Bytes,
-}
-
-/// The files of findings that `--out` gets.
-fn files(findings: &[Finding]) -> Result<[FindingsFile; 2], Failure> {
-    let (mut jsonl, mut parquet) = (Vec::new(), Vec::new());
-    let (first, second) = rayon::join(|| write_jsonl(&mut jsonl, findings), || write_parquet(&mut parquet, findings));
-    first.and(second)?;
-    Ok([
-        FindingsFile { format: Format::Jsonl, name: "findings.jsonl", bytes: jsonl.into() },
-        FindingsFile { format: Format::Parquet, name: "findings.parquet", bytes: parquet.into() },
-    ])
-}
-
-impl FindingsFile {
-    /// Writes the same to stdout.
-    fn show(&self) -> Result<(), ReportError> {
-        let mut stdout = std::io::stdout().lock();
-        let written = stdout.write_all(&self.bytes).and_then(|()| stdout.flush());
-        written.map_err(|source| ReportError::Io { action: "write", what: "findings".to_owned(), source })
-    }
-}
-
-fn write_findings(findings: &[Finding], format: Format, args: &DetectArgs, terminal: bool) -> Result<(), Failure> {
-    let stdout = std::io::stdout();
-    match format {
-        Format::Jsonl => write_jsonl(std::io::BufWriter::new(stdout.lock()), findings)?,
-        Format::Parquet => write_parquet(stdout, findings)?,
-        Format::Table => {
-            let width = if terminal { terminal_width() } else { TableOptions::default().width };
-            let color = terminal && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
-            let limit = (args.limit > 0).then_some(args.limit);
-            write_table(stdout.lock(), findings, &TableOptions { width, color, limit, explained: 5 })?;
-        }
-    }
-    Ok(())
-}
-
-/// Columns of the terminal on stdout.
-fn terminal_width() -> usize {
-    match console::Term::stdout().size_checked() {
-        Some((_, columns)) if columns >= 40 => usize::from(columns),
-        _ => TableOptions::default().width,
-    }
 }
 
 fn summarise(

@@ -54,6 +54,17 @@ impl Failure {
         Failure::Usage(error.to_string())
     }
 
+    /// Takes it for none that whoever read has had enough: what is left to do is done.
+    ///
+    /// # Errors
+    /// Any other failure.
+    pub(super) fn unless_unread(self) -> Result<(), Self> {
+        match self {
+            Failure::BrokenPipe => Ok(()),
+            other => Err(other),
+        }
+    }
+
     /// Prints the failure and tells the exit code.
     pub(super) fn report(self) -> Exit {
         let (message, exit) = match self {

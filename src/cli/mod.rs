@@ -14,6 +14,7 @@ mod query;
 #[cfg(feature = "postgres")]
 mod serve;
 mod shell;
+mod show;
 mod sql;
 mod stages;
 mod suite;

@@ -80,25 +80,31 @@ pub struct Finding {
 /// FNV-1a, 128 bits (Fowler, Noll, Vo; offset 0x6c62272e07bb014262b821756295c58d, prime 2⁸⁸ + 0x13b), over the fields
 /// in the order of the arguments. Each field is hashed as its length in bytes (unsigned 32 bits, little endian) and
 /// its bytes; an absent field is the length 0xffffffff alone. Texts are UTF-8, addresses their 16 bytes in network
-/// order (IPv4 as v4-mapped), port 2, protocol 1 and times 8 bytes, all little endian.
+/// order (IPv4 as v4-mapped), port 2, protocol 1 and times 8 bytes, all little endian; the role is its word. The regions
+/// of an account may use the same private addresses, and a pair may call each other on one port: without region and
+/// role, two findings would be one to whoever keeps them by id.
 #[allow(clippy::too_many_arguments, reason = "the arguments are the fields that make the id, in hashing order")]
 pub fn finding_id(
     detection: &str,
     account_id: Option<&str>,
+    region: Option<&str>,
     host: Address,
     remote: Option<Address>,
     port: Option<u16>,
     protocol: Option<u8>,
+    role: Option<Role>,
     window_start_s: i64,
     window_end_s: i64,
 ) -> String {
     let mut hash = Fnv128::new();
     hash.field(Some(detection.as_bytes()));
     hash.field(account_id.map(str::as_bytes));
+    hash.field(region.map(str::as_bytes));
     hash.field(Some(&host.to_bytes()));
     hash.field(remote.map(Address::to_bytes).as_ref().map(|bytes| bytes.as_slice()));
     hash.field(port.map(u16::to_le_bytes).as_ref().map(|bytes| bytes.as_slice()));
     hash.field(protocol.map(u8::to_le_bytes).as_ref().map(|bytes| bytes.as_slice()));
+    hash.field(role.map(|role| role.as_str().as_bytes()));
     hash.field(Some(&window_start_s.to_le_bytes()));
     hash.field(Some(&window_end_s.to_le_bytes()));
     format!("{:032x}", hash.state)
@@ -132,10 +138,13 @@ impl Fnv128 {
 
 /// Orders findings as they are reported: severity from worst, score from highest, then id.
 ///
-/// A score that is no number comes last within its severity.
+/// A score that is no number comes last within its severity. A detection of the user's own may tell several things of
+/// one pair, which have one id: those are ordered by what they say.
 pub fn compare_findings(a: &Finding, b: &Finding) -> Ordering {
     let score = |finding: &Finding| if finding.score.is_nan() { f64::NEG_INFINITY } else { finding.score };
-    b.severity.cmp(&a.severity).then(score(b).total_cmp(&score(a))).then_with(|| a.id.cmp(&b.id))
+    let said = |finding: &Finding| serde_json::to_string(finding).unwrap_or_default();
+    (b.severity.cmp(&a.severity).then(score(b).total_cmp(&score(a))).then_with(|| a.id.cmp(&b.id)))
+        .then_with(|| said(a).cmp(&said(b)))
 }
 
 /// Sorts findings as they are reported; see [`compare_findings`].
@@ -300,26 +309,42 @@ mod tests {
     #[test]
     fn ids_differ_in_every_field_and_stay_for_ever() {
         let (host, remote) = ("10.0.0.1".parse().unwrap(), "8.8.8.8".parse().ok());
-        let base = finding_id("beacon", Some("1"), host, remote, Some(443), Some(6), 0, 3_600);
+        let (account, region, role) = (Some("1"), Some("eu-west-1"), Some(Role::Client));
+        let base = finding_id("beacon", account, region, host, remote, Some(443), Some(6), role, 0, 3_600);
         let mut ids = vec![
             base.clone(),
-            finding_id("beaco", Some("n1"), host, remote, Some(443), Some(6), 0, 3_600),
-            finding_id("beacon", None, host, remote, Some(443), Some(6), 0, 3_600),
-            finding_id("beacon", Some(""), host, remote, Some(443), Some(6), 0, 3_600),
-            finding_id("beacon", Some("1"), "10.0.0.2".parse().unwrap(), remote, Some(443), Some(6), 0, 3_600),
-            finding_id("beacon", Some("1"), host, None, Some(443), Some(6), 0, 3_600),
-            finding_id("beacon", Some("1"), host, remote, None, Some(6), 0, 3_600),
-            finding_id("beacon", Some("1"), host, remote, Some(6), Some(6), 0, 3_600),
-            finding_id("beacon", Some("1"), host, remote, Some(443), None, 0, 3_600),
-            finding_id("beacon", Some("1"), host, remote, Some(443), Some(6), 1, 3_600),
-            finding_id("beacon", Some("1"), host, remote, Some(443), Some(6), 0, 3_601),
+            finding_id("beaco", Some("n1"), region, host, remote, Some(443), Some(6), role, 0, 3_600),
+            finding_id("beacon", None, region, host, remote, Some(443), Some(6), role, 0, 3_600),
+            finding_id("beacon", Some(""), region, host, remote, Some(443), Some(6), role, 0, 3_600),
+            finding_id("beacon", account, None, host, remote, Some(443), Some(6), role, 0, 3_600),
+            finding_id("beacon", account, Some("us-east-1"), host, remote, Some(443), Some(6), role, 0, 3_600),
+            finding_id(
+                "beacon",
+                account,
+                region,
+                "10.0.0.2".parse().unwrap(),
+                remote,
+                Some(443),
+                Some(6),
+                role,
+                0,
+                3_600,
+            ),
+            finding_id("beacon", account, region, host, None, Some(443), Some(6), role, 0, 3_600),
+            finding_id("beacon", account, region, host, remote, None, Some(6), role, 0, 3_600),
+            finding_id("beacon", account, region, host, remote, Some(6), Some(6), role, 0, 3_600),
+            finding_id("beacon", account, region, host, remote, Some(443), None, role, 0, 3_600),
+            finding_id("beacon", account, region, host, remote, Some(443), Some(6), Some(Role::Server), 0, 3_600),
+            finding_id("beacon", account, region, host, remote, Some(443), Some(6), None, 0, 3_600),
+            finding_id("beacon", account, region, host, remote, Some(443), Some(6), role, 1, 3_600),
+            finding_id("beacon", account, region, host, remote, Some(443), Some(6), role, 0, 3_601),
         ];
         assert!(ids.iter().all(|id| id.len() == 32));
         let count = ids.len();
         ids.sort();
         ids.dedup();
         assert_eq!(ids.len(), count);
-        assert_eq!(base, "c92b2f38f5851b84360b19e8548c9a49");
+        assert_eq!(base, "78d290131a8818dca80064c2977f0913");
     }
 
     #[test]

@@ -150,6 +150,8 @@ pub(super) fn findings(
         let remote = address_at(batch.column_by_name("remote"), row);
         let (port, protocol) = (whole_at::<u16>(&port, row), whole_at::<u8>(&protocol, row));
         let account_id = text_at(&account, row).map(str::to_owned);
+        let region = text_at(&region, row).map(str::to_owned);
+        let role = text_at(&role, row).and_then(Role::parse);
         let mut values = Map::new();
         for (name, array) in &evidence {
             if let Some(value) = json_at(array, row) {
@@ -161,10 +163,12 @@ pub(super) fn findings(
             id: finding_id(
                 &detection.name,
                 account_id.as_deref(),
+                region.as_deref(),
                 host,
                 remote,
                 port,
                 protocol,
+                role,
                 window.from_s,
                 window.to_s,
             ),
@@ -174,7 +178,7 @@ pub(super) fn findings(
             score: float_at(&score, row).unwrap_or(0.0).clamp(0.0, 1.0),
             p_value: float_at(&p_value, row),
             account_id,
-            region: text_at(&region, row).map(str::to_owned),
+            region,
             host,
             interface_id: text_at(&interface, row).map(str::to_owned),
             instance_id: None,
@@ -182,7 +186,7 @@ pub(super) fn findings(
             remote,
             port,
             protocol,
-            role: text_at(&role, row).and_then(Role::parse),
+            role,
             first_seen_s: second_at(&first, row).unwrap_or(window.from_s),
             last_seen_s: second_at(&last, row).unwrap_or(window.to_s),
             window_start_s: window.from_s,

@@ -8,8 +8,8 @@ use serde::Deserialize;
 use super::error::{IntelError, Tally, Warning, WarningKind, shorten};
 use super::internal::InternalNetworks;
 use super::row::split_row;
-use crate::flow::Network;
 use crate::flow::time;
+use crate::flow::{Address, Network};
 
 /// Confidence of an entry whose feed states none, 0–100.
 pub const DEFAULT_CONFIDENCE: u8 = 50;
@@ -19,7 +19,8 @@ pub const FEODO_ONLINE_CONFIDENCE: u8 = 90;
 pub const FEODO_OFFLINE_CONFIDENCE: u8 = 75;
 /// IPv4 indicators with fewer prefix bits are refused: they would accuse a large part of the internet.
 pub const SHORTEST_V4_PREFIX: u8 = 8;
-/// IPv6 indicators with fewer prefix bits are refused; 16 bits already hold several regional registries' blocks.
+/// IPv6 indicators with fewer prefix bits are refused; 16 bits already hold several regional registries' blocks. So are
+/// those that hold `::ffff:0:0/96`, which is all of IPv4.
 pub const SHORTEST_V6_PREFIX: u8 = 16;
 
 const EXPECTED_LINE: &str = "an address or network, such as 203.0.113.7, 203.0.113.7:443 or 203.0.113.0/24";
@@ -241,7 +242,9 @@ impl Feed {
         let network = entry.network;
         let shortest = if network.first().is_v4() { SHORTEST_V4_PREFIX } else { SHORTEST_V6_PREFIX };
         let is_local = network.first().is_local_scope() && network.last().is_local_scope();
-        if network.prefix_len() < shortest {
+        // IPv4 is v4-mapped here, so an IPv6 network may hold all of it.
+        let holds_v4 = !network.first().is_v4() && network.contains(Address::from_v4_bits(0));
+        if network.prefix_len() < shortest || holds_v4 {
             self.tally.add(WarningKind::TooBroad, line, got, EXPECTED_NETWORK);
         } else if self.private.contains_all(network) || is_local {
             self.tally.add(WarningKind::Private, line, got, EXPECTED_PUBLIC);

@@ -39,6 +39,7 @@ pub struct Indicators {
 #[derive(Debug)]
 struct Known {
     source: u32,
+    listing: Listing,
     entry: FeedEntry,
 }
 
@@ -81,7 +82,8 @@ impl Indicators {
                         sources.len() - 1
                     }
                 };
-                known.push((entry.network, Known { source: source as u32, entry }));
+                let listing = Listing::of(name, entry.malware.as_deref());
+                known.push((entry.network, Known { source: source as u32, listing, entry }));
             }
         }
         Ok(Self { map: RangeMap::build(known), sources, warnings, private: InternalNetworks::default() })
@@ -114,7 +116,8 @@ impl Indicators {
     /// Best is: port matched, then the most specific network, then the highest confidence, then the first loaded.
     /// An indicator counts when its validity overlaps the contact. A feed that names another port still counts, with
     /// `port_matched` false. Ports count for TCP, UDP and SCTP, or when `protocol` is unknown. Private addresses
-    /// never match, though a broad indicator may hold them.
+    /// never match, though a broad indicator may hold them. With a `listing`, only indicators of such lists count: an
+    /// address may be on several, and which feed was loaded first must not decide what it is.
     pub fn lookup(
         &self,
         address: Address,
@@ -122,6 +125,7 @@ impl Indicators {
         protocol: Option<u8>,
         first_s: i64,
         last_s: i64,
+        listing: Option<Listing>,
     ) -> Option<IndicatorHit<'_>> {
         let has_ports = protocol.is_none_or(|protocol| matches!(protocol, codes::TCP | codes::UDP | 132));
         let port = port.filter(|_| has_ports);
@@ -131,10 +135,11 @@ impl Indicators {
             let mut best_here: Option<((bool, u8), &Known)> = None;
             for candidate in known {
                 let entry = &candidate.entry;
+                let is_asked = listing.is_none_or(|listing| listing == candidate.listing);
                 let is_valid = entry.valid_from_s.is_none_or(|from_s| from_s <= last_s)
                     && entry.valid_until_s.is_none_or(|until_s| first_s <= until_s);
                 let rank = (entry.port.is_some() && entry.port == port, entry.confidence);
-                if is_valid && best_here.is_none_or(|(best, _)| rank > best) {
+                if is_asked && is_valid && best_here.is_none_or(|(best, _)| rank > best) {
                     best_here = Some((rank, candidate));
                 }
             }
@@ -159,7 +164,7 @@ impl Indicators {
             port_matched,
             confidence: entry.confidence,
             malware: entry.malware.as_deref(),
-            listing: Listing::of(source, entry.malware.as_deref()),
+            listing: known.listing,
         })
     }
 }
@@ -187,7 +192,7 @@ mod tests {
 
     fn hit(indicators: &Indicators, address: &str, port: u16, protocol: u8) -> Option<String> {
         indicators
-            .lookup(address.parse().unwrap(), Some(port), Some(protocol), 0, 0)
+            .lookup(address.parse().unwrap(), Some(port), Some(protocol), 0, 0, None)
             .map(|hit| format!("{} {} {} {}", hit.source, hit.indicator, hit.port_matched, hit.confidence))
     }
 
@@ -216,11 +221,26 @@ mod tests {
     }
 
     #[test]
+    fn an_address_on_several_lists_is_found_on_each_of_them() {
+        for feeds in [["tor-exit.txt", "botnet.txt"], ["botnet.txt", "tor-exit.txt"]] {
+            let known = indicators(&feeds.map(|name| (name, "203.0.113.7\n")));
+            let on = |listing| {
+                let found = known.lookup("203.0.113.7".parse().unwrap(), Some(443), Some(6), 0, 0, listing);
+                found.map(|hit| (hit.source, hit.listing))
+            };
+            assert_eq!(on(Some(Listing::Tor)), Some(("tor-exit.txt", Listing::Tor)));
+            assert_eq!(on(Some(Listing::Other)), Some(("botnet.txt", Listing::Other)));
+            assert_eq!(on(Some(Listing::Mining)), None);
+            assert_eq!(on(None).unwrap().0, feeds[0]);
+        }
+    }
+
+    #[test]
     fn validity_must_overlap_the_contact() {
         let known = indicators(&[("v.csv", "indicator,valid_from,valid_until\n203.0.113.7,2024-04-01,2024-04-30\n")]);
         let found = |from: &str, to: &str| {
             let (from_s, to_s) = (parse_time(from, 0).unwrap(), parse_time(to, 0).unwrap());
-            known.lookup("203.0.113.7".parse().unwrap(), None, None, from_s, to_s).is_some()
+            known.lookup("203.0.113.7".parse().unwrap(), None, None, from_s, to_s, None).is_some()
         };
         assert!(found("2024-04-30T23:59:59Z", "2024-05-02"));
         assert!(!found("2024-05-01", "2024-05-02"));

@@ -21,6 +21,11 @@ impl Listing {
         }
     }
 
+    /// Reads the word that SQL uses.
+    pub fn parse(word: &str) -> Option<Self> {
+        [Self::Tor, Self::Mining, Self::Other].into_iter().find(|listing| listing.as_str() == word)
+    }
+
     /// Tells the listing from the feed's name, such as `tor-exit-nodes.txt`, and from what the feed says of the entry,
     /// such as `CoinMiner`. The entry's own word goes first.
     pub fn of(source: &str, malware: Option<&str>) -> Self {

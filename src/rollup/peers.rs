@@ -147,8 +147,8 @@ impl<'a> PairFold<'a> {
             row.connections += u32::from(piece.segment.opening != Opening::Continued);
             row.records += piece.records;
             row.rejected += piece.rejected;
-            row.bytes_out += piece.bytes[0];
-            row.bytes_in += piece.bytes[1];
+            row.bytes_out = row.bytes_out.saturating_add(piece.bytes[0]);
+            row.bytes_in = row.bytes_in.saturating_add(piece.bytes[1]);
             row.packets_out += piece.packets[0];
             row.packets_in += piece.packets[1];
             row.first_s = row.first_s.min(piece.segment.start_s as u32);

@@ -196,7 +196,8 @@ impl Piece {
             return;
         }
         for (way, (bytes, packets)) in flow.volumes().into_iter().enumerate() {
-            self.bytes[way] += bytes;
+            // Numbers of a damaged or hostile file may be of any size.
+            self.bytes[way] = self.bytes[way].saturating_add(bytes);
             self.packets[way] += u64::from(packets);
         }
     }

@@ -323,6 +323,14 @@ fn a_reader_that_goes_away_is_no_failure() {
         let err = String::from_utf8_lossy(&output.stderr);
         assert_eq!((output.status.code(), err.as_ref()), (Some(0), ""), "{format}");
     }
+    // What the run found and what it could not read are told all the same.
+    let out = scratch();
+    let mut command = program();
+    command.args(["detect", corpus.source(), "-q", "--format", "jsonl", "--fail-on", "high", "--out"]).arg(out.path());
+    let mut child = command.stdout(Stdio::piped()).spawn().unwrap();
+    drop(child.stdout.take());
+    assert_eq!(child.wait().unwrap().code(), Some(4));
+    assert!(json(&out.path().join("summary.json"))["rows"].as_u64().unwrap() > 0);
     let mut child = program().args(["man"]).stdout(Stdio::piped()).spawn().unwrap();
     drop(child.stdout.take());
     assert_eq!(child.wait().unwrap().code(), Some(0));

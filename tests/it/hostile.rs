@@ -137,6 +137,23 @@ fn neither_memory_nor_a_beacon_is_lost_to_a_flood_of_pairs() {
     assert!(peak < 700_000_000, "{peak} bytes at most at one time");
 }
 
+#[test]
+fn numbers_beyond_all_sense_are_still_a_lot() {
+    let folder = scratch();
+    let mut records = Vec::new();
+    for (host, bytes) in [(1, 1 << 62), (2, 4_000), (3, 5_000)] {
+        for n in 0..40 {
+            let at_s = DAY_S + 600 * i64::from(n);
+            records.push(Sent { host, remote: format!("90.0.0.{host}"), ports: (40_000 + n, 443), at_s, bytes });
+        }
+    }
+    write(&folder.path().join("a.parquet"), &records);
+    // Forty times 2^62 is zero to whoever wraps around.
+    let found = Found(flowsift(["detect", folder.path().to_str().unwrap(), "-q"]).expect(0).findings());
+    let sent = found.by("rare_egress")[0];
+    assert_eq!((&sent["host"], &sent["evidence"]["bytes_out"]), (&"10.0.0.1".into(), &u64::MAX.into()), "{sent:#}");
+}
+
 /// The sizes that the small form stands for; takes minutes:
 /// `FLOWSIFT_PROGRAM=$PWD/target/release/flowsift cargo test --test it -- --ignored --nocapture ten_million`.
 #[test]

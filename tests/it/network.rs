@@ -7,7 +7,7 @@ use tempfile::TempDir;
 
 use crate::forms::{aws, write};
 use crate::program::{flowsift, scratch};
-use crate::records::{DAY_S, Flow, Record, records_of, silent};
+use crate::records::{COLUMNS, DAY_S, Flow, Record, records_of, silent, text};
 
 pub const HOUR_S: i64 = 3_600;
 pub const DAY: i64 = 24 * HOUR_S;
@@ -15,18 +15,23 @@ pub const DAY: i64 = 24 * HOUR_S;
 /// Hosts of the network: 10.0.0.1 to 10.0.0.20.
 pub const HOSTS: u32 = 20;
 
+/// Region of the network, unless a test says otherwise.
+const HOME: &str = "eu-west-1";
+
 /// Records in the making.
 pub struct Network {
     records: Vec<Record>,
     days: i64,
     next_port: i64,
     state: u64,
+    /// Region of the records that are added; each has ENIs of its own and the same addresses.
+    pub region: &'static str,
 }
 
 impl Network {
     /// Everyday traffic of all hosts over so many days: a shared service, a service of the host's own and a database.
     pub fn new(days: i64) -> Self {
-        let mut network = Self { records: Vec::new(), days, next_port: 0, state: 11 };
+        let mut network = Self { records: Vec::new(), days, next_port: 0, state: 11, region: HOME };
         for hour in 0..days * 24 {
             for host in 1..=HOSTS {
                 let own = format!("198.51.100.{host}");
@@ -56,7 +61,14 @@ impl Network {
     /// Adds a flow; where no bytes came back there is no record of them either.
     pub fn add(&mut self, flow: &Flow) {
         let way = |bytes: i64| bytes > 0;
-        let [out, back] = records_of(flow);
+        let [mut out, mut back] = records_of(flow);
+        if self.region != HOME {
+            let place = |name: &str| COLUMNS.iter().position(|column| *column == name).unwrap();
+            for record in [&mut out, &mut back] {
+                record[place("region")] = text(self.region);
+                record[place("interface_id")] = text(&format!("eni-{}-{}", self.region, flow.host));
+            }
+        }
         self.records.extend(way(flow.bytes[0]).then_some(out));
         self.records.extend(way(flow.bytes[1]).then_some(back));
     }

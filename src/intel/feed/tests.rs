@@ -92,12 +92,12 @@ indicator,port,confidence,valid_from,valid_until,source
 
 #[test]
 fn refuses_broad_networks_and_ignores_private_ones() {
-    let (entries, warnings) = feed("0.0.0.0/0\n128.0.0.0/7\n10.0.0.0/8\n127.0.0.1\n8.0.0.0/8\n2000::/3\n::/0\n");
+    let (entries, warnings) = feed("0.0.0.0/0\n128.0.0.0/7\n10.0.0.0/8\n127.0.0.1\n8.0.0.0/8\n2000::/3\n::/0\n::/64\n");
     assert_eq!(shown(&entries), ["8.0.0.0/8 50"]);
     assert_eq!(
         warnings.iter().map(ToString::to_string).collect::<Vec<_>>(),
         [
-            "feed.txt:1: ignored `0.0.0.0/0`: it is too broad for an indicator (as are 3 more in this file); \
+            "feed.txt:1: ignored `0.0.0.0/0`: it is too broad for an indicator (as are 4 more in this file); \
              expected IPv4 networks of /8 or longer and IPv6 networks of /16 or longer",
             "feed.txt:3: ignored `10.0.0.0/8`: it is a private or local address (as is 1 more in this file); \
              expected public addresses",

@@ -18,7 +18,7 @@ fn example(
     let (from_s, to_s) = (1_713_484_800, 1_713_571_200);
     Finding {
         schema_version: SCHEMA_VERSION,
-        id: finding_id(detection, Some("111122223333"), host, remote, port, protocol, from_s, to_s),
+        id: finding_id(detection, Some("111122223333"), None, host, remote, port, protocol, None, from_s, to_s),
         detection: detection.to_owned(),
         title: title.to_owned(),
         severity,

@@ -186,8 +186,9 @@ impl Destination {
         self.hosts += u64::from(self.last_host != meeting.host);
         self.last_host = meeting.host;
         self.connections += meeting.connections;
-        self.bytes_out += meeting.bytes_out;
-        self.egress_bytes += if is_egress(meeting.external, meeting.role) { meeting.bytes_out } else { 0 };
+        self.bytes_out = self.bytes_out.saturating_add(meeting.bytes_out);
+        let egress_bytes = if is_egress(meeting.external, meeting.role) { meeting.bytes_out } else { 0 };
+        self.egress_bytes = self.egress_bytes.saturating_add(egress_bytes);
         self.first_s = self.first_s.min(meeting.first_s);
         self.last_s = self.last_s.max(meeting.last_s);
         self.add_port(meeting.port);

@@ -59,10 +59,10 @@ impl Uploads {
         for of_day in rows.chunk_by(|a, b| day_of(a) == day_of(b)) {
             let sum = |(out, back): (u64, u64), at: &&RowAt| {
                 let hour = part.hour(**at);
-                (out + hour.bytes_out(), back + hour.bytes_in())
+                (out.saturating_add(hour.bytes_out()), back.saturating_add(hour.bytes_in()))
             };
             let (bytes, back) = of_day.iter().fold((0, 0), sum);
-            if bytes >= UPLOAD_BYTES && bytes >= UPLOAD_RATIO * back {
+            if bytes >= UPLOAD_BYTES && bytes >= back.saturating_mul(UPLOAD_RATIO) {
                 self.0.push(Upload { day: day_of(of_day[0]) as i32, remote: pair.key.remote, bytes });
             }
         }
@@ -117,12 +117,13 @@ pub(super) fn host_days_batch<'a>(
         let mut by_remote: BTreeMap<(i64, u32), u64> = BTreeMap::new();
         for upload in &host.uploads.0 {
             if destinations.hosts(upload.remote, Role::Client) <= most_hosts {
-                *by_remote.entry((i64::from(upload.day), upload.remote)).or_default() += upload.bytes;
+                let bytes = by_remote.entry((i64::from(upload.day), upload.remote)).or_default();
+                *bytes = bytes.saturating_add(upload.bytes);
             }
         }
         for ((day, remote), bytes) in by_remote {
             let day = days.entry(day).or_default();
-            day.bytes += bytes;
+            day.bytes = day.bytes.saturating_add(bytes);
             day.remotes += 1;
             if day.top.is_none_or(|top| bytes > top.0) {
                 day.top = Some((bytes, remote));

@@ -131,8 +131,8 @@ impl HostRecord {
         if pair.records > 0 {
             self.ports.insert(pair.key.port);
             self.connections += pair.connections;
-            self.bytes_out += pair.bytes_out;
-            self.bytes_in += pair.bytes_in;
+            self.bytes_out = self.bytes_out.saturating_add(pair.bytes_out);
+            self.bytes_in = self.bytes_in.saturating_add(pair.bytes_in);
         }
         for at in rows {
             let of_pair = part.hour(*at);
@@ -141,8 +141,8 @@ impl HostRecord {
                 continue;
             }
             let hour = self.hours.entry(hour_s).or_default();
-            hour.bytes_out += of_pair.bytes_out();
-            hour.bytes_in += of_pair.bytes_in();
+            hour.bytes_out = hour.bytes_out.saturating_add(of_pair.bytes_out());
+            hour.bytes_in = hour.bytes_in.saturating_add(of_pair.bytes_in());
             hour.connections += of_pair.connections();
             hour.rejected += of_pair.rejected() as u32;
             // Several ports, and rows of several units, are one remote.

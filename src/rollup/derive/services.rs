@@ -72,11 +72,11 @@ impl Services {
             }
             service.remotes += 1;
             service.connections += pair.connections;
-            service.bytes_out += pair.bytes_out;
-            service.bytes_in += pair.bytes_in;
+            service.bytes_out = service.bytes_out.saturating_add(pair.bytes_out);
+            service.bytes_in = service.bytes_in.saturating_add(pair.bytes_in);
             service.first_s = service.first_s.min(pair.first_s);
             service.last_s = service.last_s.max(pair.last_s);
-            let volume = pair.bytes_out + pair.bytes_in;
+            let volume = pair.bytes_out.saturating_add(pair.bytes_in);
             if volume > service.top.0 {
                 service.top = (volume, pair.key.remote);
             }

@@ -159,11 +159,11 @@ fn gather(
         ever.first_s = ever.first_s.min(hour.row.first_s);
         ever.last_s = ever.last_s.max(hour.row.last_s);
         pair.window_s = pair.window_s.max(hour.window_s());
-        ever.bytes_out += bytes_out;
+        ever.bytes_out = ever.bytes_out.saturating_add(bytes_out);
         let new_hour = last_hour != Some(hour_s);
         last_hour = Some(hour_s);
         // The rows of one hour may come from several units.
-        hour_bytes_out = if new_hour { bytes_out } else { hour_bytes_out + bytes_out };
+        hour_bytes_out = if new_hour { bytes_out } else { hour_bytes_out.saturating_add(bytes_out) };
         // A connection that runs into the window started before it: its last hours tell.
         if hour_s + TCP_IDLE_S >= window.from_s {
             scratch.segments.extend(hour.segments());
@@ -175,7 +175,7 @@ fn gather(
         if hour_s < window.from_s {
             baseline.hours += u32::from(new_hour);
             baseline.connections += hour.connections();
-            baseline.bytes_out += bytes_out;
+            baseline.bytes_out = baseline.bytes_out.saturating_add(bytes_out);
             baseline.max_hour_bytes_out = baseline.max_hour_bytes_out.max(hour_bytes_out);
             baseline.first_s = baseline.first_s.min(hour.first_seen_s());
             continue;
@@ -188,8 +188,8 @@ fn gather(
         pair.active_hours += u32::from(new_hour);
         pair.records += hour.records();
         pair.rejected += hour.rejected();
-        pair.bytes_out += bytes_out;
-        pair.bytes_in += hour.bytes_in();
+        pair.bytes_out = pair.bytes_out.saturating_add(bytes_out);
+        pair.bytes_in = pair.bytes_in.saturating_add(hour.bytes_in());
         pair.packets_out += hour.packets_out();
         pair.packets_in += hour.packets_in();
         pair.max_hour_bytes_out = pair.max_hour_bytes_out.max(hour_bytes_out);

@@ -3,20 +3,18 @@
 use super::Described;
 use super::function::{Function, on_arrays, wrong_type_got, wrong_value};
 use crate::flow::{Address, Network};
-use crate::intel::{Indicators, InternalNetworks, Networks};
+use crate::intel::{InternalNetworks, Networks};
 use arrow::array::{
     Array, ArrayRef, AsArray, BooleanArray, FixedSizeBinaryBuilder, Int64Array, StringArray, StringViewArray,
-    StructArray, UInt8Array,
 };
-use arrow::buffer::NullBuffer;
 use arrow::compute::cast;
-use arrow::datatypes::{DataType, Field, Fields, Int64Type};
+use arrow::datatypes::{DataType, Int64Type};
 use datafusion::common::ScalarValue;
 use datafusion::error::Result;
 use datafusion::logical_expr::{ColumnarValue, ScalarUDF};
 use std::sync::Arc;
 
-const GROUP: &str = "addresses";
+pub(super) const GROUP: &str = "addresses";
 
 /// What `--functions` and the reference say of them.
 pub(super) const DESCRIBED: &[Described] = &[
@@ -87,16 +85,6 @@ pub(super) const DESCRIBED: &[Described] = &[
         example: "network_service('192.0.2.7')",
         result: "",
     },
-    Described {
-        name: "indicator",
-        group: GROUP,
-        call: "indicator(remote[, port, protocol, first_seen, last_seen])",
-        gives: "The best hit of the feeds of --indicators as a struct of `source`, `indicator`, `port_matched`, \
-                `confidence` (0 to 100), `malware` and `listing` (what the feed is of), or NULL. Times are Unix seconds or timestamps; the indicator \
-                must have been valid between them. Without them any time and port counts.",
-        example: "indicator('192.0.2.7') IS NULL",
-        result: "true",
-    },
 ];
 
 /// Tells whether a column of this type may hold addresses.
@@ -162,21 +150,21 @@ fn of_views<T: Copy>(array: &StringViewArray, read: impl Fn(Option<&str>) -> Opt
         .collect()
 }
 
-fn check_address(function: &str, argument: &str, kind: &DataType) -> Result<()> {
+pub(super) fn check_address(function: &str, argument: &str, kind: &DataType) -> Result<()> {
     if is_address_type(kind) {
         return Ok(());
     }
     Err(wrong_type_got(function, argument, "an address (text or 16 bytes)", kind))
 }
 
-fn check_text(function: &str, argument: &str, kind: &DataType) -> Result<()> {
+pub(super) fn check_text(function: &str, argument: &str, kind: &DataType) -> Result<()> {
     if kind.is_string() || kind.is_null() {
         return Ok(());
     }
     Err(wrong_type_got(function, argument, "a text", kind))
 }
 
-fn check_number(function: &str, argument: &str, kind: &DataType) -> Result<()> {
+pub(super) fn check_number(function: &str, argument: &str, kind: &DataType) -> Result<()> {
     if kind.is_numeric() || kind.is_null() || matches!(kind, DataType::Timestamp(..)) {
         return Ok(());
     }
@@ -184,11 +172,7 @@ fn check_number(function: &str, argument: &str, kind: &DataType) -> Result<()> {
 }
 
 /// Makes the functions of addresses.
-pub(super) fn functions(
-    indicators: Arc<Indicators>,
-    networks: Arc<Networks>,
-    internal: Arc<InternalNetworks>,
-) -> Vec<ScalarUDF> {
+pub(super) fn functions(networks: Arc<Networks>, internal: Arc<InternalNetworks>) -> Vec<ScalarUDF> {
     let owners = networks.clone();
     vec![
         Function::typed(
@@ -266,16 +250,6 @@ pub(super) fn functions(
                 Ok(texts(&args[0], service))
             }),
         ),
-        Function::typed(
-            "indicator",
-            &[1, 5],
-            |types| {
-                check_address("indicator", "remote", &types[0])?;
-                types[1..].iter().try_for_each(|kind| check_number("indicator", "argument", kind))?;
-                Ok(DataType::Struct(indicator_fields()))
-            },
-            on_arrays(move |args| indicator_hits(args, &indicators)),
-        ),
     ]
 }
 
@@ -345,7 +319,7 @@ fn prefixes(args: &[ArrayRef]) -> Result<ArrayRef> {
 }
 
 /// Numbers as they are, and timestamps as Unix seconds.
-fn numbers(array: &ArrayRef) -> Result<Int64Array> {
+pub(super) fn numbers(array: &ArrayRef) -> Result<Int64Array> {
     let whole = match array.data_type() {
         DataType::Timestamp(_, zone) => {
             cast(array, &DataType::Timestamp(arrow::datatypes::TimeUnit::Second, zone.clone()))?
@@ -353,44 +327,4 @@ fn numbers(array: &ArrayRef) -> Result<Int64Array> {
         _ => array.clone(),
     };
     Ok(cast(&whole, &DataType::Int64)?.as_primitive::<Int64Type>().clone())
-}
-
-fn indicator_fields() -> Fields {
-    vec![
-        Field::new("source", DataType::Utf8, true),
-        Field::new("indicator", DataType::Utf8, true),
-        Field::new("port_matched", DataType::Boolean, true),
-        Field::new("confidence", DataType::UInt8, true),
-        Field::new("malware", DataType::Utf8, true),
-        Field::new("listing", DataType::Utf8, true),
-    ]
-    .into()
-}
-
-fn indicator_hits(args: &[ArrayRef], indicators: &Indicators) -> Result<ArrayRef> {
-    if indicators.is_empty() {
-        return Ok(arrow::array::new_null_array(&DataType::Struct(indicator_fields()), args[0].len()));
-    }
-    let asked = args[1..].iter().map(numbers).collect::<Result<Vec<_>>>()?;
-    let number = |at: usize, row: usize| asked.get(at).filter(|array| array.is_valid(row)).map(|a| a.value(row));
-    let hits: Vec<_> = addresses(&args[0])
-        .into_iter()
-        .enumerate()
-        .map(|(row, remote)| {
-            let port = number(0, row).and_then(|port| u16::try_from(port).ok());
-            let protocol = number(1, row).and_then(|protocol| u8::try_from(protocol).ok());
-            let (first_s, last_s) = (number(2, row).unwrap_or(i64::MIN), number(3, row).unwrap_or(i64::MAX));
-            indicators.lookup(remote?, port, protocol, first_s, last_s)
-        })
-        .collect();
-    let columns: Vec<ArrayRef> = vec![
-        Arc::new(hits.iter().map(|hit| hit.as_ref().map(|hit| hit.source)).collect::<StringArray>()),
-        Arc::new(hits.iter().map(|hit| hit.as_ref().map(|hit| hit.indicator.as_str())).collect::<StringArray>()),
-        Arc::new(hits.iter().map(|hit| hit.as_ref().map(|hit| hit.port_matched)).collect::<BooleanArray>()),
-        Arc::new(hits.iter().map(|hit| hit.as_ref().map(|hit| hit.confidence)).collect::<UInt8Array>()),
-        Arc::new(hits.iter().map(|hit| hit.as_ref().and_then(|hit| hit.malware)).collect::<StringArray>()),
-        Arc::new(hits.iter().map(|hit| hit.as_ref().map(|hit| hit.listing.as_str())).collect::<StringArray>()),
-    ];
-    let nulls = NullBuffer::from_iter(hits.iter().map(Option::is_some));
-    Ok(Arc::new(StructArray::try_new(indicator_fields(), columns, Some(nulls))?))
 }

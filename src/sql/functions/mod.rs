@@ -8,6 +8,7 @@ mod aggregates;
 mod cardinality;
 mod function;
 mod history;
+mod indicators;
 mod judgement;
 mod reference;
 #[cfg(test)]
@@ -39,7 +40,8 @@ pub struct Lists {
 /// Makes all scalar functions.
 pub fn scalars(lists: &Lists) -> Vec<ScalarUDF> {
     let Lists { indicators, networks, internal, lost } = lists.clone();
-    let mut all = addresses::functions(indicators, networks, internal);
+    let mut all = addresses::functions(networks, internal);
+    all.push(indicators::function(indicators));
     all.extend(words::functions());
     all.extend(time::functions());
     all.extend(judgement::functions(&lost));

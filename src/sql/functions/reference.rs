@@ -1,6 +1,6 @@
 //! The reference of all functions, made from what stands beside their code.
 
-use super::{addresses, aggregates, history, judgement, time, together, words};
+use super::{addresses, aggregates, history, indicators, judgement, time, together, words};
 use std::fmt::Write;
 
 /// What is said of a function.
@@ -31,6 +31,7 @@ impl Described {
 pub fn described() -> Vec<&'static Described> {
     [
         addresses::DESCRIBED,
+        indicators::DESCRIBED,
         words::DESCRIBED,
         time::DESCRIBED,
         judgement::DESCRIBED,
