@@ -3,7 +3,7 @@
 use super::coverage::coverage_batch;
 use super::flow_file::FlowFile;
 use super::group::{GroupKey, Grouped, Placed};
-use super::interface::{Interface, Interfaces};
+use super::interface::{Home, Interface, Interfaces, home_of};
 use super::memory::{Memory, Purpose, Reservation, SpillError};
 use super::order::Sorter;
 use super::packed::{NO_SERVICE, PackedFlow};
@@ -17,6 +17,7 @@ use crate::scan::{FIRST_BOOKED, NONE, address_of};
 use arrow::array::RecordBatch;
 use rayon::prelude::*;
 use std::cell::RefCell;
+use std::collections::BTreeSet;
 use std::sync::{Arc, PoisonError};
 
 /// The tables of one finished unit.
@@ -108,15 +109,24 @@ impl UnitRollup {
         owners.dedup();
         let coverage = coverage_batch(&interfaces, &texts, owner_of)?;
         let ranks = TextRanks::new(&texts, interfaces.iter().map(|(name, _)| *name));
+        let homes: BTreeSet<Home> = (interfaces.iter())
+            .filter(|(name, _)| !Interfaces::is_nameless(*name))
+            .filter_map(|(_, entry)| entry.home(|code| address_of(code, &booked)))
+            .collect();
         let facts_of = |(name, entry): &(u32, Interface)| {
             let named = !Interfaces::is_nameless(*name);
-            let own = || entry.own_address(|code| address_of(code, &booked), is_internal);
+            // A dual-stack ENI has an address of each family, and uses one of them more.
+            let own = |v4: bool| {
+                let ours = |address| is_internal(address) || homes.contains(&home_of(address));
+                let own = entry.own_address(v4, |code| address_of(code, &booked), ours);
+                own.map_or(NONE, |code| ranked(code, &address_rank))
+            };
             let facts = InterfaceFacts {
                 owner: owners.binary_search(&owner_of(entry)).unwrap_or(0) as u32,
                 name_rank: ranks.of(*name),
                 window_s: entry.window_s(),
                 transit: named && entry.is_transit(text(entry.texts.kind.text)),
-                own: if named { own().map_or(NONE, |code| ranked(code, &address_rank)) } else { NONE },
+                own: if named { [own(true), own(false)] } else { [NONE; 2] },
             };
             (*name, facts)
         };

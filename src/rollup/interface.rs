@@ -149,6 +149,15 @@ pub(super) fn is_gateway(kind: &str) -> bool {
     kind.contains("nat_gateway") || kind.contains("transit_gateway") || kind.contains("load_balancer")
 }
 
+/// An IPv6 network of 56 bits, which is what AWS gives a VPC. The addresses of hosts are public ones, so no list of
+/// internal networks tells them; but where one ENI's address lies, there lie those of its neighbours.
+pub(super) type Home = u128;
+
+/// The network of an IPv6 address.
+pub(super) fn home_of(address: Address) -> Home {
+    address.bits() >> (u128::BITS - 56)
+}
+
 impl Interface {
     /// Tells whether `instance_id` is logged and is `-`: a requester manages the ENI.
     pub(super) fn has_no_instance(&self) -> bool {
@@ -169,17 +178,31 @@ impl Interface {
         }
     }
 
-    /// The ENI's own address by code: the one that most records name; of equals an internal one, and then the lowest.
+    /// The ENI's own IPv4 or IPv6 address by code: the one that most records name; of equals one that is `ours`, and
+    /// then the lowest.
     ///
     /// An ENI that talked to a single remote names both equally often.
     pub(super) fn own_address(
         &self,
+        v4: bool,
         address_of: impl Fn(u32) -> Address,
-        is_internal: impl Fn(Address) -> bool,
+        ours: impl Fn(Address) -> bool,
     ) -> Option<u32> {
-        let most = self.votes.values().copied().max()?;
-        let equals = self.votes.iter().filter(|(_, votes)| **votes == most).map(|(code, _)| (*code, address_of(*code)));
-        equals.max_by_key(|(_, address)| (is_internal(*address), std::cmp::Reverse(*address))).map(|(code, _)| code)
+        let votes = self.votes.iter().map(|(code, votes)| (*code, *votes, address_of(*code)));
+        let best = votes.filter(|(_, _, address)| address.is_v4() == v4);
+        best.max_by_key(|(_, votes, address)| (*votes, ours(*address), std::cmp::Reverse(*address)))
+            .map(|(code, _, _)| code)
+    }
+
+    /// The network of the ENI's own IPv6 address, where its records leave no doubt about it.
+    pub(super) fn home(&self, address_of: impl Fn(u32) -> Address) -> Option<Home> {
+        let addresses = self.votes.iter().map(|(code, votes)| (*votes, address_of(*code)));
+        let mut votes: Vec<(u32, Address)> = addresses.filter(|(_, address)| !address.is_v4()).collect();
+        votes.sort_unstable_by(|a, b| b.cmp(a));
+        match votes[..] {
+            [(most, own), (next, _), ..] if most > next => Some(home_of(own)),
+            _ => None,
+        }
     }
 
     /// Adds what another object says of the same ENI; the order of objects makes no difference.

@@ -1,7 +1,7 @@
 //! Folds the records between one host and one remote to rows: service ports, roles, hours, and a scanner's knocks.
 
 use super::group::GroupKey;
-use super::packed::{NO_SERVICE, PackedFlow, TRANSIT};
+use super::packed::{NO_SERVICE, PackedFlow, TRANSIT, is_some};
 use super::pair_hours::{HourPart, HourRow, PackedSegment};
 use super::pieces::{Piece, Scratch};
 use super::segment::Opening;
@@ -40,8 +40,15 @@ pub(super) struct InterfaceFacts {
     pub(super) name_rank: u32,
     pub(super) window_s: u32,
     pub(super) transit: bool,
-    /// The ENI's own address by code, [`NONE`] if unknown.
-    pub(super) own: u32,
+    /// The ENI's own IPv4 and IPv6 address by code, [`NONE`] if unknown.
+    pub(super) own: [u32; 2],
+}
+
+impl InterfaceFacts {
+    /// Tells whether an address, by code, is the ENI's own.
+    pub(super) fn owns(&self, code: u32) -> bool {
+        is_some(code) && self.own.contains(&code)
+    }
 }
 
 /// Facts of ENIs by the number of their name in the text book.
@@ -53,7 +60,7 @@ pub(super) struct InterfaceFactsList {
 
 impl Default for InterfaceFacts {
     fn default() -> Self {
-        Self { owner: 0, name_rank: NONE, window_s: 60, transit: false, own: NONE }
+        Self { owner: 0, name_rank: NONE, window_s: 60, transit: false, own: [NONE; 2] }
     }
 }
 

@@ -3,7 +3,7 @@
 use super::flow_file::{FlowFile, Run};
 use super::fold::{UnitFacts, ranked};
 use super::memory::{Memory, Purpose, SpillError};
-use super::packed::{PARTS, PackedFlow, TRANSIT, TRANSLATED, UNDECIDED, is_some, part_of};
+use super::packed::{PARTS, PackedFlow, TRANSIT, TRANSLATED, UNDECIDED, part_of};
 use super::spare::LIST_RECORDS;
 use super::unit::{Lists, Pile};
 use crate::scan::address_of;
@@ -249,8 +249,8 @@ impl UnitFacts<'_> {
                 flow.swap();
             }
         } else if flow.is(UNDECIDED) {
-            let remote_is_host = if is_some(entry.own) && (flow.host == entry.own || flow.remote == entry.own) {
-                flow.host != entry.own
+            let remote_is_host = if entry.owns(flow.host) || entry.owns(flow.remote) {
+                !entry.owns(flow.host)
             } else {
                 !self.is_internal(flow.host) && self.is_internal(flow.remote)
             };

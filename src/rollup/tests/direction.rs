@@ -43,6 +43,25 @@ fn the_address_named_by_most_records_is_the_enis_own() {
 }
 
 #[test]
+fn an_eni_has_an_address_of_each_family() {
+    let (v4, v6) = ("10.0.0.5", "2600:1f18::5");
+    let mut records = Vec::new();
+    for n in 0..9 {
+        records.extend(exchange("eni-1", (v4, 40_000 + n), ("10.0.0.9", 443), 0));
+    }
+    for remote in ["2001:db8::1", "2001:db8::9"] {
+        records.extend(exchange("eni-1", (v6, 40_000), (remote, 443), 0));
+    }
+    // Its neighbour has talked to nobody else, so only where it lies tells which of the two is ours.
+    records.extend(exchange("eni-2", ("2600:1f18::77", 40_000), ("2001:db8::2", 443), 0));
+    let rows = told(records, V2);
+    let mut hosts: Vec<&str> = rows.iter().map(|row| row.host.as_str()).collect();
+    hosts.sort_unstable();
+    assert_eq!(hosts, [v4, v6, v6, "2600:1f18::77"]);
+    assert!(rows.iter().all(|row| row.role == "client"), "{:?}", seen(&rows));
+}
+
+#[test]
 fn a_database_that_all_pods_of_a_node_use_is_not_the_node() {
     let pods = ["10.0.1.71", "10.0.1.72", "10.0.1.73"];
     let records: Vec<Record> = pods

@@ -52,10 +52,15 @@ impl Eni {
     fn window(&self) -> i64 {
         if self.longest <= 65 { 60 } else { 600 }
     }
-    fn own(&self) -> Option<Address> {
-        let most = self.votes.values().max()?;
-        let best: Vec<Address> = self.votes.iter().filter(|v| v.1 == most).map(|v| *v.0).collect();
-        best.iter().copied().find(|a| is_internal(*a)).or(best.first().copied())
+    fn best(&self, v4: bool) -> Vec<Address> {
+        let votes = || self.votes.iter().filter(|v| v.0.is_v4() == v4);
+        let most = votes().map(|v| v.1).max();
+        votes().filter(|v| Some(v.1) == most).map(|v| *v.0).collect()
+    }
+    fn own(&self, v4: bool, homes: &BTreeSet<Vec<u8>>) -> Option<Address> {
+        let best = self.best(v4);
+        let ours = |a: &&Address| is_internal(**a) || homes.contains(&a.to_bytes()[..7]);
+        best.iter().find(ours).or(best.first()).copied()
     }
 }
 
@@ -104,6 +109,11 @@ pub fn slow(objects: &[Vec<u8>]) -> Vec<Row> {
             *eni.votes.entry(dst).or_default() += 1;
         }
     }
+    // Networks of the IPv6 addresses that are surely an ENI's own.
+    let named = enis.iter().filter(|(name, _)| name.is_some()).map(|(_, eni)| eni);
+    let sure = named.filter(|eni| eni.votes.keys().filter(|a| !a.is_v4()).count() > 1).map(|eni| eni.best(false));
+    let homes: BTreeSet<Vec<u8>> =
+        sure.filter(|best| best.len() == 1).map(|best| best[0].to_bytes()[..7].to_vec()).collect();
     // Every record from its host.
     let mut peers: BTreeMap<(Address, Address, u8, bool), Tuples> = BTreeMap::new();
     for (b, row) in all().filter(|(b, row)| usable(b, *row)) {
@@ -125,8 +135,12 @@ pub fn slow(objects: &[Vec<u8>]) -> Vec<Row> {
             None if !guess => far_src != src,
             None if transit => true,
             None => {
-                let own = eni.own().filter(|own| !nameless && [far_src, far_dst].contains(own));
-                own.map_or(is_internal(far_src) || !is_internal(far_dst), |own| far_src == own)
+                let own = [true, false].map(|v4| eni.own(v4, &homes).filter(|_| !nameless));
+                let is_own = |address: Address| own.contains(&Some(address));
+                match is_own(far_src) || is_own(far_dst) {
+                    true => is_own(far_src),
+                    false => is_internal(far_src) || !is_internal(far_dst),
+                }
             }
         };
         let outward = |outbound: bool| if outbound { (far_src, far_dst) } else { (far_dst, far_src) };
