@@ -12,7 +12,7 @@ use crate::detect::finding::{Finding, compare_findings};
 use crate::detect::severity::Severity;
 use crate::flow::codes::{self, protocol_name};
 use crate::flow::units::{count_text, printable};
-use crate::flow::{Address, time};
+use crate::flow::time;
 
 /// Columns between two columns of the table.
 const GAP: usize = 2;
@@ -85,7 +85,10 @@ pub fn findings_table(findings: &[Finding], options: &TableOptions) -> String {
 }
 
 fn heading(findings: &[&Finding]) -> String {
-    let mut hosts: Vec<Address> = findings.iter().map(|finding| finding.host).collect();
+    // The same private address in two accounts or regions is two hosts.
+    let mut hosts: Vec<_> = (findings.iter())
+        .map(|finding| (finding.account_id.as_deref(), finding.region.as_deref(), finding.host))
+        .collect();
     hosts.sort_unstable();
     hosts.dedup();
     let plural = |count: usize, one: &str, many: &str| {

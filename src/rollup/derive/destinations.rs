@@ -18,6 +18,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 struct Destination {
     hosts: u64,
     last_host: u32,
+    /// Owners of the last host's address so far: accounts and regions use the same private addresses.
+    last_owner: u32,
+    more_owners: Vec<u32>,
     external: bool,
     /// The only port, as long as `ports` is empty: most remotes have no other.
     port: u16,
@@ -44,6 +47,7 @@ fn remote_part(remote: u32) -> usize {
 struct Meeting {
     remote: u32,
     host: u32,
+    owner: u32,
     connections: u64,
     bytes_out: u64,
     first_s: u32,
@@ -64,11 +68,12 @@ impl Default for Meetings {
 }
 
 impl Meetings {
-    /// Adds a pair; the pairs of one host must come one after another.
+    /// Adds a pair; the pairs of one address must come one after another.
     pub(super) fn add(&mut self, pair: &PairRecord, ever: &Ever) {
         self.0[remote_part(pair.key.remote)].push(Meeting {
             remote: pair.key.remote,
             host: pair.key.host,
+            owner: pair.key.owner,
             connections: pair.connections,
             bytes_out: ever.bytes_out,
             first_s: ever.first_s,
@@ -170,6 +175,8 @@ impl Destination {
         Self {
             hosts: 0,
             last_host: !meeting.host,
+            last_owner: 0,
+            more_owners: Vec::new(),
             external: meeting.external,
             port: meeting.port,
             ports: Vec::new(),
@@ -181,10 +188,23 @@ impl Destination {
         }
     }
 
-    /// Adds a meeting; those of one host come one after another.
+    /// Tells whether a meeting is the first of its host, which is an address at an owner, and notes it.
+    fn is_new(&mut self, meeting: &Meeting) -> bool {
+        if self.last_host != meeting.host {
+            (self.last_host, self.last_owner) = (meeting.host, meeting.owner);
+            self.more_owners.clear();
+            return true;
+        }
+        let is_new = self.last_owner != meeting.owner && !self.more_owners.contains(&meeting.owner);
+        if is_new {
+            self.more_owners.push(meeting.owner);
+        }
+        is_new
+    }
+
+    /// Adds a meeting; those of one address come one after another.
     fn add(&mut self, meeting: &Meeting) {
-        self.hosts += u64::from(self.last_host != meeting.host);
-        self.last_host = meeting.host;
+        self.hosts += u64::from(self.is_new(meeting));
         self.connections += meeting.connections;
         self.bytes_out = self.bytes_out.saturating_add(meeting.bytes_out);
         let egress_bytes = if is_egress(meeting.external, meeting.role) { meeting.bytes_out } else { 0 };

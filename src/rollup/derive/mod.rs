@@ -236,7 +236,7 @@ fn complete_rows(rows: &Stored, whole: &pairs::Whole<'_>, memory: &Memory) -> Re
     Stored::write(&schema, batches, memory.file()?)
 }
 
-/// Distinct hosts, the whole that shares of prevalence are taken of. An address in two accounts counts once.
+/// Distinct hosts, the whole that shares of prevalence are taken of. An address in two accounts or regions is two hosts.
 #[derive(Clone, Copy, Debug)]
 struct HostCounts {
     /// Hosts that meet any remote.
@@ -246,14 +246,9 @@ struct HostCounts {
 }
 
 impl HostCounts {
-    /// Counts hosts; the records of one host stand together.
     fn new(hosts: &[&hosts::HostRecord]) -> Self {
-        let mut counts = Self { all: 0, egress: 0 };
-        for records in hosts.chunk_by(|a, b| a.host == b.host) {
-            counts.all += 1;
-            counts.egress += u64::from(records.iter().any(|record| record.external_remotes_ever > 0));
-        }
-        counts
+        let egress = hosts.iter().filter(|record| record.external_remotes_ever > 0).count();
+        Self { all: hosts.len() as u64, egress: egress as u64 }
     }
 
     /// The share that `hosts` are of those that could meet such a remote, 0 to 1.

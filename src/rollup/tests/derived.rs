@@ -278,14 +278,21 @@ proptest! {
 }
 
 #[test]
-fn a_host_in_two_accounts_is_one_host() {
-    let of = |account: &str| {
-        let record = Record::new("eni-1", ("10.0.0.5", 40_000), ("1.1.1.1", 443), 0).flags(2);
+fn an_address_in_two_accounts_is_two_hosts() {
+    let of = |account: &str, port| {
+        let record = Record::new(account, ("10.0.0.5", 40_000), ("1.1.1.1", port), 0).flags(2);
         Record { account: Some(account.to_owned()), ..record }
     };
-    let destinations = derived(&tables(&[vec![of("111111111111")], vec![of("222222222222")]], V5), &ALL).destinations;
-    assert_eq!(destinations["prevalence_hosts"].as_primitive::<UInt64Type>().value(0), 1);
-    assert_eq!(destinations["prevalence_share"].as_primitive::<Float64Type>().value(0), 1.0);
+    let all_of = |account: &str| vec![of(account, 80), of(account, 443)];
+    let idle = vec![Record {
+        account: Some("333333333333".to_owned()),
+        ..Record::new("eni-3", ("10.0.0.6", 1), ("2.2.2.2", 1), 0)
+    }];
+    let accounts = tables(&[all_of("111111111111"), all_of("222222222222"), idle], V5);
+    let destinations = derived(&accounts, &ALL).destinations;
+    assert_eq!(destinations["prevalence_hosts"].as_primitive::<UInt64Type>().values(), &[2, 1]);
+    let shares = destinations["prevalence_share"].as_primitive::<Float64Type>();
+    assert!((shares.value(0) - 2.0 / 3.0).abs() < 1e-12, "{shares:?}");
 }
 
 #[test]
