@@ -23,6 +23,9 @@ pub const fn opener(tcp_flags: u8) -> Option<Side> {
     }
 }
 
+/// Linux takes client ports from here on; other systems take them from the upper part of these.
+pub const EPHEMERAL_PORTS_FROM: u16 = 32_768;
+
 /// What is known of one 4-tuple between a host and a remote before its service port is decided.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Ends {
@@ -58,8 +61,8 @@ impl Ends {
         if (self.host_port < 1_024) != (self.remote_port < 1_024) {
             return self.remote_port < 1_024;
         }
-        if (self.host_port < 32_768) != (self.remote_port < 32_768) {
-            return self.remote_port < 32_768;
+        if (self.host_port < EPHEMERAL_PORTS_FROM) != (self.remote_port < EPHEMERAL_PORTS_FROM) {
+            return self.remote_port < EPHEMERAL_PORTS_FROM;
         }
         if let Some(host_first) = self.host_first {
             return host_first;

@@ -11,8 +11,8 @@ use super::evidence::phrases;
 use crate::detect::finding::{Finding, compare_findings};
 use crate::detect::severity::Severity;
 use crate::flow::codes::{self, protocol_name};
-use crate::flow::units::{count_text, printable};
 use crate::flow::time;
+use crate::flow::units::{count_text, printable};
 
 /// Columns between two columns of the table.
 const GAP: usize = 2;

@@ -2,7 +2,8 @@
 
 use super::memory::SpillError;
 use super::packed::PARTS;
-use super::pair_hours::{Hour, HourPart, HourWords, PairHours, Slot, key_of};
+use super::pair_hours::{Hour, HourPart, HourRow, HourWords, PackedSegment, PairHours, Slot, key_of};
+use super::turn::turn;
 use crate::flow::Address;
 use crate::flow::codes::Role;
 use crate::scan::{FIRST_BOOKED, address_of};
@@ -63,6 +64,12 @@ impl Table<'_> {
             None => code,
             Some(place) => FIRST_BOOKED + self.places.get(place as usize).copied().unwrap_or(0),
         }
+    }
+
+    /// The key of one of the table's rows among all tables.
+    fn key(&self, row: &HourRow) -> u128 {
+        let owner = self.owners.get(row.owner as usize).copied().unwrap_or(0);
+        key_of(self.code(row.host), self.code(row.remote), row.protocol, row.port, row.role, owner)
     }
 }
 
@@ -128,7 +135,11 @@ impl<'a> Merger<'a> {
     /// [`SpillError::Read`] when rows on disk cannot be read.
     pub fn take_part(&self, part: usize) -> Result<MergedPart<'_>, SpillError> {
         let slots = std::mem::take(&mut *self.lock(part));
-        Ok(MergedPart { tables: &self.tables, parts: slots.iter().map(Slot::load).collect::<Result<_, _>>()? })
+        let parts = slots.iter().map(Slot::load).collect::<Result<_, _>>()?;
+        drop(slots);
+        let mut merged = MergedPart { tables: &self.tables, parts };
+        turn(&mut merged);
+        Ok(merged)
     }
 
     fn lock(&self, part: usize) -> MutexGuard<'_, Vec<Slot>> {
@@ -189,12 +200,7 @@ impl MergedPart<'_> {
         entries.reserve(self.parts.iter().map(|part| part.rows.len()).sum());
         for (at, (table, part)) in self.tables.iter().zip(&self.parts).enumerate() {
             let rows = part.rows.iter().enumerate();
-            entries.extend(rows.map(|(row, hour)| {
-                let owner = table.owners.get(hour.owner as usize).copied().unwrap_or(0);
-                let (host, remote) = (table.code(hour.host), table.code(hour.remote));
-                let key = key_of(host, remote, hour.protocol, hour.port, hour.role, owner);
-                (key, RowAt { table: at as u32, row: row as u32 })
-            }));
+            entries.extend(rows.map(|(row, hour)| (table.key(hour), RowAt { table: at as u32, row: row as u32 })));
         }
         // A stable sort finds the runs that the tables are and only merges them.
         entries.sort_by_key(|entry| entry.0);
@@ -245,6 +251,27 @@ impl MergedPart<'_> {
             seen ^= segment.map_or(0, |segment| u64::from(segment.bucket));
         }
         std::hint::black_box(seen);
+    }
+
+    /// Looks at every row with its segments.
+    pub(super) fn rows(&self, mut look: impl FnMut(RowAt, &HourRow, &[PackedSegment])) {
+        for (table, part) in self.parts.iter().enumerate() {
+            for (at, row) in part.rows.iter().enumerate() {
+                let begin = row.segments_at as usize;
+                let segments = part.segments.get(begin..begin + usize::from(row.segments)).unwrap_or_default();
+                look(RowAt { table: table as u32, row: at as u32 }, row, segments);
+            }
+        }
+    }
+
+    /// The key of a row: host, remote, protocol, port, role and owner.
+    pub(super) fn key(&self, at: RowAt) -> u128 {
+        self.tables[at.table as usize].key(&self.parts[at.table as usize].rows[at.row as usize])
+    }
+
+    /// Turns a row of one connection around: its host has the other role.
+    pub(super) fn turn(&mut self, at: RowAt) {
+        Arc::make_mut(&mut self.parts[at.table as usize]).turn(at.row as usize);
     }
 
     /// Where the names of a row stand.

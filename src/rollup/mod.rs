@@ -25,6 +25,7 @@ mod sighted;
 mod spare;
 #[cfg(test)]
 mod tests;
+mod turn;
 pub mod unit;
 
 pub use coverage::coverage_schema;

@@ -10,7 +10,7 @@ use super::segment::Segment;
 use crate::flow::Address;
 use crate::flow::codes::Role;
 use crate::scan::{FIRST_BOOKED, address_of};
-pub(super) use row::{HourRow, PackedSegment, key_of};
+pub(super) use row::{HourRow, PackedSegment, key_of, with_service};
 pub(super) use slot::{Held, Slot};
 use std::sync::Arc;
 pub use table::pair_hours_schema;

@@ -1,5 +1,6 @@
 //! One row of `pair_hours` and one connection segment, as small as they go.
 
+use super::HourPart;
 use crate::flow::codes::Role;
 use crate::rollup::segment::{Opening, Segment};
 
@@ -58,6 +59,14 @@ pub(in crate::rollup) fn key_of(host: u32, remote: u32, protocol: u8, port: u16,
     peers << 64 | service << 32 | u128::from(owner)
 }
 
+/// Where [`key_of`] packs port and role.
+const SERVICE_BITS: u128 = ((1 << 17) - 1) << 32;
+
+/// A key with another port and role.
+pub(in crate::rollup) fn with_service(key: u128, port: u16, role: Role) -> u128 {
+    key & !SERVICE_BITS | key_of(0, 0, 0, port, role, 0)
+}
+
 /// One connection segment in 12 bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(in crate::rollup) struct PackedSegment {
@@ -100,8 +109,36 @@ impl PackedSegment {
             start_s: i64::from(self.start_s),
             client_port: self.client_port,
             end_s: i64::from(self.start_s) + i64::from(self.length >> 2),
-            opening: Opening::from_code((self.length & 3) as u8),
+            opening: self.opening(),
         }
+    }
+
+    pub(in crate::rollup) fn start_s(&self) -> u32 {
+        self.start_s
+    }
+
+    pub(in crate::rollup) fn client_port(&self) -> u16 {
+        self.client_port
+    }
+
+    pub(in crate::rollup) fn opening(&self) -> Opening {
+        Opening::from_code((self.length & 3) as u8)
+    }
+}
+
+impl HourPart {
+    /// Takes a row of one connection for what its other end says: its service is the port of its segments' client.
+    pub(in crate::rollup) fn turn(&mut self, row: usize) {
+        let Some(row) = self.rows.get_mut(row) else { return };
+        let begin = row.segments_at as usize;
+        let segments = self.segments.get_mut(begin..begin + usize::from(row.segments)).unwrap_or_default();
+        let (port, client_port) = (row.port, segments.first().map_or(row.port, |segment| segment.client_port));
+        row.port = client_port;
+        row.role = match row.role {
+            Role::Client => Role::Server,
+            Role::Server => Role::Client,
+        };
+        segments.iter_mut().for_each(|segment| segment.client_port = port);
     }
 }
 

@@ -1,11 +1,11 @@
 //! The derived tables against a slow twin over plain rows.
 
 use super::laws::{ALL, derived, tables};
-use super::record::{EPOCH, Record, V5, is_internal, records, shapes};
+use super::record::{EPOCH, Record, V2, V5, is_internal, records, shapes};
 use super::rows::{Row, rows};
 use crate::flow::Address;
 use crate::rollup::derive::Window;
-use crate::rollup::segment::{Segment, stitch};
+use crate::rollup::segment::{Opening, Segment, stitch};
 use arrow::array::{Array, AsArray, RecordBatch};
 use arrow::datatypes::{DataType, Float64Type, UInt64Type};
 use proptest::prelude::*;
@@ -52,6 +52,44 @@ fn by_pair(all: &[Row], window: &Window) -> BTreeMap<Pair, Vec<Row>> {
         }
     }
     pairs
+}
+
+/// The 5-tuple of a segment, host's port first.
+fn tuple_of(row: &Row, segment: &Segment) -> (String, String, u8, (String, String), u16, u16) {
+    let (host_port, remote_port) =
+        if row.role == "client" { (segment.client_port, row.port) } else { (row.port, segment.client_port) };
+    (row.host.clone(), row.remote.clone(), row.protocol, row.owner.clone(), host_port, remote_port)
+}
+
+/// Rows of one connection without its SYN, turned around where other rows of the connection know better.
+fn turned(all: &[Row]) -> Vec<Row> {
+    let is_wrong = |row: &Row| {
+        let doubtful = (row.counts[0] == 0 || row.port >= 32_768)
+            && row.segments.iter().all(|s| s.opening != Opening::Opened)
+            && row.segments.windows(2).all(|pair| pair[0].client_port == pair[1].client_port);
+        let Some(first) = row.segments.first().filter(|_| doubtful) else { return false };
+        let of = |own: bool, opened: bool| {
+            let same = all.iter().filter(|other| (other.role == row.role) == own);
+            let segments = same.flat_map(|other| other.segments.iter().map(move |s| (tuple_of(other, s), s)));
+            let of_tuple = segments.filter(|(tuple, _)| *tuple == tuple_of(row, first)).map(|(_, s)| s);
+            of_tuple.filter(|s| !opened || s.opening == Opening::Opened).map(|s| s.start_s).min()
+        };
+        let opened = |own| of(own, true).is_some_and(|start_s| start_s <= first.start_s);
+        match (opened(true), opened(false)) {
+            (true, _) => false,
+            (false, true) => true,
+            _ => of(false, false)
+                .is_some_and(|start_s| (start_s, first.client_port) < (of(true, false).unwrap(), row.port)),
+        }
+    };
+    let turn = |row: &Row| {
+        let mut row = row.clone();
+        let port = std::mem::replace(&mut row.port, row.segments[0].client_port);
+        row.role = if row.role == "client" { "server" } else { "client" };
+        row.segments.iter_mut().for_each(|s| s.client_port = port);
+        row
+    };
+    all.iter().map(|row| if is_wrong(row) { turn(row) } else { row.clone() }).collect()
 }
 
 struct Slow {
@@ -269,12 +307,37 @@ proptest! {
         let window = Window { from_s, to_s: from_s + length * 3_600, baseline_from_s: EPOCH + base.min(from) * 3_600 };
         let tables = tables(&units, shape);
         let all: Vec<Row> = tables.iter().flat_map(rows).collect();
-        let (fast, slow) = (derived(&tables, &window), slow(&all, &window));
+        let (fast, slow) = (derived(&tables, &window), slow(&turned(&all), &window));
         prop_assert_eq!(plain(&fast.pairs, PAIRS), slow.pairs);
         prop_assert_eq!(plain(&fast.hosts, HOSTS), slow.hosts);
         prop_assert_eq!(plain(&fast.host_hours, HOST_HOURS), slow.host_hours);
         prop_assert_eq!(plain(&fast.destinations, DESTINATIONS), slow.destinations);
     }
+}
+
+#[test]
+fn a_connection_keeps_its_direction_into_the_next_hour() {
+    // Two ephemeral ports; after the hour of the SYN the remote's packets come first.
+    let hour = |hour: i64, flags: [i64; 2], first: i64| {
+        let at = 3_600 * hour + 10;
+        let (host, remote) = (("10.0.0.5", 45_000), ("1.1.1.1", 50_050));
+        vec![
+            Record::new("eni-1", host, remote, at + first).flags(flags[0]),
+            Record::new("eni-1", remote, host, at + 1 - first).ingress().flags(flags[1]),
+        ]
+    };
+    let plainly = |hours: &[Vec<Record>], shape| {
+        let pairs = derived(&tables(hours, shape), &ALL).pairs;
+        plain(&pairs, &["port", "role", "records", "longest_s"])
+    };
+    let opened = [hour(0, [2, 18], 0), hour(1, [16, 16], 1), hour(2, [16, 16], 0), hour(3, [16, 16], 1)];
+    let one = plainly(&opened, V5);
+    assert_eq!(one.len(), 1, "{one:?}");
+    assert_eq!(one[0][..3], ["50050", "client", "8"].map(str::to_owned));
+    // A connection from before the data goes by its first hour.
+    assert_eq!(plainly(&opened[1..], V5)[0][..3], ["45000", "server", "6"].map(str::to_owned));
+    // So does one of a log without flags.
+    assert_eq!(plainly(&opened, V2)[0][..3], ["50050", "client", "8"].map(str::to_owned));
 }
 
 #[test]
