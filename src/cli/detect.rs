@@ -311,6 +311,7 @@ fn summarise(
         destinations: derived.destinations.num_rows() as u64,
         transit_records: gathered.counts.transit,
         knock_records: gathered.counts.knocks,
+        doubly_logged_hours: gathered.counts.doubled,
         candidates_tested: outcome.candidates,
         fdr: args.fdr,
         expected_false_beacons: outcome.expected_false,

@@ -133,6 +133,8 @@ pub struct Summary {
     pub transit_records: u64,
     /// Rejected records of remotes that did no more than knock, summed up by host and hour.
     pub knock_records: u64,
+    /// ENIs, each hour by itself, that several flow logs wrote at once: their traffic counts several times.
+    pub doubly_logged_hours: u64,
     /// Findings by detection.
     pub findings_by_detection: BTreeMap<String, u64>,
     /// Findings by severity.
@@ -203,6 +205,11 @@ impl Summary {
             line(if at == 0 { "skipped" } else { "" }, skipped);
         }
         line("rows", &self.rows_text());
+        if self.doubly_logged_hours > 0 {
+            let count = count_text(self.doubly_logged_hours);
+            let what = format!("several flow logs write the same interfaces ({count} interface-hours)");
+            line("warning", &format!("{what}: their traffic counts several times, so name the objects of one"));
+        }
         line("traffic", &self.traffic_text());
         line("findings", &self.findings_text());
         if self.candidates_tested > 0 {

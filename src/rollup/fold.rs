@@ -90,6 +90,7 @@ impl UnitRollup {
     ) -> Result<UnitTables, RollupError> {
         let Content { parts, unsettled, interfaces, mut counts, mut held } =
             self.content.into_inner().unwrap_or_else(PoisonError::into_inner);
+        counts.doubled = interfaces.doubled();
         let interfaces = interfaces.into_entries();
         let flows = self.flows;
         let memory = flows.memory().clone();

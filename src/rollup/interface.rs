@@ -7,7 +7,7 @@ use crate::flow::Address;
 use crate::flow::time::HOUR_S;
 use crate::scan::NONE;
 use foldhash::fast::FixedState;
-use hashbrown::HashMap;
+use hashbrown::{HashMap, HashSet};
 use std::collections::BTreeMap;
 use std::ops::Bound;
 
@@ -226,11 +226,18 @@ pub(super) struct Interfaces {
     /// Beside `entries`: what objects of one hour added up to, which nearly all of a unit are. They are merged one at a
     /// time, and this is all that most of them touch.
     tallies: Vec<Tally>,
+    /// ENI, hour and flow log, where the unit has several flow logs.
+    logged: HashSet<(u32, u32, u32), FixedState>,
 }
 
 impl Interfaces {
-    /// Merges an object's ENIs in; the order of objects makes no difference.
-    pub(super) fn merge(&mut self, other: Sighted) {
+    /// Merges an object's ENIs in, which is of some flow log; the order of objects makes no difference.
+    pub(super) fn merge(&mut self, other: Sighted, flow_log: Option<u32>) {
+        if let Some(flow_log) = flow_log {
+            let named = other.names.iter().zip(&other.tallies).filter(|(name, _)| !Self::is_nameless(**name));
+            // Of an object of several hours the last stands for all: objects are of some minutes.
+            self.logged.extend(named.filter(|(_, of)| of.records > 0).map(|(name, of)| (*name, of.hour_s, flow_log)));
+        }
         for ((name, tally), beyond) in other.names.into_iter().zip(other.tallies).zip(other.beyond) {
             let place = self.places.of(name, self.entries.len());
             if place == self.entries.len() {
@@ -245,6 +252,15 @@ impl Interfaces {
                 self.entries[place].1.merge(&beyond);
             }
         }
+    }
+
+    /// ENIs, each hour by itself, that several flow logs wrote.
+    pub(super) fn doubled(&self) -> u64 {
+        let mut hours: HashMap<(u32, u32), u32, FixedState> = HashMap::default();
+        for (name, hour_s, _) in &self.logged {
+            *hours.entry((*name, *hour_s)).or_default() += 1;
+        }
+        hours.values().filter(|logs| **logs > 1).count() as u64
     }
 
     /// The ENIs, each with the number of its name.
@@ -313,7 +329,7 @@ mod tests {
                 let hour_s = hour * HOUR_S as u32;
                 object.tallies[place] = Tally { hour_s, records, longest_record_s, translates, unsettled: None };
                 object.tallies[place].close(&mut one_by_one);
-                together.merge(object);
+                together.merge(object, None);
             }
             let entries = together.into_entries();
             let told = |of: &Interface| (of.hours.sorted().collect::<Vec<_>>(), of.longest_record_s, of.translates);

@@ -70,6 +70,8 @@ pub struct UnitCounts {
     pub transit: u64,
     /// Rejected records of remotes that did no more than knock, summed up by host and hour.
     pub knocks: u64,
+    /// ENIs, each hour by itself, that several flow logs wrote at once: their traffic counts several times.
+    pub doubled: u64,
 }
 
 impl UnitCounts {
@@ -83,6 +85,7 @@ impl UnitCounts {
         self.outside += other.outside;
         self.transit += other.transit;
         self.knocks += other.knocks;
+        self.doubled += other.doubled;
     }
 }
 

@@ -132,6 +132,7 @@ impl UnitRollup {
         ObjectRollup {
             unit: self,
             place: place as u32,
+            flow_log: None,
             described: lock(&self.described).clone(),
             fields: 0,
             open: vec![Vec::new(); PARTS + 1],
@@ -160,6 +161,8 @@ pub struct ObjectRollup<'a> {
     pub(super) unit: &'a UnitRollup,
     /// Its place among the unit's objects.
     place: u32,
+    /// Which of the unit's flow logs it is of, where there are several.
+    flow_log: Option<u32>,
     /// ENIs that objects before it describe.
     described: Arc<Described>,
     /// The describing fields that it has, one a bit.
@@ -187,6 +190,12 @@ pub struct ObjectRollup<'a> {
 }
 
 impl ObjectRollup<'_> {
+    /// Says which of several flow logs the object is of, by a number of the caller's choice.
+    pub fn of_flow_log(mut self, number: u32) -> Self {
+        self.flow_log = Some(number);
+        self
+    }
+
     /// Adds a batch of flow records; what goes wrong is told by [`ObjectRollup::commit`].
     pub fn add(&mut self, batch: &FlowBatch) {
         if self.failed.is_some() {
@@ -322,7 +331,7 @@ impl ObjectRollup<'_> {
         let memory = self.unit.flows.memory();
         let mut content = lock(&self.unit.content);
         let Content { parts, unsettled, interfaces, counts, held } = &mut *content;
-        interfaces.merge(self.interfaces);
+        interfaces.merge(self.interfaces, self.flow_log);
         for (part, run) in self.runs {
             parts.get_mut(part).unwrap_or(unsettled).runs.push(run);
         }

@@ -103,6 +103,31 @@ struct Work {
     /// Places of objects that could not be read before all others were. How much of a damaged object must be read depends
     /// on what others told before it, and the outcome must not depend on their order: such objects are read again in turn.
     doubtful: Mutex<Vec<usize>>,
+    /// The flow logs of the unit's objects, sorted.
+    flow_logs: Vec<Arc<str>>,
+}
+
+impl Work {
+    fn new(unit: usize, objects: &[Object]) -> Self {
+        let mut flow_logs: Vec<Arc<str>> =
+            objects.iter().filter_map(|object| object.facts.flow_log_id.clone()).collect();
+        flow_logs.sort_unstable();
+        flow_logs.dedup();
+        Self {
+            unit,
+            objects_left: AtomicUsize::new(objects.len()),
+            any_skipped: AtomicUsize::new(0),
+            rollup: Mutex::new(None),
+            doubtful: Mutex::default(),
+            flow_logs,
+        }
+    }
+
+    /// The number of an object's flow log, where the unit has several.
+    fn flow_log_of(&self, object: &Object) -> Option<u32> {
+        let name = object.facts.flow_log_id.as_ref().filter(|_| self.flow_logs.len() > 1)?;
+        self.flow_logs.binary_search(name).ok().map(|place| place as u32)
+    }
 }
 
 /// An object by its unit's work and its place in the unit.
@@ -149,13 +174,7 @@ pub fn gather(
     }
     let works: Vec<Work> = (0..units.len())
         .filter(|unit| tables[*unit].is_none())
-        .map(|unit| Work {
-            unit,
-            objects_left: AtomicUsize::new(units[unit].objects.len()),
-            any_skipped: AtomicUsize::new(0),
-            rollup: Mutex::new(None),
-            doubtful: Mutex::default(),
-        })
+        .map(|unit| Work::new(unit, &units[unit].objects))
         .collect();
     let mut turns: Vec<Turn> = Vec::new();
     let mut objects: Vec<Object> = Vec::new();
@@ -264,7 +283,7 @@ impl Run<'_> {
         let rollup = lock(&work.rollup).get_or_insert_with(|| Arc::new(self.unit())).clone();
         self.bytes_read.fetch_add(fetched.bytes_read, Ordering::Relaxed);
         let rows = match opened(object, fetched) {
-            Ok(file) => match self.scan(object, &file, &rollup, turn.place)? {
+            Ok(file) => match self.scan(object, &file, &rollup, turn.place, work)? {
                 Ok(rows) => rows,
                 Err(_) => {
                     lock(&work.doubtful).push(turn.place);
@@ -297,7 +316,7 @@ impl Run<'_> {
             let Ok(fetched) = arrival.recv() else { return Err(StateError::Worker) };
             self.bytes_read.fetch_add(fetched.bytes_read, Ordering::Relaxed);
             let read = match opened(object, fetched) {
-                Ok(file) => self.scan(object, &file, &rollup, place)?,
+                Ok(file) => self.scan(object, &file, &rollup, place, work)?,
                 Err(error) => Err(error),
             };
             if let Err(error) = read {
@@ -328,10 +347,14 @@ impl Run<'_> {
         (bytes, metadata): &File,
         rollup: &UnitRollup,
         place: usize,
+        work: &Work,
     ) -> Result<Result<u64, ScanError>, StateError> {
         let name = object.url.as_ref();
         let _span = tracing::info_span!("scan", object = name).entered();
         let mut records = rollup.object(place);
+        if let Some(number) = work.flow_log_of(object) {
+            records = records.of_flow_log(number);
+        }
         let rows = match scan(name, bytes, metadata, ROLLUP_FIELDS, rollup.books(), |batch| records.add(batch)) {
             Ok(rows) => rows,
             Err(error) => return Ok(Err(error)),

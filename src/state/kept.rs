@@ -152,6 +152,7 @@ fn write_counts(counts: &UnitCounts) -> String {
         counts.outside,
         counts.transit,
         counts.knocks,
+        counts.doubled,
     ];
     numbers.map(|number| number.to_string()).join(" ")
 }
@@ -169,6 +170,7 @@ fn parse_counts(text: &str) -> UnitCounts {
         &mut counts.outside,
         &mut counts.transit,
         &mut counts.knocks,
+        &mut counts.doubled,
     ] {
         *field = next();
     }

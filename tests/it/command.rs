@@ -301,6 +301,21 @@ fn damaged_objects_are_named_and_the_rest_is_judged() {
 }
 
 #[test]
+fn two_flow_logs_over_one_interface_are_told() {
+    let mut net = crate::network::Network::new(1);
+    net.call(1, "192.0.2.1", 443, 100, [5_000, 9_000]);
+    let folder = net.write();
+    let name = |log: &str| format!("000123456789_vpcflowlogs_eu-west-1_{log}_20240419T0005Z_0a1b2c3d.log.parquet");
+    let file = |log: &str| folder.path().join(name(log));
+    fs::rename(folder.path().join("flows.parquet"), file("fl-01")).unwrap();
+    let run = || flowsift(["detect", folder.path().to_str().unwrap()]).expect(0).err;
+    assert!(!run().contains("warning"), "{}", run());
+    fs::copy(file("fl-01"), file("fl-02")).unwrap();
+    let said = run();
+    assert!(said.contains("several flow logs write the same interfaces (20 interface-hours)"), "{said}");
+}
+
+#[test]
 fn findings_to_fail_on_end_with_4() {
     let corpus = Corpus::shared();
     let ran = flowsift(["detect", corpus.source(), "-q", "--fail-on", "high"]).expect(4);
