@@ -106,7 +106,10 @@ impl Global {
             (_, _) => "flowsift=debug,info",
         };
         let filter = EnvFilter::try_from_env("FLOWSIFT_LOG").unwrap_or_else(|_| EnvFilter::new(level));
-        let log = tracing_subscriber::fmt::layer().with_writer(std::io::stderr).with_filter(filter);
+        let log = tracing_subscriber::fmt::layer()
+            .with_ansi(std::io::stderr().is_terminal())
+            .with_writer(std::io::stderr)
+            .with_filter(filter);
         let (trace, guard) = match &self.trace {
             None => (None, None),
             Some(path) => {
@@ -144,7 +147,7 @@ impl Global {
         self.spill_dir.clone().unwrap_or_else(std::env::temp_dir).display().to_string()
     }
 
-    /// Sizes the pool of CPU work and starts the runtime of I/O; Ctrl-C ends the process with code 130.
+    /// Sizes the pool of CPU work and starts the runtime of I/O; Ctrl-C ends the process with code 130, SIGTERM with 143.
     pub(super) fn start_threads(&self) -> Result<Runtime, Failure> {
         self.start_threads_with(None)
     }
@@ -164,18 +167,17 @@ impl Global {
             .map_err(Failure::failed)
     }
 
-    /// As [`Global::start_threads`]; Ctrl-C also removes what `memory` spilled.
+    /// As [`Global::start_threads`]; Ctrl-C and SIGTERM also remove what `memory` spilled.
     pub(super) fn start_threads_with(&self, memory: Option<Memory>) -> Result<Runtime, Failure> {
         let runtime = self.start_quiet_threads()?;
         runtime.spawn(async move {
-            if tokio::signal::ctrl_c().await.is_ok() {
-                use std::io::Write;
-                let _ = writeln!(std::io::stderr(), "\ninterrupted");
-                if let Some(memory) = memory {
-                    memory.folder().remove();
-                }
-                std::process::exit(130);
+            let Some((word, code)) = stopped().await else { return };
+            use std::io::Write;
+            let _ = writeln!(std::io::stderr(), "\n{word}");
+            if let Some(memory) = memory {
+                memory.folder().remove();
             }
+            std::process::exit(code);
         });
         Ok(runtime)
     }
@@ -190,4 +192,19 @@ impl Global {
             ..SourceOptions::default()
         }
     }
+}
+
+/// Waits for Ctrl-C, or for SIGTERM, by which schedulers and containers end a job; returns the word for it and the exit
+/// code, which is 128 and the signal's number. `None` where signals cannot be waited for.
+async fn stopped() -> Option<(&'static str, i32)> {
+    #[cfg(unix)]
+    {
+        let mut terminate = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate()).ok()?;
+        tokio::select! {
+            interrupted = tokio::signal::ctrl_c() => interrupted.ok().map(|()| ("interrupted", 130)),
+            terminated = terminate.recv() => terminated.map(|()| ("terminated", 143)),
+        }
+    }
+    #[cfg(not(unix))]
+    tokio::signal::ctrl_c().await.ok().map(|()| ("interrupted", 130))
 }

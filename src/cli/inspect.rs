@@ -9,6 +9,7 @@ use crate::flow::units::{bytes_text, count_text};
 use crate::scan::fetch::read_footer;
 use crate::source::{Layout, Listing, Object, Source, TimeRange};
 use clap::{Args, ValueEnum};
+use parquet::basic::Compression;
 use parquet::file::metadata::ParquetMetaData;
 use serde::Serialize;
 use std::collections::{BTreeMap, BTreeSet};
@@ -176,6 +177,12 @@ async fn inspect(args: &InspectArgs, source: &Source, listing: &Listing) -> Insp
     found
 }
 
+/// The codec without its level, which no file tells: what the parquet crate prints is its own default.
+fn codec_name(codec: Compression) -> String {
+    let name = codec.to_string();
+    name.split('(').next().unwrap_or_default().to_owned()
+}
+
 fn variant(metadata: &ParquetMetaData) -> Variant {
     let schema = metadata.file_metadata().schema_descr();
     let mut types = BTreeMap::new();
@@ -198,7 +205,7 @@ fn variant(metadata: &ParquetMetaData) -> Variant {
         version,
         missing: missing.map(|field| field.name().to_owned()).collect(),
         unknown,
-        codec: chunk.map_or("none".to_owned(), |chunk| chunk.compression().to_string()),
+        codec: chunk.map_or("none".to_owned(), |chunk| codec_name(chunk.compression())),
         created_by: metadata.file_metadata().created_by().unwrap_or("unknown").to_owned(),
         types,
     }

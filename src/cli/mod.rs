@@ -34,7 +34,7 @@ use std::sync::OnceLock;
     version,
     args_override_self = true,
     after_help = "Exit codes: 0 done, 1 failed, 2 wrong usage, 3 done but some objects could not be read, \
-                  4 findings at or above --fail-on, 130 interrupted.\nstdout carries data only; all else goes to stderr."
+                  4 findings at or above --fail-on, 130 interrupted, 143 stopped by SIGTERM.\nstdout carries data only; all else goes to stderr."
 )]
 pub struct Cli {
     #[command(flatten)]

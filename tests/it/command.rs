@@ -364,21 +364,23 @@ fn a_full_disk_is_a_failure() {
 
 #[test]
 #[cfg(unix)]
-fn an_interrupt_ends_with_130() {
-    let folder = scratch();
-    let out = folder.path().join("corpus");
-    let mut command = program();
-    command.args(["generate", "--rows", "500000000", "--hosts", "2000", "--attack-hosts", "0", "--out"]).arg(&out);
-    let mut child = command.stderr(Stdio::piped()).spawn().unwrap();
-    let begun = Instant::now();
-    while !out.exists() && begun.elapsed() < Duration::from_secs(60) {
-        std::thread::sleep(Duration::from_millis(20));
+fn an_interrupt_ends_with_130_and_a_schedulers_stop_with_143() {
+    for (signal, code, word) in [("INT", 130, "interrupted"), ("TERM", 143, "terminated")] {
+        let folder = scratch();
+        let out = folder.path().join("corpus");
+        let mut command = program();
+        command.args(["generate", "--rows", "500000000", "--hosts", "2000", "--attack-hosts", "0", "--out"]).arg(&out);
+        let mut child = command.stderr(Stdio::piped()).spawn().unwrap();
+        let begun = Instant::now();
+        while !out.exists() && begun.elapsed() < Duration::from_secs(60) {
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        let kill = format!("kill -{signal} {}", child.id());
+        assert!(std::process::Command::new("sh").args(["-c", &kill]).status().unwrap().success());
+        let status = child.wait().unwrap();
+        let mut err = String::new();
+        child.stderr.take().unwrap().read_to_string(&mut err).unwrap();
+        assert_eq!(status.code(), Some(code), "{err}");
+        assert!(err.contains(word), "{err}");
     }
-    let sent = std::process::Command::new("sh").args(["-c", &format!("kill -INT {}", child.id())]).status().unwrap();
-    assert!(sent.success());
-    let status = child.wait().unwrap();
-    let mut err = String::new();
-    child.stderr.take().unwrap().read_to_string(&mut err).unwrap();
-    assert_eq!(status.code(), Some(130), "{err}");
-    assert!(err.contains("interrupted"), "{err}");
 }

@@ -35,7 +35,7 @@ pub(super) struct SqlArgs {
     #[arg(required_unless_present = "functions", value_name = "SOURCE")]
     sources: Vec<String>,
     /// Run this SQL, several statements apart by `;`
-    #[arg(short, long, value_name = "SQL", conflicts_with = "file")]
+    #[arg(short, long, value_name = "SQL", conflicts_with = "file", allow_hyphen_values = true)]
     command: Option<String>,
     /// Run the statements of a file; `-` is stdin
     #[arg(short, long, value_name = "FILE")]
