@@ -138,7 +138,7 @@ pub(super) fn run(global: &Global, args: &DetectArgs) -> Result<Exit, Failure> {
     let mut gathered = gathered.map_err(Failure::failed)?;
     clock.end_of("scan and rollup", info_span!("baselines"));
 
-    let (hours, facts) = rayon::join(|| gathered.hours(), || host_facts(&gathered.coverage));
+    let (hours, facts) = rayon::join(|| gathered.hours(&plan.window), || host_facts(&gathered.coverage));
     let (window, kind) = detect::choose_window(&plan.window, hours);
     let pair_hours = std::mem::take(&mut gathered.pair_hours);
     let facts_of = |name: &str| facts.get(name).cloned();

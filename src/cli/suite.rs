@@ -174,7 +174,7 @@ impl Bench<'_> {
         let mut gathered =
             gather(handle, &source.reader(), &units, None, &options, &is_internal, &Silent).map_err(Failure::failed)?;
         let window = WindowOptions { from_s, to_s: None, baseline_s: 365 * 86_400 };
-        let (window, _) = detect::choose_window(&window, gathered.hours());
+        let (window, _) = detect::choose_window(&window, gathered.hours(&window));
         let facts = host_facts(&gathered.coverage);
         let pair_hours = std::mem::take(&mut gathered.pair_hours);
         let facts_of = |name: &str| facts.get(name).cloned();

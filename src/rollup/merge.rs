@@ -129,16 +129,16 @@ impl<'a> Merger<'a> {
     }
 
     /// Takes the rows of one part of all tables, in memory: once merged they are let go, and what is made of them takes
-    /// their place. A part that was taken has no rows.
+    /// their place. A part that was taken has no rows. Rows of `hours_s` agree on who opened their connections.
     ///
     /// # Errors
     /// [`SpillError::Read`] when rows on disk cannot be read.
-    pub fn take_part(&self, part: usize) -> Result<MergedPart<'_>, SpillError> {
+    pub fn take_part(&self, part: usize, hours_s: &Range<i64>) -> Result<MergedPart<'_>, SpillError> {
         let slots = std::mem::take(&mut *self.lock(part));
         let parts = slots.iter().map(Slot::load).collect::<Result<_, _>>()?;
         drop(slots);
         let mut merged = MergedPart { tables: &self.tables, parts };
-        turn(&mut merged);
+        turn(&mut merged, hours_s);
         Ok(merged)
     }
 
@@ -253,10 +253,10 @@ impl MergedPart<'_> {
         std::hint::black_box(seen);
     }
 
-    /// Looks at every row with its segments.
-    pub(super) fn rows(&self, mut look: impl FnMut(RowAt, &HourRow, &[PackedSegment])) {
+    /// Looks at every row of some hours with its segments.
+    pub(super) fn rows(&self, hours_s: &Range<i64>, mut look: impl FnMut(RowAt, &HourRow, &[PackedSegment])) {
         for (table, part) in self.parts.iter().enumerate() {
-            for (at, row) in part.rows.iter().enumerate() {
+            for (at, row) in part.rows.iter().enumerate().filter(|(_, row)| hours_s.contains(&i64::from(row.hour_s))) {
                 let begin = row.segments_at as usize;
                 let segments = part.segments.get(begin..begin + usize::from(row.segments)).unwrap_or_default();
                 look(RowAt { table: table as u32, row: at as u32 }, row, segments);

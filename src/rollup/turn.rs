@@ -10,6 +10,7 @@ use crate::flow::codes::Role;
 use crate::flow::direction::EPHEMERAL_PORTS_FROM;
 use foldhash::fast::FixedState;
 use hashbrown::{HashMap, HashSet};
+use std::ops::Range;
 
 /// Both ends of a connection: the key of the pair on the host's port, and the remote's port.
 type Ends = (u128, u16);
@@ -34,13 +35,14 @@ struct Doubtful {
     ports: [u16; 2],
 }
 
-/// Turns the rows of one part of all tables around that are wrong about the role of their host.
+/// Turns the rows of one part of all tables around that are wrong about the role of their host, of those of some hours:
+/// what else happens to be known must make no difference.
 ///
 /// A row is turned when it has one connection, without its SYN, and another row of the same 5-tuple with the other role
 /// saw the SYN before; where none saw it, the row with the first second of the connection is right, and of equals that
 /// with the lower service port. The order of tables makes no difference.
-pub(super) fn turn(merged: &mut MergedPart<'_>) {
-    let doubtful = doubtful(merged);
+pub(super) fn turn(merged: &mut MergedPart<'_>, hours_s: &Range<i64>) {
+    let doubtful = doubtful(merged, hours_s);
     if doubtful.is_empty() {
         return;
     }
@@ -52,7 +54,7 @@ pub(super) fn turn(merged: &mut MergedPart<'_>) {
             keys.insert(with_service(row.ends.0, port, role));
         }
     }
-    merged.rows(|at, row, segments| {
+    merged.rows(hours_s, |at, row, segments| {
         let key = merged.key(at);
         if !keys.contains(&key) {
             return;
@@ -85,9 +87,9 @@ fn is_wrong(row: &Doubtful, told: &Told) -> bool {
 }
 
 /// The rows of one connection each that does not begin with a SYN, and whose ports leave a doubt.
-fn doubtful(merged: &MergedPart<'_>) -> Vec<Doubtful> {
+fn doubtful(merged: &MergedPart<'_>, hours_s: &Range<i64>) -> Vec<Doubtful> {
     let mut found = Vec::new();
-    merged.rows(|at, row, segments| {
+    merged.rows(hours_s, |at, row, segments| {
         // Without TCP flags every segment counts as a start, and only two ephemeral ports leave a doubt.
         if row.connections > 0 && row.port < EPHEMERAL_PORTS_FROM {
             return;

@@ -167,7 +167,7 @@ impl DerivedTables {
         for skipped in &gathered.skipped {
             making.skipped.add(&skipped.object, &skipped.reason);
         }
-        let hours_s = gathered.hours();
+        let hours_s = gathered.hours(&making.window);
         let (pair_hours, coverage) = (std::mem::take(&mut gathered.pair_hours), gathered.coverage);
         Ok(Gathered { pair_hours, coverage, hours_s })
     }

@@ -2,17 +2,17 @@
 
 use super::StateError;
 use super::kept::KeptHours;
+use super::span::span;
 use crate::flow::time::DAY_S;
+use crate::rollup::derive::WindowOptions;
 use crate::rollup::memory::{Purpose, Reservation};
 use crate::rollup::{IsInternal, Memory, PairHours, RollupOptions, UnitCounts, UnitRollup, UnitTables};
 use crate::scan::fetch::{FetchOptions, Fetched, fetch};
 use crate::scan::object::{footer, scan};
 use crate::scan::{ObjectBytes, ROLLUP_FIELDS, ScanError};
 use crate::source::{Object, ObjectReader, TimeRange, Unit};
-use arrow::array::{AsArray, RecordBatch};
-use arrow::datatypes::TimestampSecondType;
+use arrow::array::RecordBatch;
 use parquet::file::metadata::ParquetMetaData;
-use rayon::prelude::*;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use tokio::runtime::Handle;
@@ -69,18 +69,11 @@ pub struct Gathered {
 }
 
 impl Gathered {
-    /// First and last hour of the data, in seconds since 1970; `None` when there is none.
-    pub fn hours(&self) -> Option<(i64, i64)> {
-        let hours = |table: &RecordBatch| -> Option<(i64, i64)> {
-            let hours = table["hour"].as_primitive::<TimestampSecondType>();
-            Some((arrow::compute::min(hours)?, arrow::compute::max(hours)?))
-        };
-        let widest = |spans: Vec<(i64, i64)>| {
-            Some((spans.iter().map(|span| span.0).min()?, spans.iter().map(|span| span.1).max()?))
-        };
-        // Pairs first: a lone NODATA record outside the time range makes no window.
-        let of_pairs = self.pair_hours.par_iter().filter_map(PairHours::hour_range);
-        widest(of_pairs.collect()).or_else(|| widest(self.coverage.iter().filter_map(hours).collect()))
+    /// First and last hour of the data that a window may need, in seconds since 1970, without strays; `None` when there is
+    /// none.
+    pub fn hours(&self, window: &WindowOptions) -> Option<(i64, i64)> {
+        let needed = window.earliest_s().unwrap_or(i64::MIN)..window.latest_s().unwrap_or(i64::MAX);
+        span(&self.pair_hours, &self.coverage, &needed)
     }
 }
 

@@ -5,6 +5,7 @@
 
 mod gather;
 mod kept;
+mod span;
 
 pub use gather::{GatherOptions, Gathered, Progress, Skipped, gather, listing_range};
 pub use kept::{KeptHours, settings_hash};

@@ -65,7 +65,7 @@ pub(super) fn walk(
         // The pairs of one host stand together, those of its accounts in between: few enough for a list.
         let mut of_host: Vec<HostRecord> = Vec::new();
         let mut host = None;
-        let part = merger.take_part(part)?;
+        let part = merger.take_part(part, &(window.baseline_from_s..window.to_s))?;
         part.visit(|key, rows| {
             if emitted.is_err() {
                 return;

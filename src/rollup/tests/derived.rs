@@ -62,14 +62,15 @@ fn tuple_of(row: &Row, segment: &Segment) -> (String, String, u8, (String, Strin
 }
 
 /// Rows of one connection without its SYN, turned around where other rows of the connection know better.
-fn turned(all: &[Row]) -> Vec<Row> {
+fn turned(all: &[Row], window: &Window) -> Vec<Row> {
+    let known = |row: &&Row| (window.baseline_from_s..window.to_s).contains(&row.hour_s);
     let is_wrong = |row: &Row| {
         let doubtful = (row.counts[0] == 0 || row.port >= 32_768)
             && row.segments.iter().all(|s| s.opening != Opening::Opened)
             && row.segments.windows(2).all(|pair| pair[0].client_port == pair[1].client_port);
         let Some(first) = row.segments.first().filter(|_| doubtful) else { return false };
         let of = |own: bool, opened: bool| {
-            let same = all.iter().filter(|other| (other.role == row.role) == own);
+            let same = all.iter().filter(known).filter(|other| (other.role == row.role) == own);
             let segments = same.flat_map(|other| other.segments.iter().map(move |s| (tuple_of(other, s), s)));
             let of_tuple = segments.filter(|(tuple, _)| *tuple == tuple_of(row, first)).map(|(_, s)| s);
             of_tuple.filter(|s| !opened || s.opening == Opening::Opened).map(|s| s.start_s).min()
@@ -89,7 +90,7 @@ fn turned(all: &[Row]) -> Vec<Row> {
         row.segments.iter_mut().for_each(|s| s.client_port = port);
         row
     };
-    all.iter().map(|row| if is_wrong(row) { turn(row) } else { row.clone() }).collect()
+    all.iter().map(|row| if known(&row) && is_wrong(row) { turn(row) } else { row.clone() }).collect()
 }
 
 struct Slow {
@@ -307,7 +308,7 @@ proptest! {
         let window = Window { from_s, to_s: from_s + length * 3_600, baseline_from_s: EPOCH + base.min(from) * 3_600 };
         let tables = tables(&units, shape);
         let all: Vec<Row> = tables.iter().flat_map(rows).collect();
-        let (fast, slow) = (derived(&tables, &window), slow(&turned(&all), &window));
+        let (fast, slow) = (derived(&tables, &window), slow(&turned(&all, &window), &window));
         prop_assert_eq!(plain(&fast.pairs, PAIRS), slow.pairs);
         prop_assert_eq!(plain(&fast.hosts, HOSTS), slow.hosts);
         prop_assert_eq!(plain(&fast.host_hours, HOST_HOURS), slow.host_hours);
