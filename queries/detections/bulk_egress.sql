@@ -3,8 +3,9 @@
 -- about: Bytes that a host sent out as a client in one hour, against the median and MAD of the logarithm of its own
 -- about: hours (a past exfiltration hardly moves them). With history it is that hour of the week which counts, shrunken
 -- about: to the hour of the day and to all hours: a nightly backup is usual at night, and as much at noon is not.
--- about: Servers answering clients do not count. Severity follows the remote that took most in that hour: one that many
--- about: hosts share is a backup or a service, a rare one is not.
+-- about: Servers answering clients do not count. Severity follows the remote that took more than half of that hour: one
+-- about: that many hosts share is a backup or a service, a rare one is not. Where none took as much it is lowered only if
+-- about: rare remotes cannot have taken half together.
 -- once: beyond
 -- parameter floor_bytes = 250000000: bytes out in an hour; less is never reported
 -- parameter min_z = 5: robust z of ln(1 + bytes) above which an hour is beyond habit
@@ -111,66 +112,107 @@ recurring AS (
     )
 ),
 -- Only hosts with such an hour are asked where it went: ranking every pair would cost more than all the rest.
-takers AS (
+met AS (
     SELECT
         p.*,
-        row_number() OVER (
-            PARTITION BY p.account_id, p.region, p.host
-            -- A remote whose fullest hour is larger than that hour, or that was silent in it, took its share at another time.
-            ORDER BY (p.max_hour_bytes_out <= h.bytes_out AND p.first_seen < h.hour + INTERVAL '1 hour' AND p.last_seen >= h.hour) DESC,
-                p.max_hour_bytes_out DESC, p.remote, p.port, p.protocol
-        ) AS nth
+        p.remote = h.top_remote AS top,
+        -- What the remote can have taken at most in that hour, if it is rare and no download.
+        CASE WHEN p.first_seen < h.hour + INTERVAL '2 hours' AND p.last_seen >= h.hour - INTERVAL '1 hour' AND p.bytes_out >= p.bytes_in
+                AND p.prevalence_hosts <= greatest(2, least($rare_hosts, $rare_share * $hosts))
+                AND (p.aws_service IS NULL OR p.aws_service IN ('EC2', 'AMAZON'))
+            THEN least(p.max_hour_bytes_out, h.bytes_out) ELSE 0 END AS rare_bytes_out,
+        -- A port whose fullest hour is larger than that hour, or that was silent in it, took its share at another time.
+        p.max_hour_bytes_out <= h.top_remote_bytes_out AND p.first_seen < h.hour + INTERVAL '1 hour' AND p.last_seen >= h.hour AS fits
     FROM beyond h
     JOIN pairs p ON p.account_id = h.account_id AND p.region = h.region AND p.host = h.host
     WHERE p.external AND p.role = 'client'
+),
+takers AS (
+    SELECT
+        *,
+        row_number() OVER (
+            PARTITION BY account_id, region, host ORDER BY top DESC, fits DESC, max_hour_bytes_out DESC, port, protocol, remote
+        ) AS nth,
+        sum(CASE WHEN top THEN 1 ELSE 0 END) OVER (PARTITION BY account_id, region, host) AS top_ports,
+        sum(rare_bytes_out) OVER (PARTITION BY account_id, region, host) AS rare_bytes_most,
+        bool_or(first_contact AND rare_bytes_out > 0) OVER (PARTITION BY account_id, region, host) AS any_first
+    FROM met
+),
+-- One remote that got more than half is what the hour is judged by; of several each got a part.
+aimed AS (
+    SELECT
+        h.*,
+        r.recurs, r.days_alike, r.days_seen,
+        t.remote, t.interface_id,
+        2 * h.top_remote_bytes_out > h.bytes_out AS most,
+        CASE WHEN t.top_ports = 1 OR t.fits AND 2 * t.max_hour_bytes_out > h.top_remote_bytes_out THEN t.port END AS port,
+        CASE WHEN t.top_ports = 1 OR t.fits AND 2 * t.max_hour_bytes_out > h.top_remote_bytes_out THEN t.protocol END AS protocol,
+        CASE WHEN 2 * h.top_remote_bytes_out > h.bytes_out THEN t.prevalence_hosts END AS prevalence_hosts,
+        CASE WHEN 2 * h.top_remote_bytes_out > h.bytes_out THEN t.first_contact
+            WHEN t.first_contact IS NOT NULL THEN coalesce(t.any_first, false) END AS first_contact,
+        CASE WHEN 2 * h.top_remote_bytes_out > h.bytes_out THEN t.aws_service END AS aws_service,
+        CASE
+            WHEN 2 * h.top_remote_bytes_out <= h.bytes_out
+                THEN CASE WHEN 2 * t.rare_bytes_most < h.bytes_out THEN 'most of it went to services, to remotes that many hosts share or that sent more' END
+            WHEN h.top_remote_bytes_out < h.top_remote_bytes_in THEN 'that remote sent more than it got'
+            WHEN t.aws_service IS NOT NULL AND t.aws_service NOT IN ('EC2', 'AMAZON') THEN concat('the remote is AWS ', t.aws_service)
+            WHEN $hosts >= $few_hosts AND t.prevalence_hosts > greatest(2, least($rare_hosts, $rare_share * $hosts))
+                THEN 'many hosts share that remote'
+        END AS lowered_because
+    FROM beyond h
+    JOIN recurring r ON r.account_id = h.account_id AND r.region = h.region AND r.host = h.host
+    JOIN takers t ON t.account_id = h.account_id AND t.region = h.region AND t.host = h.host AND t.nth = 1
 )
 SELECT
     CASE
-        WHEN t.bytes_out < t.bytes_in THEN 'informational'
-        WHEN t.aws_service IS NOT NULL AND t.aws_service NOT IN ('EC2', 'AMAZON') THEN 'low'
+        WHEN most AND top_remote_bytes_out < top_remote_bytes_in THEN 'informational'
+        WHEN lowered_because IS NOT NULL THEN 'low'
         WHEN $hosts < $few_hosts THEN 'medium'
-        WHEN t.prevalence_hosts > greatest(2, least($rare_hosts, $rare_share * $hosts)) THEN 'low'
         -- Without history a busy host's rare remote may be its own supplier: volume must speak for itself.
-        WHEN h.bytes_out < $high_bytes THEN CASE WHEN t.first_contact THEN 'medium' ELSE 'low' END
-        WHEN t.first_contact IS FALSE THEN 'medium'
-        WHEN t.first_contact IS NULL AND r.recurs THEN 'medium'
+        WHEN bytes_out < $high_bytes THEN CASE WHEN first_contact THEN 'medium' ELSE 'low' END
+        WHEN first_contact IS FALSE THEN 'medium'
+        WHEN first_contact IS NULL AND recurs THEN 'medium'
         ELSE 'high'
     END AS severity,
-    least(1.0, 0.5 + ln(CAST(h.bytes_out AS DOUBLE) / $floor_bytes) / 12 + least(h.hour_z, 20) / 100) AS score,
-    h.account_id, h.region, h.host, t.remote, t.port, t.protocol, t.role, t.interface_id,
-    h.hour AS first_seen, h.hour + INTERVAL '1 hour' AS last_seen,
-    h.bytes_out AS bytes_out_hour,
-    h.bytes_beyond AS bytes_out,
-    h.hours_beyond,
-    CASE WHEN h.has_season OR h.baseline_median_ln > 0 THEN CAST(h.bytes_out AS DOUBLE) / greatest(1.0, h.usual_bytes) END AS times_baseline,
-    h.hour_z AS robust_z,
-    CAST(h.usual_bytes AS BIGINT) AS baseline_median_bytes,
-    CASE WHEN h.has_season THEN h.s['samples'] END AS season_days,
-    h.baseline_p99_bytes,
-    h.baseline_hours,
-    r.recurs, r.days_alike, r.days_seen,
-    t.bytes_out AS remote_bytes_out,
-    t.bytes_in AS remote_bytes_in,
-    t.prevalence_hosts,
-    t.first_contact,
-    network_owner(t.remote) AS network_owner,
-    t.aws_service,
+    least(1.0, 0.5 + ln(CAST(bytes_out AS DOUBLE) / $floor_bytes) / 12 + least(hour_z, 20) / 100) AS score,
+    account_id, region, host,
+    CASE WHEN most THEN remote END AS remote,
+    CASE WHEN most THEN port END AS port,
+    CASE WHEN most THEN protocol END AS protocol,
+    'client' AS role, interface_id,
+    hour AS first_seen, hour + INTERVAL '1 hour' AS last_seen,
+    bytes_out AS bytes_out_hour,
+    bytes_beyond AS bytes_out,
+    hours_beyond,
+    CASE WHEN has_season OR baseline_median_ln > 0 THEN CAST(bytes_out AS DOUBLE) / greatest(1.0, usual_bytes) END AS times_baseline,
+    hour_z AS robust_z,
+    CAST(usual_bytes AS BIGINT) AS baseline_median_bytes,
+    CASE WHEN has_season THEN s['samples'] END AS season_days,
+    baseline_p99_bytes,
+    baseline_hours,
+    recurs, days_alike, days_seen,
+    remotes AS destinations,
+    ip(remote) AS top_remote,
+    top_remote_bytes_out,
+    top_remote_bytes_in,
+    prevalence_hosts,
+    first_contact,
+    network_owner(remote) AS network_owner,
+    aws_service,
+    lowered_because,
     concat(
-        ip(h.host), ' sent ', human_bytes(h.bytes_out), ' out in one hour',
-        CASE WHEN h.has_season THEN concat(', at this hour it is usually ', human_bytes(h.usual_bytes))
-            WHEN h.baseline_hours >= $min_baseline_hours
-            THEN concat(', its usual hour is ', human_bytes(h.usual_bytes)) ELSE ', with little history to compare' END,
-        '; most of it to ', ip(t.remote), ' port ', CAST(t.port AS VARCHAR),
-        CASE WHEN $hosts >= $few_hosts AND t.prevalence_hosts = 1 THEN ', which no other host talks to'
-            WHEN $hosts >= $few_hosts THEN concat(', which ', CAST(t.prevalence_hosts AS VARCHAR), ' hosts talk to') ELSE '' END,
-        CASE WHEN t.first_contact THEN ' and which is new' ELSE '' END,
+        ip(host), ' sent ', human_bytes(bytes_out), ' out in one hour',
+        CASE WHEN has_season THEN concat(', at this hour it is usually ', human_bytes(usual_bytes))
+            WHEN baseline_hours >= $min_baseline_hours
+            THEN concat(', its usual hour is ', human_bytes(usual_bytes)) ELSE ', with little history to compare' END,
+        CASE WHEN most THEN '; most of it to ' ELSE concat('; ', human_bytes(top_remote_bytes_out), ' of it, the largest part, to ') END,
+        ip(remote), CASE WHEN port IS NULL THEN '' ELSE concat(' port ', CAST(port AS VARCHAR)) END,
+        CASE WHEN $hosts >= $few_hosts AND prevalence_hosts = 1 THEN ', which no other host talks to'
+            WHEN $hosts >= $few_hosts AND most THEN concat(', which ', CAST(prevalence_hosts AS VARCHAR), ' hosts talk to') ELSE '' END,
+        CASE WHEN most AND first_contact THEN ' and which is new' WHEN first_contact THEN '; some of it went to new remotes' ELSE '' END,
         '.',
-        CASE WHEN t.first_contact IS NULL AND r.recurs
-            THEN concat(' It did so at this hour on ', CAST(r.days_alike AS VARCHAR), ' of ', CAST(r.days_seen AS VARCHAR), ' days.') ELSE '' END,
-        CASE WHEN t.bytes_out < t.bytes_in THEN ' Lowered: that remote sent more than it got.'
-            WHEN t.aws_service IS NOT NULL AND t.aws_service NOT IN ('EC2', 'AMAZON') THEN concat(' Lowered: the remote is AWS ', t.aws_service, '.')
-            WHEN $hosts >= $few_hosts AND t.prevalence_hosts > greatest(2, least($rare_hosts, $rare_share * $hosts)) THEN ' Lowered: many hosts share that remote.' ELSE '' END
+        CASE WHEN first_contact IS NULL AND recurs
+            THEN concat(' It did so at this hour on ', CAST(days_alike AS VARCHAR), ' of ', CAST(days_seen AS VARCHAR), ' days.') ELSE '' END,
+        CASE WHEN lowered_because IS NULL THEN '' ELSE concat(' Lowered: ', lowered_because, '.') END
     ) AS explanation
-FROM beyond h
-JOIN recurring r ON r.account_id = h.account_id AND r.region = h.region AND r.host = h.host
-JOIN takers t ON t.account_id = h.account_id AND t.region = h.region AND t.host = h.host AND t.nth = 1
+FROM aimed

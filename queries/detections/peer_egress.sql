@@ -32,40 +32,85 @@ outliers AS (
     WHERE bytes_out >= $floor_bytes AND ln_bytes >= median_ln + ln(CAST($min_times AS DOUBLE))
         AND bytes_out >= bytes_in
 ),
-takers AS (
-    SELECT p.*, row_number() OVER (PARTITION BY p.account_id, p.region, p.host ORDER BY p.bytes_out DESC, p.remote, p.port, p.protocol) AS nth
+-- A remote is one whatever its ports.
+met AS (
+    SELECT
+        p.account_id, p.region, p.host, p.remote,
+        sum(p.bytes_out) AS bytes_out,
+        count(*) AS ports,
+        first_value(p.port ORDER BY p.bytes_out DESC, p.port, p.protocol) AS port,
+        first_value(p.protocol ORDER BY p.bytes_out DESC, p.port, p.protocol) AS protocol,
+        max(p.prevalence_hosts) AS prevalence_hosts,
+        bool_and(p.first_contact) AS first_contact,
+        max(p.aws_service) AS aws_service
     FROM outliers o
     JOIN pairs p ON p.account_id = o.account_id AND p.region = o.region AND p.host = o.host
     WHERE p.external AND p.role = 'client' AND o.z >= $min_z
+    GROUP BY p.account_id, p.region, p.host, p.remote
+),
+takers AS (
+    SELECT
+        *,
+        row_number() OVER (PARTITION BY account_id, region, host ORDER BY bytes_out DESC, remote) AS nth,
+        sum(CASE WHEN (aws_service IS NULL OR aws_service IN ('EC2', 'AMAZON')) AND first_contact IS NOT FALSE
+                AND prevalence_hosts <= greatest(2, least($rare_hosts, $rare_share * $hosts))
+            THEN bytes_out ELSE 0 END) OVER (PARTITION BY account_id, region, host) AS rare_bytes_out,
+        bool_or(first_contact) OVER (PARTITION BY account_id, region, host) AS any_first
+    FROM met
+),
+-- One remote that got more than half is what the host is judged by; of several each got a part.
+aimed AS (
+    SELECT
+        o.*,
+        t.remote, t.bytes_out AS remote_bytes_out, t.rare_bytes_out,
+        2 * t.bytes_out > o.bytes_out AS most,
+        CASE WHEN t.ports = 1 THEN t.port END AS port,
+        CASE WHEN t.ports = 1 THEN t.protocol END AS protocol,
+        CASE WHEN 2 * t.bytes_out > o.bytes_out THEN t.prevalence_hosts END AS prevalence_hosts,
+        CASE WHEN 2 * t.bytes_out > o.bytes_out THEN t.first_contact ELSE t.any_first END AS first_contact,
+        CASE WHEN 2 * t.bytes_out > o.bytes_out THEN t.aws_service END AS aws_service,
+        CASE
+            WHEN 2 * t.bytes_out <= o.bytes_out
+                THEN CASE WHEN 2 * t.rare_bytes_out < o.bytes_out THEN 'most of it went to services, known remotes or such as many hosts share' END
+            WHEN t.aws_service IS NOT NULL AND t.aws_service NOT IN ('EC2', 'AMAZON') THEN concat('the remote is AWS ', t.aws_service)
+            WHEN t.prevalence_hosts > greatest(2, least($rare_hosts, $rare_share * $hosts)) THEN 'many hosts share that remote'
+        END AS lowered_because
+    FROM outliers o
+    JOIN takers t ON t.account_id = o.account_id AND t.region = o.region AND t.host = o.host AND t.nth = 1
+    WHERE o.z >= $min_z
 )
 SELECT
     CASE
-        WHEN t.aws_service IS NOT NULL AND t.aws_service NOT IN ('EC2', 'AMAZON') THEN 'informational'
-        WHEN t.prevalence_hosts > greatest(2, least($rare_hosts, $rare_share * $hosts)) THEN 'informational'
-        WHEN t.first_contact IS FALSE THEN 'informational'
-        WHEN t.first_contact AND o.bytes_out >= $high_bytes THEN 'medium'
+        WHEN lowered_because IS NOT NULL THEN 'informational'
+        WHEN most AND first_contact IS FALSE THEN 'informational'
+        WHEN first_contact AND bytes_out >= $high_bytes THEN 'medium'
         ELSE 'low'
     END AS severity,
-    least(1.0, 0.3 + ln(CAST(o.bytes_out AS DOUBLE) / $floor_bytes) / 12 + least(o.z, 20) / 100) AS score,
-    o.account_id, o.region, o.host, t.remote, t.port, t.protocol, t.role, o.interface_id, o.first_seen, o.last_seen,
-    o.bytes_out, o.bytes_in,
-    CAST(o.bytes_out AS DOUBLE) / greatest(1.0, o.peer_median_bytes) AS times_peers,
-    o.z AS robust_z,
-    CAST(o.peer_median_bytes AS BIGINT) AS peer_median_bytes,
-    o.peer_hosts,
-    o.subnet_id,
-    t.bytes_out AS remote_bytes_out,
-    t.prevalence_hosts,
-    t.first_contact,
-    network_owner(t.remote) AS network_owner,
-    t.aws_service,
+    least(1.0, 0.3 + ln(CAST(bytes_out AS DOUBLE) / $floor_bytes) / 12 + least(z, 20) / 100) AS score,
+    account_id, region, host,
+    CASE WHEN most THEN remote END AS remote,
+    CASE WHEN most THEN port END AS port,
+    CASE WHEN most THEN protocol END AS protocol,
+    'client' AS role, interface_id, first_seen, last_seen,
+    bytes_out, bytes_in,
+    CAST(bytes_out AS DOUBLE) / greatest(1.0, peer_median_bytes) AS times_peers,
+    z AS robust_z,
+    CAST(peer_median_bytes AS BIGINT) AS peer_median_bytes,
+    peer_hosts,
+    subnet_id,
+    ip(remote) AS top_remote,
+    remote_bytes_out,
+    prevalence_hosts,
+    first_contact,
+    network_owner(remote) AS network_owner,
+    aws_service,
+    lowered_because,
     concat(
-        ip(o.host), ' sent ', human_bytes(o.bytes_out), ' out; the ', CAST(o.peer_hosts AS VARCHAR), ' hosts of its subnet ', o.subnet_id,
-        ' sent ', human_bytes(o.peer_median_bytes), ' in the median; most went to ', ip(t.remote), ' port ', CAST(t.port AS VARCHAR),
-        CASE WHEN t.first_contact THEN ', which is new' ELSE '' END, '.',
-        CASE WHEN t.aws_service IS NOT NULL AND t.aws_service NOT IN ('EC2', 'AMAZON') THEN concat(' Lowered: the remote is AWS ', t.aws_service, '.')
-            WHEN t.prevalence_hosts > greatest(2, least($rare_hosts, $rare_share * $hosts)) THEN ' Lowered: many hosts share that remote.' ELSE '' END
+        ip(host), ' sent ', human_bytes(bytes_out), ' out; the ', CAST(peer_hosts AS VARCHAR), ' hosts of its subnet ', subnet_id,
+        ' sent ', human_bytes(peer_median_bytes), ' in the median; ',
+        CASE WHEN most THEN 'most went to ' ELSE concat(human_bytes(remote_bytes_out), ' of it, the largest part, went to ') END,
+        ip(remote), CASE WHEN port IS NULL THEN '' ELSE concat(' port ', CAST(port AS VARCHAR)) END,
+        CASE WHEN most AND first_contact THEN ', which is new' ELSE '' END, '.',
+        CASE WHEN lowered_because IS NULL THEN '' ELSE concat(' Lowered: ', lowered_because, '.') END
     ) AS explanation
-FROM outliers o
-JOIN takers t ON t.account_id = o.account_id AND t.region = o.region AND t.host = o.host AND t.nth = 1
-WHERE o.z >= $min_z
+FROM aimed

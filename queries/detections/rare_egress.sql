@@ -30,7 +30,6 @@ sums AS (
         account_id, region, host,
         sum(bytes_out) AS bytes_out,
         sum(bytes_in) AS bytes_in,
-        max(bytes_out) AS top_bytes_out,
         max(active_hours) AS active_hours,
         min(first_seen) AS first_seen,
         max(last_seen) AS last_seen,
@@ -83,30 +82,38 @@ recurring AS (
         GROUP BY account_id, region, host
     )
 ),
--- Distinct remotes cannot be spilled, and a host that scans meets millions: only those above the floor are counted.
-counted AS (
-    SELECT s.account_id, s.region, s.host, count(DISTINCT r.remote) AS remotes
+-- Where it went, for those hosts alone; a remote is one whatever its ports.
+taken AS (
+    SELECT
+        r.account_id, r.region, r.host, r.remote,
+        sum(r.bytes_out) AS remote_bytes_out,
+        count(*) AS ports,
+        min(r.port) AS port,
+        min(r.protocol) AS protocol,
+        min(r.interface_id) AS interface_id,
+        max(r.prevalence_hosts) AS prevalence_hosts
     FROM scored s
     JOIN rare r ON r.account_id = s.account_id AND r.region = s.region AND r.host = s.host
-    GROUP BY s.account_id, s.region, s.host
+    GROUP BY r.account_id, r.region, r.host, r.remote
 ),
--- Where it went, for those hosts alone: the first is named, five are listed.
+-- The first is named, five are listed.
 ranked AS (
     SELECT
         s.*,
         n.recurs, n.days_alike, n.days_seen,
-        c.remotes,
-        r.remote, r.port, r.protocol, r.interface_id, r.prevalence_hosts,
+        count(*) OVER (PARTITION BY s.account_id, s.region, s.host) AS remotes,
+        t.remote, t.remote_bytes_out, t.interface_id, t.prevalence_hosts,
+        CASE WHEN t.ports = 1 THEN t.port END AS port,
+        CASE WHEN t.ports = 1 THEN t.protocol END AS protocol,
         row_number() OVER most AS nth,
         make_array(
-            ip(r.remote), lead(ip(r.remote), 1) OVER most, lead(ip(r.remote), 2) OVER most,
-            lead(ip(r.remote), 3) OVER most, lead(ip(r.remote), 4) OVER most
+            ip(t.remote), lead(ip(t.remote), 1) OVER most, lead(ip(t.remote), 2) OVER most,
+            lead(ip(t.remote), 3) OVER most, lead(ip(t.remote), 4) OVER most
         ) AS top_remotes
     FROM scored s
-    JOIN counted c ON c.account_id = s.account_id AND c.region = s.region AND c.host = s.host
     JOIN recurring n ON n.account_id = s.account_id AND n.region = s.region AND n.host = s.host
-    JOIN rare r ON r.account_id = s.account_id AND r.region = s.region AND r.host = s.host
-    WINDOW most AS (PARTITION BY s.account_id, s.region, s.host ORDER BY r.bytes_out DESC, r.remote, r.port, r.protocol)
+    JOIN taken t ON t.account_id = s.account_id AND t.region = s.region AND t.host = s.host
+    WINDOW most AS (PARTITION BY s.account_id, s.region, s.host ORDER BY t.remote_bytes_out DESC, t.remote)
 )
 SELECT
     CASE
@@ -117,9 +124,9 @@ SELECT
     END AS severity,
     least(1.0, 0.4 + ln(CAST(bytes_out AS DOUBLE) / $floor_bytes) / 10 + least(greatest(z, 0), 20) / 50) AS score,
     account_id, region, host,
-    CASE WHEN 10 * top_bytes_out >= 9 * bytes_out THEN remote END AS remote,
-    CASE WHEN 10 * top_bytes_out >= 9 * bytes_out THEN port END AS port,
-    CASE WHEN 10 * top_bytes_out >= 9 * bytes_out THEN protocol END AS protocol,
+    CASE WHEN 10 * remote_bytes_out >= 9 * bytes_out THEN remote END AS remote,
+    CASE WHEN 10 * remote_bytes_out >= 9 * bytes_out THEN port END AS port,
+    CASE WHEN 10 * remote_bytes_out >= 9 * bytes_out THEN protocol END AS protocol,
     'client' AS role,
     interface_id,
     first_seen, last_seen,
@@ -133,7 +140,10 @@ SELECT
     concat(
         ip(host), ' sent ', human_bytes(bytes_out), ' to ', CAST(remotes AS VARCHAR),
         CASE WHEN remotes = 1 THEN ' rare remote' ELSE ' rare remotes' END,
-        ' and got ', human_bytes(bytes_in), ' back; most went to ', ip(remote), ' port ', CAST(port AS VARCHAR),
+        ' and got ', human_bytes(bytes_in), ' back; ',
+        CASE WHEN remotes = 1 THEN 'all went to ' WHEN 2 * remote_bytes_out > bytes_out THEN 'most went to '
+            ELSE concat(human_bytes(remote_bytes_out), ' of it, the largest part, went to ') END,
+        ip(remote), CASE WHEN port IS NULL THEN '' ELSE concat(' port ', CAST(port AS VARCHAR)) END,
         CASE WHEN $hosts >= $few_hosts THEN concat('; hosts that use such remotes sent ', human_bytes(peer_median_bytes), ' in the median') ELSE '' END,
         CASE WHEN drip THEN concat('; it flows evenly over ', CAST(active_hours AS VARCHAR), ' hours') ELSE '' END, '.',
         CASE WHEN any_first IS NULL AND recurs

@@ -40,13 +40,26 @@ judged AS (
     FROM spikes s
     LEFT JOIN habits h ON h.account_id = s.account_id AND h.region = s.region AND h.host = s.host
 ),
--- Where most of it went.
+-- Where it went in the window; a remote is one whatever its ports.
 aims AS (
-    SELECT p.*, row_number() OVER (PARTITION BY p.account_id, p.region, p.host ORDER BY p.rejected DESC, p.remote, p.port, p.protocol) AS nth_aim,
-        count(*) OVER (PARTITION BY p.account_id, p.region, p.host) AS rejecting_pairs
-    FROM pairs p
-    JOIN judged j ON j.account_id = p.account_id AND j.region = p.region AND j.host = p.host
-    WHERE p.external AND p.role = 'client' AND p.rejected > 0
+    SELECT
+        *,
+        row_number() OVER (PARTITION BY account_id, region, host ORDER BY rejected DESC, remote) AS nth_aim,
+        count(*) OVER (PARTITION BY account_id, region, host) AS rejecting_remotes,
+        sum(rejected) OVER (PARTITION BY account_id, region, host) AS rejected_all
+    FROM (
+        SELECT
+            p.account_id, p.region, p.host, p.remote,
+            sum(p.rejected) AS rejected,
+            count(*) AS ports,
+            min(p.port) AS port,
+            min(p.protocol) AS protocol,
+            min(p.interface_id) AS interface_id
+        FROM pairs p
+        JOIN judged j ON j.account_id = p.account_id AND j.region = p.region AND j.host = p.host
+        WHERE p.external AND p.role = 'client' AND p.rejected > 0
+        GROUP BY p.account_id, p.region, p.host, p.remote
+    )
 )
 SELECT
     CASE
@@ -56,9 +69,9 @@ SELECT
     END AS severity,
     least(1.0, 0.3 + ln(CAST(j.rejected AS DOUBLE) / $min_rejected) / 12 + least(coalesce(j.z, 0), 20) / 100) AS score,
     j.account_id, j.region, j.host,
-    CASE WHEN 10 * a.rejected >= 9 * j.rejected_beyond THEN a.remote END AS remote,
-    CASE WHEN 10 * a.rejected >= 9 * j.rejected_beyond THEN a.port END AS port,
-    CASE WHEN 10 * a.rejected >= 9 * j.rejected_beyond THEN a.protocol END AS protocol,
+    CASE WHEN 10 * a.rejected >= 9 * a.rejected_all THEN a.remote END AS remote,
+    CASE WHEN 10 * a.rejected >= 9 * a.rejected_all AND a.ports = 1 THEN a.port END AS port,
+    CASE WHEN 10 * a.rejected >= 9 * a.rejected_all AND a.ports = 1 THEN a.protocol END AS protocol,
     'client' AS role, a.interface_id,
     j.hour AS first_seen, j.hour + INTERVAL '1 hour' AS last_seen,
     j.rejected AS rejected_hour,
@@ -67,14 +80,17 @@ SELECT
     j.z AS robust_z,
     CAST(round(exp(j.median_ln) - 1) AS BIGINT) AS baseline_median_rejected,
     coalesce(j.habit_hours, 0) AS baseline_hours,
-    a.rejecting_pairs AS destinations,
+    a.rejecting_remotes AS destinations,
     ip(a.remote) AS top_remote,
     concat(
         CAST(j.rejected AS VARCHAR), ' records of calls that ', ip(j.host), ' made to the outside were rejected in one hour',
         CASE WHEN j.habit_hours >= $min_baseline_hours
             THEN concat('; in its usual hour it is ', CAST(CAST(round(exp(j.median_ln) - 1) AS BIGINT) AS VARCHAR)) ELSE '' END,
-        '; most went to ', ip(a.remote), ' on ', protocol_name(a.protocol), ' port ', CAST(a.port AS VARCHAR),
-        CASE WHEN a.rejecting_pairs > 1 THEN concat(', the rest to ', CAST(a.rejecting_pairs - 1 AS VARCHAR), ' more') ELSE '' END, '.',
+        CASE WHEN a.rejecting_remotes = 1 THEN '; all went to '
+            WHEN 2 * a.rejected > a.rejected_all THEN '; most went to '
+            ELSE concat('; the most in the window, ', CAST(a.rejected AS VARCHAR), ' of ', CAST(a.rejected_all AS VARCHAR), ', went to ') END,
+        ip(a.remote), CASE WHEN a.ports = 1 THEN concat(' on ', protocol_name(a.protocol), ' port ', CAST(a.port AS VARCHAR)) ELSE '' END,
+        CASE WHEN a.rejecting_remotes > 1 THEN concat(', the rest to ', CAST(a.rejecting_remotes - 1 AS VARCHAR), ' more') ELSE '' END, '.',
         CASE WHEN coalesce(j.habit_hours, 0) < $min_baseline_hours THEN ' Lowered: there is little history to compare.' ELSE '' END
     ) AS explanation
 FROM judged j

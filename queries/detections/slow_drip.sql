@@ -44,7 +44,7 @@ drips AS (
         max(n.day) AS last_day,
         max(n.interface_id) AS interface_id,
         last_value(n.top_remote ORDER BY n.day) AS top_remote,
-        min(n.top_remote) = max(n.top_remote) AS one_remote
+        min(n.top_remote) = max(n.top_remote) AND bool_and(2 * n.top_bytes_out > n.rare_bytes_out) AS one_remote
     FROM alarms a
     JOIN numbered n ON n.account_id = a.account_id AND n.region = a.region AND n.host = a.host AND n.at BETWEEN a.from_day AND a.to_day
     GROUP BY a.account_id, a.region, a.host, a.days, a.statistic, a.usual

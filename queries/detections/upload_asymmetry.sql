@@ -3,7 +3,8 @@
 -- needs: history
 -- about: An hour in which a host, as a client, sent several times what it got, against the ratio of out to in of its own
 -- about: past hours (median and MAD of the logarithm). It needs no large volume, so it sees what is below the floor of
--- about: bulk uploads. Hosts that always upload have a high ratio of their own and stay out.
+-- about: bulk uploads. Hosts that always upload have a high ratio of their own and stay out. It is lowered for what holds
+-- about: of the remote that got more than half of that hour, or of all that can have got half together.
 -- parameter floor_bytes = 50000000: bytes out in an hour; less is never reported
 -- parameter high_bytes = 1000000000: bytes out in an hour from which severity may be high
 -- parameter min_ratio = 5: bytes out for each byte in, at least
@@ -36,51 +37,98 @@ habits AS (
     GROUP BY account_id, region, host
 ),
 beyond AS (
-    SELECT u.account_id, u.region, u.host, u.hour, u.bytes_out, u.bytes_in, u.ln_ratio, h.past_hours, h.median_ln,
+    SELECT u.account_id, u.region, u.host, u.hour, u.bytes_out, u.bytes_in, u.remotes, u.top_remote, u.top_remote_bytes_out,
+        u.ln_ratio, h.past_hours, h.median_ln,
         robust_z(u.ln_ratio, h.median_ln, h.mad_ln) AS z
     FROM uploads u
     JOIN habits h ON h.account_id = u.account_id AND h.region = u.region AND h.host = u.host
     WHERE u.nth = 1 AND h.past_hours >= $min_baseline_hours
 ),
-takers AS (
-    SELECT p.*, row_number() OVER (PARTITION BY p.account_id, p.region, p.host ORDER BY p.max_hour_bytes_out DESC, p.remote, p.port, p.protocol) AS nth_taker
+met AS (
+    SELECT
+        p.*,
+        p.remote = b.top_remote AS top,
+        -- What the remote can have taken at most in that hour, if it is rare and not known.
+        CASE WHEN p.first_seen < b.hour + INTERVAL '2 hours' AND p.last_seen >= b.hour - INTERVAL '1 hour'
+                AND p.prevalence_hosts <= greatest(2, least($rare_hosts, $rare_share * $hosts))
+                AND (p.aws_service IS NULL OR p.aws_service IN ('EC2', 'AMAZON'))
+            THEN least(p.max_hour_bytes_out, b.bytes_out) ELSE 0 END AS rare_bytes_out,
+        -- A port whose fullest hour is larger than that hour, or that was silent in it, took its share at another time.
+        p.max_hour_bytes_out <= b.top_remote_bytes_out AND p.first_seen < b.hour + INTERVAL '1 hour' AND p.last_seen >= b.hour AS fits
     FROM beyond b
     JOIN pairs p ON p.account_id = b.account_id AND p.region = b.region AND p.host = b.host
     WHERE p.external AND p.role = 'client' AND b.z >= $min_z
+),
+takers AS (
+    SELECT
+        *,
+        row_number() OVER (
+            PARTITION BY account_id, region, host ORDER BY top DESC, fits DESC, max_hour_bytes_out DESC, port, protocol, remote
+        ) AS nth_taker,
+        sum(CASE WHEN top THEN 1 ELSE 0 END) OVER (PARTITION BY account_id, region, host) AS top_ports,
+        sum(rare_bytes_out) OVER (PARTITION BY account_id, region, host) AS rare_bytes_most,
+        sum(CASE WHEN first_contact IS FALSE THEN 0 ELSE rare_bytes_out END) OVER (PARTITION BY account_id, region, host) AS new_bytes_most
+    FROM met
+),
+-- One remote that got more than half is what the hour is judged by; of several each got a part.
+aimed AS (
+    SELECT
+        b.*,
+        t.remote, t.interface_id,
+        2 * b.top_remote_bytes_out > b.bytes_out AS most,
+        CASE WHEN t.top_ports = 1 OR t.fits AND 2 * t.max_hour_bytes_out > b.top_remote_bytes_out THEN t.port END AS port,
+        CASE WHEN t.top_ports = 1 OR t.fits AND 2 * t.max_hour_bytes_out > b.top_remote_bytes_out THEN t.protocol END AS protocol,
+        CASE WHEN 2 * b.top_remote_bytes_out > b.bytes_out THEN t.prevalence_hosts END AS prevalence_hosts,
+        CASE WHEN 2 * b.top_remote_bytes_out > b.bytes_out THEN t.first_contact
+            WHEN 2 * t.new_bytes_most < b.bytes_out THEN false END AS first_contact,
+        CASE WHEN 2 * b.top_remote_bytes_out > b.bytes_out THEN t.aws_service END AS aws_service,
+        CASE
+            WHEN 2 * b.top_remote_bytes_out <= b.bytes_out
+                THEN CASE WHEN $hosts >= $few_hosts AND 2 * t.rare_bytes_most < b.bytes_out
+                    THEN 'most of it went to services or to remotes that many hosts share' END
+            WHEN t.aws_service IS NOT NULL AND t.aws_service NOT IN ('EC2', 'AMAZON') THEN concat('the remote is AWS ', t.aws_service)
+            WHEN $hosts >= $few_hosts AND t.prevalence_hosts > greatest(2, least($rare_hosts, $rare_share * $hosts))
+                THEN 'many hosts share that remote'
+        END AS lowered_because
+    FROM beyond b
+    JOIN takers t ON t.account_id = b.account_id AND t.region = b.region AND t.host = b.host AND t.nth_taker = 1
+    WHERE b.z >= $min_z
 )
 SELECT
     CASE
-        WHEN t.aws_service IS NOT NULL AND t.aws_service NOT IN ('EC2', 'AMAZON') THEN 'informational'
+        WHEN lowered_because IS NOT NULL THEN 'informational'
         WHEN $hosts < $few_hosts THEN 'low'
-        WHEN t.prevalence_hosts > greatest(2, least($rare_hosts, $rare_share * $hosts)) THEN 'informational'
-        WHEN t.first_contact IS FALSE THEN 'low'
-        WHEN b.bytes_out >= $high_bytes THEN 'high'
+        WHEN first_contact IS FALSE THEN 'low'
+        WHEN bytes_out >= $high_bytes THEN 'high'
         ELSE 'medium'
     END AS severity,
-    least(1.0, 0.3 + ln(CAST(b.bytes_out AS DOUBLE) / $floor_bytes) / 12 + least(b.z, 20) / 100) AS score,
-    b.account_id, b.region, b.host, t.remote, t.port, t.protocol, t.role, t.interface_id,
-    b.hour AS first_seen, b.hour + INTERVAL '1 hour' AS last_seen,
-    b.bytes_out AS bytes_out_hour,
-    b.bytes_in AS bytes_in_hour,
-    exp(b.ln_ratio) AS out_in_ratio,
-    exp(b.median_ln) AS usual_out_in_ratio,
-    b.z AS robust_z,
-    b.past_hours AS baseline_hours,
-    t.bytes_out AS remote_bytes_out,
-    t.bytes_in AS remote_bytes_in,
-    t.prevalence_hosts,
-    t.first_contact,
-    network_owner(t.remote) AS network_owner,
-    t.aws_service,
+    least(1.0, 0.3 + ln(CAST(bytes_out AS DOUBLE) / $floor_bytes) / 12 + least(z, 20) / 100) AS score,
+    account_id, region, host,
+    CASE WHEN most THEN remote END AS remote,
+    CASE WHEN most THEN port END AS port,
+    CASE WHEN most THEN protocol END AS protocol,
+    'client' AS role, interface_id,
+    hour AS first_seen, hour + INTERVAL '1 hour' AS last_seen,
+    bytes_out AS bytes_out_hour,
+    bytes_in AS bytes_in_hour,
+    exp(ln_ratio) AS out_in_ratio,
+    exp(median_ln) AS usual_out_in_ratio,
+    z AS robust_z,
+    past_hours AS baseline_hours,
+    remotes AS destinations,
+    ip(remote) AS top_remote,
+    top_remote_bytes_out,
+    prevalence_hosts,
+    first_contact,
+    network_owner(remote) AS network_owner,
+    aws_service,
+    lowered_because,
     concat(
-        ip(b.host), ' sent ', human_bytes(b.bytes_out), ' and got ', human_bytes(b.bytes_in), ' in one hour, ',
-        CAST(round(10 * exp(b.ln_ratio)) / 10 AS VARCHAR), ' to 1; its usual hour is ', CAST(round(100 * exp(b.median_ln)) / 100 AS VARCHAR),
-        ' to 1; most went to ', ip(t.remote), ' port ', CAST(t.port AS VARCHAR),
-        CASE WHEN t.first_contact THEN ', which is new' ELSE '' END, '.',
-        CASE WHEN t.aws_service IS NOT NULL AND t.aws_service NOT IN ('EC2', 'AMAZON') THEN concat(' Lowered: the remote is AWS ', t.aws_service, '.')
-            WHEN $hosts >= $few_hosts AND t.prevalence_hosts > greatest(2, least($rare_hosts, $rare_share * $hosts)) THEN ' Lowered: many hosts share that remote.'
-            ELSE '' END
+        ip(host), ' sent ', human_bytes(bytes_out), ' and got ', human_bytes(bytes_in), ' in one hour, ',
+        CAST(round(10 * exp(ln_ratio)) / 10 AS VARCHAR), ' to 1; its usual hour is ', CAST(round(100 * exp(median_ln)) / 100 AS VARCHAR),
+        CASE WHEN most THEN ' to 1; most went to ' ELSE concat(' to 1; ', human_bytes(top_remote_bytes_out), ' of it, the largest part, went to ') END,
+        ip(remote), CASE WHEN port IS NULL THEN '' ELSE concat(' port ', CAST(port AS VARCHAR)) END,
+        CASE WHEN most AND first_contact THEN ', which is new' ELSE '' END, '.',
+        CASE WHEN lowered_because IS NULL THEN '' ELSE concat(' Lowered: ', lowered_because, '.') END
     ) AS explanation
-FROM beyond b
-JOIN takers t ON t.account_id = b.account_id AND t.region = b.region AND t.host = b.host AND t.nth_taker = 1
-WHERE b.z >= $min_z
+FROM aimed

@@ -1,6 +1,7 @@
 //! Exfiltration that hides: in the hours of backups, in known pairs, in small daily sums, among downloads.
 
 use crate::network::{DAY, HOUR_S, Network};
+use crate::program::scratch;
 
 /// So many days; host 12 backs up 4 GB to its own supplier each night at two.
 fn nights(days: i64) -> Network {
@@ -143,4 +144,88 @@ fn a_beacon_that_takes_data_out_is_raised_and_says_why() {
     found.expect("bulk_egress", &["high 10.0.0.1 192.0.2.44 443"]);
     let explanation = found.by("bulk_egress")[0]["explanation"].as_str().unwrap();
     assert!(explanation.ends_with("Raised: the host also calls the same remote regularly (beacon)."), "{explanation}");
+}
+
+#[test]
+fn a_shared_remote_at_another_hour_hides_no_theft() {
+    let mut net = Network::new(9);
+    let day = net.last_day();
+    // All hosts know the backup; host 6 sends it a gigabyte in the night, and a kilobyte while it steals.
+    for host in 1..=20 {
+        net.call(host, "203.0.113.77", 443, day + 600, [5_000, 900]);
+    }
+    net.call(6, "203.0.113.77", 443, day + 3 * HOUR_S, [1_200_000_000, 900_000_000]);
+    net.call(6, "203.0.113.77", 443, day + 14 * HOUR_S, [1_000, 300]);
+    net.call(6, "192.0.2.91", 443, day + 14 * HOUR_S + 30, [1_300_000_000, 400_000]);
+    let found = net.findings(&[]);
+    found.expect("bulk_egress", &["high 10.0.0.6 192.0.2.91 443"]);
+    found.expect("upload_asymmetry", &["high 10.0.0.6 192.0.2.91 443"]);
+    let explanation = found.by("bulk_egress")[0]["explanation"].as_str().unwrap();
+    assert!(explanation.contains("most of it to 192.0.2.91 port 443"), "{explanation}");
+}
+
+#[test]
+fn of_many_remotes_none_is_said_to_have_got_most() {
+    let mut net = Network::new(9);
+    let day = net.last_day();
+    for remote in 0..10 {
+        net.call(6, &format!("192.0.2.{}", 90 + remote), 443, day + 5 * HOUR_S + remote, [130_000_000, 40_000]);
+    }
+    let found = net.findings(&[]);
+    found.expect("bulk_egress", &["high 10.0.0.6 - -"]);
+    found.expect("upload_asymmetry", &["high 10.0.0.6 - -"]);
+    found.expect("rare_egress", &["high 10.0.0.6 - -"]);
+    for detection in ["bulk_egress", "upload_asymmetry", "rare_egress", "peer_egress"] {
+        let finding = found.by(detection)[0];
+        let explanation = finding["explanation"].as_str().unwrap();
+        assert!(explanation.contains("130 MB of it, the largest part, "), "{explanation}");
+        assert!(!explanation.contains("most "), "{explanation}");
+    }
+}
+
+#[test]
+fn bytes_over_many_shared_remotes_are_a_service() {
+    let mut net = Network::new(9);
+    let day = net.last_day();
+    for remote in 0..10 {
+        let address = format!("203.0.113.{}", 90 + remote);
+        for host in 1..=20 {
+            net.call(host, &address, 443, day + 600 + remote, [5_000, 900]);
+        }
+        net.call(6, &address, 443, day + 5 * HOUR_S + remote, [130_000_000, 40_000]);
+    }
+    net.findings(&[]).expect("bulk_egress", &["low 10.0.0.6 - -"]);
+}
+
+#[test]
+fn ports_of_one_remote_are_one_remote() {
+    let mut net = Network::new(9);
+    let day = net.last_day();
+    for port in [443, 8_443, 9_443, 2_096, 2_083] {
+        net.call(6, "192.0.2.91", port, day + 5 * HOUR_S + port % 60, [260_000_000, 40_000]);
+    }
+    let found = net.findings(&[]);
+    for detection in ["bulk_egress", "rare_egress", "upload_asymmetry"] {
+        found.expect(detection, &["high 10.0.0.6 192.0.2.91 -"]);
+    }
+    assert_eq!(found.by("rare_egress")[0]["evidence"]["top_remotes"], serde_json::json!(["192.0.2.91"]));
+    let folder = scratch();
+    let list = folder.path().join("allowed.txt");
+    std::fs::write(&list, "192.0.2.91\n").unwrap();
+    let allowed = net.findings(&["--allow", list.to_str().unwrap()]);
+    allowed.expect("bulk_egress", &["informational 10.0.0.6 192.0.2.91 -"]);
+    allowed.expect("rare_egress", &["informational 10.0.0.6 192.0.2.91 -"]);
+}
+
+#[test]
+fn rejected_calls_to_many_remotes_are_counted() {
+    let mut net = Network::new(9);
+    let day = net.last_day();
+    for call in 0..160 {
+        net.refuse(6, &format!("192.0.2.{}", 100 + call % 40), 25, day + 5 * HOUR_S + call);
+    }
+    let found = net.findings(&[]);
+    found.expect("rejected_egress", &["low 10.0.0.6 - -"]);
+    let explanation = found.by("rejected_egress")[0]["explanation"].as_str().unwrap();
+    assert!(explanation.contains("the most in the window, 4 of 160, went to 192.0.2.100"), "{explanation}");
 }

@@ -31,9 +31,39 @@ struct HostHour {
     bytes_out: u64,
     bytes_in: u64,
     connections: u64,
+    /// Bytes to and from the remote that got most.
+    top_bytes_out: u64,
+    top_bytes_in: u64,
+    top_remote: u32,
     remotes: u32,
     rejected: u32,
-    last_remote: Option<u32>,
+}
+
+impl HostHour {
+    /// Adds what the host exchanged with one more remote in the hour.
+    fn add(&mut self, merger: &Merger<'_>, remote: u32, of_remote: &RemoteHour) {
+        let RemoteHour { bytes_out, bytes_in, connections, rejected } = *of_remote;
+        // Codes of addresses differ from run to run, so the addresses decide between equals.
+        let first = self.remotes == 0;
+        let tied = || merger.address(remote) < merger.address(self.top_remote);
+        if first || bytes_out > self.top_bytes_out || (bytes_out == self.top_bytes_out && tied()) {
+            (self.top_remote, self.top_bytes_out, self.top_bytes_in) = (remote, bytes_out, bytes_in);
+        }
+        self.bytes_out = self.bytes_out.saturating_add(bytes_out);
+        self.bytes_in = self.bytes_in.saturating_add(bytes_in);
+        self.connections += connections;
+        self.rejected += rejected;
+        self.remotes += 1;
+    }
+}
+
+/// What a host exchanged with one remote in one hour, over all its ports.
+#[derive(Clone, Copy, Debug, Default)]
+struct RemoteHour {
+    bytes_out: u64,
+    bytes_in: u64,
+    connections: u64,
+    rejected: u32,
 }
 
 /// One host over baseline and window.
@@ -45,6 +75,8 @@ pub(super) struct HostRecord {
     pub(super) external_remotes_ever: u64,
     sample: Option<NamesAt>,
     hours: BTreeMap<i64, HostHour>,
+    /// Hours of the last remote, in order; they go to `hours` when its last pair is there.
+    last_remote_hours: Vec<(i64, RemoteHour)>,
     destinations: u64,
     new_destinations: u64,
     last_remote: Option<u32>,
@@ -72,6 +104,7 @@ impl HostRecord {
             external_remotes_ever: 0,
             sample: None,
             hours: BTreeMap::new(),
+            last_remote_hours: Vec::new(),
             destinations: 0,
             new_destinations: 0,
             last_remote: None,
@@ -118,6 +151,7 @@ impl HostRecord {
         }
         // The pairs of one remote follow each other, ordered by protocol and port; some lie in the window, some before.
         if self.last_remote != Some(pair.key.remote) {
+            self.close_remote(merger);
             self.last_remote = Some(pair.key.remote);
             (self.last_remote_live, self.last_remote_known, self.last_remote_new) = (false, false, false);
             self.external_remotes_ever += 1;
@@ -140,15 +174,31 @@ impl HostRecord {
             if hour_s >= window.to_s || hour_s < window.baseline_from_s {
                 continue;
             }
-            let hour = self.hours.entry(hour_s).or_default();
+            let at = self.last_remote_hours.binary_search_by_key(&hour_s, |(hour_s, _)| *hour_s);
+            let at = at.unwrap_or_else(|at| {
+                self.last_remote_hours.insert(at, (hour_s, RemoteHour::default()));
+                at
+            });
+            let hour = &mut self.last_remote_hours[at].1;
             hour.bytes_out = hour.bytes_out.saturating_add(of_pair.bytes_out());
             hour.bytes_in = hour.bytes_in.saturating_add(of_pair.bytes_in());
             hour.connections += of_pair.connections();
             hour.rejected += of_pair.rejected() as u32;
-            // Several ports, and rows of several units, are one remote.
-            hour.remotes += u32::from(hour.last_remote != Some(pair.key.remote));
-            hour.last_remote = Some(pair.key.remote);
         }
+    }
+
+    /// Adds the hours of the last remote to those of the host; no more pairs of that remote may follow.
+    fn close_remote(&mut self, merger: &Merger<'_>) {
+        let Some(remote) = self.last_remote else { return };
+        for (hour_s, of_remote) in self.last_remote_hours.drain(..) {
+            self.hours.entry(hour_s).or_default().add(merger, remote, &of_remote);
+        }
+    }
+
+    /// Adds the hours of the last remote and lets go of what the walk alone needs.
+    pub(super) fn close(&mut self, merger: &Merger<'_>) {
+        self.close_remote(merger);
+        self.last_remote_hours = Vec::new();
     }
 
     /// Bytes of memory that the host takes, about.
@@ -272,6 +322,9 @@ pub(super) fn host_hours_batch(
             ("connections", u64s(&|r| r.hour.connections)),
             ("remotes", u64s(&|r| u64::from(r.hour.remotes))),
             ("rejected", u64s(&|r| u64::from(r.hour.rejected))),
+            ("top_remote", address_column(rows.iter().map(|r| merger.address(r.hour.top_remote)))?),
+            ("top_remote_bytes_out", u64s(&|r| r.hour.top_bytes_out)),
+            ("top_remote_bytes_in", u64s(&|r| r.hour.top_bytes_in)),
             ("baseline_hours", u64s(&|r| u64::from(baselines[r.baseline].0))),
             ("baseline_median_ln", f64s(&|r| baselines[r.baseline].1)),
             ("baseline_mad_ln", f64s(&|r| baselines[r.baseline].2)),

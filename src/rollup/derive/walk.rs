@@ -25,6 +25,14 @@ pub(super) struct Walked {
     pub(super) meetings: Meetings,
 }
 
+impl Walked {
+    /// Takes the records of a host whose pairs are all there.
+    fn close(&mut self, merger: &Merger<'_>, of_host: &mut Vec<HostRecord>) {
+        of_host.iter_mut().for_each(|record| record.close(merger));
+        self.hosts.append(of_host);
+    }
+}
+
 /// Pairs of one shard that the window has, one after the other, and their lists.
 #[derive(Debug, Default)]
 pub(super) struct Pairs {
@@ -71,7 +79,7 @@ pub(super) fn walk(
                 return;
             }
             if host != Some(key.host) {
-                walked.hosts.append(&mut of_host);
+                walked.close(merger, &mut of_host);
                 host = Some(key.host);
             }
             let external = !is_internal(key.remote) && !merger.address(key.remote).is_local_scope();
@@ -96,7 +104,7 @@ pub(super) fn walk(
                 emitted = emit(std::mem::take(&mut pairs));
             }
         });
-        walked.hosts.append(&mut of_host);
+        walked.close(merger, &mut of_host);
         std::mem::replace(&mut emitted, Ok(()))?;
     }
     emit(pairs)?;

@@ -9,6 +9,7 @@ use crate::rollup::segment::{Opening, Segment, stitch};
 use arrow::array::{Array, AsArray, RecordBatch};
 use arrow::datatypes::{DataType, Float64Type, UInt64Type};
 use proptest::prelude::*;
+use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// A table's rows as name and text, addresses made readable and everything sorted.
@@ -205,17 +206,20 @@ fn slow(all: &[Row], window: &Window) -> Slow {
                     .to_string(),
             ]);
         }
-        let mut hourly: BTreeMap<i64, (u64, BTreeSet<&String>)> = BTreeMap::new();
+        let mut hourly: BTreeMap<i64, (u64, BTreeMap<&String, [u64; 2]>)> = BTreeMap::new();
         for row in egress().flat_map(|(_, rows)| rows.iter()) {
             let hour = hourly.entry(row.hour_s).or_default();
             hour.0 += row.bytes[0];
-            hour.1.insert(&row.remote);
+            let of_remote = hour.1.entry(&row.remote).or_default();
+            *of_remote = [of_remote[0] + row.bytes[0], of_remote[1] + row.bytes[1]];
         }
         let base = |hour: &&i64| !history || **hour < window.from_s;
         let logs: Vec<f64> = hourly.iter().filter(|(h, _)| base(h)).map(|(_, h)| (h.0 as f64).ln_1p()).collect();
         let middle = median(logs.clone());
         let mad = median(logs.iter().map(|log| (log - middle).abs()).collect());
         for (hour_s, (bytes, remotes)) in &hourly {
+            let address = |remote: &str| remote.parse::<Address>().unwrap();
+            let top = remotes.iter().max_by_key(|(remote, of)| (of[0], Reverse(address(remote)))).unwrap();
             out.host_hours.push(vec![
                 host.clone(),
                 hour_s.to_string(),
@@ -225,6 +229,9 @@ fn slow(all: &[Row], window: &Window) -> Slow {
                 logs.len().to_string(),
                 format!("{middle:.9}"),
                 format!("{mad:.9}"),
+                (*top.0).clone(),
+                top.1[0].to_string(),
+                top.1[1].to_string(),
             ]);
         }
     }
@@ -278,8 +285,19 @@ const PAIRS: &[&str] = &[
     "prevalence_share",
 ];
 const HOSTS: &[&str] = &["host", "destinations", "new_destinations", "pairs", "connections", "bytes_out"];
-const HOST_HOURS: &[&str] =
-    &["host", "hour", "in_window", "bytes_out", "remotes", "baseline_hours", "baseline_median_ln", "baseline_mad_ln"];
+const HOST_HOURS: &[&str] = &[
+    "host",
+    "hour",
+    "in_window",
+    "bytes_out",
+    "remotes",
+    "baseline_hours",
+    "baseline_median_ln",
+    "baseline_mad_ln",
+    "top_remote",
+    "top_remote_bytes_out",
+    "top_remote_bytes_in",
+];
 const DESTINATIONS: &[&str] = &[
     "remote",
     "role",
