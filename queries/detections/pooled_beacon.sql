@@ -1,8 +1,9 @@
 -- title: Regular contact of several hosts with one remote
 -- techniques: T1071 T1573
--- about: Hosts that each call one remote too rarely to be judged, but keep the same time taken together: one implant on
--- about: several hosts. The distances of all are pooled and judged as one train; hosts that are regular by themselves are
--- about: found by `beacon` and take no part. Agents of a supplier that few hosts have do the same.
+-- about: Hosts that each call one remote rarely, but keep time far more surely taken together than the best of them alone:
+-- about: one implant on several hosts. The distances of all are pooled and judged as one train; hosts with many connections
+-- about: are left to `beacon`, which may find some of the others by themselves, too. Agents of a supplier that few hosts
+-- about: have do the same.
 -- discovery: p_value
 -- parameter few_hosts = 10: hosts with egress; with fewer, prevalence says nothing and severity ends at medium
 -- parameter rare_hosts = 5: hosts; a remote met by no more, and by no more than rare_share, is rare
@@ -30,7 +31,8 @@ together AS (
     SELECT
         account_id, region, remote, port, protocol,
         min(host) AS host,
-        min(interface_id) AS interface_id,
+        -- The ENI of that host, and of no other.
+        first_value(interface_id ORDER BY host) AS interface_id,
         max(prevalence_hosts) AS prevalence_hosts,
         bool_and(first_contact) AS first_contact,
         bool_or(slow) AS slow,
@@ -82,7 +84,7 @@ SELECT
         CAST(b['members'] AS VARCHAR), ' hosts, among them ', ip(host), ', called ', ip(remote), ' on ', protocol_name(protocol), ' port ',
         CAST(port AS VARCHAR), ', each every ', human_duration(b['period_s']), ' ± ',
         CAST(CAST(round(100 * b['jitter_ratio']) AS BIGINT) AS VARCHAR), ' %, ', CAST(b['connections'] AS VARCHAR),
-        ' connections in all: together they keep time, and none of them called often enough to tell alone',
+        ' connections in all: together they keep time far more surely than the best of them alone',
         CASE WHEN first_contact THEN '; none of them called it before the window' ELSE '' END, '.'
     ) AS explanation
 FROM judged

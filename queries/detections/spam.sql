@@ -14,7 +14,7 @@ WITH mail AS (
         sum(bytes_out) AS bytes_out,
         sum(bytes_in) AS bytes_in,
         sum(CASE WHEN first_contact IS FALSE THEN 1 ELSE 0 END) AS known_pairs,
-        min(port) AS port,
+        CASE WHEN min(port) = max(port) THEN min(port) END AS port,
         min(interface_id) AS interface_id,
         min(first_seen) AS first_seen,
         max(last_seen) AS last_seen,

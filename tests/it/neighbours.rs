@@ -227,18 +227,20 @@ fn hosts_that_call_too_rarely_alone_are_found_together() {
     let mut net = Network::new(9);
     let day = net.last_day();
     // Five hosts of twenty each call the same new remote every four to six hours; five others another, at random.
-    for host in 1..=5 {
+    for host in 8..=12 {
         let mut at = day + net.below(4 * HOUR_S);
         while at < day + 24 * HOUR_S {
             net.call(host, "192.0.2.71", 443, at, [700, 500]);
             at += 4 * HOUR_S + net.below(2 * HOUR_S);
         }
-        let host = host + 10;
+        let host = host + 5;
         for _ in 0..5 {
             let at = day + net.below(24 * HOUR_S - 60);
             net.call(host, "192.0.2.72", 443, at, [700, 500]);
         }
     }
+    // The first host by address has the last ENI by name.
+    net.rename_interface(8, "eni-last");
     let options = ["--detections", concat!(env!("CARGO_MANIFEST_DIR"), "/queries/detections")];
     let found = net.findings(&options);
     // A quarter of the hosts is nobody's secret.
@@ -248,9 +250,12 @@ fn hosts_that_call_too_rarely_alone_are_found_together() {
     let sql = sql.replace("common_share = 0.2", "common_share = 0.5").replace("rare_share = 0.02", "rare_share = 0.3");
     std::fs::write(folder.path().join("pooled_beacon.sql"), sql).unwrap();
     let found = net.findings(&["--detections", folder.path().to_str().unwrap()]);
-    found.expect("pooled_beacon", &["high 10.0.0.1 192.0.2.71 443"]);
-    let pool = &found.by("pooled_beacon")[0]["evidence"];
-    assert_eq!(pool["hosts"], serde_json::json!(["10.0.0.1", "10.0.0.2", "10.0.0.3", "10.0.0.4", "10.0.0.5"]));
+    found.expect("pooled_beacon", &["high 10.0.0.8 192.0.2.71 443"]);
+    let finding = found.by("pooled_beacon")[0];
+    assert_eq!(finding["interface_id"], "eni-last", "{finding:#}");
+    assert!(!finding["explanation"].as_str().unwrap().contains("often enough"), "{finding:#}");
+    let pool = &finding["evidence"];
+    assert_eq!(pool["hosts"], serde_json::json!(["10.0.0.8", "10.0.0.9", "10.0.0.10", "10.0.0.11", "10.0.0.12"]));
     let period_s = pool["period_s"].as_f64().unwrap();
     assert!((period_s / 18_000.0 - 1.0).abs() < 0.1, "{pool:#}");
 }

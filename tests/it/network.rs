@@ -73,6 +73,13 @@ impl Network {
         self.records.extend(way(flow.bytes[1]).then_some(back));
     }
 
+    /// Gives the ENI of a host another name in all records so far.
+    pub fn rename_interface(&mut self, host: u32, name: &str) {
+        let place = COLUMNS.iter().position(|column| *column == "interface_id").unwrap();
+        let old = text(&format!("eni-{host:017x}"));
+        self.records.iter_mut().filter(|record| record[place] == old).for_each(|record| record[place] = text(name));
+    }
+
     /// A flow of a second that a host opens, `at` seconds after the network's first.
     pub fn flow(&mut self, host: u32, remote: &str, port: i64, at: i64, bytes: [i64; 2]) -> Flow {
         self.next_port = (self.next_port + 1) % 28_000;
