@@ -121,7 +121,7 @@ pub fn furnish(
     lists: &Lists,
     threads: usize,
 ) -> Result<(), SqlError> {
-    functions::register(context, lists);
+    functions::register(context, lists).map_err(|error| SqlError::query("functions", error))?;
     tables.into_iter().try_for_each(|(name, batches)| add_batches(context, name, &batches, threads))
 }
 

@@ -30,8 +30,8 @@ pub(super) const DESCRIBED: &[Described] = &[
         name: "address",
         group: GROUP,
         call: "address(text)",
-        gives: "The 16 bytes of an address, as `host` and `remote` of the derived tables hold it: \
-                `WHERE host = address('10.0.0.1')`. IPv4 is v4-mapped.",
+        gives: "The 16 bytes of an address, as detections have `host` and `remote`: `WHERE host = address('10.0.0.1')`, \
+                which finds it as text, too. IPv4 is v4-mapped.",
         example: "address('10.0.0.1')",
         result: "00000000000000000000ffff0a000001",
     },
@@ -171,16 +171,21 @@ pub(super) fn check_number(function: &str, argument: &str, kind: &DataType) -> R
     Err(wrong_type_got(function, argument, "a number", kind))
 }
 
+/// Makes `ip`.
+pub(super) fn ip() -> ScalarUDF {
+    Function::typed(
+        "ip",
+        &[1],
+        |types| check_address("ip", "address", &types[0]).map(|()| DataType::Utf8),
+        on_arrays(|args| Ok(texts(&args[0], |at| Some(at.to_string())))),
+    )
+}
+
 /// Makes the functions of addresses.
 pub(super) fn functions(networks: Arc<Networks>, internal: Arc<InternalNetworks>) -> Vec<ScalarUDF> {
     let owners = networks.clone();
     vec![
-        Function::typed(
-            "ip",
-            &[1],
-            |types| check_address("ip", "address", &types[0]).map(|()| DataType::Utf8),
-            on_arrays(|args| Ok(texts(&args[0], |at| Some(at.to_string())))),
-        ),
+        ip(),
         Function::typed(
             "address",
             &[1],

@@ -6,6 +6,7 @@
 mod addresses;
 mod aggregates;
 mod cardinality;
+mod comparison;
 mod function;
 mod history;
 mod indicators;
@@ -19,6 +20,8 @@ mod words;
 
 use crate::intel::{Indicators, InternalNetworks, Networks};
 use crate::rollup::lost::LostTimes;
+use datafusion::error::Result;
+use datafusion::execution::FunctionRegistry;
 use datafusion::logical_expr::{AggregateUDF, ScalarUDF};
 use datafusion::prelude::SessionContext;
 pub use reference::{Described, described, markdown, table};
@@ -55,9 +58,17 @@ pub fn aggregates() -> Vec<AggregateUDF> {
     aggregates::functions()
 }
 
-/// Registers all functions with a session.
-pub fn register(context: &SessionContext, lists: &Lists) {
+/// Registers all functions with a session, and how addresses are compared.
+///
+/// # Errors
+/// Fails when the engine takes no comparisons, which it does.
+pub fn register(context: &SessionContext, lists: &Lists) -> Result<()> {
     scalars(lists).into_iter().for_each(|function| context.register_udf(function));
     context.register_udf(cardinality::function());
     aggregates().into_iter().for_each(|function| context.register_udaf(function));
+    let comparison = Arc::new(comparison::AddressComparison::new());
+    let state = context.state_ref();
+    let mut state = state.write();
+    state.register_expr_planner(comparison.clone())?;
+    state.register_function_rewrite(comparison)
 }

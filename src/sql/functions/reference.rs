@@ -68,8 +68,8 @@ pub fn markdown() -> String {
     let mut out = String::from(
         "# Functions\n\nWhat `flowsift sql` and `flowsift query` know beside the functions of the engine (Apache DataFusion: \
          `date_trunc`, `approx_distinct`, `regexp_like`, …). This page is made from the code (`flowsift sql --functions` \
-         prints the same), and a test runs every example. Addresses are texts, as in `flows`, or 16 bytes, as in the \
-         derived tables; both are understood everywhere.\n",
+         prints the same), and a test runs every example. Addresses are texts, as in all tables here, or 16 bytes, as in \
+         the tables of detections; both are understood everywhere.\n",
     );
     let mut group = "";
     for function in described() {
