@@ -52,5 +52,7 @@ mod sql;
 mod sql_logic;
 #[path = "it/suite.rs"]
 mod suite;
+#[path = "it/time_filters.rs"]
+mod time_filters;
 #[path = "it/tutorial.rs"]
 mod tutorial;

@@ -125,7 +125,6 @@ impl WorkspaceArgs {
         let progress =
             move |objects, bytes| -> Box<dyn Progress + Send> { Box::new(Bar::shown(shown, objects, bytes)) };
         let options = WorkspaceOptions {
-            source: source_options,
             window: WindowOptions { from_s, to_s, baseline_s },
             indicators: Arc::new(indicators),
             networks: Arc::new(networks),

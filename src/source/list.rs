@@ -5,7 +5,7 @@ use futures::stream::{self, StreamExt, TryStreamExt};
 use super::error::SourceError;
 use super::layout::{Place, is_foreign, parse_key, place_of};
 use super::s3::{Bucket, Listed};
-use super::{Kind, Listing, Location, Object, WILDCARDS, Window, kind_of};
+use super::{Found, Kind, Location, Object, TimeRange, WILDCARDS, Window, kind_of};
 
 /// How many folders in a row may say nothing before the rest is listed in one go.
 const BLIND_LEVELS: u32 = 3;
@@ -21,15 +21,16 @@ enum Visit {
     All { prefix: String },
 }
 
-/// What one step found.
+/// What one step saw.
 #[derive(Debug, Default)]
-struct Found {
+struct Seen {
     objects: Vec<Listed>,
     next: Vec<Visit>,
     pruned_folders: u64,
 }
 
-/// Lists the Parquet objects below `key` (a folder, one object, or the pattern's own text) that `window` may want.
+/// Lists the Parquet objects below `key` (a folder, one object, or the pattern's own text), without the folders that
+/// `window` does not want.
 ///
 /// # Errors
 /// Whatever keeps S3 from listing, and [`SourceError::NoMatch`] for a pattern without a match.
@@ -39,33 +40,32 @@ pub(crate) async fn list_bucket(
     pattern: Option<&glob::Pattern>,
     window: &Window,
     concurrency: usize,
-) -> Result<Listing, SourceError> {
-    let mut listing = Listing::default();
+) -> Result<Found, SourceError> {
     if pattern.is_none()
         && !key.is_empty()
         && !key.ends_with('/')
         && let Some(single) = bucket.head(key).await
     {
         // An object that is named alone is taken whatever its name and time.
-        listing.objects.push(object(bucket, single));
-        return Ok(listing);
+        return Ok(Found { objects: vec![object(bucket, single)], alone: true, ..Found::default() });
     }
+    let mut found = Found::default();
     let prefix = root_prefix(key, pattern.is_some());
     // A foreign folder that is named on purpose is listed.
     let foreign_wanted = place_of(&prefix) == Place::Foreign;
     let mut round = vec![Visit::Look { prefix: prefix.clone(), blind: 0 }];
     let mut listed: Vec<Listed> = Vec::new();
     while !round.is_empty() {
-        let steps: Vec<Found> = stream::iter(round)
+        let steps: Vec<Seen> = stream::iter(round)
             .map(|visit| step(bucket, visit, window, foreign_wanted))
             .buffer_unordered(concurrency.max(1))
             .try_collect()
             .await?;
         round = Vec::new();
-        for found in steps {
-            listed.extend(found.objects);
-            round.extend(found.next);
-            listing.pruned_folders += found.pruned_folders;
+        for seen in steps {
+            listed.extend(seen.objects);
+            round.extend(seen.next);
+            found.pruned_folders += seen.pruned_folders;
         }
     }
     let strict = glob::MatchOptions { require_literal_separator: true, ..glob::MatchOptions::new() };
@@ -82,21 +82,14 @@ pub(crate) async fn list_bucket(
         }
         match kind_of(entry.key.strip_prefix(&prefix).unwrap_or(&entry.key)) {
             Kind::Ignored => {}
-            Kind::Other => listing.other_objects += 1,
-            Kind::Parquet => {
-                let object = object(bucket, entry);
-                if window.wants(&object.facts) {
-                    listing.objects.push(object);
-                } else {
-                    listing.pruned_objects += 1;
-                }
-            }
+            Kind::Other => found.other_objects += 1,
+            Kind::Parquet => found.objects.push(object(bucket, entry)),
         }
     }
-    if !matched && listing.pruned_folders == 0 {
+    if !matched && found.pruned_folders == 0 {
         return Err(SourceError::NoMatch { pattern: format!("s3://{}/{key}", bucket.name) });
     }
-    Ok(listing)
+    Ok(found)
 }
 
 /// The folder to begin in: the key itself, or the folders of a pattern before its first wildcard.
@@ -111,17 +104,17 @@ fn root_prefix(key: &str, is_pattern: bool) -> String {
     }
 }
 
-async fn step(bucket: &Bucket, visit: Visit, window: &Window, foreign_wanted: bool) -> Result<Found, SourceError> {
+async fn step(bucket: &Bucket, visit: Visit, window: &Window, foreign_wanted: bool) -> Result<Seen, SourceError> {
     let (prefix, blind) = match visit {
         Visit::All { prefix } => {
             let page = bucket.list(&prefix, false).await?;
-            return Ok(Found { objects: page.objects, ..Found::default() });
+            return Ok(Seen { objects: page.objects, ..Seen::default() });
         }
         Visit::Look { prefix, blind } => (prefix, blind),
     };
     let page = bucket.list(&prefix, true).await?;
     let here = place_of(&prefix);
-    let mut found = Found { objects: page.objects, ..Found::default() };
+    let mut found = Seen { objects: page.objects, ..Seen::default() };
     let mut unknown = 0;
     for folder in page.folders {
         let place = place_of(&folder);
@@ -144,7 +137,7 @@ async fn step(bucket: &Bucket, visit: Visit, window: &Window, foreign_wanted: bo
     }
     if unknown > MANY_FOLDERS {
         let next = vec![Visit::All { prefix }];
-        return Ok(Found { next, ..Found::default() });
+        return Ok(Seen { next, ..Seen::default() });
     }
     Ok(found)
 }
@@ -162,6 +155,7 @@ fn object(bucket: &Bucket, listed: Listed) -> Object {
         modified_s: listed.modified_s,
         facts: parse_key(&listed.key),
         location: Location::S3 { bucket: bucket.name.clone(), key: listed.key.into() },
+        starts: TimeRange::default(),
     }
 }
 

@@ -7,7 +7,7 @@ use std::time::UNIX_EPOCH;
 
 use super::error::SourceError;
 use super::layout::{Place, is_foreign, parse_key, place_of};
-use super::{Kind, Listing, Location, Object, Window, kind_of};
+use super::{Found, Kind, Location, Object, TimeRange, Window, kind_of};
 
 /// Runs a listing on tokio's blocking threads.
 pub(crate) async fn blocking<T: Send + 'static>(
@@ -23,28 +23,29 @@ pub(crate) async fn blocking<T: Send + 'static>(
 ///
 /// # Errors
 /// [`SourceError::Io`] when the root cannot be read.
-pub(crate) fn list_path(root: &Path, window: &Window) -> Result<Listing, SourceError> {
+pub(crate) fn list_path(root: &Path, window: &Window) -> Result<Found, SourceError> {
     let metadata = fs::metadata(root).map_err(|error| io("list", root, error))?;
-    let mut listing = Listing::default();
+    let mut found = Found::default();
     if metadata.is_dir() {
-        Walk::new(root, window).folder(root, "", &mut listing)?;
+        Walk::new(root, window).folder(root, "", &mut found)?;
     } else {
-        listing.objects.push(object(root, &real_path(root)?, &metadata));
+        found.objects.push(object(root, &real_path(root)?, &metadata));
+        found.alone = true;
     }
-    Ok(listing)
+    Ok(found)
 }
 
 /// Lists the files that match, and the folders that match with everything below.
 ///
 /// # Errors
 /// [`SourceError::NoMatch`], and [`SourceError::Io`] when a match cannot be read.
-pub(crate) fn list_glob(pattern: &str, window: &Window) -> Result<Listing, SourceError> {
+pub(crate) fn list_glob(pattern: &str, window: &Window) -> Result<Found, SourceError> {
     let matches = glob::glob(pattern).map_err(|error| SourceError::BadGlob {
         pattern: pattern.to_owned(),
         at: error.pos,
         problem: error.msg,
     })?;
-    let mut listing = Listing::default();
+    let mut found = Found::default();
     let mut any = false;
     for path in matches {
         let path = path.map_err(|error| {
@@ -54,13 +55,13 @@ pub(crate) fn list_glob(pattern: &str, window: &Window) -> Result<Listing, Sourc
         any = true;
         let metadata = fs::metadata(&path).map_err(|error| io("list", &path, error))?;
         if metadata.is_dir() {
-            Walk::new(&path, window).folder(&path, "", &mut listing)?;
+            Walk::new(&path, window).folder(&path, "", &mut found)?;
         } else {
             let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
-            sort_in(&path, None, &name, &metadata, window, &mut listing)?;
+            sort_in(&path, None, &name, &metadata, &mut found)?;
         }
     }
-    if any { Ok(listing) } else { Err(SourceError::NoMatch { pattern: pattern.to_owned() }) }
+    if any { Ok(found) } else { Err(SourceError::NoMatch { pattern: pattern.to_owned() }) }
 }
 
 /// A depth-first walk in the order of names.
@@ -77,7 +78,7 @@ impl<'a> Walk<'a> {
         Self { window, seen: HashSet::new(), foreign_wanted }
     }
 
-    fn folder(&mut self, folder: &Path, below_root: &str, listing: &mut Listing) -> Result<(), SourceError> {
+    fn folder(&mut self, folder: &Path, below_root: &str, found: &mut Found) -> Result<(), SourceError> {
         let real = real_path(folder)?;
         if !self.seen.insert(real.clone()) {
             return Ok(());
@@ -99,7 +100,7 @@ impl<'a> Walk<'a> {
                     // Nearly every file lies where it is named, and to ask for that of each takes as long as the rest.
                     let own = entry.file_type().is_ok_and(|kind| kind.is_file());
                     let real = own.then(|| real.join(entry.file_name()));
-                    sort_in(&path, real, &format!("{below_root}{name}"), &metadata, self.window, listing)?;
+                    sort_in(&path, real, &format!("{below_root}{name}"), &metadata, found)?;
                 }
             } else if metadata.is_dir() {
                 match place_of(&slashed(&path)) {
@@ -107,9 +108,9 @@ impl<'a> Walk<'a> {
                     Place::Dated { from_s, to_s } | Place::Hour { from_s, to_s }
                         if !self.window.overlaps(from_s, to_s) =>
                     {
-                        listing.pruned_folders += 1;
+                        found.pruned_folders += 1;
                     }
-                    _ => self.folder(&path, &format!("{below_root}{name}/"), listing)?,
+                    _ => self.folder(&path, &format!("{below_root}{name}/"), found)?,
                 }
             }
         }
@@ -123,23 +124,17 @@ fn sort_in(
     real: Option<PathBuf>,
     below_root: &str,
     metadata: &Metadata,
-    window: &Window,
-    listing: &mut Listing,
+    found: &mut Found,
 ) -> Result<(), SourceError> {
     match kind_of(below_root) {
         Kind::Ignored => {}
-        Kind::Other => listing.other_objects += 1,
+        Kind::Other => found.other_objects += 1,
         Kind::Parquet => {
             let real = match real {
                 Some(real) => real,
                 None => real_path(path)?,
             };
-            let object = object(path, &real, metadata);
-            if window.wants(&object.facts) {
-                listing.objects.push(object);
-            } else {
-                listing.pruned_objects += 1;
-            }
+            found.objects.push(object(path, &real, metadata));
         }
     }
     Ok(())
@@ -162,6 +157,7 @@ fn object(path: &Path, real: &Path, metadata: &Metadata) -> Object {
         version: version_of(metadata).into(),
         modified_s,
         facts: parse_key(&slashed(path)),
+        starts: TimeRange::default(),
     }
 }
 
@@ -187,7 +183,7 @@ fn io(action: &'static str, path: &Path, error: std::io::Error) -> SourceError {
 
 #[cfg(test)]
 mod tests {
-    use super::super::{SourceOptions, TimeRange};
+    use super::super::SourceOptions;
     use super::*;
 
     fn touch(root: &Path, name: &str) {
@@ -200,7 +196,7 @@ mod tests {
         Window::new(&TimeRange::default(), &SourceOptions::default())
     }
 
-    fn names(listing: &Listing) -> Vec<&str> {
+    fn names(listing: &Found) -> Vec<&str> {
         listing.objects.iter().map(Object::name).collect()
     }
 

@@ -11,6 +11,7 @@ mod list;
 mod local;
 mod read;
 mod s3;
+mod spans;
 mod store;
 mod units;
 
@@ -46,9 +47,11 @@ pub struct SourceOptions {
     pub retries: u32,
     /// Listing requests at a time, at least 1.
     pub list_concurrency: usize,
-    /// How much earlier than the time range a file name's time may be, in seconds.
+    /// How long after the name of the file that follows, or the end of its folder, a file's records may begin, in
+    /// seconds.
     pub early_margin_s: i64,
-    /// How much later than the time range a file name's time may be, in seconds: late delivery.
+    /// How long before the name of the file before, or the begin of its folder, they may begin, in seconds: late
+    /// delivery.
     pub late_margin_s: i64,
     /// The runtime that carries the HTTP of data reads; `None` uses the caller's.
     pub io_runtime: Option<Handle>,
@@ -80,6 +83,15 @@ pub struct TimeRange {
     pub to_s: Option<i64>,
 }
 
+impl TimeRange {
+    /// Tells whether any second lies in both ranges.
+    pub fn overlaps(&self, other: &Self) -> bool {
+        let begins_before =
+            |from_s: Option<i64>, to_s: Option<i64>| from_s.zip(to_s).is_none_or(|(from, to)| from < to);
+        begins_before(self.from_s, other.to_s) && begins_before(other.from_s, self.to_s)
+    }
+}
+
 /// Where an object lies.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 pub enum Location {
@@ -109,6 +121,8 @@ pub struct Object {
     pub modified_s: i64,
     /// What the key says.
     pub facts: KeyFacts,
+    /// When its records may begin, as far as its name and those around it tell; margins are in it.
+    pub starts: TimeRange,
 }
 
 impl Object {
@@ -135,13 +149,13 @@ pub struct Listing {
     pub objects: Vec<Object>,
     /// Objects seen that are not Parquet (such as `.log.gz`).
     pub other_objects: u64,
-    /// Parquet objects left out because of the time in their name.
+    /// Parquet objects left out because of the times in their names.
     pub pruned_objects: u64,
     /// Folders not looked into because of their date.
     pub pruned_folders: u64,
 }
 
-/// The time range with its margins: which names can hold wanted records.
+/// The time range with its margins: which folders can hold wanted records.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Window {
     from_s: i64,
@@ -160,15 +174,19 @@ impl Window {
     pub(crate) fn overlaps(&self, from_s: i64, to_s: i64) -> bool {
         from_s < self.to_s && self.from_s < to_s
     }
+}
 
-    /// Tells whether an object can hold wanted records: by its name's time, else by its folder's.
-    pub(crate) fn wants(&self, facts: &KeyFacts) -> bool {
-        match (facts.file_time_s, facts.partition) {
-            (Some(time_s), _) => self.from_s <= time_s && time_s < self.to_s,
-            (None, Some(partition)) => self.overlaps(partition.from_s, partition.to_s),
-            (None, None) => true,
-        }
-    }
+/// What one root holds, before objects are left out by the times in their names.
+#[derive(Debug, Default)]
+pub(crate) struct Found {
+    /// Parquet objects.
+    pub(crate) objects: Vec<Object>,
+    /// The root is one object: it is taken whatever its name and time.
+    pub(crate) alone: bool,
+    /// Objects that are not Parquet.
+    pub(crate) other_objects: u64,
+    /// Folders not looked into because of their date.
+    pub(crate) pruned_folders: u64,
 }
 
 /// What the name of a found object makes of it.
@@ -251,6 +269,7 @@ impl Source {
     pub async fn list(&self, range: &TimeRange) -> Result<Listing, SourceError> {
         let window = Window::new(range, &self.options);
         let mut all = Listing::default();
+        let mut alone: HashSet<Location> = HashSet::new();
         for (spec, root) in &self.roots {
             let found = match root {
                 Root::Local(path) => {
@@ -265,18 +284,25 @@ impl Source {
                     list::list_bucket(bucket, key, pattern.as_ref(), &window, self.options.list_concurrency).await?
                 }
             };
-            if found.objects.is_empty() && found.pruned_objects == 0 && found.pruned_folders == 0 {
+            if found.objects.is_empty() && found.pruned_folders == 0 {
                 return Err(SourceError::NothingFound { spec: spec.clone(), other_objects: found.other_objects });
+            }
+            if found.alone {
+                alone.extend(found.objects.iter().map(|object| object.location.clone()));
             }
             all.objects.extend(found.objects);
             all.other_objects += found.other_objects;
-            all.pruned_objects += found.pruned_objects;
             all.pruned_folders += found.pruned_folders;
         }
         let mut seen = HashSet::with_capacity(all.objects.len());
         all.objects.sort_by(|a, b| a.url.cmp(&b.url));
         // One file may be named by several local paths: the location is canonical, the URL is as given.
         all.objects.retain(|object| seen.insert(object.location.clone()));
+        spans::note_spans(&mut all.objects, &self.options);
+        let wanted = |object: &Object| alone.contains(&object.location) || object.starts.overlaps(range);
+        let listed = all.objects.len();
+        all.objects.retain(wanted);
+        all.pruned_objects = (listed - all.objects.len()) as u64;
         Ok(all)
     }
 
@@ -329,15 +355,12 @@ mod tests {
     }
 
     #[test]
-    fn the_window_keeps_margins_and_days_that_touch_them() {
+    fn the_window_keeps_days_that_touch_its_margins() {
         let window =
             Window::new(&TimeRange { from_s: Some(86_400), to_s: Some(2 * 86_400) }, &SourceOptions::default());
-        let at = |file_time_s| window.wants(&KeyFacts { file_time_s: Some(file_time_s), ..KeyFacts::default() });
-        assert!(at(86_400 - 900) && !at(86_400 - 901));
-        assert!(at(2 * 86_400 + 3_599) && !at(2 * 86_400 + 3_600));
         assert!(window.overlaps(2 * 86_400, 3 * 86_400), "late objects lie in the next day's folder");
         assert!(window.overlaps(0, 86_400), "and early ones in the day before");
-        assert!(window.wants(&KeyFacts::default()));
+        assert!(!window.overlaps(3 * 86_400, 4 * 86_400));
         let open = Window::new(&TimeRange::default(), &SourceOptions::default());
         assert!(open.overlaps(i64::MIN, 0) && open.overlaps(0, i64::MAX));
     }

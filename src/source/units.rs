@@ -145,8 +145,8 @@ impl Fnv128 {
 
 #[cfg(test)]
 mod tests {
-    use super::super::Location;
     use super::super::layout::parse_key;
+    use super::super::{Location, TimeRange};
     use super::*;
     use proptest::prelude::*;
 
@@ -158,6 +158,7 @@ mod tests {
             version: version.into(),
             modified_s: 0,
             facts: parse_key(key),
+            starts: TimeRange::default(),
         }
     }
 

@@ -11,7 +11,7 @@ use super::session::{SqlError, open_session_within};
 use crate::intel::{Indicators, InternalNetworks, Networks};
 use crate::rollup::derive::WindowOptions;
 use crate::scan::fetch::FetchOptions;
-use crate::source::{Source, SourceOptions, TimeRange};
+use crate::source::{Source, TimeRange};
 use crate::state::KeptHours;
 pub use crate::state::Skipped;
 use arrow::array::RecordBatch;
@@ -26,8 +26,6 @@ use tokio::runtime::Handle;
 
 /// What a workspace is opened with besides its source.
 pub struct WorkspaceOptions {
-    /// How the source was opened.
-    pub source: SourceOptions,
     /// The window of `pairs`, `hosts` and `destinations`, and the history before it. `flows` has the window's records.
     pub window: WindowOptions,
     /// Feeds.
@@ -100,7 +98,7 @@ impl Workspace {
             // Messages about wrong SQL name the place.
             settings.sql_parser.collect_spans = true;
         }
-        let flows = FlowsTable::new(source.clone(), options.source, range, skipped.clone());
+        let flows = FlowsTable::new(source.clone(), range, skipped.clone());
         context.register_table("flows", Arc::new(flows)).map_err(failed)?;
         let making = Making {
             source: source.clone(),

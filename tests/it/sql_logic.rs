@@ -62,7 +62,6 @@ impl Session {
         let options = SourceOptions { io_runtime: Some(io.handle().clone()), ..SourceOptions::default() };
         let source = io.block_on(Source::open(&[demo.to_str().unwrap().to_owned()], &options)).unwrap();
         let options = WorkspaceOptions {
-            source: options,
             window: WindowOptions { from_s: None, to_s: None, baseline_s: 14 * 86_400 },
             indicators: Arc::default(),
             networks: Arc::default(),

@@ -188,7 +188,7 @@ impl ExecutionPlan for FlowsExec {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::source::{KeyFacts, Location};
+    use crate::source::{KeyFacts, Location, TimeRange};
 
     #[test]
     fn stretches_hold_every_object_once_and_about_as_much_each() {
@@ -199,6 +199,7 @@ mod tests {
             version: "v".into(),
             modified_s: 0,
             facts: KeyFacts::default(),
+            starts: TimeRange::default(),
         };
         for (sizes, count, expected) in [
             (vec![10; 8], 2, vec![(0, 4), (4, 8)]),

@@ -4,7 +4,7 @@ use super::columns::Column;
 use super::filter::Filter;
 use crate::flow::schema::{Field, FieldKind, to_seconds};
 use crate::scan::Binding;
-use crate::source::{Object, SourceOptions};
+use crate::source::{Object, TimeRange};
 use arrow::array::{
     ArrayRef, BooleanArray, Date32Array, Int32Array, Int64Array, StringViewArray, TimestampSecondArray, UInt64Array,
 };
@@ -42,8 +42,8 @@ impl Pruner {
     }
 
     /// Tells which objects may hold rows that the filter keeps, by their names.
-    pub(super) fn objects(&self, objects: &[Object], options: &SourceOptions) -> Vec<bool> {
-        self.keeps(&Names { objects, early_s: options.early_margin_s, late_s: options.late_margin_s })
+    pub(super) fn objects(&self, objects: &[Object]) -> Vec<bool> {
+        self.keeps(&Names { objects })
     }
 
     /// Tells which row groups may hold rows that the filter keeps, by their statistics.
@@ -55,22 +55,9 @@ impl Pruner {
 /// What objects' names say.
 struct Names<'a> {
     objects: &'a [Object],
-    early_s: i64,
-    late_s: i64,
 }
 
 impl Names<'_> {
-    /// First and last second that records of an object may begin at.
-    fn span(&self, object: &Object) -> Option<(i64, i64)> {
-        let facts = &object.facts;
-        let (from_s, to_s) = match (facts.file_time_s, facts.partition) {
-            (Some(time_s), _) => (time_s, time_s),
-            (None, Some(partition)) => (partition.from_s, partition.to_s),
-            (None, None) => return None,
-        };
-        Some((from_s - self.late_s, to_s + self.early_s))
-    }
-
     /// The value of a partition column, the same for all records of an object.
     fn value(&self, column: Column, object: &Object) -> Option<i64> {
         partition_value(column, object)
@@ -85,8 +72,9 @@ impl Names<'_> {
         Some(match column {
             Column::Record(Field::Start | Field::End) => {
                 let longer = if last && column == Column::Record(Field::End) { WINDOW_S } else { 0 };
-                let pick = |(from_s, to_s): (i64, i64)| if last { to_s + longer } else { from_s };
-                let times = self.objects.iter().map(|object| self.span(object).map(pick));
+                let pick =
+                    |starts: &TimeRange| if last { starts.to_s.map(|to_s| to_s - 1 + longer) } else { starts.from_s };
+                let times = self.objects.iter().map(|object| pick(&object.starts));
                 Arc::new(times.collect::<TimestampSecondArray>().with_timezone("UTC"))
             }
             Column::Account => text(|object| object.facts.account_id.as_deref()),

@@ -8,7 +8,7 @@ use super::read::Reading;
 use super::rows::RowMaker;
 use super::skipped::SkippedObjects;
 use super::time_range::time_range;
-use crate::source::{Listing, Source, SourceOptions, TimeRange};
+use crate::source::{Listing, Source, TimeRange};
 use arrow::datatypes::SchemaRef;
 use async_trait::async_trait;
 use datafusion::catalog::{Session, TableProvider};
@@ -26,7 +26,6 @@ use tokio::sync::Mutex;
 pub struct FlowsTable {
     schema: SchemaRef,
     source: Source,
-    options: SourceOptions,
     /// Records outside are no rows of the table.
     range: TimeRange,
     skipped: SkippedObjects,
@@ -42,9 +41,9 @@ impl std::fmt::Debug for FlowsTable {
 
 impl FlowsTable {
     /// The records of `source` that start within `range`; what cannot be read is noted in `skipped`.
-    pub fn new(source: Source, options: SourceOptions, range: TimeRange, skipped: SkippedObjects) -> Self {
+    pub fn new(source: Source, range: TimeRange, skipped: SkippedObjects) -> Self {
         let schema = schema_of(Column::all());
-        Self { schema, source, options, range, skipped, listings: Mutex::default() }
+        Self { schema, source, range, skipped, listings: Mutex::default() }
     }
 
     /// Lists the objects of a time range, once a session.
@@ -131,7 +130,7 @@ impl TableProvider for FlowsTable {
         let pruner = Pruner::new(filter.as_ref());
         let rows = RowMaker::new(&asked, filter);
         let listing = self.listing(time_range(&filters)).await?;
-        let keeps = pruner.objects(&listing.objects, &self.options);
+        let keeps = pruner.objects(&listing.objects);
         let objects: Vec<_> =
             listing.objects.iter().zip(&keeps).filter(|(_, keep)| **keep).map(|(object, _)| object.clone()).collect();
         let left = Left {
