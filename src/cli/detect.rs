@@ -14,8 +14,8 @@ use crate::rollup::RollupOptions;
 use crate::rollup::coverage::host_facts;
 use crate::rollup::derive::{Derived, derive};
 use crate::scan::fetch::FetchOptions;
-use crate::source::{PutMode, Source, Store, Unit, units};
-use crate::state::{GatherOptions, Gathered, KeptHours, gather, listing_range, settings_hash};
+use crate::source::{Grain, PutMode, Source, Store, TimeRange, Unit, units};
+use crate::state::{GatherOptions, Gathered, KeptHours, gather, settings_hash};
 use clap::Args;
 use std::io::{IsTerminal, Write};
 use std::path::PathBuf;
@@ -115,8 +115,9 @@ pub(super) fn run(global: &Global, args: &DetectArgs) -> Result<Exit, Failure> {
         None => None,
     };
     let source = runtime.block_on(Source::open(&args.sources, &options)).map_err(Failure::failed)?;
-    let range = listing_range(plan.window.earliest_s(), plan.window.latest_s(), kept.is_some());
-    let listing = runtime.block_on(source.list(&range)).map_err(Failure::failed)?;
+    let range = TimeRange { from_s: plan.window.earliest_s(), to_s: plan.window.latest_s() };
+    let grain = if kept.is_some() { Grain::Unit } else { Grain::Object };
+    let listing = runtime.block_on(source.list_by(&range, grain)).map_err(Failure::failed)?;
     let listed = listing.objects.len() as u64;
     let pruned = listing.pruned_objects;
     let units = units(listing.objects);

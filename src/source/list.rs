@@ -4,8 +4,9 @@ use futures::stream::{self, StreamExt, TryStreamExt};
 
 use super::error::SourceError;
 use super::layout::{Place, is_foreign, parse_key, place_of};
+use super::listing::{Found, Window};
 use super::s3::{Bucket, Listed};
-use super::{Found, Kind, Location, Object, TimeRange, WILDCARDS, Window, kind_of};
+use super::{Kind, Location, Object, TimeRange, WILDCARDS, kind_of};
 
 /// How many folders in a row may say nothing before the rest is listed in one go.
 const BLIND_LEVELS: u32 = 3;

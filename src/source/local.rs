@@ -7,7 +7,8 @@ use std::time::UNIX_EPOCH;
 
 use super::error::SourceError;
 use super::layout::{Place, is_foreign, parse_key, place_of};
-use super::{Found, Kind, Location, Object, TimeRange, Window, kind_of};
+use super::listing::{Found, Window};
+use super::{Kind, Location, Object, TimeRange, kind_of};
 
 /// Runs a listing on tokio's blocking threads.
 pub(crate) async fn blocking<T: Send + 'static>(

@@ -8,6 +8,7 @@ mod file_buffers;
 mod identity;
 pub mod layout;
 mod list;
+mod listing;
 mod local;
 mod read;
 mod s3;
@@ -23,11 +24,13 @@ use tokio::runtime::Handle;
 
 pub use error::SourceError;
 pub use layout::{KeyFacts, Layout, Partition, parse_key};
+pub use listing::{Grain, Listing};
 pub use read::{ObjectReader, ReadError};
 pub use store::{PutMode, Store, StoredObject};
 pub use units::{Fingerprint, Unit, units};
 
 use identity::Identity;
+use listing::Window;
 use s3::Bucket;
 
 /// How to reach and list sources; [`SourceOptions::default`] suits AWS.
@@ -142,53 +145,6 @@ impl Object {
     }
 }
 
-/// What a listing found.
-#[derive(Clone, Debug, Default)]
-pub struct Listing {
-    /// The Parquet objects that may hold records of the time range, sorted by URL, each once.
-    pub objects: Vec<Object>,
-    /// Objects seen that are not Parquet (such as `.log.gz`).
-    pub other_objects: u64,
-    /// Parquet objects left out because of the times in their names.
-    pub pruned_objects: u64,
-    /// Folders not looked into because of their date.
-    pub pruned_folders: u64,
-}
-
-/// The time range with its margins: which folders can hold wanted records.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Window {
-    from_s: i64,
-    to_s: i64,
-}
-
-impl Window {
-    fn new(range: &TimeRange, options: &SourceOptions) -> Self {
-        Self {
-            from_s: range.from_s.map_or(i64::MIN, |from_s| from_s.saturating_sub(options.early_margin_s)),
-            to_s: range.to_s.map_or(i64::MAX, |to_s| to_s.saturating_add(options.late_margin_s)),
-        }
-    }
-
-    /// Tells whether a folder of `[from_s, to_s)` can hold wanted objects.
-    pub(crate) fn overlaps(&self, from_s: i64, to_s: i64) -> bool {
-        from_s < self.to_s && self.from_s < to_s
-    }
-}
-
-/// What one root holds, before objects are left out by the times in their names.
-#[derive(Debug, Default)]
-pub(crate) struct Found {
-    /// Parquet objects.
-    pub(crate) objects: Vec<Object>,
-    /// The root is one object: it is taken whatever its name and time.
-    pub(crate) alone: bool,
-    /// Objects that are not Parquet.
-    pub(crate) other_objects: u64,
-    /// Folders not looked into because of their date.
-    pub(crate) pruned_folders: u64,
-}
-
 /// What the name of a found object makes of it.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Kind {
@@ -267,6 +223,14 @@ impl Source {
     /// [`SourceError::NothingFound`] when a named place holds no Parquet at all (a time range that leaves nothing is
     /// no error), or whatever keeps it from being listed.
     pub async fn list(&self, range: &TimeRange) -> Result<Listing, SourceError> {
+        self.list_by(range, Grain::Object).await
+    }
+
+    /// As [`Source::list`], with what `grain` takes together.
+    ///
+    /// # Errors
+    /// As [`Source::list`].
+    pub async fn list_by(&self, range: &TimeRange, grain: Grain) -> Result<Listing, SourceError> {
         let window = Window::new(range, &self.options);
         let mut all = Listing::default();
         let mut alone: HashSet<Location> = HashSet::new();
@@ -301,7 +265,13 @@ impl Source {
         spans::note_spans(&mut all.objects, &self.options);
         let wanted = |object: &Object| alone.contains(&object.location) || object.starts.overlaps(range);
         let listed = all.objects.len();
-        all.objects.retain(wanted);
+        match grain {
+            Grain::Object => all.objects.retain(wanted),
+            Grain::Unit => {
+                let ids: HashSet<String> = all.objects.iter().filter(|o| wanted(o)).map(units::unit_id).collect();
+                all.objects.retain(|object| ids.contains(&units::unit_id(object)));
+            }
+        }
         all.pruned_objects = (listed - all.objects.len()) as u64;
         Ok(all)
     }
@@ -352,16 +322,5 @@ mod tests {
         ] {
             assert_eq!(kind_of(name), kind, "{name}");
         }
-    }
-
-    #[test]
-    fn the_window_keeps_days_that_touch_its_margins() {
-        let window =
-            Window::new(&TimeRange { from_s: Some(86_400), to_s: Some(2 * 86_400) }, &SourceOptions::default());
-        assert!(window.overlaps(2 * 86_400, 3 * 86_400), "late objects lie in the next day's folder");
-        assert!(window.overlaps(0, 86_400), "and early ones in the day before");
-        assert!(!window.overlaps(3 * 86_400, 4 * 86_400));
-        let open = Window::new(&TimeRange::default(), &SourceOptions::default());
-        assert!(open.overlaps(i64::MIN, 0) && open.overlaps(0, i64::MAX));
     }
 }

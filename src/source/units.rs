@@ -1,13 +1,13 @@
 //! Units of work: all objects of one account, region and day (or hour) of the source's layout.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::sync::Arc;
 
 use chrono::DateTime;
 
-use super::Object;
 use super::layout::Partition;
+use super::{Location, Object};
 
 /// The objects that are folded together: one account, region and day or hour of the layout.
 ///
@@ -55,6 +55,30 @@ impl Unit {
         Fingerprint(hash.0)
     }
 
+    /// Hashes the folder that holds all objects and the flow logs that wrote them: units of one id that differ in it
+    /// are parts of different sources, and do not take each other's place.
+    pub fn origin(&self) -> Fingerprint {
+        let folder = |object: &Object| match &object.location {
+            Location::Local(path) => path.parent().unwrap_or(path).to_string_lossy().into_owned(),
+            Location::S3 { bucket, key } => {
+                format!("s3://{bucket}/{}", key.rsplit_once('/').map_or("", |(folder, _)| folder))
+            }
+        };
+        let folders: BTreeSet<String> = self.objects.iter().map(folder).collect();
+        let mut parts = folders.iter().map(|folder| folder.split('/').collect::<Vec<_>>());
+        let mut common = parts.next().unwrap_or_default();
+        for other in parts {
+            let same = common.iter().zip(&other).take_while(|(a, b)| a == b).count();
+            common.truncate(same);
+        }
+        let flow_logs: BTreeSet<&str> =
+            self.objects.iter().filter_map(|object| object.facts.flow_log_id.as_deref()).collect();
+        let mut hash = Fnv128::default();
+        hash.text(&common.join("/"));
+        flow_logs.into_iter().for_each(|flow_log| hash.text(flow_log));
+        Fingerprint(hash.0)
+    }
+
     /// Returns the bytes of all objects.
     pub fn bytes(&self) -> u64 {
         self.objects.iter().map(|object| object.size).sum()
@@ -96,7 +120,8 @@ pub fn units(objects: impl IntoIterator<Item = Object>) -> Vec<Unit> {
     units
 }
 
-fn unit_id(object: &Object) -> String {
+/// Names the unit that an object belongs to.
+pub(super) fn unit_id(object: &Object) -> String {
     let facts = &object.facts;
     let Some(partition) = facts.partition else {
         let folder = object.folder();
@@ -145,8 +170,8 @@ impl Fnv128 {
 
 #[cfg(test)]
 mod tests {
+    use super::super::TimeRange;
     use super::super::layout::parse_key;
-    use super::super::{Location, TimeRange};
     use super::*;
     use proptest::prelude::*;
 
@@ -205,6 +230,21 @@ mod tests {
         ] {
             assert_ne!(other(changed), base[0].fingerprint());
         }
+    }
+
+    #[test]
+    fn the_origin_tells_sources_apart_and_not_states_of_one() {
+        let origin = |objects: Vec<Object>| units(objects)[0].origin();
+        let named = |folder: &str, flow_log: &str, n: u32| {
+            let name = format!("123456789012_vpcflowlogs_eu-west-1_{flow_log}_20240419T0605Z_{n}.log.parquet");
+            object(&format!("{folder}/{name}"), 1, "v")
+        };
+        let base = origin(vec![named(DAY, "fl-1", 0)]);
+        assert_eq!(base, origin(vec![named(DAY, "fl-1", 0), named(DAY, "fl-1", 1)]), "late objects");
+        assert_ne!(base, origin(vec![named(&format!("copy/{DAY}"), "fl-1", 0)]));
+        assert_ne!(base, origin(vec![named(DAY, "fl-2", 0)]));
+        let bare = |folders: &[&str]| origin(folders.iter().map(|folder| named(folder, "fl-1", 0)).collect());
+        assert_eq!(bare(&["logs/a", "logs/b"]), bare(&["logs/a", "logs/b", "logs/c"]));
     }
 
     proptest! {

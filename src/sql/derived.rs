@@ -8,8 +8,8 @@ use crate::rollup::coverage::{coverage_schema, host_facts};
 use crate::rollup::derive::{Derived, Wanted, WindowOptions, choose_window, derive};
 use crate::rollup::{Memory, PairHours, RollupError, RollupOptions, pair_hours_schema};
 use crate::scan::fetch::FetchOptions;
-use crate::source::{Source, Unit, units};
-use crate::state::{GatherOptions, KeptHours, Progress, gather, listing_range};
+use crate::source::{Grain, Source, TimeRange, Unit, units};
+use crate::state::{GatherOptions, KeptHours, Progress, gather};
 use arrow::array::RecordBatch;
 use arrow::datatypes::SchemaRef;
 use async_trait::async_trait;
@@ -133,8 +133,9 @@ impl DerivedTables {
 
     async fn units(&self) -> Result<Vec<Unit>> {
         let Making { source, kept, window, .. } = &self.making;
-        let range = listing_range(window.earliest_s(), window.latest_s(), kept.is_some());
-        let listing = source.list(&range).await.map_err(external)?;
+        let range = TimeRange { from_s: window.earliest_s(), to_s: window.latest_s() };
+        let grain = if kept.is_some() { Grain::Unit } else { Grain::Object };
+        let listing = source.list_by(&range, grain).await.map_err(external)?;
         Ok(units(listing.objects))
     }
 

@@ -3,14 +3,13 @@
 use super::StateError;
 use super::kept::KeptHours;
 use super::span::span;
-use crate::flow::time::DAY_S;
 use crate::rollup::derive::WindowOptions;
 use crate::rollup::memory::{Purpose, Reservation};
 use crate::rollup::{IsInternal, Memory, PairHours, RollupOptions, UnitCounts, UnitRollup, UnitTables};
 use crate::scan::fetch::{FetchOptions, Fetched, fetch};
 use crate::scan::object::{footer, scan};
 use crate::scan::{ObjectBytes, ROLLUP_FIELDS, ScanError};
-use crate::source::{Object, ObjectReader, TimeRange, Unit};
+use crate::source::{Object, ObjectReader, Unit};
 use arrow::array::RecordBatch;
 use parquet::file::metadata::ParquetMetaData;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
@@ -22,7 +21,8 @@ use tokio::runtime::Handle;
 pub struct GatherOptions {
     /// Threads that decode, at least 1.
     pub threads: usize,
-    /// Records that count. Kept hours need all records of a unit, so leave it unbounded with them.
+    /// Records that count. Kept hours need all records of whole units, so leave it unbounded with them, and list by
+    /// [`Grain::Unit`](crate::source::Grain).
     pub rollup: RollupOptions,
     /// How objects are fetched.
     pub fetch: FetchOptions,
@@ -75,16 +75,6 @@ impl Gathered {
         let needed = window.earliest_s().unwrap_or(i64::MIN)..window.latest_s().unwrap_or(i64::MAX);
         span(&self.pair_hours, &self.coverage, &needed)
     }
-}
-
-/// The time range to list for records from `from_s` to `to_s`. Kept hours need whole partitions, so with them it is
-/// widened to whole days.
-pub fn listing_range(from_s: Option<i64>, to_s: Option<i64>, keeps: bool) -> TimeRange {
-    if !keeps {
-        return TimeRange { from_s, to_s };
-    }
-    let day = |second: i64| second.div_euclid(DAY_S) * DAY_S;
-    TimeRange { from_s: from_s.map(day), to_s: to_s.map(|to_s| day(to_s + DAY_S - 1)) }
 }
 
 /// One unit under work.

@@ -1,4 +1,4 @@
-//! Kept hours: one folder a unit, holding the tables of one fingerprint.
+//! Kept hours: one folder a unit, holding the tables of one fingerprint for each source that has the unit.
 
 use super::StateError;
 use crate::rollup::{PairHours, RollupError, UnitCounts, UnitTables};
@@ -16,7 +16,7 @@ use parquet::file::properties::WriterProperties;
 use std::sync::Arc;
 
 /// Version of the layout and schema of kept hours; a new one leaves older files alone.
-const VERSION: &str = "v3";
+const VERSION: &str = "v4";
 const COUNTS_KEY: &str = "flowsift.counts";
 
 /// Hours kept under a local folder or an S3 prefix.
@@ -48,7 +48,13 @@ impl KeptHours {
     }
 
     fn name(&self, unit: &Unit, table: &str) -> String {
-        format!("{}/{}-{:016x}.{table}.parquet", Self::folder(unit), unit.fingerprint(), self.settings)
+        let fingerprint = unit.fingerprint();
+        format!("{}/{fingerprint}-{:016x}{}", Self::folder(unit), self.settings, Self::end_of_name(unit, table))
+    }
+
+    /// What the kept tables of every state of a unit end in.
+    fn end_of_name(unit: &Unit, table: &str) -> String {
+        format!("-{}.{table}.parquet", unit.origin())
     }
 
     /// Loads a unit's tables if the same objects under the same settings were kept; damaged files count as absent.
@@ -65,7 +71,8 @@ impl KeptHours {
         Ok(Some(UnitTables { pair_hours, coverage, counts: parse_counts(&counts) }))
     }
 
-    /// Keeps a unit's tables, then removes those of other fingerprints of the unit.
+    /// Keeps a unit's tables, then removes those of the unit's other fingerprints; what another source left under the
+    /// unit's id stays.
     ///
     /// # Errors
     /// [`StateError`] when the tables cannot be written.
@@ -76,10 +83,12 @@ impl KeptHours {
         let pair_hours = write(&mut tables.pair_hours.to_batches(BATCH_ROWS), &counts);
         self.put(self.name(unit, "pair_hours"), pair_hours).await?;
         let keep = [self.name(unit, "coverage"), self.name(unit, "pair_hours")];
+        let ends = [Self::end_of_name(unit, "coverage"), Self::end_of_name(unit, "pair_hours")];
         for object in self.store.list(&format!("{}/", Self::folder(unit))).await? {
             // A daily unit's folder holds the folders of its hours: those are other units.
             let inside = object.name.rsplit_once('/').is_some_and(|(folder, _)| folder == Self::folder(unit));
-            if inside && object.name.ends_with(".parquet") && !keep.contains(&object.name) {
+            let of_unit = inside && ends.iter().any(|end| object.name.ends_with(end.as_str()));
+            if of_unit && !keep.contains(&object.name) {
                 self.store.delete(&object.name).await?;
             }
         }

@@ -7,7 +7,7 @@ mod gather;
 mod kept;
 mod span;
 
-pub use gather::{GatherOptions, Gathered, Progress, Skipped, gather, listing_range};
+pub use gather::{GatherOptions, Gathered, Progress, Skipped, gather};
 pub use kept::{KeptHours, settings_hash};
 
 /// Says why hours could not be gathered or kept.

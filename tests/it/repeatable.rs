@@ -4,11 +4,11 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use parquet::basic::Compression;
-use serde_json::Value;
+use serde_json::Value as Json;
 
 use crate::forms::{Variant, aws, write};
 use crate::program::{Corpus, copy, flowsift, parquet_files, scratch};
-use crate::records::records;
+use crate::records::{COLUMNS, Value, records};
 
 fn findings(source: &str, more: &[&str]) -> Vec<u8> {
     let args = [&["detect", source, "-q", "--min-severity", "informational"], more].concat();
@@ -16,19 +16,19 @@ fn findings(source: &str, more: &[&str]) -> Vec<u8> {
 }
 
 /// Runs with kept hours and `--out`; returns the findings and the counts of objects.
-fn with_state(source: &str, state: &Path, more: &[&str], code: i32) -> (Vec<u8>, Value) {
+fn with_state(source: &str, state: &Path, more: &[&str], code: i32) -> (Vec<u8>, Json) {
     let out = scratch();
     let (state, out_text) = (state.to_str().unwrap(), out.path().to_str().unwrap());
     let fixed = ["detect", source, "-q", "--min-severity", "informational", "--state", state, "--out", out_text];
     let ran = flowsift([&fixed[..], more].concat()).expect(code);
     let summary = fs::read_to_string(out.path().join("summary.json")).unwrap();
-    let summary: Value = serde_json::from_str(&summary).unwrap();
+    let summary: Json = serde_json::from_str(&summary).unwrap();
     assert_eq!(fs::read(out.path().join("findings.jsonl")).unwrap(), ran.out);
     (ran.out, summary["objects"].clone())
 }
 
 /// The objects' numbers as (read, reused, skipped).
-fn counts(objects: &Value) -> (u64, u64, u64) {
+fn counts(objects: &Json) -> (u64, u64, u64) {
     let count = |name: &str| objects[name].as_u64().unwrap();
     (count("read"), count("reused"), count("skipped"))
 }
@@ -91,7 +91,7 @@ fn a_folder_without_any_layout_finds_the_same() {
         copy(file, &folder.path().join(format!("{at}.parquet")));
     }
     // One unit now holds all hours, so connections that cross an hour are seen whole; what is found stays.
-    let key = |finding: &Value| ["id", "detection", "host", "remote", "severity"].map(|name| finding[name].to_string());
+    let key = |finding: &Json| ["id", "detection", "host", "remote", "severity"].map(|name| finding[name].to_string());
     let read = |bytes: Vec<u8>| -> Vec<_> {
         let text = String::from_utf8(bytes).unwrap();
         let mut keys: Vec<_> = text.lines().map(|line| key(&serde_json::from_str(line).unwrap())).collect();
@@ -137,15 +137,15 @@ fn a_window_in_kept_hours_is_judged_as_one_that_was_read() {
     let corpus = Corpus::shared();
     let state = scratch();
     with_state(corpus.source(), state.path(), &[], 0);
-    for window in [
-        &["--from", "2024-01-15T03:00:00Z"][..],
-        &["--to", "2024-01-15T04:00:00Z"],
-        &["--from", "2024-01-15T02:00:00Z", "--to", "2024-01-15T05:00:00Z"],
-        &["--from", "2024-01-15T03:20:00Z", "--to", "2024-01-15T04:40:00Z", "--baseline", "2h"],
+    for (window, hours) in [
+        (&["--from", "2024-01-15T03:00:00Z"][..], 6),
+        (&["--to", "2024-01-15T04:00:00Z"], 5),
+        (&["--from", "2024-01-15T02:00:00Z", "--to", "2024-01-15T05:00:00Z"], 6),
+        (&["--from", "2024-01-15T03:20:00Z", "--to", "2024-01-15T04:40:00Z", "--baseline", "2h"], 6),
     ] {
         let read = findings(corpus.source(), window);
         let (kept, objects) = with_state(corpus.source(), state.path(), window, 0);
-        assert_eq!(counts(&objects), (0, 18, 0), "{window:?}");
+        assert_eq!(counts(&objects), (0, 3 * hours, 0), "{window:?}");
         assert!(kept == read, "{window:?} gives other findings from kept hours");
     }
 }
@@ -166,6 +166,59 @@ fn a_late_object_costs_its_own_unit_only() {
     assert_eq!(counts(&objects), (3, 15, 0), "three objects make an hour");
     assert!(after == findings(corpus.source(), &[]) && after != before);
     assert_eq!(parquet_files(state.path()).len(), 12, "hours of the unit without the late object are gone");
+}
+
+/// Two files at the ends of each of three days.
+fn three_days(root: &Path, flow_log: &str) {
+    for (at, day) in [19, 20, 21].into_iter().enumerate() {
+        for time in ["0000", "2350"] {
+            let folder = root.join(format!("AWSLogs/123456789012/vpcflowlogs/eu-west-1/2024/04/{day}"));
+            fs::create_dir_all(&folder).unwrap();
+            let name = format!("123456789012_vpcflowlogs_eu-west-1_{flow_log}_202404{day}T{time}Z_0a.log.parquet");
+            let days = at as i64 * 86_400 + if time == "0000" { 0 } else { 85_800 };
+            let mut records = records();
+            for record in &mut records {
+                for column in ["start", "end"] {
+                    let place = COLUMNS.iter().position(|name| *name == column).unwrap();
+                    if let Value::Number(time_s) = &mut record[place] {
+                        *time_s += days;
+                    }
+                }
+            }
+            fs::write(folder.join(name), write(&records, &aws())).unwrap();
+        }
+    }
+}
+
+#[test]
+fn days_at_the_edge_of_a_window_stay_whole() {
+    let folder = scratch();
+    three_days(folder.path(), "fl-0a");
+    let (source, state) = (folder.path().to_str().unwrap(), scratch());
+    let (all, objects) = with_state(source, state.path(), &[], 0);
+    assert_eq!(counts(&objects), (6, 0, 0));
+    // The day before the history begins ends within the margins.
+    let window = ["--from", "2024-04-21T01:00:00Z", "--baseline", "1h"];
+    let (part, objects) = with_state(source, state.path(), &window, 0);
+    assert_eq!(counts(&objects), (0, 4, 0));
+    assert!(part == findings(source, &window));
+    let (again, objects) = with_state(source, state.path(), &[], 0);
+    assert_eq!(counts(&objects), (0, 6, 0));
+    assert!(all == again);
+    // Without anything kept the days are read whole, and may be kept.
+    let state = scratch();
+    with_state(source, state.path(), &window, 0);
+    assert_eq!(counts(&with_state(source, state.path(), &[], 0).1), (2, 4, 0));
+}
+
+#[test]
+fn sources_that_share_a_place_keep_their_hours_apart() {
+    let (one, other, state) = (scratch(), scratch(), scratch());
+    three_days(one.path(), "fl-0a");
+    three_days(other.path(), "fl-0b");
+    let read = |source: &Path| counts(&with_state(source.to_str().unwrap(), state.path(), &[], 0).1);
+    assert_eq!([read(one.path()), read(other.path())], [(6, 0, 0); 2]);
+    assert_eq!([read(one.path()), read(other.path())], [(0, 6, 0); 2]);
 }
 
 #[test]
@@ -209,7 +262,7 @@ fn what_counts_of_damaged_objects_does_not_depend_on_who_was_read_first() {
         let out = folder.path().join("out");
         let args = ["detect", logs.to_str().unwrap(), "-q", "--min-severity", "informational", "--threads", threads];
         let ran = flowsift([&args[..], &["--out", out.to_str().unwrap()]].concat()).expect(3);
-        let summary: Value = serde_json::from_slice(&fs::read(out.join("summary.json")).unwrap()).unwrap();
+        let summary: Json = serde_json::from_slice(&fs::read(out.join("summary.json")).unwrap()).unwrap();
         let skipped = summary["skipped_objects"].as_array().unwrap().iter();
         let skipped: Vec<&str> = skipped.map(|of| of["object"].as_str().unwrap().rsplit('/').next().unwrap()).collect();
         // Before `c` nobody tells whose the ENIs are, so `a` and `b` must, and cannot.
