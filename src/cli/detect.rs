@@ -3,7 +3,7 @@
 use super::exit::{Exit, Failure};
 use super::global::Global;
 use super::progress::Bar;
-use super::show::{Format, Show, findings_files};
+use super::show::{Format, OUT_FILES, SUMMARY_FILE, Show, findings_files};
 use super::stages::Stages;
 use crate::detect::{self, Severity, WindowOptions};
 use crate::flow::Network;
@@ -110,11 +110,18 @@ pub(super) fn run(global: &Global, args: &DetectArgs) -> Result<Exit, Failure> {
     let kept = match &args.state {
         Some(url) => {
             let store = runtime.block_on(Store::open(url, &options)).map_err(Failure::failed)?;
-            Some(KeptHours::new(store, settings))
+            Some((store.clone(), KeptHours::new(store, settings)))
         }
         None => None,
     };
-    let source = runtime.block_on(Source::open(&args.sources, &options)).map_err(Failure::failed)?;
+    let mut source = runtime.block_on(Source::open(&args.sources, &options)).map_err(Failure::failed)?;
+    if let Some((store, _)) = &kept {
+        source.leave_out(store, KeptHours::FOLDERS);
+    }
+    if let Some(store) = &out {
+        source.leave_out(store, &OUT_FILES);
+    }
+    let kept = kept.map(|(_, kept)| kept);
     let range = TimeRange { from_s: plan.window.earliest_s(), to_s: plan.window.latest_s() };
     let grain = if kept.is_some() { Grain::Unit } else { Grain::Object };
     let listing = runtime.block_on(source.list_by(&range, grain)).map_err(Failure::failed)?;
@@ -203,7 +210,7 @@ pub(super) fn run(global: &Global, args: &DetectArgs) -> Result<Exit, Failure> {
     if let Some(store) = &out {
         let mut json = Vec::new();
         summary.write_json(&mut json)?;
-        let put = store.put("summary.json", json.into(), PutMode::Overwrite);
+        let put = store.put(SUMMARY_FILE, json.into(), PutMode::Overwrite);
         runtime.block_on(put).map_err(Failure::failed)?;
     }
     if !global.is_quiet() {

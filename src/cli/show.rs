@@ -35,14 +35,20 @@ pub(super) struct FindingsFile {
     pub(super) bytes: Bytes,
 }
 
+/// The names of what `--out` holds.
+pub(super) const OUT_FILES: [&str; 3] = [JSONL_FILE, PARQUET_FILE, SUMMARY_FILE];
+const JSONL_FILE: &str = "findings.jsonl";
+const PARQUET_FILE: &str = "findings.parquet";
+pub(super) const SUMMARY_FILE: &str = "summary.json";
+
 /// The files of findings that `--out` gets.
 pub(super) fn findings_files(findings: &[Finding]) -> Result<[FindingsFile; 2], Failure> {
     let (mut jsonl, mut parquet) = (Vec::new(), Vec::new());
     let (first, second) = rayon::join(|| write_jsonl(&mut jsonl, findings), || write_parquet(&mut parquet, findings));
     first.and(second)?;
     Ok([
-        FindingsFile { format: Format::Jsonl, name: "findings.jsonl", bytes: jsonl.into() },
-        FindingsFile { format: Format::Parquet, name: "findings.parquet", bytes: parquet.into() },
+        FindingsFile { format: Format::Jsonl, name: JSONL_FILE, bytes: jsonl.into() },
+        FindingsFile { format: Format::Parquet, name: PARQUET_FILE, bytes: parquet.into() },
     ])
 }
 

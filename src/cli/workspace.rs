@@ -116,11 +116,15 @@ impl WorkspaceArgs {
         let kept = match &self.state {
             Some(url) => {
                 let store = io.block_on(Store::open(url, &source_options)).map_err(Failure::failed)?;
-                Some(KeptHours::new(store, settings_hash(internal_text.iter().map(String::as_str))))
+                let settings = settings_hash(internal_text.iter().map(String::as_str));
+                Some((store.clone(), KeptHours::new(store, settings)))
             }
             None => None,
         };
-        let source = io.block_on(Source::open(sources, &source_options)).map_err(Failure::failed)?;
+        let mut source = io.block_on(Source::open(sources, &source_options)).map_err(Failure::failed)?;
+        if let Some((store, _)) = &kept {
+            source.leave_out(store, KeptHours::FOLDERS);
+        }
         let shown = global.shows_progress_now();
         let progress =
             move |objects, bytes| -> Box<dyn Progress + Send> { Box::new(Bar::shown(shown, objects, bytes)) };
@@ -129,7 +133,7 @@ impl WorkspaceArgs {
             indicators: Arc::new(indicators),
             networks: Arc::new(networks),
             internal: Arc::new(internal),
-            kept,
+            kept: kept.map(|(_, kept)| kept),
             findings,
             threads: global.threads(),
             fetch: FetchOptions { budget_bytes: fetch_bytes, ..FetchOptions::default() },

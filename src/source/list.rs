@@ -4,6 +4,7 @@ use futures::stream::{self, StreamExt, TryStreamExt};
 
 use super::error::SourceError;
 use super::layout::{Place, is_foreign, parse_key, place_of};
+use super::left_out::{LeftOut, Output};
 use super::listing::{Found, Window};
 use super::s3::{Bucket, Listed};
 use super::{Kind, Location, Object, TimeRange, WILDCARDS, kind_of};
@@ -12,6 +13,25 @@ use super::{Kind, Location, Object, TimeRange, WILDCARDS, kind_of};
 const BLIND_LEVELS: u32 = 3;
 /// With more unknown subfolders than this, one plain listing costs fewer requests than one for each.
 const MANY_FOLDERS: usize = 64;
+
+/// What is asked of a bucket.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Asked<'a> {
+    /// A folder, one object, or the pattern's own text.
+    pub(super) key: &'a str,
+    pub(super) pattern: Option<&'a glob::Pattern>,
+    pub(super) window: Window,
+    /// What is written meanwhile, and left out.
+    pub(super) outputs: &'a [Output],
+}
+
+/// What the descent passes by.
+#[derive(Debug)]
+struct Passed {
+    window: Window,
+    foreign_wanted: bool,
+    left_out: LeftOut,
+}
 
 /// One step of the descent.
 #[derive(Debug)]
@@ -30,18 +50,12 @@ struct Seen {
     pruned_folders: u64,
 }
 
-/// Lists the Parquet objects below `key` (a folder, one object, or the pattern's own text), without the folders that
-/// `window` does not want.
+/// Lists the Parquet objects below a key, without the folders that the window does not want.
 ///
 /// # Errors
 /// Whatever keeps S3 from listing, and [`SourceError::NoMatch`] for a pattern without a match.
-pub(crate) async fn list_bucket(
-    bucket: &Bucket,
-    key: &str,
-    pattern: Option<&glob::Pattern>,
-    window: &Window,
-    concurrency: usize,
-) -> Result<Found, SourceError> {
+pub(crate) async fn list_bucket(bucket: &Bucket, asked: &Asked<'_>, concurrency: usize) -> Result<Found, SourceError> {
+    let Asked { key, pattern, window, outputs } = *asked;
     if pattern.is_none()
         && !key.is_empty()
         && !key.ends_with('/')
@@ -54,11 +68,13 @@ pub(crate) async fn list_bucket(
     let prefix = root_prefix(key, pattern.is_some());
     // A foreign folder that is named on purpose is listed.
     let foreign_wanted = place_of(&prefix) == Place::Foreign;
+    let left_out = LeftOut::of_prefix(outputs, &bucket.name, &prefix);
+    let passed = Passed { window, foreign_wanted, left_out };
     let mut round = vec![Visit::Look { prefix: prefix.clone(), blind: 0 }];
     let mut listed: Vec<Listed> = Vec::new();
     while !round.is_empty() {
         let steps: Vec<Seen> = stream::iter(round)
-            .map(|visit| step(bucket, visit, window, foreign_wanted))
+            .map(|visit| step(bucket, visit, &passed))
             .buffer_unordered(concurrency.max(1))
             .try_collect()
             .await?;
@@ -72,7 +88,7 @@ pub(crate) async fn list_bucket(
     let strict = glob::MatchOptions { require_literal_separator: true, ..glob::MatchOptions::new() };
     let mut matched = pattern.is_none();
     for entry in listed {
-        if !foreign_wanted && is_foreign(&entry.key) {
+        if (!foreign_wanted && is_foreign(&entry.key)) || passed.left_out.has_key(&entry.key) {
             continue;
         }
         if let Some(pattern) = pattern {
@@ -105,7 +121,7 @@ fn root_prefix(key: &str, is_pattern: bool) -> String {
     }
 }
 
-async fn step(bucket: &Bucket, visit: Visit, window: &Window, foreign_wanted: bool) -> Result<Seen, SourceError> {
+async fn step(bucket: &Bucket, visit: Visit, passed: &Passed) -> Result<Seen, SourceError> {
     let (prefix, blind) = match visit {
         Visit::All { prefix } => {
             let page = bucket.list(&prefix, false).await?;
@@ -118,11 +134,14 @@ async fn step(bucket: &Bucket, visit: Visit, window: &Window, foreign_wanted: bo
     let mut found = Seen { objects: page.objects, ..Seen::default() };
     let mut unknown = 0;
     for folder in page.folders {
+        if passed.left_out.has_key(&folder) {
+            continue;
+        }
         let place = place_of(&folder);
         unknown += usize::from(place == Place::Unknown);
         match place {
-            Place::Foreign if !foreign_wanted => {}
-            Place::Dated { from_s, to_s } | Place::Hour { from_s, to_s } if !window.overlaps(from_s, to_s) => {
+            Place::Foreign if !passed.foreign_wanted => {}
+            Place::Dated { from_s, to_s } | Place::Hour { from_s, to_s } if !passed.window.overlaps(from_s, to_s) => {
                 found.pruned_folders += 1;
             }
             Place::Hour { .. } | Place::Foreign => found.next.push(Visit::All { prefix: folder }),

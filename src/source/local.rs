@@ -7,6 +7,7 @@ use std::time::UNIX_EPOCH;
 
 use super::error::SourceError;
 use super::layout::{Place, is_foreign, parse_key, place_of};
+use super::left_out::LeftOut;
 use super::listing::{Found, Window};
 use super::{Kind, Location, Object, TimeRange, kind_of};
 
@@ -24,11 +25,11 @@ pub(crate) async fn blocking<T: Send + 'static>(
 ///
 /// # Errors
 /// [`SourceError::Io`] when the root cannot be read.
-pub(crate) fn list_path(root: &Path, window: &Window) -> Result<Found, SourceError> {
+pub(crate) fn list_path(root: &Path, window: &Window, left_out: &LeftOut) -> Result<Found, SourceError> {
     let metadata = fs::metadata(root).map_err(|error| io("list", root, error))?;
     let mut found = Found::default();
     if metadata.is_dir() {
-        Walk::new(root, window).folder(root, "", &mut found)?;
+        Walk::new(root, window, left_out).folder(root, "", &mut found)?;
     } else {
         found.objects.push(object(root, &real_path(root)?, &metadata));
         found.alone = true;
@@ -40,7 +41,7 @@ pub(crate) fn list_path(root: &Path, window: &Window) -> Result<Found, SourceErr
 ///
 /// # Errors
 /// [`SourceError::NoMatch`], and [`SourceError::Io`] when a match cannot be read.
-pub(crate) fn list_glob(pattern: &str, window: &Window) -> Result<Found, SourceError> {
+pub(crate) fn list_glob(pattern: &str, window: &Window, left_out: &LeftOut) -> Result<Found, SourceError> {
     let matches = glob::glob(pattern).map_err(|error| SourceError::BadGlob {
         pattern: pattern.to_owned(),
         at: error.pos,
@@ -56,10 +57,11 @@ pub(crate) fn list_glob(pattern: &str, window: &Window) -> Result<Found, SourceE
         any = true;
         let metadata = fs::metadata(&path).map_err(|error| io("list", &path, error))?;
         if metadata.is_dir() {
-            Walk::new(&path, window).folder(&path, "", &mut found)?;
+            Walk::new(&path, window, left_out).folder(&path, "", &mut found)?;
         } else {
             let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
-            sort_in(&path, None, &name, &metadata, &mut found)?;
+            let real = real_path(&path)?;
+            sort_in(&path, &real, left_out, &name, &metadata, &mut found);
         }
     }
     if any { Ok(found) } else { Err(SourceError::NoMatch { pattern: pattern.to_owned() }) }
@@ -68,20 +70,21 @@ pub(crate) fn list_glob(pattern: &str, window: &Window) -> Result<Found, SourceE
 /// A depth-first walk in the order of names.
 struct Walk<'a> {
     window: &'a Window,
+    left_out: &'a LeftOut,
     /// Real paths of the folders seen: a link into a folder above, or twice into one, is followed once.
     seen: HashSet<PathBuf>,
     foreign_wanted: bool,
 }
 
 impl<'a> Walk<'a> {
-    fn new(root: &Path, window: &'a Window) -> Self {
+    fn new(root: &Path, window: &'a Window, left_out: &'a LeftOut) -> Self {
         let foreign_wanted = place_of(&slashed(root)) == Place::Foreign;
-        Self { window, seen: HashSet::new(), foreign_wanted }
+        Self { window, left_out, seen: HashSet::new(), foreign_wanted }
     }
 
     fn folder(&mut self, folder: &Path, below_root: &str, found: &mut Found) -> Result<(), SourceError> {
         let real = real_path(folder)?;
-        if !self.seen.insert(real.clone()) {
+        if self.left_out.has_path(&real) || !self.seen.insert(real.clone()) {
             return Ok(());
         }
         let mut entries = fs::read_dir(folder)
@@ -100,8 +103,8 @@ impl<'a> Walk<'a> {
                 if self.foreign_wanted || !is_foreign(&slashed(&path)) {
                     // Nearly every file lies where it is named, and to ask for that of each takes as long as the rest.
                     let own = entry.file_type().is_ok_and(|kind| kind.is_file());
-                    let real = own.then(|| real.join(entry.file_name()));
-                    sort_in(&path, real, &format!("{below_root}{name}"), &metadata, found)?;
+                    let real = if own { real.join(entry.file_name()) } else { real_path(&path)? };
+                    sort_in(&path, &real, self.left_out, &format!("{below_root}{name}"), &metadata, found);
                 }
             } else if metadata.is_dir() {
                 match place_of(&slashed(&path)) {
@@ -119,26 +122,16 @@ impl<'a> Walk<'a> {
     }
 }
 
-/// Sorts a file into a listing; `real` is its real path where that is known.
-fn sort_in(
-    path: &Path,
-    real: Option<PathBuf>,
-    below_root: &str,
-    metadata: &Metadata,
-    found: &mut Found,
-) -> Result<(), SourceError> {
+/// Sorts a file into a listing.
+fn sort_in(path: &Path, real: &Path, left_out: &LeftOut, below_root: &str, metadata: &Metadata, found: &mut Found) {
+    if left_out.has_path(real) {
+        return;
+    }
     match kind_of(below_root) {
         Kind::Ignored => {}
         Kind::Other => found.other_objects += 1,
-        Kind::Parquet => {
-            let real = match real {
-                Some(real) => real,
-                None => real_path(path)?,
-            };
-            found.objects.push(object(path, &real, metadata));
-        }
+        Kind::Parquet => found.objects.push(object(path, real, metadata)),
     }
-    Ok(())
 }
 
 fn real_path(path: &Path) -> Result<PathBuf, SourceError> {
@@ -209,13 +202,14 @@ mod tests {
         }
         touch(root.path(), "AWSLogs/123456789012/CloudTrail/5.parquet");
         touch(root.path(), "AWSLogs/123456789012/vpcflowlogs/r/2024/04/19/6.parquet");
-        let listing = list_path(root.path(), &everything()).unwrap();
+        let listing = list_path(root.path(), &everything(), &LeftOut::default()).unwrap();
         assert_eq!(names(&listing), ["6.parquet", "1.PARQUET", "2.parquet"]);
         assert_eq!(listing.other_objects, 1);
-        let trail = list_path(&root.path().join("AWSLogs/123456789012/CloudTrail"), &everything()).unwrap();
+        let trail = list_path(&root.path().join("AWSLogs/123456789012/CloudTrail"), &everything(), &LeftOut::default())
+            .unwrap();
         assert_eq!(names(&trail), ["5.parquet"], "named on purpose");
         let window = Window::new(&TimeRange { from_s: Some(1_713_600_000), to_s: None }, &SourceOptions::default());
-        let late = list_path(root.path(), &window).unwrap();
+        let late = list_path(root.path(), &window, &LeftOut::default()).unwrap();
         assert_eq!((names(&late), late.pruned_folders), (vec!["1.PARQUET", "2.parquet"], 1));
     }
 
@@ -230,7 +224,7 @@ mod tests {
         std::os::unix::fs::symlink(elsewhere.path(), root.path().join("b")).unwrap();
         std::os::unix::fs::symlink("nowhere", root.path().join("c.parquet")).unwrap();
         std::os::unix::fs::symlink(elsewhere.path().join("2.parquet"), root.path().join("d.parquet")).unwrap();
-        let listing = list_path(root.path(), &everything()).unwrap();
+        let listing = list_path(root.path(), &everything(), &LeftOut::default()).unwrap();
         assert_eq!(names(&listing), ["1.parquet", "2.parquet", "d.parquet"]);
         // The same file has the same place, by whatever name it is found.
         let real = |path: PathBuf| fs::canonicalize(path).unwrap();
@@ -253,8 +247,17 @@ mod tests {
         touch(root.path(), "day2/2.parquet");
         touch(root.path(), "3.parquet");
         let text = root.path().display().to_string();
-        assert_eq!(names(&list_glob(&format!("{text}/day*"), &everything()).unwrap()), ["1.parquet", "2.parquet"]);
-        assert_eq!(names(&list_glob(&format!("{text}/*.parquet"), &everything()).unwrap()), ["3.parquet"]);
-        assert!(matches!(list_glob(&format!("{text}/x*"), &everything()), Err(SourceError::NoMatch { .. })));
+        assert_eq!(
+            names(&list_glob(&format!("{text}/day*"), &everything(), &LeftOut::default()).unwrap()),
+            ["1.parquet", "2.parquet"]
+        );
+        assert_eq!(
+            names(&list_glob(&format!("{text}/*.parquet"), &everything(), &LeftOut::default()).unwrap()),
+            ["3.parquet"]
+        );
+        assert!(matches!(
+            list_glob(&format!("{text}/x*"), &everything(), &LeftOut::default()),
+            Err(SourceError::NoMatch { .. })
+        ));
     }
 }

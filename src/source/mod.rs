@@ -7,6 +7,7 @@ mod error;
 mod file_buffers;
 mod identity;
 pub mod layout;
+mod left_out;
 mod list;
 mod listing;
 mod local;
@@ -30,6 +31,7 @@ pub use store::{PutMode, Store, StoredObject};
 pub use units::{Fingerprint, Unit, units};
 
 use identity::Identity;
+use left_out::{LeftOut, Output};
 use listing::Window;
 use s3::Bucket;
 
@@ -178,6 +180,7 @@ pub struct Source {
     roots: Vec<(String, Root)>,
     buckets: Arc<BTreeMap<Arc<str>, Arc<Bucket>>>,
     options: SourceOptions,
+    outputs: Vec<Output>,
 }
 
 /// The letters that make a path a pattern.
@@ -214,7 +217,14 @@ impl Source {
             let pattern = if key.contains(WILDCARDS) { Some(glob_pattern(key)?) } else { None };
             roots.push((spec.to_owned(), Root::S3 { bucket, key: key.to_owned(), pattern }));
         }
-        Ok(Self { roots, buckets: Arc::new(buckets), options: options.clone() })
+        Ok(Self { roots, buckets: Arc::new(buckets), options: options.clone(), outputs: Vec::new() })
+    }
+
+    /// Leaves what a run writes to `store` out of every listing: all that lies there, or, where the store holds what
+    /// was named as input, the files and folders of these names in it. What is named alone is listed still.
+    pub fn leave_out(&mut self, store: &Store, names: &[&str]) {
+        let names = names.iter().map(|name| (*name).to_owned()).collect();
+        self.outputs.push(Output { place: store.written(), names });
     }
 
     /// Finds the objects that may hold records of `range`; objects named twice are listed once.
@@ -237,15 +247,18 @@ impl Source {
         for (spec, root) in &self.roots {
             let found = match root {
                 Root::Local(path) => {
-                    let path = path.clone();
-                    local::blocking(spec, move || local::list_path(&path, &window)).await?
+                    let (path, left_out) = (path.clone(), LeftOut::of_path(&self.outputs, path));
+                    local::blocking(spec, move || local::list_path(&path, &window, &left_out)).await?
                 }
                 Root::Glob { pattern } => {
-                    let pattern = pattern.clone();
-                    local::blocking(spec, move || local::list_glob(&pattern, &window)).await?
+                    let before = pattern.find(WILDCARDS).map_or(pattern.as_str(), |at| &pattern[..at]);
+                    let folder = Path::new(before.rsplit_once('/').map_or(".", |(folder, _)| folder));
+                    let (pattern, left_out) = (pattern.clone(), LeftOut::of_path(&self.outputs, folder));
+                    local::blocking(spec, move || local::list_glob(&pattern, &window, &left_out)).await?
                 }
                 Root::S3 { bucket, key, pattern } => {
-                    list::list_bucket(bucket, key, pattern.as_ref(), &window, self.options.list_concurrency).await?
+                    let asked = list::Asked { key, pattern: pattern.as_ref(), window, outputs: &self.outputs };
+                    list::list_bucket(bucket, &asked, self.options.list_concurrency).await?
                 }
             };
             if found.objects.is_empty() && found.pruned_folders == 0 {

@@ -13,6 +13,7 @@ use object_store::{ObjectStore, ObjectStoreExt, PutPayload};
 use super::SourceOptions;
 use super::error::{SourceError, one_line, without_xml};
 use super::identity::Identity;
+use super::left_out::Written;
 use super::local::blocking;
 use super::s3::{Bucket, split_url};
 
@@ -77,6 +78,14 @@ impl Store {
         match &self.place {
             Place::Local(folder) => Some(folder),
             Place::S3 { .. } => None,
+        }
+    }
+
+    /// Returns the place as listings know it.
+    pub(super) fn written(&self) -> Written {
+        match &self.place {
+            Place::Local(folder) => Written::Local(folder.clone()),
+            Place::S3 { bucket, prefix } => Written::S3 { bucket: bucket.name.to_string(), prefix: prefix.clone() },
         }
     }
 

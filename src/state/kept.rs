@@ -38,6 +38,9 @@ pub fn settings_hash<'a>(settings: impl IntoIterator<Item = &'a str>) -> u64 {
 }
 
 impl KeptHours {
+    /// The folders that this and earlier versions keep hours in.
+    pub const FOLDERS: &[&str] = &["v1", "v2", "v3", VERSION];
+
     /// Opens kept hours; `settings` is [`settings_hash`] of whatever else decides the tables.
     pub fn new(store: Store, settings: u64) -> Self {
         Self { store, settings }

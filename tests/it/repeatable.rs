@@ -212,6 +212,31 @@ fn days_at_the_edge_of_a_window_stay_whole() {
 }
 
 #[test]
+fn what_a_run_writes_is_not_what_it_reads() {
+    let folder = scratch();
+    let logs = folder.path().join("logs");
+    three_days(&logs, "fl-0a");
+    let expected = findings(logs.to_str().unwrap(), &[]);
+    // Outputs below what is read, and in the very folder.
+    for (source, state, out) in [("logs", "logs/state", "logs/out"), ("logs", "logs", "logs"), (".", "logs", "")] {
+        let place = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
+        let (source, state, out) = (place(source), place(state), place(out));
+        for _ in 0..2 {
+            let args = ["detect", &source, "-q", "--min-severity", "informational", "--state", &state, "--out", &out];
+            assert!(flowsift(args).expect(0).out == expected, "{args:?}");
+            let asked = ["sql", &source, "-q", "--state", &state, "-c", "SELECT count(*) FROM pair_hours"];
+            flowsift(asked).expect(0);
+        }
+        for written in ["logs/state", "logs/out", "logs/v4"] {
+            let _ = fs::remove_dir_all(folder.path().join(written));
+        }
+        for written in ["findings.jsonl", "findings.parquet", "summary.json"] {
+            let _ = fs::remove_file(logs.join(written));
+        }
+    }
+}
+
+#[test]
 fn sources_that_share_a_place_keep_their_hours_apart() {
     let (one, other, state) = (scratch(), scratch(), scratch());
     three_days(one.path(), "fl-0a");
