@@ -1,4 +1,4 @@
-//! What a run writes is not what it reads: places left out of listings.
+//! What a run writes is not what it reads: files and folders left out of listings.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -19,44 +19,31 @@ pub(super) struct Output {
     pub(super) names: Vec<String>,
 }
 
-/// What the listing of one root leaves out: everything at and below these real paths or keys.
+/// What listings leave out: everything at and below these real paths and keys.
+///
+/// Only what a run writes is left out, and not the folder that it writes to, which may hold logs as well.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub(super) struct LeftOut {
     paths: Vec<PathBuf>,
-    keys: Vec<String>,
+    /// Buckets and keys.
+    keys: Vec<(String, String)>,
 }
 
 impl LeftOut {
-    /// Leaves out local outputs below `root` whole, and of those that hold the root what is written there.
-    pub(super) fn of_path(outputs: &[Output], root: &Path) -> Self {
-        let real_root = fs::canonicalize(root).unwrap_or_else(|_| root.to_owned());
+    /// Finds where outputs lie now.
+    pub(super) fn of(outputs: &[Output]) -> Self {
         let mut left_out = Self::default();
         for Output { place, names } in outputs {
-            let Written::Local(folder) = place else { continue };
-            // What is not there yet holds nothing.
-            let Ok(folder) = fs::canonicalize(folder) else { continue };
-            if real_root.starts_with(&folder) {
-                left_out.paths.extend(names.iter().map(|name| folder.join(name)));
-            } else {
-                left_out.paths.push(folder);
-            }
-        }
-        left_out
-    }
-
-    /// The same for outputs in a bucket; `root` is the folder that is listed.
-    pub(super) fn of_prefix(outputs: &[Output], of_bucket: &str, root: &str) -> Self {
-        let mut left_out = Self::default();
-        for Output { place, names } in outputs {
-            let Written::S3 { bucket, prefix } = place else { continue };
-            if bucket != of_bucket {
-                continue;
-            }
-            let folder = if prefix.is_empty() { String::new() } else { format!("{prefix}/") };
-            if root.starts_with(&folder) {
-                left_out.keys.extend(names.iter().map(|name| format!("{folder}{name}")));
-            } else {
-                left_out.keys.push(prefix.clone());
+            match place {
+                // A folder that is not there yet holds nothing.
+                Written::Local(folder) => {
+                    let real = fs::canonicalize(folder).ok();
+                    left_out.paths.extend(real.iter().flat_map(|real| names.iter().map(|name| real.join(name))));
+                }
+                Written::S3 { bucket, prefix } => left_out.keys.extend(names.iter().map(|name| {
+                    let key = if prefix.is_empty() { name.clone() } else { format!("{prefix}/{name}") };
+                    (bucket.clone(), key)
+                })),
             }
         }
         left_out
@@ -67,12 +54,12 @@ impl LeftOut {
         self.paths.iter().any(|place| real.starts_with(place))
     }
 
-    /// Tells whether a key, or a folder with its last `/`, is left out.
-    pub(super) fn has_key(&self, key: &str) -> bool {
-        let below = |place: &String| {
-            key.strip_prefix(place.as_str()).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
-        };
-        self.keys.iter().any(below)
+    /// Tells whether a key of a bucket, or a folder with its last `/`, is left out.
+    pub(super) fn has_key(&self, bucket: &str, key: &str) -> bool {
+        self.keys.iter().any(|(of_bucket, place)| {
+            let rest = key.strip_prefix(place.as_str()).filter(|_| of_bucket == bucket);
+            rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+        })
     }
 }
 
@@ -80,39 +67,39 @@ impl LeftOut {
 mod tests {
     use super::*;
 
-    fn output(prefix: &str) -> Output {
-        let place = Written::S3 { bucket: "b".to_owned(), prefix: prefix.to_owned() };
-        Output { place, names: vec!["v4".to_owned(), "summary.json".to_owned()] }
+    fn names() -> Vec<String> {
+        vec!["v4".to_owned(), "summary.json".to_owned()]
     }
 
     #[test]
-    fn outputs_below_a_root_go_whole_and_those_above_by_name() {
-        let below = LeftOut::of_prefix(&[output("logs/out")], "b", "logs/");
-        for (key, is_out) in
-            [("logs/out/x.parquet", true), ("logs/out/", true), ("logs/out2/x.parquet", false), ("logs/x", false)]
-        {
-            assert_eq!(below.has_key(key), is_out, "{key}");
+    fn keys_are_left_out_whole() {
+        for prefix in ["", "logs/out"] {
+            let place = Written::S3 { bucket: "b".to_owned(), prefix: prefix.to_owned() };
+            let left_out = LeftOut::of(&[Output { place, names: names() }]);
+            let folder = if prefix.is_empty() { "" } else { "logs/out/" };
+            for (name, is_out) in [
+                ("v4/", true),
+                ("v4/a/x.parquet", true),
+                ("summary.json", true),
+                ("v44/x", false),
+                ("AWSLogs/x", false),
+            ] {
+                assert_eq!(left_out.has_key("b", &format!("{folder}{name}")), is_out, "{folder}{name}");
+                assert!(!left_out.has_key("other", &format!("{folder}{name}")));
+            }
         }
-        for (prefix, root) in [("logs", "logs/"), ("logs", "logs/a/"), ("", "")] {
-            let above = LeftOut::of_prefix(&[output(prefix)], "b", root);
-            let folder = if prefix.is_empty() { "" } else { "logs/" };
-            assert!(above.has_key(&format!("{folder}v4/x.parquet")) && above.has_key(&format!("{folder}summary.json")));
-            assert!(!above.has_key(&format!("{folder}AWSLogs/x.parquet")) && !above.has_key(&format!("{folder}v44/x")));
-        }
-        assert_eq!(LeftOut::of_prefix(&[output("logs/out")], "other", "logs/"), LeftOut::default());
     }
 
     #[test]
     fn folders_are_known_by_their_real_paths() {
         let root = tempfile::tempdir().unwrap();
-        let output =
-            |folder: &str| Output { place: Written::Local(root.path().join(folder)), names: vec!["v4".to_owned()] };
-        assert_eq!(LeftOut::of_path(&[output("later")], root.path()), LeftOut::default());
+        let left_out =
+            |folder: &str| LeftOut::of(&[Output { place: Written::Local(root.path().join(folder)), names: names() }]);
+        assert_eq!(left_out("out"), LeftOut::default());
         fs::create_dir(root.path().join("out")).unwrap();
         let real = fs::canonicalize(root.path()).unwrap();
-        let left_out = LeftOut::of_path(&[output("out/../out")], root.path());
-        assert!(left_out.has_path(&real.join("out/x")) && !left_out.has_path(&real.join("outer/x")));
-        let own = LeftOut::of_path(&[output("")], root.path());
-        assert!(own.has_path(&real.join("v4/x")) && !own.has_path(&real.join("x")));
+        let left_out = left_out("out/../out");
+        assert!(left_out.has_path(&real.join("out/v4/x")) && left_out.has_path(&real.join("out/summary.json")));
+        assert!(!left_out.has_path(&real.join("out/v44")) && !left_out.has_path(&real.join("out/AWSLogs/x")));
     }
 }

@@ -4,7 +4,7 @@ use futures::stream::{self, StreamExt, TryStreamExt};
 
 use super::error::SourceError;
 use super::layout::{Place, is_foreign, parse_key, place_of};
-use super::left_out::{LeftOut, Output};
+use super::left_out::LeftOut;
 use super::listing::{Found, Window};
 use super::s3::{Bucket, Listed};
 use super::{Kind, Location, Object, TimeRange, WILDCARDS, kind_of};
@@ -21,16 +21,15 @@ pub(super) struct Asked<'a> {
     pub(super) key: &'a str,
     pub(super) pattern: Option<&'a glob::Pattern>,
     pub(super) window: Window,
-    /// What is written meanwhile, and left out.
-    pub(super) outputs: &'a [Output],
+    pub(super) left_out: &'a LeftOut,
 }
 
 /// What the descent passes by.
 #[derive(Debug)]
-struct Passed {
+struct Passed<'a> {
     window: Window,
     foreign_wanted: bool,
-    left_out: LeftOut,
+    left_out: &'a LeftOut,
 }
 
 /// One step of the descent.
@@ -55,7 +54,7 @@ struct Seen {
 /// # Errors
 /// Whatever keeps S3 from listing, and [`SourceError::NoMatch`] for a pattern without a match.
 pub(crate) async fn list_bucket(bucket: &Bucket, asked: &Asked<'_>, concurrency: usize) -> Result<Found, SourceError> {
-    let Asked { key, pattern, window, outputs } = *asked;
+    let Asked { key, pattern, window, left_out } = *asked;
     if pattern.is_none()
         && !key.is_empty()
         && !key.ends_with('/')
@@ -68,7 +67,6 @@ pub(crate) async fn list_bucket(bucket: &Bucket, asked: &Asked<'_>, concurrency:
     let prefix = root_prefix(key, pattern.is_some());
     // A foreign folder that is named on purpose is listed.
     let foreign_wanted = place_of(&prefix) == Place::Foreign;
-    let left_out = LeftOut::of_prefix(outputs, &bucket.name, &prefix);
     let passed = Passed { window, foreign_wanted, left_out };
     let mut round = vec![Visit::Look { prefix: prefix.clone(), blind: 0 }];
     let mut listed: Vec<Listed> = Vec::new();
@@ -88,7 +86,7 @@ pub(crate) async fn list_bucket(bucket: &Bucket, asked: &Asked<'_>, concurrency:
     let strict = glob::MatchOptions { require_literal_separator: true, ..glob::MatchOptions::new() };
     let mut matched = pattern.is_none();
     for entry in listed {
-        if (!foreign_wanted && is_foreign(&entry.key)) || passed.left_out.has_key(&entry.key) {
+        if (!foreign_wanted && is_foreign(&entry.key)) || passed.left_out.has_key(&bucket.name, &entry.key) {
             continue;
         }
         if let Some(pattern) = pattern {
@@ -121,7 +119,7 @@ fn root_prefix(key: &str, is_pattern: bool) -> String {
     }
 }
 
-async fn step(bucket: &Bucket, visit: Visit, passed: &Passed) -> Result<Seen, SourceError> {
+async fn step(bucket: &Bucket, visit: Visit, passed: &Passed<'_>) -> Result<Seen, SourceError> {
     let (prefix, blind) = match visit {
         Visit::All { prefix } => {
             let page = bucket.list(&prefix, false).await?;
@@ -134,7 +132,7 @@ async fn step(bucket: &Bucket, visit: Visit, passed: &Passed) -> Result<Seen, So
     let mut found = Seen { objects: page.objects, ..Seen::default() };
     let mut unknown = 0;
     for folder in page.folders {
-        if passed.left_out.has_key(&folder) {
+        if passed.left_out.has_key(&bucket.name, &folder) {
             continue;
         }
         let place = place_of(&folder);

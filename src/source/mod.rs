@@ -220,8 +220,8 @@ impl Source {
         Ok(Self { roots, buckets: Arc::new(buckets), options: options.clone(), outputs: Vec::new() })
     }
 
-    /// Leaves what a run writes to `store` out of every listing: all that lies there, or, where the store holds what
-    /// was named as input, the files and folders of these names in it. What is named alone is listed still.
+    /// Leaves files and folders of these names in `store`, which a run writes there, out of every listing. What is named
+    /// alone is listed still.
     pub fn leave_out(&mut self, store: &Store, names: &[&str]) {
         let names = names.iter().map(|name| (*name).to_owned()).collect();
         self.outputs.push(Output { place: store.written(), names });
@@ -243,21 +243,20 @@ impl Source {
     pub async fn list_by(&self, range: &TimeRange, grain: Grain) -> Result<Listing, SourceError> {
         let window = Window::new(range, &self.options);
         let mut all = Listing::default();
+        let left_out = LeftOut::of(&self.outputs);
         let mut alone: HashSet<Location> = HashSet::new();
         for (spec, root) in &self.roots {
             let found = match root {
                 Root::Local(path) => {
-                    let (path, left_out) = (path.clone(), LeftOut::of_path(&self.outputs, path));
+                    let (path, left_out) = (path.clone(), left_out.clone());
                     local::blocking(spec, move || local::list_path(&path, &window, &left_out)).await?
                 }
                 Root::Glob { pattern } => {
-                    let before = pattern.find(WILDCARDS).map_or(pattern.as_str(), |at| &pattern[..at]);
-                    let folder = Path::new(before.rsplit_once('/').map_or(".", |(folder, _)| folder));
-                    let (pattern, left_out) = (pattern.clone(), LeftOut::of_path(&self.outputs, folder));
+                    let (pattern, left_out) = (pattern.clone(), left_out.clone());
                     local::blocking(spec, move || local::list_glob(&pattern, &window, &left_out)).await?
                 }
                 Root::S3 { bucket, key, pattern } => {
-                    let asked = list::Asked { key, pattern: pattern.as_ref(), window, outputs: &self.outputs };
+                    let asked = list::Asked { key, pattern: pattern.as_ref(), window, left_out: &left_out };
                     list::list_bucket(bucket, &asked, self.options.list_concurrency).await?
                 }
             };

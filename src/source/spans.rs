@@ -113,7 +113,7 @@ mod tests {
     #[test]
     fn a_file_reaches_to_its_neighbours_and_the_ends_of_its_folder() {
         let hours: Vec<i64> = (0..24).map(|n| DAY + n * HOUR_S).collect();
-        assert_eq!(wanted(&noted(DAILY, &hours), DAY + 19_800, DAY + 20_700), [4, 5, 6].map(|n| n * HOUR_S));
+        assert_eq!(wanted(&noted(DAILY, &hours), DAY + 19_800, DAY + 20_700), [5, 6, 7].map(|n| n * HOUR_S));
         let hourly = format!("{DAILY}/05");
         assert_eq!(wanted(&noted(&hourly, &[DAY + 5 * HOUR_S]), DAY + 19_800, DAY + 20_700), [5 * HOUR_S]);
         // A day in one file, named by its begin, its end, or the midnight after.

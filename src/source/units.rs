@@ -57,7 +57,7 @@ impl Unit {
 
     /// Hashes the folder that holds all objects and the flow logs that wrote them: units of one id that differ in it
     /// are parts of different sources, and do not take each other's place.
-    pub fn origin(&self) -> Fingerprint {
+    pub fn origin(&self) -> u64 {
         let folder = |object: &Object| match &object.location {
             Location::Local(path) => path.parent().unwrap_or(path).to_string_lossy().into_owned(),
             Location::S3 { bucket, key } => {
@@ -76,7 +76,7 @@ impl Unit {
         let mut hash = Fnv128::default();
         hash.text(&common.join("/"));
         flow_logs.into_iter().for_each(|flow_log| hash.text(flow_log));
-        Fingerprint(hash.0)
+        (hash.0 ^ (hash.0 >> 64)) as u64
     }
 
     /// Returns the bytes of all objects.

@@ -57,7 +57,7 @@ impl KeptHours {
 
     /// What the kept tables of every state of a unit end in.
     fn end_of_name(unit: &Unit, table: &str) -> String {
-        format!("-{}.{table}.parquet", unit.origin())
+        format!("-{:016x}.{table}.parquet", unit.origin())
     }
 
     /// Loads a unit's tables if the same objects under the same settings were kept; damaged files count as absent.
