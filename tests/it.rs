@@ -9,6 +9,8 @@ mod benign;
 mod captures;
 #[path = "it/command.rs"]
 mod command;
+#[path = "it/damaged_tables.rs"]
+mod damaged_tables;
 #[path = "it/evasion.rs"]
 mod evasion;
 #[path = "it/exfiltration.rs"]

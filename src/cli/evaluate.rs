@@ -5,6 +5,7 @@ use super::global::Global;
 use super::suite::{self, SuiteOptions};
 use crate::corpus::suite::{calibration_plot, suite_table};
 use crate::corpus::{FindingSeverity, evaluate};
+use crate::scan::guarded;
 use clap::{Args, ValueEnum};
 use std::io::Write;
 use std::path::PathBuf;
@@ -59,7 +60,8 @@ pub(super) fn run(global: &Global, args: &EvaluateArgs) -> Result<Exit, Failure>
         let got = &args.min_severity;
         Failure::usage(format!("--min-severity `{got}`: expected informational, low, medium, high or critical"))
     })?;
-    let judged = evaluate(findings, labels, severity).map_err(Failure::failed)?;
+    let judged = guarded(&findings.display().to_string(), || Ok(evaluate(findings, labels, severity)));
+    let judged = judged.map_err(Failure::failed)?.map_err(Failure::failed)?;
     let mut out = std::io::stdout().lock();
     match args.format {
         Format::Table => judged.table().iter().try_for_each(|line| writeln!(out, "{line}"))?,

@@ -10,6 +10,7 @@ use crate::report::{read_jsonl, read_parquet, write_parquet};
 use crate::rollup::Memory;
 use crate::rollup::derive::WindowOptions;
 use crate::scan::fetch::FetchOptions;
+use crate::scan::guarded;
 use crate::source::{Source, SourceOptions, Store};
 use crate::sql::{PlanThreads, Workspace, WorkspaceOptions};
 use crate::state::{KeptHours, Progress, settings_hash};
@@ -159,7 +160,7 @@ fn findings_table(path: Option<&Path>) -> Result<Vec<RecordBatch>, Failure> {
             let file = std::fs::File::open(path).map_err(|error| Failure::usage(format!("{name}: {error}")))?;
             let is_parquet = path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("parquet"));
             match is_parquet {
-                true => read_parquet(file, &name)?,
+                true => guarded(&name, || Ok(read_parquet(file, &name))).map_err(Failure::failed)??,
                 false => read_jsonl(std::io::BufReader::new(file), &name)?,
             }
         }

@@ -49,7 +49,7 @@ pub use coded::{TextNumbers, own_text_code};
 pub use columns::MISSING;
 pub use dictionaries::{asked_of_dictionary, whole_dictionary};
 pub use inflate::Inflater;
-pub use object::quiet_panics;
+pub use object::{guarded, quiet_panics};
 pub use record_cursors::RecordCursors;
 pub use views::{MOST_TESTS, TextTest};
 

@@ -213,7 +213,10 @@ pub fn quiet_panics() {
 }
 
 /// Runs `work` and turns a panic of the decoder on damaged data into an error about this object.
-pub(super) fn guarded<T>(object: &str, work: impl FnOnce() -> Result<T, ScanError>) -> Result<T, ScanError> {
+///
+/// # Errors
+/// What `work` fails with, and [`ScanError::Damaged`] where it panics.
+pub fn guarded<T>(object: &str, work: impl FnOnce() -> Result<T, ScanError>) -> Result<T, ScanError> {
     let before = GUARDED.replace(true);
     let result = catch_unwind(AssertUnwindSafe(work));
     GUARDED.set(before);

@@ -1,5 +1,6 @@
 //! Files as tables: `FROM 'assets.csv'`.
 
+use crate::scan::guarded;
 use async_trait::async_trait;
 use datafusion::catalog::{DynamicFileCatalog, TableProvider, UrlTableFactory};
 use datafusion::datasource::file_format::FileFormat;
@@ -10,6 +11,7 @@ use datafusion::datasource::listing::{ListingOptions, ListingTable, ListingTable
 use datafusion::error::{DataFusionError, Result};
 use datafusion::execution::SessionState;
 use datafusion::prelude::SessionContext;
+use parquet::arrow::arrow_reader::{ArrowReaderMetadata, ArrowReaderOptions};
 use std::io::Read;
 use std::path::Path;
 use std::sync::{Arc, OnceLock};
@@ -59,6 +61,17 @@ fn is_array(path: &Path) -> bool {
     head[..read].iter().find(|byte| !byte.is_ascii_whitespace()) == Some(&b'[')
 }
 
+/// Reads the schema of a Parquet file for trial: the engine panics on schemas that are damaged.
+fn check(path: &Path, name: &str) -> Result<()> {
+    if !path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("parquet")) {
+        return Ok(());
+    }
+    let file = std::fs::File::open(path)?;
+    let read = guarded(name, || Ok(ArrowReaderMetadata::load(&file, ArrowReaderOptions::default())));
+    // An error that is no panic is the engine's to tell.
+    read.map(|_| ()).map_err(|error| DataFusionError::External(Box::new(error)))
+}
+
 #[async_trait]
 impl UrlTableFactory for Files {
     async fn try_new(&self, name: &str) -> Result<Option<Arc<dyn TableProvider>>> {
@@ -70,6 +83,7 @@ impl UrlTableFactory for Files {
         let Some(state) = self.state.get().and_then(|state| state()) else {
             return Ok(None);
         };
+        check(path, name)?;
         let whole = std::fs::canonicalize(path).map_err(DataFusionError::from)?;
         let url = ListingTableUrl::parse(whole.to_string_lossy())?;
         let options = ListingOptions::new(format).with_file_extension(extension);

@@ -2,6 +2,7 @@
 
 use super::StateError;
 use crate::rollup::{PairHours, RollupError, UnitCounts, UnitTables};
+use crate::scan::guarded;
 use crate::source::{PutMode, Store, Unit};
 use arrow::array::RecordBatch;
 use arrow::compute::concat_batches;
@@ -68,10 +69,13 @@ impl KeptHours {
         // Coverage is written first, so that the presence of the hours means that both are whole.
         let Some(hours) = self.store.get(&self.name(unit, "pair_hours")).await? else { return Ok(None) };
         let Some(coverage) = self.store.get(&self.name(unit, "coverage")).await? else { return Ok(None) };
-        let Some((pair_hours, counts)) = read(hours) else { return Ok(None) };
-        let Some((coverage, _)) = read(coverage) else { return Ok(None) };
-        let Ok(pair_hours) = PairHours::from_batch(&pair_hours) else { return Ok(None) };
-        Ok(Some(UnitTables { pair_hours, coverage, counts: parse_counts(&counts) }))
+        let tables = guarded(&unit.id, || {
+            Ok(read(hours).zip(read(coverage)).and_then(|((hours, counts), (coverage, _))| {
+                let pair_hours = PairHours::from_batch(&hours).ok()?;
+                Some(UnitTables { pair_hours, coverage, counts: parse_counts(&counts) })
+            }))
+        });
+        Ok(tables.ok().flatten())
     }
 
     /// Keeps a unit's tables, then removes those of the unit's other fingerprints; what another source left under the

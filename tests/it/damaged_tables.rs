@@ -1,0 +1,45 @@
+//! Files that flowsift wrote itself and that storage has changed: an error that names the file.
+
+use std::fs;
+use std::panic::catch_unwind;
+
+use bytes::Bytes;
+use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
+
+use crate::program::{Corpus, flowsift, scratch};
+
+/// Damages the Arrow schema in a file's metadata so that reading it as Arrow does panics.
+fn with_bad_schema(bytes: &[u8]) -> Vec<u8> {
+    let name = b"ARROW:schema";
+    let begin = bytes.windows(name.len()).rposition(|found| found == name).unwrap() + name.len() + 8;
+    for at in begin..begin + 600 {
+        let mut damaged = bytes.to_vec();
+        damaged[at] = if damaged[at] == b'A' { b'/' } else { b'A' };
+        let read = Bytes::from(damaged.clone());
+        if catch_unwind(|| ParquetRecordBatchReaderBuilder::try_new(read).map(|_| ())).is_err() {
+            return damaged;
+        }
+    }
+    panic!("no byte of the schema makes reading panic");
+}
+
+#[test]
+fn a_damaged_schema_is_an_error_that_names_the_file() {
+    let corpus = Corpus::shared();
+    let folder = scratch();
+    let out = folder.path().to_str().unwrap();
+    flowsift(["detect", corpus.source(), "-q", "--out", out]).expect(0);
+    let file = folder.path().join("damaged.parquet");
+    fs::write(&file, with_bad_schema(&fs::read(folder.path().join("findings.parquet")).unwrap())).unwrap();
+    let (name, labels) = (file.to_str().unwrap(), corpus.labels());
+    let asked = format!("SELECT count(*) FROM '{name}'");
+    for args in [
+        &["evaluate", name, labels.to_str().unwrap()][..],
+        &["sql", corpus.source(), "-q", "--findings", name, "-c", "SELECT 1"],
+        &["sql", corpus.source(), "-q", "-c", &asked],
+    ] {
+        let ran = flowsift(args).expect(1);
+        assert!(ran.err.contains("damaged.parquet") && ran.err.contains("damaged data"), "{args:?}: {}", ran.err);
+        assert!(!ran.err.contains("panicked"), "{args:?}: {}", ran.err);
+    }
+}
