@@ -1,6 +1,7 @@
 //! Kept hours: one folder a unit, holding the tables of one fingerprint for each source that has the unit.
 
 use super::StateError;
+use super::seal::{is_whole, seal, unsealed};
 use crate::rollup::{PairHours, RollupError, UnitCounts, UnitTables};
 use crate::scan::guarded;
 use crate::source::{PutMode, Store, Unit};
@@ -132,7 +133,7 @@ fn write(
 ) -> Result<Bytes, WriteError> {
     let properties = WriterProperties::builder()
         .set_compression(Compression::ZSTD(ZstdLevel::try_new(3)?))
-        .set_key_value_metadata(Some(vec![KeyValue::new(COUNTS_KEY.to_owned(), counts.to_owned())]))
+        .set_key_value_metadata(Some(vec![KeyValue::new(COUNTS_KEY.to_owned(), counts.to_owned()), unsealed()]))
         .build();
     let mut writer = None;
     for batch in batches {
@@ -143,10 +144,15 @@ fn write(
         };
         open.write(&batch)?;
     }
-    Ok(writer.map(ArrowWriter::into_inner).transpose()?.unwrap_or_default().into())
+    let mut file = writer.map(ArrowWriter::into_inner).transpose()?.unwrap_or_default();
+    seal(&mut file);
+    Ok(file.into())
 }
 
 fn read(bytes: Bytes) -> Option<(RecordBatch, String)> {
+    if !is_whole(&bytes) {
+        return None;
+    }
     let builder = ParquetRecordBatchReaderBuilder::try_new(bytes).ok()?;
     let schema = builder.schema().clone();
     let metadata = builder.metadata().file_metadata().key_value_metadata().cloned().unwrap_or_default();

@@ -1,10 +1,12 @@
 //! Gathers the `pair_hours` of a source, and keeps them between runs.
 //!
 //! The unit of work is one source partition. A kept unit carries the fingerprint of its objects in its name: the same
-//! objects give the same file, so runs may be repeated, and late objects cost only their own unit.
+//! objects give the same file, so runs may be repeated, and late objects cost only their own unit. It carries a checksum of
+//! itself, too: what storage has changed is computed anew.
 
 mod gather;
 mod kept;
+mod seal;
 mod span;
 
 pub use gather::{GatherOptions, Gathered, Progress, Skipped, gather};

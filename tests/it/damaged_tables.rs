@@ -1,12 +1,14 @@
-//! Files that flowsift wrote itself and that storage has changed: an error that names the file.
+//! Files that flowsift wrote itself and that storage has changed: an error that names the file, or computed anew.
 
 use std::fs;
 use std::panic::catch_unwind;
+use std::path::Path;
 
 use bytes::Bytes;
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
+use serde_json::Value;
 
-use crate::program::{Corpus, flowsift, scratch};
+use crate::program::{Corpus, flowsift, parquet_files, scratch};
 
 /// Damages the Arrow schema in a file's metadata so that reading it as Arrow does panics.
 fn with_bad_schema(bytes: &[u8]) -> Vec<u8> {
@@ -42,4 +44,32 @@ fn a_damaged_schema_is_an_error_that_names_the_file() {
         assert!(ran.err.contains("damaged.parquet") && ran.err.contains("damaged data"), "{args:?}: {}", ran.err);
         assert!(!ran.err.contains("panicked"), "{args:?}: {}", ran.err);
     }
+}
+
+#[test]
+fn kept_hours_that_storage_changed_are_computed_anew() {
+    let corpus = Corpus::shared();
+    let folder = scratch();
+    let (state, out) = (folder.path().join("state"), folder.path().join("out"));
+    let run = || {
+        let places = ["--state", state.to_str().unwrap(), "--out", out.to_str().unwrap()];
+        let ran = flowsift([&["detect", corpus.source(), "-q"][..], &places].concat()).expect(0);
+        let summary: Value = serde_json::from_slice(&fs::read(out.join("summary.json")).unwrap()).unwrap();
+        (ran.out, summary["objects"]["read"].as_u64().unwrap())
+    };
+    let (expected, _) = run();
+    let kept = parquet_files(&state);
+    let damage = |file: &Path, change: &dyn Fn(&[u8]) -> Vec<u8>| {
+        let whole = fs::read(file).unwrap();
+        fs::write(file, change(&whole)).unwrap();
+    };
+    damage(&kept[0], &with_bad_schema);
+    // One bit among the values of a column, which decode as well as before.
+    damage(&kept[3], &|whole| {
+        let mut flipped = whole.to_vec();
+        flipped[whole.len() / 3] ^= 1;
+        flipped
+    });
+    assert_eq!(run(), (expected.clone(), 6), "the objects of two hours");
+    assert_eq!(run(), (expected, 0));
 }
