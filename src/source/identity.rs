@@ -27,6 +27,8 @@ use super::error::{SourceError, one_line};
 
 /// Credentials are renewed this long before they end.
 const RENEW_BEFORE: Duration = Duration::from_secs(300);
+/// A renewal that failed is tried again after this long, while the credentials last.
+const RENEW_AGAIN: Duration = Duration::from_secs(20);
 /// The instance metadata service answers within milliseconds where it exists; elsewhere nobody should wait for it.
 const IMDS_TIMEOUT: Duration = Duration::from_secs(1);
 const IMDS_ATTEMPTS: u32 = 2;
@@ -78,7 +80,7 @@ impl Identity {
                 Arc::new(chain.build().await)
             }
         };
-        let credentials = Arc::new(CachedCredentials { chain, last: Mutex::default() });
+        let credentials = Arc::new(CachedCredentials::new(chain));
         credentials.load().await.map_err(|error| refusal(&error, options.profile.as_deref()))?;
         Ok(Self { http, region, credentials: Some(credentials) })
     }
@@ -129,22 +131,51 @@ async fn region_of_chain(options: &SourceOptions) -> Option<Region> {
 #[derive(Debug)]
 pub(crate) struct CachedCredentials {
     chain: Arc<dyn ProvideCredentials>,
-    last: Mutex<Option<Credentials>>,
+    last: Mutex<Option<Answer>>,
+}
+
+/// What the chain answered last.
+#[derive(Debug)]
+struct Answer {
+    credentials: Credentials,
+    /// No renewal is tried before, since one failed.
+    not_before: Option<SystemTime>,
 }
 
 impl CachedCredentials {
-    /// Returns valid credentials; only one task asks the chain at a time.
+    fn new(chain: Arc<dyn ProvideCredentials>) -> Self {
+        Self { chain, last: Mutex::default() }
+    }
+
+    /// Returns valid credentials; only one task asks the chain at a time. Where they cannot be renewed, those that are
+    /// at hand serve until they end.
     pub(crate) async fn load(&self) -> Result<Credentials, CredentialsError> {
         let mut last = self.last.lock().await;
-        if let Some(credentials) = last.as_ref() {
-            let ends_soon = credentials.expiry().is_some_and(|expiry| expiry <= SystemTime::now() + RENEW_BEFORE);
-            if !ends_soon {
-                return Ok(credentials.clone());
-            }
+        let now = SystemTime::now();
+        let lasts = |credentials: &Credentials, time| credentials.expiry().is_none_or(|expiry| expiry > time);
+        if let Some(Answer { credentials, not_before }) = last.as_ref()
+            && (lasts(credentials, now + RENEW_BEFORE)
+                || (lasts(credentials, now) && not_before.is_some_and(|not_before| now < not_before)))
+        {
+            return Ok(credentials.clone());
         }
-        let fresh = self.chain.provide_credentials().await?;
-        *last = Some(fresh.clone());
-        Ok(fresh)
+        let error = match self.chain.provide_credentials().await {
+            Ok(credentials) => {
+                *last = Some(Answer { credentials: credentials.clone(), not_before: None });
+                return Ok(credentials);
+            }
+            Err(error) => error,
+        };
+        // The chain may have taken its time.
+        let now = SystemTime::now();
+        match last.as_mut().filter(|answer| lasts(&answer.credentials, now)) {
+            Some(answer) => {
+                tracing::warn!("credentials could not be renewed, and still serve: {}", one_line(&error));
+                answer.not_before = Some(now + RENEW_AGAIN);
+                Ok(answer.credentials.clone())
+            }
+            None => Err(error),
+        }
     }
 }
 
@@ -169,5 +200,46 @@ impl CredentialProvider for CachedCredentials {
             secret_key: credentials.secret_access_key().to_owned(),
             token: credentials.session_token().map(str::to_owned),
         }))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::sync::atomic::{AtomicU64, Ordering};
+
+    /// Gives credentials once, for so many seconds, and fails from then on.
+    #[derive(Debug)]
+    struct Once {
+        seconds: u64,
+        asked: AtomicU64,
+    }
+
+    impl ProvideCredentials for Once {
+        fn provide_credentials<'a>(&'a self) -> future::ProvideCredentials<'a>
+        where
+            Self: 'a,
+        {
+            let expiry = SystemTime::now() + Duration::from_secs(self.seconds);
+            future::ProvideCredentials::ready(match self.asked.fetch_add(1, Ordering::Relaxed) {
+                0 => Ok(Credentials::new("key", "secret", None, Some(expiry), "test")),
+                _ => Err(CredentialsError::provider_error("unreachable")),
+            })
+        }
+    }
+
+    #[tokio::test]
+    async fn credentials_serve_to_their_end_where_they_cannot_be_renewed() {
+        for (seconds, asked) in [(3_600, 1), (60, 2)] {
+            let chain = Arc::new(Once { seconds, asked: AtomicU64::new(0) });
+            let cached = CachedCredentials::new(chain.clone());
+            for _ in 0..5 {
+                assert_eq!(cached.load().await.unwrap().access_key_id(), "key");
+            }
+            assert_eq!(chain.asked.load(Ordering::Relaxed), asked, "a renewal that failed is not tried at once again");
+        }
+        let ended = CachedCredentials::new(Arc::new(Once { seconds: 0, asked: AtomicU64::new(0) }));
+        ended.load().await.unwrap();
+        assert!(ended.load().await.is_err());
     }
 }
