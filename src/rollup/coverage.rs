@@ -79,20 +79,27 @@ fn fitted(mut column: StringArray) -> ArrayRef {
     Arc::new(column)
 }
 
-/// What `coverage` knows of each ENI, by name; where rows differ, the first table that names it counts.
+/// What `coverage` knows of each ENI, by name; of each field the first row that tells it counts.
 pub fn host_facts(tables: &[RecordBatch]) -> HashMap<String, HostFacts> {
-    let mut facts = HashMap::new();
+    let mut facts: HashMap<String, HostFacts> = HashMap::new();
     for table in tables {
         let column = |name: &str| table[name].as_string::<i32>();
         let (names, instances, vpcs, subnets) =
             (column("interface_id"), column("instance_id"), column("vpc_id"), column("subnet_id"));
-        for row in 0..table.num_rows() {
-            if names.is_null(row) || facts.contains_key(names.value(row)) {
-                continue;
+        for row in (0..table.num_rows()).filter(|row| names.is_valid(*row)) {
+            let name = names.value(row);
+            let fact = match facts.get_mut(name) {
+                Some(fact) => fact,
+                None => facts.entry(name.to_owned()).or_default(),
+            };
+            // A unit of which only records outside the time range were read counts its ENIs and describes none.
+            for (known, told) in
+                [(&mut fact.instance_id, instances), (&mut fact.vpc_id, vpcs), (&mut fact.subnet_id, subnets)]
+            {
+                if known.is_none() && told.is_valid(row) {
+                    *known = Some(told.value(row).to_owned());
+                }
             }
-            let text = |array: &StringArray| (!array.is_null(row)).then(|| array.value(row).to_owned());
-            let fact = HostFacts { instance_id: text(instances), vpc_id: text(vpcs), subnet_id: text(subnets) };
-            facts.insert(names.value(row).to_owned(), fact);
         }
     }
     facts
@@ -165,6 +172,18 @@ pub(super) mod tests {
             Arc::new(UInt64Array::from_iter_values(rows.iter().map(|row| row.4))),
         ];
         RecordBatch::try_new(coverage_schema(), columns).unwrap()
+    }
+
+    #[test]
+    fn facts_come_from_the_first_row_that_tells_them() {
+        let told = table(&[("eni-1", 3_600, 0)]);
+        let place = told.schema().index_of("instance_id").unwrap();
+        let mut columns = told.columns().to_vec();
+        columns[place] = Arc::new(StringArray::from(vec![None::<&str>]));
+        let silent = RecordBatch::try_new(told.schema(), columns).unwrap();
+        for tables in [vec![silent.clone(), told.clone()], vec![told, silent]] {
+            assert_eq!(host_facts(&tables)["eni-1"].instance_id.as_deref(), Some("i-eni-1"));
+        }
     }
 
     #[test]
