@@ -126,7 +126,7 @@ pub(super) fn run(global: &Global, args: &DetectArgs) -> Result<Exit, Failure> {
     let grain = if kept.is_some() { Grain::Unit } else { Grain::Object };
     let listing = runtime.block_on(source.list_by(&range, grain)).map_err(Failure::failed)?;
     let listed = listing.objects.len() as u64;
-    let pruned = listing.pruned_objects;
+    let (pruned, not_parquet) = (listing.pruned_objects, listing.other_objects);
     let units = units(listing.objects);
     clock.end_of("list", info_span!("scan and rollup"));
 
@@ -148,6 +148,7 @@ pub(super) fn run(global: &Global, args: &DetectArgs) -> Result<Exit, Failure> {
 
     let (hours, facts) = rayon::join(|| gathered.hours(&plan.window), || host_facts(&gathered.coverage));
     let (window, kind) = detect::choose_window(&plan.window, hours);
+    warn(&plan.allow.expired(window.to_s - 1))?;
     let pair_hours = std::mem::take(&mut gathered.pair_hours);
     let facts_of = |name: &str| facts.get(name).cloned();
     let wanted = detect::wanted(&plan.detections);
@@ -194,6 +195,7 @@ pub(super) fn run(global: &Global, args: &DetectArgs) -> Result<Exit, Failure> {
     summary.spill_dir = (summary.spilled_bytes > 0).then(|| global.spill_dir());
     summary.objects.listed = listed;
     summary.objects.pruned = pruned;
+    summary.objects.not_parquet = not_parquet;
     summary.window_start_s = window.from_s;
     summary.window_end_s = window.to_s;
     summary.baseline = Baseline {
@@ -215,6 +217,10 @@ pub(super) fn run(global: &Global, args: &DetectArgs) -> Result<Exit, Failure> {
     }
     if !global.is_quiet() {
         summary.write_text(std::io::stderr().lock()).map_err(Failure::from).or_else(Failure::unless_unread)?;
+    }
+    if let Some(warning) = summary.warning() {
+        let told = writeln!(std::io::stderr().lock(), "warning: {warning}");
+        told.map_err(Failure::from).or_else(Failure::unless_unread)?;
     }
     let alarming = args.fail_on.is_some_and(|least| !outcome.at_least(least).is_empty());
     // The process ends here, and the system takes back millions of small pieces at once.
@@ -245,7 +251,6 @@ fn plan(args: &DetectArgs) -> Result<Plan, Failure> {
     let allow = AllowList::load(&args.allow).map_err(Failure::usage)?;
     warn(indicators.warnings())?;
     warn(networks.warnings())?;
-    warn(&allow.expired(now_s))?;
     let (internal, internal_text) = internal(&args.internal);
     let mut detections = detect::built_in().map_err(Failure::failed)?;
     if let Some(folder) = &args.detections {

@@ -57,8 +57,10 @@ pub struct Baseline {
 /// What became of the objects found.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
 pub struct ObjectCounts {
-    /// Objects listed.
+    /// Parquet objects listed.
     pub listed: u64,
+    /// Objects that are no Parquet, such as flow logs in text, and are not read.
+    pub not_parquet: u64,
     /// Objects left out unread, as their path or footer says that they hold nothing of the time asked for.
     pub pruned: u64,
     /// Objects read.
@@ -222,6 +224,27 @@ impl Summary {
         text
     }
 
+    /// Returns why nothing at all could be judged, which must not pass for a quiet network; `None` where something was.
+    ///
+    /// Rows that say that there was no traffic, or that AWS lost it, are something.
+    pub fn warning(&self) -> Option<String> {
+        let objects = self.objects;
+        let silent = self.nodata_rows + self.skipdata_rows;
+        let usable = self.rows.saturating_sub(silent + self.unusable_rows);
+        let reason = match (objects.listed, objects.read + objects.reused, self.rows) {
+            _ if self.pairs > 0 => return None,
+            (0, ..) => "no object lies in the time range".to_owned(),
+            (listed, 0, _) => format!("none of {} could be read", objects_named(listed)),
+            (_, read, 0) => format!("no row of the time range in {}", objects_named(read)),
+            _ if usable > 0 => "no traffic lies in the window".to_owned(),
+            _ if self.unusable_rows > 0 => {
+                format!("{} rows are unusable, and no other has traffic", count_text(self.unusable_rows))
+            }
+            _ => return None,
+        };
+        Some(format!("nothing could be judged: {reason}"))
+    }
+
     /// Lines for the skipped objects: those that share a reason share a line, and the first of them is named.
     fn skipped_texts(&self) -> Vec<String> {
         let mut groups: Vec<(&SkippedObject, u64)> = Vec::new();
@@ -264,10 +287,18 @@ impl Summary {
     }
 
     fn objects_text(&self) -> String {
-        let ObjectCounts { listed, pruned, read, reused, skipped } = self.objects;
+        let ObjectCounts { listed, not_parquet, pruned, read, reused, skipped } = self.objects;
         let mut text =
             format!("{} listed, {} read ({})", count_text(listed), count_text(read), bytes_text(self.bytes_read));
-        push_counts(&mut text, &[(pruned, "outside the window"), (reused, "reused from state"), (skipped, "skipped")]);
+        push_counts(
+            &mut text,
+            &[
+                (pruned, "outside the window"),
+                (reused, "reused from state"),
+                (skipped, "skipped"),
+                (not_parquet, "not Parquet"),
+            ],
+        );
         text
     }
 
@@ -344,6 +375,10 @@ impl Summary {
         }
         text
     }
+}
+
+fn objects_named(count: u64) -> String {
+    format!("{} {}", count_text(count), if count == 1 { "object" } else { "objects" })
 }
 
 fn push_counts(text: &mut String, counts: &[(u64, &str)]) {

@@ -14,7 +14,7 @@ fn example() -> Summary {
         window_start_s: 1_713_484_800,
         window_end_s: 1_713_571_200,
         baseline: Baseline { kind: BaselineKind::BeforeFrom, from_s: 1_713_484_800 - 14 * 86_400, to_s: 1_713_484_800 },
-        objects: ObjectCounts { listed: 1_440, pruned: 96, read: 1_297, reused: 40, skipped: 7 },
+        objects: ObjectCounts { listed: 1_440, not_parquet: 5, pruned: 96, read: 1_297, reused: 40, skipped: 7 },
         skipped_objects: (1..=7).map(skipped).collect(),
         rows: 102_345_678,
         nodata_rows: 1_024,
@@ -97,4 +97,28 @@ fn different_reasons_stay_apart() {
     let text = summary.to_text();
     assert!(text.contains("part-1.log.parquet and 5 more: got 0 bytes"), "{text}");
     assert!(text.contains("part-3.log.parquet: truncated"), "{text}");
+}
+
+#[test]
+fn a_run_that_judged_nothing_says_why() {
+    let of = |listed, read, rows, unusable_rows| Summary {
+        objects: ObjectCounts { listed, read, ..ObjectCounts::default() },
+        rows,
+        unusable_rows,
+        nodata_rows: 2,
+        ..Summary::default()
+    };
+    for (summary, expected) in [
+        (of(0, 0, 0, 0), Some("no object lies in the time range")),
+        (of(3, 0, 0, 0), Some("none of 3 objects could be read")),
+        (of(1, 1, 0, 0), Some("no row of the time range in 1 object")),
+        (of(2, 2, 9, 7), Some("7 rows are unusable, and no other has traffic")),
+        (of(2, 2, 9, 5), Some("no traffic lies in the window")),
+        // A quiet network.
+        (of(2, 2, 2, 0), None),
+        (example(), None),
+    ] {
+        let expected = expected.map(|reason| format!("nothing could be judged: {reason}"));
+        assert_eq!(summary.warning(), expected);
+    }
 }
