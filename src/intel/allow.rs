@@ -19,11 +19,11 @@
 //! | `owner=` | part of the name of the remote network's owner (`--networks`), any case; quoted when it has spaces |
 //! | `asn=` | the number of the remote network's autonomous system (`--networks`) |
 //! | `detection=` | the detection's name; without it all detections |
-//! | `until=` | last valid day (UTC, included) or moment (RFC 3339); without it for ever |
+//! | `until=` | last valid day (UTC, included) or moment (RFC 3339) of what is judged; without it for ever |
 //! | `#` | the reason, shown with each finding that the entry lowers |
 //!
 //! All conditions of an entry must hold. A finding that is allowed is lowered with the reason, never hidden. An entry
-//! whose time is over no longer counts and is reported.
+//! counts for what was last seen before its time was over; one that ends before the window does is reported.
 
 use std::path::{Path, PathBuf};
 

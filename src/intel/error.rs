@@ -58,14 +58,14 @@ pub enum WarningKind {
 }
 
 impl WarningKind {
-    /// Returns why such an entry is left out, as it stands in a message.
+    /// Returns why such an entry is left out, or for what it counts, as it stands in a message.
     pub const fn reason(self) -> &'static str {
         match self {
             WarningKind::Unreadable => "could not be read",
             WarningKind::TooBroad => "is too broad for an indicator",
             WarningKind::Private => "is a private or local address",
             WarningKind::Empty => "has no entries",
-            WarningKind::Expired => "has expired",
+            WarningKind::Expired => "has expired, and counts only for what was last seen before",
         }
     }
 }
@@ -93,7 +93,11 @@ impl fmt::Display for Warning {
         if self.kind == WarningKind::Empty {
             return write!(f, "`{path}` {}; expected {}", self.kind.reason(), self.expected);
         }
-        write!(f, "{path}:{}: ignored `{}`: it {}", self.first_line, self.got, self.kind.reason())?;
+        let (line, got, reason) = (self.first_line, &self.got, self.kind.reason());
+        match self.kind {
+            WarningKind::Expired => write!(f, "{path}:{line}: `{got}` {reason}")?,
+            _ => write!(f, "{path}:{line}: ignored `{got}`: it {reason}")?,
+        }
         if self.count > 1 {
             let others = self.count - 1;
             write!(f, " (as {} {others} more in this file)", if others == 1 { "is" } else { "are" })?;

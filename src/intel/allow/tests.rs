@@ -70,8 +70,10 @@ fn entries_end_with_their_last_day_and_are_reported() {
     let expired = list().expired(parse_time("2025-01-01", 0).unwrap());
     assert_eq!(
         expired.iter().map(ToString::to_string).collect::<Vec<_>>(),
-        ["allow.txt:7: ignored `2001:db8::/32 protocol=6 until=2024-04-19T06:00:00Z`: it has expired; \
-          expected a later `until=`, or the entry removed"]
+        [
+            "allow.txt:7: `2001:db8::/32 protocol=6 until=2024-04-19T06:00:00Z` has expired, and counts only for what was \
+          last seen before; expected a later `until=`, or the entry removed"
+        ]
     );
 }
 
