@@ -73,7 +73,8 @@ pub fn on_memory_limit(call: fn()) {
 
 /// Runs the command line and tells how the process shall end.
 pub fn main(args: impl IntoIterator<Item = OsString>) -> Exit {
-    let args = match config::with_config(args.into_iter().collect()) {
+    let own: Vec<OsString> = args.into_iter().collect();
+    let args = match config::with_config(own.clone()) {
         Ok(args) => args,
         Err(failure) => return failure.report(),
     };
@@ -82,6 +83,9 @@ pub fn main(args: impl IntoIterator<Item = OsString>) -> Exit {
         Ok(cli) => cli,
         Err(error) => {
             let usage = error.use_stderr();
+            if let Some(failure) = usage.then(|| config::blame(own, &error)).flatten() {
+                return failure.report();
+            }
             // A broken pipe while printing help is no failure.
             let _ = error.print();
             return if usage { Exit::Usage } else { Exit::Done };
