@@ -3,6 +3,7 @@
 use super::Books;
 use super::cursor::Kind;
 use super::records::bits_of;
+use super::texts::Meaning;
 use super::views::{MISSING_VIEW, TextTest, Views};
 use arrow::array::BooleanArray;
 use parquet::errors::Result;
@@ -23,11 +24,12 @@ fn answers_of(view: u128) -> u8 {
 }
 
 impl Asked {
-    /// Asks `tests` of every text from now on.
+    /// Asks `tests` of every text from now on, as it is shown.
     ///
     /// # Errors
     /// When a test cannot be answered.
-    pub(super) fn begin(&mut self, tests: Vec<TextTest>) -> Result<()> {
+    pub(super) fn begin(&mut self, tests: Vec<TextTest>, meaning: Meaning) -> Result<()> {
+        self.views.meaning = meaning;
         self.tests = tests.len();
         self.views.ask(tests)
     }

@@ -39,6 +39,21 @@ impl PartialEq<Decision> for u8 {
     }
 }
 
+impl Decision {
+    /// AWS's word for it.
+    pub(super) const fn word(self) -> &'static str {
+        match self {
+            Self::Accept => "ACCEPT",
+            Self::Reject => "REJECT",
+            Self::Ingress => "ingress",
+            Self::Egress => "egress",
+            Self::Ok => "OK",
+            Self::NoData => "NODATA",
+            Self::SkipData => "SKIPDATA",
+        }
+    }
+}
+
 /// Texts that stand for a decision, in any case.
 const DECISIONS: &[(&str, Decision)] = &[
     ("ACCEPT", Decision::Accept),
@@ -61,7 +76,12 @@ const DECISIONS: &[(&str, Decision)] = &[
 
 /// Returns what a text of `action`, `flow_direction` or `log_status` decides, 0 for nothing.
 pub(super) fn decide(text: &str) -> u8 {
-    DECISIONS.iter().find(|(known, _)| known.eq_ignore_ascii_case(text)).map_or(0, |(_, decision)| *decision as u8)
+    decision_of(text).map_or(0, |decision| decision as u8)
+}
+
+/// Returns the decision that a text stands for.
+pub(super) fn decision_of(text: &str) -> Option<Decision> {
+    DECISIONS.iter().find(|(known, _)| known.eq_ignore_ascii_case(text)).map(|(_, decision)| *decision)
 }
 
 /// Up to 8,192 flow records of one row group, column by column; every column is `rows` long, absent ones hold only

@@ -4,7 +4,7 @@ use super::Books;
 use super::books::{FIRST_BOOKED, NONE};
 use super::cursor::Kind;
 use super::records::bits_of;
-use super::texts::{Plain, utf8, value_of};
+use super::texts::{Meaning, Plain, utf8};
 use super::views::{MISSING_VIEW, TextTest, Views};
 use crate::flow::dotted::exact_v4;
 use arrow::array::{ArrayRef, BooleanArray, UInt32Array};
@@ -40,11 +40,12 @@ pub(super) struct Coded {
 }
 
 impl Coded {
-    /// Numbers texts by `book`, and asks `tests` of every text from now on.
+    /// Numbers texts, as they are shown, by `book`, and asks `tests` of every text from now on.
     ///
     /// # Errors
     /// When a test cannot be answered.
-    pub(super) fn begin(&mut self, book: &Arc<dyn TextNumbers>, tests: Vec<TextTest>) -> Result<()> {
+    pub(super) fn begin(&mut self, book: &Arc<dyn TextNumbers>, tests: Vec<TextTest>, meaning: Meaning) -> Result<()> {
+        self.views.meaning = meaning;
         self.book = Some(book.clone());
         self.tests = tests.len();
         self.views.ask(tests)
@@ -60,7 +61,7 @@ impl Coded {
             *out = match own_text_code(raw) {
                 Some(code) => u64::from(code),
                 None => {
-                    if let Some(text) = value_of(utf8(raw)?, false) {
+                    if let Some(text) = self.views.meaning.value_of(utf8(raw)?) {
                         numbered.push(text);
                         places.push(place);
                     }

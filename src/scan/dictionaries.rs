@@ -5,6 +5,7 @@ use super::cursor::Kind;
 use super::inflate::{Codec, Inflater};
 use super::object::guarded;
 use super::page_stream::{PageBuffer, PageStream};
+use super::texts::Meaning;
 use super::views::{TextTest, Views};
 use bytes::Bytes;
 use parquet::basic::Encoding;
@@ -28,12 +29,17 @@ pub fn whole_dictionary(chunk: &ColumnChunkMetaData) -> Option<Range<u64>> {
 /// Tells of each test whether a text of a dictionary, or a missing one, passes it; `bytes` are those of
 /// [`whole_dictionary`]. `None` when the page is damaged, for which those who read the rows have the words, or a test
 /// cannot be answered.
-pub fn asked_of_dictionary(chunk: &ColumnChunkMetaData, bytes: Bytes, tests: &[TextTest]) -> Option<Vec<bool>> {
+pub fn asked_of_dictionary(
+    chunk: &ColumnChunkMetaData,
+    bytes: Bytes,
+    tests: &[TextTest],
+    meaning: Meaning,
+) -> Option<Vec<bool>> {
     // The object has a name where its rows are read.
-    guarded("", || Ok(answers(chunk, bytes, tests))).ok()?.ok()
+    guarded("", || Ok(answers(chunk, bytes, tests, meaning))).ok()?.ok()
 }
 
-fn answers(chunk: &ColumnChunkMetaData, bytes: Bytes, tests: &[TextTest]) -> Result<Vec<bool>> {
+fn answers(chunk: &ColumnChunkMetaData, bytes: Bytes, tests: &[TextTest], meaning: Meaning) -> Result<Vec<bool>> {
     let none = || ParquetError::General("no dictionary where the footer has one".to_owned());
     let mut stream = PageStream::of_bytes(chunk, bytes)?;
     let page = stream.next()?.filter(|page| page.is_dictionary).ok_or_else(none)?;
@@ -43,6 +49,7 @@ fn answers(chunk: &ColumnChunkMetaData, bytes: Bytes, tests: &[TextTest]) -> Res
         return Err(none());
     }
     let (mut views, mut entries) = (Views::default(), Vec::new());
+    views.meaning = meaning;
     views.ask(tests.to_vec())?;
     views.dictionary(buffer.values(), count, &Books::default(), &mut entries)?;
     let any = entries.iter().map(|view| views.answers_of(*view)).fold(views.answers_of_missing(), |any, one| any | one);

@@ -51,6 +51,7 @@ pub use dictionaries::{asked_of_dictionary, whole_dictionary};
 pub use inflate::Inflater;
 pub use object::{guarded, quiet_panics};
 pub use record_cursors::RecordCursors;
+pub use texts::Meaning;
 pub use views::{MOST_TESTS, TextTest};
 
 /// Says why an object could not be scanned; every variant concerns that one object only.

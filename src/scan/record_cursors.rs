@@ -8,6 +8,7 @@ use super::direct::Source;
 use super::inflate::Inflater;
 use super::numbers::{Narrow, Numbers, Stored};
 use super::records::{number_column, type_of};
+use super::texts::Meaning;
 use super::views::{TextTest, Views};
 use crate::flow::schema::{Field, FieldKind};
 use arrow::array::{ArrayRef, BooleanArray, NullArray, new_null_array};
@@ -126,8 +127,8 @@ impl RecordCursors {
             let asked = || tests.iter().filter(|(of, _)| of == field).map(|(_, test)| test.clone()).collect();
             match (&mut *cursor, &coding.book) {
                 (FieldCursor::Text(cursor), _) => cursor.kind.ask(asked())?,
-                (FieldCursor::Asked(cursor), _) => cursor.kind.begin(asked())?,
-                (FieldCursor::Code(cursor), Some(book)) => cursor.kind.begin(book, asked())?,
+                (FieldCursor::Asked(cursor), _) => cursor.kind.begin(asked(), Meaning::of(*field))?,
+                (FieldCursor::Code(cursor), Some(book)) => cursor.kind.begin(book, asked(), Meaning::of(*field))?,
                 _ => {}
             }
             let bound = source.binding.fields.iter().find(|(bound, _)| bound == field);
@@ -138,7 +139,7 @@ impl RecordCursors {
                     cursor.open(source.bytes, source.metadata, group, leaf.number)?;
                 }
                 FieldCursor::Text(cursor) => {
-                    cursor.kind.account = *field == Field::AccountId;
+                    cursor.kind.meaning = Meaning::of(*field);
                     cursor.open(source.bytes, source.metadata, group, leaf.number)?;
                 }
                 FieldCursor::Asked(cursor) => cursor.open(source.bytes, source.metadata, group, leaf.number)?,

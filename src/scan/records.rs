@@ -8,7 +8,7 @@ use super::direct::{Source, supports};
 use super::object::{self, BATCH_ROWS, check_rows, guarded};
 use super::pages::OneRowGroup;
 use super::record_cursors::Coding;
-use super::texts::value_of;
+use super::texts::Meaning;
 use super::views::TextTest;
 use super::{Binding, Books, ObjectBytes, RecordCursors, ScanError, TextNumbers};
 use crate::flow::schema::{Field, FieldKind, to_seconds};
@@ -329,7 +329,7 @@ impl RecordFile {
         let mut texts = StringViewBuilder::with_capacity(rows);
         for row in 0..rows {
             let mut values = columns.iter().filter(|column| !arrow::array::Array::is_null(**column, row));
-            let value = values.find_map(|column| value_of(column.value(row), field == Field::AccountId));
+            let value = values.find_map(|column| Meaning::of(field).value_of(column.value(row)));
             texts.append_option(value);
         }
         Ok(Arc::new(texts.finish()))

@@ -1,12 +1,12 @@
 //! Texts of a record turned into codes, decoded straight from pages.
 
 use super::Books;
-use super::batch::decide;
+use super::batch::{decide, decision_of};
 use super::books::{BookMark, NONE, TextBook, own_code};
 use super::cursor::Kind;
 use super::seen::Seen;
 use crate::flow::Address;
-use crate::flow::schema::is_missing;
+use crate::flow::schema::{Field, is_missing};
 use parquet::errors::{ParquetError, Result};
 use std::borrow::Cow;
 
@@ -54,6 +54,39 @@ pub(super) fn value_of(text: &str, account: bool) -> Option<Cow<'_, str>> {
         Some(Cow::Owned(format!("{text:0>12}")))
     } else {
         Some(Cow::Borrowed(text))
+    }
+}
+
+/// How the texts of a field are shown.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Meaning {
+    /// As they stand there.
+    #[default]
+    Text,
+    /// An account number, which may have lost its zeros.
+    Account,
+    /// `action`, `flow_direction` or `log_status`: in AWS's words, whatever OCSF or the case says.
+    Decision,
+}
+
+impl Meaning {
+    /// How the texts of a field are shown.
+    pub fn of(field: Field) -> Self {
+        match field {
+            Field::AccountId => Self::Account,
+            Field::Action | Field::FlowDirection | Field::LogStatus => Self::Decision,
+            _ => Self::Text,
+        }
+    }
+
+    /// Returns what a text says; `None` for the stand-ins of a missing value.
+    pub fn value_of(self, text: &str) -> Option<Cow<'_, str>> {
+        let value = value_of(text, self == Self::Account)?;
+        if self != Self::Decision || matches!(&*value, "ACCEPT" | "REJECT" | "ingress" | "egress" | "OK") {
+            return Some(value);
+        }
+        // Owned: the word does not stand in the page that the text was read from.
+        Some(decision_of(&value).map_or(value, |decision| Cow::Owned(decision.word().to_owned())))
     }
 }
 

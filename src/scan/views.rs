@@ -3,7 +3,7 @@
 
 use super::Books;
 use super::cursor::Kind;
-use super::texts::{Plain, utf8, value_of};
+use super::texts::{Meaning, Plain, utf8};
 use arrow::array::{Array, ArrayRef, BooleanArray, StringViewArray, StringViewBuilder};
 use arrow::buffer::{BooleanBuffer, Buffer, NullBuffer, ScalarBuffer};
 use parquet::errors::{ParquetError, Result};
@@ -29,8 +29,8 @@ const ANSWERS_BIT: usize = 24;
 /// Decodes a column of texts. Missing ones are [`MISSING_VIEW`] until the batch is made.
 #[derive(Default)]
 pub(super) struct Views {
-    /// The column names accounts, which may have lost their zeros.
-    pub(super) account: bool,
+    /// How the column's texts are shown.
+    pub(super) meaning: Meaning,
     tests: Vec<TextTest>,
     /// What the tests say of a missing text.
     of_missing: u128,
@@ -179,7 +179,7 @@ impl Kind for Views {
         for _ in 0..count {
             let raw = texts.next()?;
             let end = texts.at;
-            table.push(match value_of(utf8(raw)?, self.account) {
+            table.push(match self.meaning.value_of(utf8(raw)?) {
                 None => MISSING_VIEW,
                 Some(Cow::Owned(text)) => view_of(text.as_bytes(), 0, 0),
                 Some(Cow::Borrowed(text)) => {
@@ -206,7 +206,7 @@ impl Kind for Views {
         let mut texts = Plain::new(bytes);
         let buffer = self.dictionaries.len();
         for out in out.iter_mut() {
-            *out = match value_of(utf8(texts.next()?)?, self.account) {
+            *out = match self.meaning.value_of(utf8(texts.next()?)?) {
                 None => MISSING_VIEW,
                 Some(text) if text.len() <= INLINE_BYTES => view_of(text.as_bytes(), 0, 0),
                 Some(text) => {
@@ -221,7 +221,7 @@ impl Kind for Views {
             let mut again = Plain::new(bytes);
             let mut values = StringViewBuilder::with_capacity(out.len());
             for _ in 0..out.len() {
-                values.append_option(value_of(utf8(again.next()?)?, self.account));
+                values.append_option(self.meaning.value_of(utf8(again.next()?)?));
             }
             let values: ArrayRef = Arc::new(values.finish());
             self.mark(out, &values)?;
@@ -248,11 +248,11 @@ mod tests {
     proptest! {
         #[test]
         fn views_say_what_the_page_says(
-            texts in prop::collection::vec(prop_oneof!["[a-z0-9.:]{0,30}", Just("-".to_owned()), " {0,2}é{0,9} {0,2}", "[0-9]{9,12}"], 1..40),
-            account in any::<bool>(),
+            texts in prop::collection::vec(prop_oneof!["[a-z0-9.:]{0,30}", Just("-".to_owned()), "Allowed|reject|SkipData|OUTBOUND", " {0,2}é{0,9} {0,2}", "[0-9]{9,12}"], 1..40),
+            meaning in prop_oneof![Just(Meaning::Text), Just(Meaning::Account), Just(Meaning::Decision)],
         ) {
             let (books, bytes) = (Books::default(), page(&texts));
-            let mut column = Views { account, ..Views::default() };
+            let mut column = Views { meaning, ..Views::default() };
             let mut table = Vec::new();
             let short = |texts: &ArrayRef| {
                 let texts = texts.as_string_view();
@@ -269,7 +269,7 @@ mod tests {
             // Built anew and checked, as the constructor that was left out would have.
             let made = made.as_string_view();
             let checked = StringViewArray::try_new(made.views().clone(), made.data_buffers().to_vec(), made.nulls().cloned()).unwrap();
-            let wanted = texts.iter().map(|text| value_of(text, account)).collect::<Vec<_>>();
+            let wanted = texts.iter().map(|text| meaning.value_of(text)).collect::<Vec<_>>();
             for (row, wanted) in wanted.iter().chain(&wanted).enumerate() {
                 prop_assert_eq!(checked.is_valid(row).then(|| checked.value(row)), wanted.as_deref());
                 prop_assert_eq!(answers[0].value(row), wanted.as_ref().is_some_and(|text| text.len() < 5));

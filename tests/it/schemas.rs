@@ -14,8 +14,8 @@ use parquet::basic::{Compression, ZstdLevel};
 use parquet::file::properties::WriterVersion;
 
 use crate::forms::{Names, Numbers, Times, Variant, aws, write};
-use crate::program::parquet_files;
-use crate::records::{COLUMNS, Record, V2, records};
+use crate::program::{flowsift, parquet_files, scratch};
+use crate::records::{COLUMNS, Record, V2, Value, records, text};
 
 fn rolled(files: &[Bytes]) -> Result<UnitTables, ScanError> {
     let unit = UnitRollup::new(RollupOptions::default());
@@ -236,4 +236,47 @@ fn files_of_other_writers_are_read() {
         read += 1;
     }
     assert!(read >= 9, "{read} files");
+}
+
+#[test]
+fn words_are_those_of_aws_however_a_file_writes_them() {
+    let records: Vec<Record> = records().into_iter().take(4_000).collect();
+    let spelt = |words: &[(&str, &str)]| {
+        let one = |value: &Value| match value {
+            Value::Text(old) => words.iter().find(|(from, _)| from == old).map_or(value.clone(), |(_, to)| text(to)),
+            other => other.clone(),
+        };
+        records.iter().map(|record| record.iter().map(one).collect()).collect::<Vec<Record>>()
+    };
+    let lower = spelt(&[("ACCEPT", "accept"), ("REJECT", "Reject"), ("egress", "EGRESS"), ("OK", "ok")]);
+    let ocsf = Variant { names: Names::Ocsf, missing_text: "", ..aws() };
+    let files = [
+        write(&records, &aws()),
+        write(&lower, &aws()),
+        write(&lower, &Variant { dictionary: false, ..aws() }),
+        write(&records, &ocsf),
+        write(&records, &Variant { dictionary: false, ..ocsf }),
+    ];
+    let answers = |file: &Bytes| {
+        let folder = scratch();
+        let path = folder.path().join("flows.parquet");
+        std::fs::write(&path, file).unwrap();
+        let ask = |sql: &str| {
+            flowsift(["sql", path.to_str().unwrap(), "-q", "--format", "csv", "-c", sql]).expect(0).text().to_owned()
+        };
+        [
+            "SELECT action, flow_direction, log_status, count(*) FROM flows GROUP BY 1, 2, 3 ORDER BY 1, 2, 3",
+            "SELECT count(*) FROM flows WHERE action = 'REJECT'",
+            "SELECT count(*) FROM flows WHERE action = 'reject' OR action = 'Blocked'",
+            "SELECT srcaddr, sum(bytes) FROM flows WHERE action = 'ACCEPT' AND flow_direction = 'egress' GROUP BY 1 ORDER BY 1",
+            "SELECT srcaddr, dstport, action FROM flows WHERE srcaddr LIKE '%7' AND action <> 'ACCEPT' AND log_status = 'OK' \
+             ORDER BY 1, 2, 3",
+            "SELECT count(*) FROM flows WHERE action IS NULL OR flow_direction IN ('ingress')",
+        ]
+        .map(ask)
+    };
+    let expected = answers(&files[0]);
+    for file in &files[1..] {
+        assert_eq!(answers(file), expected);
+    }
 }

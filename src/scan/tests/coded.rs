@@ -5,8 +5,8 @@ use crate::flow::schema::Field;
 use crate::scan::object::{Way, footer};
 use crate::scan::records::{RecordFile, Records, Wanted};
 use crate::scan::{
-    Binding, FIRST_BOOKED, NONE, ObjectBytes, RecordCursors, TextNumbers, TextTest, asked_of_dictionary, own_text_code,
-    whole_dictionary,
+    Binding, FIRST_BOOKED, Meaning, NONE, ObjectBytes, RecordCursors, TextNumbers, TextTest, asked_of_dictionary,
+    own_text_code, whole_dictionary,
 };
 use arrow::array::{Array, ArrayRef, AsArray, BooleanArray};
 use arrow::datatypes::{DataType, UInt32Type};
@@ -125,10 +125,10 @@ proptest! {
                 let chunk = metadata.row_group(index).column(leaves[0].number);
                 let Some(range) = whole_dictionary(chunk) else { continue };
                 let page = bytes.get_bytes(range.start, (range.end - range.start) as usize).unwrap();
-                let told = asked_of_dictionary(chunk, page.clone(), &tests()).unwrap();
+                let told = asked_of_dictionary(chunk, page.clone(), &tests(), Meaning::Text).unwrap();
                 // A dictionary has no text that no row has, but may not know whether one is missing.
                 prop_assert!(told[0] == passed[0] && told[1] >= passed[1], "{:?} {:?}", told, passed);
-                prop_assert_eq!(asked_of_dictionary(chunk, page.slice(..page.len() / 2), &tests()), None);
+                prop_assert_eq!(asked_of_dictionary(chunk, page.slice(..page.len() / 2), &tests(), Meaning::Text), None);
             }
         }
     }

@@ -3,7 +3,7 @@
 use super::columns::Column;
 use super::filter::Filter;
 use crate::flow::schema::{Field, FieldKind, to_seconds};
-use crate::scan::Binding;
+use crate::scan::{Binding, Meaning};
 use crate::source::{Object, TimeRange};
 use arrow::array::{
     ArrayRef, BooleanArray, Date32Array, Int32Array, Int64Array, StringViewArray, TimestampSecondArray, UInt64Array,
@@ -15,6 +15,7 @@ use datafusion::common::{Column as SqlColumn, ScalarValue};
 use datafusion::physical_optimizer::pruning::{PruningPredicate, PruningPredicateBuilder};
 use parquet::file::metadata::RowGroupMetaData;
 use parquet::file::statistics::Statistics;
+use std::borrow::Cow;
 use std::collections::HashSet;
 use std::sync::Arc;
 
@@ -152,8 +153,15 @@ impl Footers<'_> {
                     // So is a missing account; and one that lost its zeros is not what it looks like.
                     let digits = || text.len() == 12 && text.bytes().all(|byte| byte.is_ascii_digit());
                     let is_account = || statistics.null_count_opt() == Some(0) && digits();
-                    let counts = field != Field::AccountId || is_account();
-                    (counts && text.trim() == text).then(|| text.to_owned())
+                    // Words are not shown in the order in which they were bounds, unless there is one alone.
+                    let is_one = || statistics.min_bytes_opt() == statistics.max_bytes_opt();
+                    let meaning = Meaning::of(field);
+                    let counts = match meaning {
+                        Meaning::Text => true,
+                        Meaning::Account => is_account(),
+                        Meaning::Decision => is_one(),
+                    };
+                    (counts && text.trim() == text).then(|| meaning.value_of(text).map(Cow::into_owned)).flatten()
                 };
                 Some(Arc::new(statistics().map(text).collect::<StringViewArray>()))
             }

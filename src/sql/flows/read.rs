@@ -7,7 +7,9 @@ use crate::flow::schema::Field;
 use crate::scan::chunks::{bound_ranges, footer_length};
 use crate::scan::object::footer;
 use crate::scan::records::{RecordFile, Records, RowGroup, Wanted};
-use crate::scan::{Binding, ObjectBytes, RecordCursors, ScanError, TextTest, asked_of_dictionary, whole_dictionary};
+use crate::scan::{
+    Binding, Meaning, ObjectBytes, RecordCursors, ScanError, TextTest, asked_of_dictionary, whole_dictionary,
+};
 use crate::source::{Object, ObjectReader};
 use arrow::array::{BooleanArray, RecordBatch};
 use bytes::Bytes;
@@ -239,7 +241,8 @@ impl Reading {
             let may = may.entry(group).or_insert_with(|| vec![true; filter.tests().len()]);
             let tests: Vec<usize> = asked.iter().filter(|(_, of)| *of == leaf).map(|(place, _)| *place).collect();
             let questions: Vec<TextTest> = tests.iter().map(|place| filter.tests()[*place].1.clone()).collect();
-            let Some(answers) = asked_of_dictionary(chunk(group, leaf), bytes, &questions) else { continue };
+            let meaning = tests.first().map_or(Meaning::Text, |place| Meaning::of(filter.tests()[*place].0));
+            let Some(answers) = asked_of_dictionary(chunk(group, leaf), bytes, &questions, meaning) else { continue };
             for (place, answer) in tests.into_iter().zip(answers) {
                 may[place] = answer;
             }
