@@ -16,5 +16,5 @@ SELECT srcaddr, dstaddr, dstport, service_name(dstport, protocol) AS service,
 FROM flows
 WHERE start >= $from AND start < $to AND action = 'ACCEPT' AND protocol = 6
 GROUP BY srcaddr, dstaddr, dstport, protocol
-ORDER BY bytes DESC, srcaddr, dstaddr, dstport
+ORDER BY bytes DESC NULLS LAST, srcaddr, dstaddr, dstport
 LIMIT $limit

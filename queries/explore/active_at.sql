@@ -16,5 +16,5 @@ FROM flows
 WHERE start < $at + CAST(concat($around_s, ' seconds') AS INTERVAL) AND "end" >= $at - CAST(concat($around_s, ' seconds') AS INTERVAL)
     AND start >= $at - INTERVAL '1 hour' AND host IS NOT NULL
 GROUP BY host, remote, port, role
-ORDER BY bytes DESC, host, remote, port, role
+ORDER BY bytes DESC NULLS LAST, host, remote, port, role
 LIMIT $limit

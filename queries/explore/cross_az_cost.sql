@@ -24,5 +24,5 @@ FROM moved m
 JOIN zones h ON h.address = m.host
 JOIN zones r ON r.address = m.remote
 WHERE h.az_id <> r.az_id AND m.host < m.remote
-ORDER BY bytes DESC, m.host, m.remote
+ORDER BY bytes DESC NULLS LAST, m.host, m.remote
 LIMIT $limit

@@ -15,5 +15,5 @@ FROM flows
 WHERE start >= $from AND start < $to AND action = 'ACCEPT' AND protocol = 6
     AND dstport IN (1433, 1521, 3306, 5432, 5439, 6379, 9042, 9200, 11211, 27017)
 GROUP BY srcaddr, dstaddr, dstport, protocol
-ORDER BY bytes DESC, srcaddr, dstaddr, dstport
+ORDER BY bytes DESC NULLS LAST, srcaddr, dstaddr, dstport
 LIMIT $limit

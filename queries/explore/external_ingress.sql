@@ -13,5 +13,5 @@ SELECT srcaddr, distinct_hosts(dstaddr) AS hosts, count(DISTINCT dstport) AS por
 FROM flows
 WHERE start >= $from AND start < $to AND action = 'ACCEPT' AND NOT is_internal(srcaddr) AND NOT outbound AND role = 'server'
 GROUP BY srcaddr
-ORDER BY bytes DESC, srcaddr
+ORDER BY bytes DESC NULLS LAST, srcaddr
 LIMIT $limit

@@ -15,5 +15,5 @@
 SELECT start, srcaddr, dstaddr, dstport, packets, bytes, action
 FROM flows
 WHERE start >= $from AND start < $to AND packets >= $min_packets
-ORDER BY packets DESC, start, srcaddr, dstaddr, dstport
+ORDER BY packets DESC NULLS LAST, start, srcaddr, dstaddr, dstport
 LIMIT $limit

@@ -18,5 +18,5 @@ FROM flows
 WHERE start >= $from AND start < $to AND action = 'ACCEPT' AND protocol IN (6, 17) AND NOT is_internal(srcaddr) AND is_internal(dstaddr)
     AND role = 'server' AND dstport NOT IN ($open_port, $other_open_port)
 GROUP BY dstaddr, dstport, protocol
-ORDER BY bytes DESC, dstaddr, dstport, protocol
+ORDER BY bytes DESC NULLS LAST, dstaddr, dstport, protocol
 LIMIT $limit

@@ -13,5 +13,5 @@ SELECT srcaddr, dstaddr, dstport, count(*) AS records, sum(bytes) AS bytes
 FROM flows
 WHERE start >= $from AND start < $to AND is_internal(srcaddr) AND is_internal(dstaddr)
 GROUP BY srcaddr, dstaddr, dstport
-ORDER BY bytes DESC, srcaddr, dstaddr, dstport
+ORDER BY bytes DESC NULLS LAST, srcaddr, dstaddr, dstport
 LIMIT $limit

@@ -15,5 +15,5 @@
 SELECT start, srcaddr, dstaddr, dstport, human_bytes(bytes) AS size, bytes, action
 FROM flows
 WHERE start >= $from AND start < $to AND bytes >= $min_bytes
-ORDER BY bytes DESC, start, srcaddr, dstaddr, dstport
+ORDER BY bytes DESC NULLS LAST, start, srcaddr, dstaddr, dstport
 LIMIT $limit

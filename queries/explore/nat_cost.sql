@@ -23,5 +23,5 @@ WITH translated AS (
 SELECT host, distinct_hosts(remote) AS remotes, sum(bytes) AS bytes, round(sum(bytes) / 1e9 * $price_per_gb, 4) AS cost
 FROM translated
 GROUP BY host
-ORDER BY bytes DESC, host
+ORDER BY bytes DESC NULLS LAST, host
 LIMIT $limit

@@ -12,5 +12,5 @@ SELECT interface_type, next_hop_interface_type, sum(bytes) AS bytes, count(*) AS
 FROM flows
 WHERE start >= $from AND start < $to AND flow_direction = 'egress' AND next_hop_interface_type IS NOT NULL
 GROUP BY interface_type, next_hop_interface_type
-ORDER BY bytes DESC, interface_type, next_hop_interface_type
+ORDER BY bytes DESC NULLS LAST, interface_type, next_hop_interface_type
 LIMIT $limit

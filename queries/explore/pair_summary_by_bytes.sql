@@ -17,5 +17,5 @@ SELECT srcaddr, dstaddr, dstport, action, min(start) AS first_seen, max("end") A
 FROM flows
 WHERE start >= $from AND start < $to AND srcaddr IS NOT NULL
 GROUP BY srcaddr, dstaddr, dstport, action
-ORDER BY bytes DESC, srcaddr, dstaddr, dstport, action
+ORDER BY bytes DESC NULLS LAST, srcaddr, dstaddr, dstport, action
 LIMIT $limit

@@ -19,6 +19,6 @@
 -- column log_status: OK / NODATA / SKIPDATA
 SELECT start, interface_id, srcaddr, srcport, dstaddr, dstport, protocol, packets, bytes, action, log_status
 FROM flows
-WHERE start >= $from AND start < $to AND region LIKE $region AND account_id LIKE $account
+WHERE start >= $from AND start < $to AND coalesce(region, '') LIKE $region AND coalesce(account_id, '') LIKE $account
 ORDER BY start, interface_id, srcaddr, dstaddr, srcport, dstport, bytes
 LIMIT $limit

@@ -14,5 +14,5 @@ SELECT srcaddr, srcport, dstaddr, dstport, sum(bytes) AS bytes, count(*) AS reco
 FROM flows
 WHERE start >= $from AND start < $to AND srcaddr IS NOT NULL
 GROUP BY srcaddr, srcport, dstaddr, dstport
-ORDER BY bytes DESC, srcaddr, srcport, dstaddr, dstport
+ORDER BY bytes DESC NULLS LAST, srcaddr, srcport, dstaddr, dstport
 LIMIT $limit

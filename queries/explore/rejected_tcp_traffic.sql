@@ -15,5 +15,5 @@ SELECT srcaddr, dstaddr, dstport, service_name(dstport, protocol) AS service,
 FROM flows
 WHERE start >= $from AND start < $to AND action = 'REJECT' AND protocol = 6
 GROUP BY srcaddr, dstaddr, dstport, protocol
-ORDER BY packets DESC, srcaddr, dstaddr, dstport
+ORDER BY packets DESC NULLS LAST, srcaddr, dstaddr, dstport
 LIMIT $limit

@@ -14,5 +14,5 @@ SELECT srcaddr, dstaddr, protocol_name(protocol) AS protocol_name, dstport, coun
 FROM flows
 WHERE start >= $from AND start < $to AND action = 'REJECT'
 GROUP BY srcaddr, dstaddr, protocol, dstport
-ORDER BY packets DESC, srcaddr, dstaddr, protocol, dstport
+ORDER BY packets DESC NULLS LAST, srcaddr, dstaddr, protocol, dstport
 LIMIT $limit

@@ -14,5 +14,5 @@ SELECT port, service_name(port, protocol) AS service, count(*) AS records, hdr_q
 FROM flows
 WHERE start >= $from AND start < $to AND outbound AND action = 'ACCEPT' AND port IS NOT NULL
 GROUP BY port, protocol
-ORDER BY bytes DESC, port, protocol
+ORDER BY bytes DESC NULLS LAST, port, protocol
 LIMIT $limit

@@ -16,5 +16,5 @@ SELECT srcaddr, dstaddr, dstport, service_name(dstport, protocol) AS service, ac
 FROM flows
 WHERE start >= $from AND start < $to AND protocol = 6 AND dstport IN (22, 3389)
 GROUP BY srcaddr, dstaddr, dstport, protocol, action
-ORDER BY bytes DESC, srcaddr, dstaddr, dstport, action
+ORDER BY bytes DESC NULLS LAST, srcaddr, dstaddr, dstport, action
 LIMIT $limit

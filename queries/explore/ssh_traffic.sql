@@ -14,5 +14,5 @@ SELECT srcaddr, dstaddr, count(*) AS records, sum(bytes) AS bytes, min(start) AS
 FROM flows
 WHERE start >= $from AND start < $to AND protocol = 6 AND dstport = 22 AND action = 'ACCEPT'
 GROUP BY srcaddr, dstaddr
-ORDER BY bytes DESC, srcaddr, dstaddr
+ORDER BY bytes DESC NULLS LAST, srcaddr, dstaddr
 LIMIT $limit

@@ -12,5 +12,5 @@ SELECT dstaddr, sum(bytes) AS bytes, count(*) AS records
 FROM flows
 WHERE start >= $from AND start < $to AND ip_in(dstaddr, $network)
 GROUP BY dstaddr
-ORDER BY bytes DESC, dstaddr
+ORDER BY bytes DESC NULLS LAST, dstaddr
 LIMIT $limit

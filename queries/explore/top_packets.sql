@@ -12,5 +12,5 @@ SELECT srcaddr, dstaddr, sum(packets) AS packets, sum(bytes) AS bytes
 FROM flows
 WHERE start >= $from AND start < $to AND srcaddr IS NOT NULL
 GROUP BY srcaddr, dstaddr
-ORDER BY packets DESC, srcaddr, dstaddr
+ORDER BY packets DESC NULLS LAST, srcaddr, dstaddr
 LIMIT $limit

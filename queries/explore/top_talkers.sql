@@ -12,5 +12,5 @@ SELECT srcaddr, sum(bytes) AS bytes, sum(packets) AS packets, count(*) AS record
 FROM flows
 WHERE start >= $from AND start < $to AND srcaddr IS NOT NULL
 GROUP BY srcaddr
-ORDER BY bytes DESC, srcaddr
+ORDER BY bytes DESC NULLS LAST, srcaddr
 LIMIT $limit

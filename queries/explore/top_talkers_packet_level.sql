@@ -12,5 +12,5 @@ SELECT pkt_srcaddr, sum(bytes) AS bytes, sum(packets) AS packets, count(*) AS re
 FROM flows
 WHERE start >= $from AND start < $to AND pkt_srcaddr IS NOT NULL
 GROUP BY pkt_srcaddr
-ORDER BY bytes DESC, pkt_srcaddr
+ORDER BY bytes DESC NULLS LAST, pkt_srcaddr
 LIMIT $limit

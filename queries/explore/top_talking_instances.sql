@@ -12,5 +12,5 @@ SELECT instance_id, sum(bytes) AS bytes, sum(packets) AS packets, count(*) AS re
 FROM flows
 WHERE start >= $from AND start < $to AND instance_id IS NOT NULL
 GROUP BY instance_id
-ORDER BY bytes DESC, instance_id
+ORDER BY bytes DESC NULLS LAST, instance_id
 LIMIT $limit

@@ -12,5 +12,5 @@ SELECT subnet_id, sum(bytes) AS bytes, sum(packets) AS packets, count(*) AS reco
 FROM flows
 WHERE start >= $from AND start < $to AND subnet_id IS NOT NULL
 GROUP BY subnet_id
-ORDER BY bytes DESC, subnet_id
+ORDER BY bytes DESC NULLS LAST, subnet_id
 LIMIT $limit

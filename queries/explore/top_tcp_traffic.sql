@@ -12,5 +12,5 @@ SELECT srcaddr, sum(bytes) AS bytes, sum(packets) AS packets, distinct_hosts(dst
 FROM flows
 WHERE start >= $from AND start < $to AND protocol = 6
 GROUP BY srcaddr
-ORDER BY bytes DESC, srcaddr
+ORDER BY bytes DESC NULLS LAST, srcaddr
 LIMIT $limit

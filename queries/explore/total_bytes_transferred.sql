@@ -13,5 +13,5 @@ SELECT srcaddr, dstaddr, sum(bytes) AS bytes, sum(packets) AS packets, count(*) 
 FROM flows
 WHERE start >= $from AND start < $to AND srcaddr IS NOT NULL
 GROUP BY srcaddr, dstaddr
-ORDER BY bytes DESC, srcaddr, dstaddr
+ORDER BY bytes DESC NULLS LAST, srcaddr, dstaddr
 LIMIT $limit

@@ -13,5 +13,5 @@ SELECT pkt_srcaddr, pkt_dstaddr, sum(bytes) AS bytes, sum(packets) AS packets, c
 FROM flows
 WHERE start >= $from AND start < $to AND pkt_srcaddr IS NOT NULL
 GROUP BY pkt_srcaddr, pkt_dstaddr
-ORDER BY bytes DESC, pkt_srcaddr, pkt_dstaddr
+ORDER BY bytes DESC NULLS LAST, pkt_srcaddr, pkt_dstaddr
 LIMIT $limit

@@ -12,5 +12,5 @@ SELECT instance_tag, sum(bytes) AS bytes, distinct_hosts(srcaddr) AS hosts, coun
 FROM flows
 WHERE start >= $from AND start < $to AND flow_direction = 'egress' AND instance_tag IS NOT NULL
 GROUP BY instance_tag
-ORDER BY bytes DESC, instance_tag
+ORDER BY bytes DESC NULLS LAST, instance_tag
 LIMIT $limit

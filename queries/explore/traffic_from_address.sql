@@ -19,5 +19,5 @@ SELECT dstaddr, dstport, protocol_name(protocol) AS protocol_name, action,
 FROM flows
 WHERE start >= $from AND start < $to AND srcaddr = $address
 GROUP BY dstaddr, dstport, protocol, action
-ORDER BY bytes DESC, dstaddr, dstport, protocol, action
+ORDER BY bytes DESC NULLS LAST, dstaddr, dstport, protocol, action
 LIMIT $limit

@@ -19,5 +19,5 @@ SELECT srcaddr, dstport, protocol_name(protocol) AS protocol_name, action,
 FROM flows
 WHERE start >= $from AND start < $to AND dstaddr = $address
 GROUP BY srcaddr, dstport, protocol, action
-ORDER BY bytes DESC, srcaddr, dstport, protocol, action
+ORDER BY bytes DESC NULLS LAST, srcaddr, dstport, protocol, action
 LIMIT $limit

@@ -14,5 +14,5 @@ SELECT srcaddr, dstaddr, count(*) AS records, sum(bytes) AS bytes, round(avg(byt
 FROM flows
 WHERE start >= $from AND start < $to AND dstport IN (53, 853) AND is_internal(srcaddr) AND NOT ip_in(dstaddr, $approved) AND outbound
 GROUP BY srcaddr, dstaddr
-ORDER BY bytes DESC, srcaddr, dstaddr
+ORDER BY bytes DESC NULLS LAST, srcaddr, dstaddr
 LIMIT $limit

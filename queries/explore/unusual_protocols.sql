@@ -14,5 +14,5 @@ SELECT protocol_name(protocol) AS protocol_name, srcaddr, dstaddr, action, count
 FROM flows
 WHERE start >= $from AND start < $to AND protocol NOT IN (1, 6, 17, 58)
 GROUP BY protocol, srcaddr, dstaddr, action
-ORDER BY bytes DESC, protocol, srcaddr, dstaddr, action
+ORDER BY bytes DESC NULLS LAST, protocol, srcaddr, dstaddr, action
 LIMIT $limit

@@ -85,7 +85,11 @@ pub(super) fn run(global: &Global, args: &QueryArgs) -> Result<Exit, Failure> {
             format!("what shall be read? flowsift query {name} SOURCE, such as s3://bucket/prefix or a folder");
         return Err(Failure::usage(problem));
     }
-    let sql = query.bind(&args.param, chrono::Utc::now().timestamp())?;
+    // A query's own bounds are those of the run, unless they are given: tables of hours hold the baseline, too.
+    let bounds = args.workspace.bounds().filter(|(bound, _)| query.parameters.iter().any(|p| p.name == *bound));
+    let mut given: Vec<(String, String)> = bounds.collect();
+    given.extend_from_slice(&args.param);
+    let sql = query.bind(&given, chrono::Utc::now().timestamp())?;
     let of_name = args.output.as_deref().and_then(Format::of_file);
     let format = args.format.or(of_name).unwrap_or(Format::Table);
     if format == Format::Parquet && args.output.is_none() && std::io::stdout().is_terminal() {

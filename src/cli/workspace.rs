@@ -75,6 +75,12 @@ impl Drop for Spilled {
 }
 
 impl WorkspaceArgs {
+    /// `from` and `to` as they were given.
+    pub(super) fn bounds(&self) -> impl Iterator<Item = (String, String)> {
+        let given = [("from", &self.from), ("to", &self.to)].into_iter();
+        given.filter_map(|(name, time)| Some((name.to_owned(), time.clone()?)))
+    }
+
     /// Opens a session; Ctrl-C ends the process unless `interactive`.
     pub(super) fn open(&self, global: &Global, sources: &[String], interactive: bool) -> Result<Opened, Failure> {
         self.open_with(global, sources, interactive, true)

@@ -57,3 +57,26 @@ fn answers_come_in_every_format_and_to_files() {
     let refused = flowsift(args.iter().chain(&["--max-bytes", "10KB"])).expect(1);
     assert!(refused.err.contains("--max-bytes"), "{}", refused.err);
 }
+
+#[test]
+fn the_time_of_interest_bounds_what_a_query_lists() {
+    let demo = demo();
+    let times = ["--from", "2023-11-22T01:00:00Z", "--to", "2023-11-22T03:00:00Z"];
+    let args = ["query", "host_day", &demo, "--param", "host=10.0.52.5", "--format", "csv"];
+    let hours = flowsift([&args[..], &times[..]].concat()).expect(0);
+    let hours: Vec<&str> = hours.text().lines().skip(1).map(|line| &line[..13]).collect();
+    assert_eq!(hours, ["2023-11-22T01", "2023-11-22T02"]);
+    // A parameter that is given counts more than the time of interest.
+    let hours = flowsift([&args[..], &times[..], &["--param", "from=2023-11-22T02:00:00Z"]].concat()).expect(0);
+    assert_eq!(hours.text().lines().count(), 2);
+}
+
+#[test]
+fn records_without_bytes_do_not_come_first() {
+    let demo = demo();
+    for name in ["top_talking_instances", "top_talking_subnets"] {
+        let listed = flowsift(["query", name, &demo, "--param", "limit=1", "--format", "jsonl"]).expect(0);
+        let row: serde_json::Value = serde_json::from_str(listed.text().trim()).unwrap();
+        assert!(row["bytes"].as_u64().is_some_and(|bytes| bytes > 0), "{name}: {row}");
+    }
+}
