@@ -273,3 +273,13 @@ fn a_bucket_is_asked_for_what_a_query_needs_and_no_more() {
     assert_eq!(ran.text().split_once('\n').unwrap().1.trim_end(), rows(of_time));
     assert!(server.traffic.gets.load(Relaxed) <= 4, "{} objects", server.traffic.gets.load(Relaxed));
 }
+
+#[test]
+fn files_of_one_result_refuse_a_second_one() {
+    let folder = scratch();
+    for name in ["a.json", "a.parquet"] {
+        let path = folder.path().join(name);
+        let ran = flowsift(["sql", DEMO, "-q", "-o", path.to_str().unwrap(), "-c", "SELECT 1; SELECT 2"]).expect(2);
+        assert!(ran.err.contains("holds one result: the script has a second one"), "{}", ran.err);
+    }
+}

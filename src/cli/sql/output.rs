@@ -2,8 +2,9 @@
 
 use super::super::exit::Failure;
 use super::screen::plan_text;
-use arrow::array::RecordBatch;
-use arrow::datatypes::{DataType, SchemaRef};
+use arrow::array::{RecordBatch, RecordBatchOptions};
+use arrow::compute::cast;
+use arrow::datatypes::{DataType, FieldRef, Fields, Schema, SchemaRef, TimeUnit};
 use arrow::error::ArrowError;
 use arrow::util::display::{ArrayFormatter, FormatOptions};
 use arrow::util::pretty::pretty_format_batches_with_options;
@@ -13,6 +14,7 @@ use parquet::basic::{Compression, ZstdLevel};
 use parquet::errors::ParquetError;
 use parquet::file::properties::WriterProperties;
 use std::io::{ErrorKind, Write};
+use std::sync::Arc;
 
 /// How rows are written.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, ValueEnum)]
@@ -53,7 +55,7 @@ pub(in crate::cli) enum RowWriter<W: Write + Send> {
     Csv { out: W },
     Json { out: arrow::json::ArrayWriter<W> },
     Jsonl { out: arrow::json::LineDelimitedWriter<W> },
-    Parquet { out: Box<ArrowWriter<W>> },
+    Parquet { out: Box<ArrowWriter<W>>, schema: SchemaRef },
 }
 
 impl From<ArrowError> for Failure {
@@ -95,7 +97,8 @@ impl<W: Write + Send> RowWriter<W> {
             Format::Parquet => {
                 let level = ZstdLevel::try_new(3)?;
                 let properties = WriterProperties::builder().set_compression(Compression::ZSTD(level)).build();
-                Self::Parquet { out: Box::new(ArrowWriter::try_new(out, schema, Some(properties))?) }
+                let schema = in_milliseconds(&schema);
+                Self::Parquet { out: Box::new(ArrowWriter::try_new(out, schema.clone(), Some(properties))?), schema }
             }
         })
     }
@@ -107,7 +110,16 @@ impl<W: Write + Send> RowWriter<W> {
             Self::Csv { out } => write_csv(out, rows)?,
             Self::Json { out } => out.write(rows)?,
             Self::Jsonl { out } => out.write(rows)?,
-            Self::Parquet { out } => out.write(rows)?,
+            Self::Parquet { out, schema } => {
+                let columns = rows.columns().iter().zip(schema.fields());
+                let columns = columns.map(|(column, field)| match column.data_type() == field.data_type() {
+                    true => Ok(column.clone()),
+                    false => cast(column, field.data_type()),
+                });
+                let options = RecordBatchOptions::new().with_row_count(Some(rows.num_rows()));
+                let columns = columns.collect::<Result<Vec<_>, _>>()?;
+                out.write(&RecordBatch::try_new_with_options(schema.clone(), columns, &options)?)?;
+            }
         }
         Ok(())
     }
@@ -138,13 +150,29 @@ impl<W: Write + Send> RowWriter<W> {
                 out.finish()?;
                 out.into_inner().flush()?;
             }
-            Self::Parquet { out } => {
+            Self::Parquet { out, .. } => {
                 let mut out = out.into_inner()?;
                 out.flush()?;
             }
         }
         Ok(())
     }
+}
+
+/// The schema of a Parquet file of such rows: Parquet knows no times in seconds, and would hold plain numbers.
+fn in_milliseconds(schema: &SchemaRef) -> SchemaRef {
+    fn of(field: &FieldRef) -> FieldRef {
+        let kind = match field.data_type() {
+            DataType::Timestamp(TimeUnit::Second, zone) => DataType::Timestamp(TimeUnit::Millisecond, zone.clone()),
+            DataType::List(item) => DataType::List(of(item)),
+            DataType::LargeList(item) => DataType::LargeList(of(item)),
+            DataType::Struct(fields) => DataType::Struct(fields.iter().map(of).collect()),
+            kind => kind.clone(),
+        };
+        Arc::new(field.as_ref().clone().with_data_type(kind))
+    }
+    let fields: Fields = schema.fields().iter().map(of).collect();
+    Arc::new(Schema::new_with_metadata(fields, schema.metadata().clone()))
 }
 
 /// Writes rows as CSV (RFC 4180, lines end with a line feed); lists and structs as their text.
@@ -183,8 +211,10 @@ fn csv_text(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use arrow::array::{ArrayRef, Int64Array, StringArray, TimestampSecondArray};
-    use std::sync::Arc;
+    use arrow::array::{ArrayRef, AsArray, Int64Array, StringArray, TimestampSecondArray};
+    use arrow::datatypes::TimestampMillisecondType;
+    use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
+    use parquet::basic::ConvertedType;
 
     fn written(format: Format) -> Vec<u8> {
         let columns: [(&str, ArrayRef); 3] = [
@@ -213,6 +243,11 @@ mod tests {
         assert_eq!(text(Format::Jsonl), format!("{first}\n{second}\n"));
         assert_eq!(text(Format::Json), format!("[{first},{second}]\n"));
         assert!(text(Format::Table).contains("|       | 7 | 1970-01-02T00:00:00Z |"), "{}", text(Format::Table));
-        assert_eq!(&written(Format::Parquet)[..4], b"PAR1");
+        let file = bytes::Bytes::from(written(Format::Parquet));
+        let file = ParquetRecordBatchReaderBuilder::try_new(file).unwrap();
+        // What readers go by that know nothing of Arrow.
+        assert_eq!(file.parquet_schema().column(2).converted_type(), ConvertedType::TIMESTAMP_MILLIS);
+        let rows = file.build().unwrap().next().unwrap().unwrap();
+        assert_eq!(rows.column(2).as_primitive::<TimestampMillisecondType>().values(), &[0, 86_400_000]);
     }
 }

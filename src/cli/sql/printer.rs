@@ -49,8 +49,14 @@ impl Sink for Printer {
             return Ok(());
         }
         self.results += 1;
-        if self.results > 1 && self.format == Format::Parquet {
-            return Err(Failure::usage("--format parquet holds one result: the script has a second one"));
+        let alone = match self.format {
+            Format::Parquet => Some("parquet"),
+            Format::Json => Some("json"),
+            _ => None,
+        };
+        if let Some(format) = alone.filter(|_| self.results > 1) {
+            let problem = format!("--format {format} holds one result: the script has a second one");
+            return Err(Failure::usage(problem));
         }
         let place = self.place()?;
         self.writer = Some(RowWriter::begin(self.format, schema, place)?);
