@@ -27,6 +27,8 @@ mod neighbours;
 mod network;
 #[path = "it/other_commands.rs"]
 mod other_commands;
+#[path = "it/own_detections.rs"]
+mod own_detections;
 #[path = "it/program.rs"]
 mod program;
 #[path = "it/query.rs"]

@@ -2,6 +2,7 @@
 
 pub mod catalogue;
 pub mod finding;
+mod interfaces;
 mod joint;
 mod rows;
 mod run;

@@ -31,6 +31,11 @@ const FIELDS: &[&str] = &[
     "explanation",
 ];
 
+/// Says that a detection's result lacks a column.
+pub(super) fn missing(name: &str, column: &str, expected: &'static str) -> DetectError {
+    DetectError::Result { name: name.to_owned(), column: column.to_owned(), got: "missing".to_owned(), expected }
+}
+
 struct Columns<'a> {
     detection: &'a Detection,
     batch: &'a RecordBatch,
@@ -49,12 +54,7 @@ impl Columns<'_> {
     }
 
     fn required(&self, column: &str, array: Option<ArrayRef>, expected: &'static str) -> Result<ArrayRef, DetectError> {
-        array.ok_or_else(|| DetectError::Result {
-            name: self.detection.name.clone(),
-            column: column.to_owned(),
-            got: "missing".to_owned(),
-            expected,
-        })
+        array.ok_or_else(|| missing(&self.detection.name, column, expected))
     }
 
     fn text(&self, column: &str) -> Result<Option<ArrayRef>, DetectError> {
@@ -132,6 +132,9 @@ pub(super) fn findings(
         .filter(|(field, _)| !FIELDS.contains(&field.name().as_str()))
         .map(|(field, array)| (field.name().clone(), array))
         .collect();
+    if batch.column_by_name("host").is_none() {
+        return Err(missing(&detection.name, "host", "an address"));
+    }
     let mut found = Vec::with_capacity(batch.num_rows());
     for row in 0..batch.num_rows() {
         let word = text_at(&severity, row).unwrap_or_default();

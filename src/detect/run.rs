@@ -3,8 +3,9 @@
 use super::DetectError;
 use super::catalogue::{Detection, Need};
 use super::finding::{Finding, sort_findings};
+use super::interfaces::name_interfaces;
 use super::joint::raise_joint;
-use super::rows::findings;
+use super::rows::{findings, missing};
 use super::severity::Severity;
 use crate::intel::{AllowList, Contact, Indicators, InternalNetworks, Networks};
 use crate::kernels::discovery::benjamini_hochberg;
@@ -20,6 +21,7 @@ use futures::StreamExt;
 use rayon::prelude::*;
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use tokio::runtime::Handle;
 use tracing::Instrument;
 
@@ -117,20 +119,40 @@ pub async fn detect(
     let runtime = Handle::current();
     let plan = |detection: &&Detection| runtime.block_on(prepare(detection, &session, given));
     let plans = able.par_iter().map(plan).collect::<Result<Vec<Prepared>, DetectError>>()?;
+    let failed = Arc::new(AtomicBool::new(false));
     let running = able.into_iter().zip(plans).map(|(detection, plan)| {
+        let failed = failed.clone();
         let span = tracing::info_span!("detection", name = detection.name.as_str());
         let (detection, session) = (detection.clone(), session.clone());
         // On a task of its own, begun when its turn comes.
-        async move { tokio::spawn(run_detection(detection, plan, session, given).instrument(span)).await }
+        async move {
+            if failed.load(Ordering::Relaxed) {
+                return Ok(Ok(Outcome::default()));
+            }
+            tokio::spawn(run_detection(detection, plan, session, given).instrument(span)).await
+        }
     });
     let mut running = futures::stream::iter(running).buffered(context.memory.plans_together(most));
     let mut outcome = Outcome { coverage: shares, ..Outcome::default() };
+    let mut first_error = None;
     while let Some(found) = running.next().await {
-        let mut found = found.unwrap_or_else(|ended| std::panic::resume_unwind(ended.into_panic()))?;
-        outcome.findings.append(&mut found.findings);
-        outcome.candidates += found.candidates;
-        outcome.expected_false += found.expected_false;
+        match found.unwrap_or_else(|ended| std::panic::resume_unwind(ended.into_panic())) {
+            Ok(mut found) => {
+                outcome.findings.append(&mut found.findings);
+                outcome.candidates += found.candidates;
+                outcome.expected_false += found.expected_false;
+            }
+            // No more begin, and those that run come to their end: a plan whose runtime goes away under it panics.
+            Err(error) => {
+                failed.store(true, Ordering::Relaxed);
+                first_error.get_or_insert(error);
+            }
+        }
     }
+    if let Some(error) = first_error {
+        return Err(error);
+    }
+    name_interfaces(&mut outcome.findings, &derived.hosts);
     let Outcome { findings, coverage, .. } = &mut outcome;
     findings.par_iter_mut().for_each(|finding| complete(finding, context, coverage));
     raise_joint(&mut outcome.findings);
@@ -174,7 +196,11 @@ async fn run_detection(
             (outcome.candidates, outcome.expected_false) = (p_values.len() as u64, expected_false);
             kept
         };
-        run_candidates(&session, plan, "p_value", keep).await?
+        let batches = run_candidates(&session, plan, "p_value", keep).await?;
+        if batches.iter().any(|batch| batch.column_by_name("p_value").is_none()) {
+            return Err(missing(&detection.name, "p_value", "a number, as the header says `discovery`"));
+        }
+        batches
     } else {
         plan.run(&session).await?
     };
