@@ -4,6 +4,7 @@ use super::answer::Answer;
 use super::parameters::Parameter;
 use super::parse::Prepared;
 use super::refusal::{self, Refusal};
+use super::signals::Deadline;
 use arrow::datatypes::DataType;
 use arrow_pg::datatypes::df::deserialize_parameters_with_server_types;
 use datafusion::common::ParamValues;
@@ -13,6 +14,7 @@ use pgwire::api::stmt::StoredStatement;
 use pgwire::messages::extendedquery::Bind;
 use std::collections::HashMap;
 use std::sync::Arc;
+use tokio::time::sleep_until;
 
 /// A prepared statement; `None` is an empty one.
 #[derive(Clone, Debug)]
@@ -27,8 +29,10 @@ pub(super) struct Statement {
 pub(super) enum State {
     /// It was not asked yet.
     Ready,
-    /// It gives rows.
-    Running(Box<Answer>),
+    /// It gives rows, until its deadline at most: who fetches slowly holds threads and memory meanwhile.
+    Running(Box<Answer>, Option<Deadline>),
+    /// It was ended at its deadline.
+    Late(Deadline),
     /// It gave all.
     Done,
 }
@@ -40,10 +44,15 @@ pub(super) struct Bound {
     pub(super) values: Option<ParamValues>,
     pub(super) format: Format,
     pub(super) state: State,
+    /// A cursor of DECLARE, which outlives the message that made it.
+    pub(super) declared: bool,
 }
 
 /// Most statements, and most portals, that a connection may hold.
 const MOST: usize = 1_000;
+
+/// Most portals of a connection that give rows at a time: each has threads of its own.
+const MOST_RUNNING: usize = 8;
 
 /// What a connection holds by name; the empty name is the unnamed one.
 #[derive(Debug, Default)]
@@ -75,6 +84,36 @@ impl Held {
         }
         self.portals.insert(name, bound);
         Ok(())
+    }
+
+    /// Checks that one more portal may begin to give rows.
+    ///
+    /// # Errors
+    /// When there are too many.
+    pub(super) fn check_running(&self) -> Result<(), Refusal> {
+        let running = self.portals.values().filter(|bound| matches!(bound.state, State::Running(..))).count();
+        if running < MOST_RUNNING {
+            return Ok(());
+        }
+        Err(refusal::error("53000", format!("more than {MOST_RUNNING} cursors under way in one connection")))
+    }
+
+    /// Closes what ends with a transaction that nobody began.
+    pub(super) fn end_implicit_transaction(&mut self) {
+        self.portals.retain(|_, bound| bound.declared);
+    }
+
+    /// Waits for the first deadline of a portal that gives rows, and ends it; for ever where there is none.
+    pub(super) async fn end_late(&mut self) {
+        let running = self.portals.values_mut().filter_map(|bound| match bound.state {
+            State::Running(_, Some(deadline)) => Some((deadline, bound)),
+            _ => None,
+        });
+        let Some((deadline, bound)) = running.min_by_key(|(deadline, _)| deadline.at) else {
+            return std::future::pending().await;
+        };
+        sleep_until(deadline.at).await;
+        bound.state = State::Late(deadline);
     }
 }
 
@@ -119,6 +158,12 @@ impl Statement {
             true => None,
             false => Some(deserialize_parameters_with_server_types(&portal, &kinds, &wires)?),
         };
-        Ok(Bound { prepared: self.prepared.clone(), values, format: portal.result_column_format, state: State::Ready })
+        Ok(Bound {
+            prepared: self.prepared.clone(),
+            values,
+            format: portal.result_column_format,
+            state: State::Ready,
+            declared: false,
+        })
     }
 }

@@ -77,6 +77,7 @@ impl Connection {
             let signals = self.signals.clone();
             let message = tokio::select! {
                 message = self.socket.next() => message,
+                () = self.held.end_late() => continue,
                 () = signals.draining() => {
                     if let Refusal::Said(said) = refusal::shutting_down() {
                         let _ = say(&mut self.socket, *said).await;
@@ -155,6 +156,9 @@ impl Connection {
 
     async fn ready(&mut self) -> Result<(), Refusal> {
         let status = self.socket.transaction_status();
+        if status == TransactionStatus::Idle {
+            self.held.end_implicit_transaction();
+        }
         self.socket.send(PgWireBackendMessage::ReadyForQuery(ReadyForQuery::new(status))).await?;
         Ok(())
     }
@@ -348,11 +352,19 @@ impl Connection {
         away: bool,
     ) -> Result<(usize, bool), Refusal> {
         if matches!(bound.state, State::Ready) {
+            self.held.check_running()?;
+            let deadline = self.deadline();
             let answer = Answer::start(&self.session, query, bound.values.clone(), &bound.format).await?;
-            bound.state = State::Running(Box::new(answer));
+            bound.state = State::Running(Box::new(answer), deadline);
         }
-        let State::Running(answer) = &mut bound.state else { return Ok((0, false)) };
-        let (count, more) = answer.send(&self.session, &mut self.socket, most, away).await?;
+        let (answer, deadline) = match &mut bound.state {
+            State::Running(answer, deadline) => (answer, *deadline),
+            State::Late(deadline) => return Err(refusal::timed_out(deadline.limit)),
+            State::Ready | State::Done => return Ok((0, false)),
+        };
+        let signals = self.signals.clone();
+        let sending = Box::pin(answer.send(&self.session, &mut self.socket, most, away));
+        let (count, more) = within(&signals, deadline, sending).await?;
         if !more {
             bound.state = State::Done;
         }

@@ -90,7 +90,8 @@ impl Connection {
                     return Err(refusal::error("42601", "a cursor is for a query"));
                 };
                 let prepared = Some(Prepared::Query(query));
-                let bound = Bound { prepared, values: None, format: Format::UnifiedText, state: State::Ready };
+                let bound =
+                    Bound { prepared, values: None, format: Format::UnifiedText, state: State::Ready, declared: true };
                 self.held.keep_portal(name.clone(), bound)?;
                 "DECLARE CURSOR"
             }

@@ -49,6 +49,43 @@ async fn a_query_that_takes_too_long_is_ended() {
 }
 
 #[tokio::test]
+async fn a_cursor_that_nobody_fetches_from_is_ended() {
+    let server = Serving::start(&["--timeout", "2s"]);
+    let client = server.connect().await;
+    let threads = || std::fs::read_dir(format!("/proc/{}/task", server.child.id())).map_or(0, Iterator::count);
+    client.batch_execute("BEGIN; DECLARE slow CURSOR FOR SELECT * FROM flows; FETCH 1 FROM slow").await.unwrap();
+    let busy = threads();
+    tokio::time::sleep(Duration::from_secs(4)).await;
+    // Its threads are gone before it is asked again.
+    assert!(threads() < busy || busy == 0, "{busy} threads stay");
+    let (code, text) = said(client.simple_query("FETCH 1 FROM slow").await);
+    assert!(code == "57014" && text.contains("timeout of 2 s"), "{code} {text}");
+    client.batch_execute("ROLLBACK").await.unwrap();
+}
+
+#[tokio::test]
+async fn few_cursors_are_under_way_at_a_time() {
+    let server = Serving::start(&[]);
+    let mut client = server.connect().await;
+    for at in 0..8 {
+        let sql = format!("DECLARE c{at} CURSOR FOR SELECT * FROM flows; FETCH 1 FROM c{at}");
+        client.batch_execute(&sql).await.unwrap();
+    }
+    client.batch_execute("DECLARE more CURSOR FOR SELECT * FROM flows").await.unwrap();
+    assert_eq!(said(client.simple_query("FETCH 1 FROM more").await).0, "53000");
+    client
+        .batch_execute("CLOSE c3; FETCH 1 FROM c4; DECLARE more CURSOR FOR SELECT 1; FETCH 2 FROM more")
+        .await
+        .unwrap();
+    client.batch_execute("CLOSE ALL").await.unwrap();
+    // What a transaction binds ends with it, and so does what is bound outside of one.
+    let transaction = client.transaction().await.unwrap();
+    let portal = transaction.bind("SELECT * FROM flows", &[]).await.unwrap();
+    assert_eq!(transaction.query_portal(&portal, 3).await.unwrap().len(), 3);
+    transaction.commit().await.unwrap();
+}
+
+#[tokio::test]
 async fn a_client_that_goes_away_stops_its_query() {
     let server = Serving::start(&["--connections", "1", "--timeout", "0s"]);
     let (client, connection) = server.config().connect(NoTls).await.unwrap();
