@@ -191,7 +191,7 @@ SELECT
     baseline_p99_bytes,
     baseline_hours,
     recurs, days_alike, days_seen,
-    remotes AS destinations,
+    CASE WHEN NOT most THEN remotes END AS destinations,
     ip(remote) AS top_remote,
     top_remote_bytes_out,
     top_remote_bytes_in,

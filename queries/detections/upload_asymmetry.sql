@@ -115,7 +115,7 @@ SELECT
     exp(median_ln) AS usual_out_in_ratio,
     z AS robust_z,
     past_hours AS baseline_hours,
-    remotes AS destinations,
+    CASE WHEN NOT most THEN remotes END AS destinations,
     ip(remote) AS top_remote,
     top_remote_bytes_out,
     prevalence_hosts,
