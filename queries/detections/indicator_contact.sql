@@ -3,7 +3,8 @@
 -- needs: indicators
 -- about: Traffic with an address or network on one of the feeds, within the indicator's time of validity. A listed
 -- about: address that was only rejected, or that merely knocked from outside, is weaker evidence. Lists of Tor relays
--- about: and of mining pools, told by their names, have detections of their own.
+-- about: and of mining pools, told by their names, have detections of their own. Rejected knocks from outside, fewer than three an hour from an address, are
+-- about: summed up without their addresses, which are therefore not looked up: `flows` has them.
 -- parameter min_confidence = 0: 0 to 100; feeds' entries below are left out
 WITH hits AS (
     SELECT

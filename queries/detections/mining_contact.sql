@@ -2,7 +2,8 @@
 -- techniques: T1496
 -- needs: indicators
 -- about: Traffic with an address on a list of mining pools, told by the list's name or words: someone uses the host's
--- about: processor.
+-- about: processor. Rejected knocks from outside, fewer than three an hour from an address, are
+-- about: summed up without their addresses, which are therefore not looked up: `flows` has them.
 -- parameter min_confidence = 0: 0 to 100; feeds' entries below are left out
 WITH hits AS (
     SELECT

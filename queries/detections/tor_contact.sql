@@ -3,6 +3,8 @@
 -- needs: indicators
 -- about: Traffic with an address on a list of Tor relays, told by the list's name or words. A host that calls them hides
 -- about: where it goes; visitors that come out of an exit are no more than visitors.
+-- about: Rejected knocks from outside, fewer than three an hour from an address, are
+-- about: summed up without their addresses, which are therefore not looked up: `flows` has them.
 -- parameter min_confidence = 0: 0 to 100; feeds' entries below are left out
 WITH hits AS (
     SELECT

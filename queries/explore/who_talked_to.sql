@@ -1,5 +1,5 @@
 -- question: Who talked to this address?
--- cost: the rollup (`pairs`): all logs of the window once, or kept hours
+-- cost: the rollup (`pairs`): all logs of the window once, or kept hours; rejected knocks of fewer than three an hour from outside are summed up there without addresses: `traffic_from_address` has them
 -- parameter address address: the address
 -- parameter limit integer = 100: most rows
 -- column host: monitored side
