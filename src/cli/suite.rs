@@ -4,7 +4,7 @@ use super::exit::Failure;
 use super::global::Global;
 use crate::corpus::suite::{
     BenignRate, Cell, CellLogs, CellResult, PeriodicResult, PeriodicService, Ranking, Recorded, SuiteResult, SuiteSize,
-    cells, write_cell, write_periodic,
+    cells, scenario_names, write_cell, write_periodic,
 };
 use crate::detect::{self, Detection, Finding, Severity, WindowOptions};
 use crate::flow::Address;
@@ -76,15 +76,17 @@ pub(super) fn run(global: &Global, options: &SuiteOptions) -> Result<SuiteResult
     }
     let corpus = if options.small { SMALL_BENIGN } else { FULL_BENIGN };
     for recorded in [Recorded::MINUTE, Recorded::ROUNDED_TEN] {
-        let named = PeriodicService::all().iter().any(|service| service.name.contains(&options.scenario));
-        if named || BENIGN.contains(&options.scenario) {
+        let wanted = options.scenario.to_lowercase();
+        let named = PeriodicService::all().iter().any(|service| service.name.to_lowercase().contains(&wanted));
+        if named || BENIGN.contains(&wanted) {
             bench.benign(&corpus, recorded, options.seed, &mut result)?;
         }
     }
     if result.cells.is_empty() && result.benign.is_empty() {
         return Err(Failure::usage(format!(
-            "--scenario `{}`: no scenario of the suite is called so",
-            options.scenario
+            "--scenario `{}`: no scenario of the suite is called so; there are {} and {BENIGN}",
+            options.scenario,
+            scenario_names(options.small).join(", ")
         )));
     }
     Ok(result)

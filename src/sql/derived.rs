@@ -74,17 +74,21 @@ pub(super) enum Name {
     HostHours,
     Destinations,
     Pairs,
+    Services,
+    HostDays,
 }
 
 impl Name {
     /// All tables and their names in SQL.
-    pub(super) const ALL: [(&str, Name); 6] = [
+    pub(super) const ALL: [(&str, Name); 8] = [
         ("pair_hours", Name::PairHours),
         ("coverage", Name::Coverage),
         ("hosts", Name::Hosts),
         ("host_hours", Name::HostHours),
         ("destinations", Name::Destinations),
         ("pairs", Name::Pairs),
+        ("services", Name::Services),
+        ("host_days", Name::HostDays),
     ];
 }
 
@@ -118,6 +122,8 @@ impl DerivedTables {
             Name::HostHours => self.empty.host_hours.schema(),
             Name::Destinations => self.empty.destinations.schema(),
             Name::Pairs => self.empty.pairs.schema().clone(),
+            Name::Services => self.empty.services.schema(),
+            Name::HostDays => self.empty.host_days.schema(),
         }
     }
 
@@ -233,6 +239,8 @@ impl DerivedTables {
             Name::Coverage => self.gathered().await?.coverage.clone(),
             Name::Hosts => vec![self.derived().await?.hosts.clone()],
             Name::HostHours => vec![self.derived().await?.host_hours.clone()],
+            Name::Services => vec![self.derived().await?.services.clone()],
+            Name::HostDays => vec![self.derived().await?.host_days.clone()],
             _ => vec![self.derived().await?.destinations.clone()],
         };
         let slices: Vec<RecordBatch> = tables

@@ -283,3 +283,20 @@ fn files_of_one_result_refuse_a_second_one() {
         assert!(ran.err.contains("holds one result: the script has a second one"), "{}", ran.err);
     }
 }
+
+#[test]
+fn words_of_numbers_that_are_none_are_the_numbers() {
+    let asked =
+        "SELECT protocol_name(300), protocol_name(-1), protocol_name(6), human_bytes(-5), human_bytes(-4123456789)";
+    assert_eq!(rows(asked), "300,-1,tcp,-5 B,-4.1 GB");
+}
+
+#[test]
+fn every_table_of_detections_can_be_asked() {
+    // The demo has too few days for a drift.
+    assert_eq!(rows("SELECT count(*) > 0, min(host) IS NOT NULL FROM services"), "true,true");
+    assert_eq!(rows("SELECT count(*) FROM host_days"), "0");
+    for table in ["services", "host_days"] {
+        assert!(rows(&format!("DESCRIBE {table}")).contains("account_id"), "{table}");
+    }
+}

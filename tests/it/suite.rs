@@ -65,7 +65,8 @@ fn the_calibration_is_drawn() {
 #[test]
 fn nonsense_is_named() {
     let unknown = flowsift(["evaluate", "--suite", "--scenario", "no such thing"]).expect(2);
-    assert!(unknown.err.contains("no scenario of the suite is called so"), "{}", unknown.err);
+    assert!(unknown.err.contains("no scenario of the suite is called so; there are "), "{}", unknown.err);
+    assert!(unknown.err.contains("Sliver") && unknown.err.contains("benign services"), "{}", unknown.err);
     flowsift(["evaluate", "--suite", "a.jsonl", "b.csv"]).expect(2);
     flowsift(["evaluate", "--small"]).expect(2);
     flowsift(["evaluate", "a.jsonl"]).expect(2);

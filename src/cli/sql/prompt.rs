@@ -206,6 +206,8 @@ fn says(table: &str) -> &'static str {
         "hosts" => "hosts in the window, with their baseline",
         "host_hours" => "host x hour of bytes to and from outside",
         "destinations" => "remotes: hosts, bytes, first seen",
+        "services" => "ports that hosts serve to the outside",
+        "host_days" => "host x day of bytes to rare remotes, from 8 days on",
         "coverage" => "interface x hour: records, NODATA and SKIPDATA",
         "indicators" => "entries of the --indicators feeds",
         "networks" => "networks and owners of the --networks files",

@@ -20,5 +20,5 @@ pub use logs::{CellLogs, write_cell, write_periodic};
 pub use periodic::PeriodicService;
 pub use plot::calibration_plot;
 pub use ranking::Ranking;
-pub use scenarios::{Cell, Recorded, Scenario, SuiteSize, cells, scenarios};
+pub use scenarios::{Cell, Recorded, Scenario, SuiteSize, cells, scenario_names, scenarios};
 pub use table::{BenignRate, CellResult, PeriodicResult, SuiteResult, suite_table};

@@ -158,10 +158,17 @@ pub struct Cell {
     pub seed: u64,
 }
 
-/// Every cell whose scenario's name contains `name`; the small form has the shorter scenarios in exact seconds only.
+/// Names of the scenarios, in the order of the suite; the small form has the shorter ones only.
+pub fn scenario_names(small: bool) -> Vec<&'static str> {
+    scenarios().into_iter().filter(|row| row.small || !small).map(|row| row.name).collect()
+}
+
+/// Every cell whose scenario's name contains `name`, in any case; the small form has the shorter scenarios in exact seconds only.
 pub fn cells(name: &str, small: bool, seed: u64) -> Vec<Cell> {
     let size = if small { SuiteSize::SMALL } else { SuiteSize::FULL };
-    let wanted = scenarios().into_iter().filter(|row| row.name.contains(name) && (row.small || !small));
+    let name = name.to_lowercase();
+    let named = |row: &Scenario| row.name.to_lowercase().contains(&name);
+    let wanted = scenarios().into_iter().filter(|row| named(row) && (row.small || !small));
     let cells = wanted.flat_map(|scenario| {
         let recorded = if small { &scenario.recorded[..1] } else { scenario.recorded };
         recorded.iter().map(move |&recorded| Cell { scenario, recorded, size, seed })
@@ -209,6 +216,13 @@ impl Cell {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_scenario_is_found_in_any_case() {
+        let count = cells("Sliver", false, 1).len();
+        assert!(count > 0);
+        assert_eq!(cells("sLIVER", false, 1).len(), count);
+    }
 
     #[test]
     fn scenarios_are_told_apart_by_name_and_forms_show_the_same_traffic() {

@@ -74,6 +74,18 @@ pub(super) const DESCRIBED: &[Described] = &[
     },
 ];
 
+/// Bytes as text; a difference may be below zero.
+fn signed_bytes_text(bytes: f64) -> String {
+    let size = bytes_text(bytes.abs() as u64);
+    if bytes <= -1.0 { format!("-{size}") } else { size }
+}
+
+/// The name of a protocol; what is no protocol number stays a number.
+fn protocol_text(code: f64) -> String {
+    let number = code as u8;
+    if f64::from(number) == code { protocol_name(number).into_owned() } else { code.to_string() }
+}
+
 /// Makes the functions of words.
 pub(super) fn functions() -> Vec<ScalarUDF> {
     let float = || DataType::Float64;
@@ -82,9 +94,9 @@ pub(super) fn functions() -> Vec<ScalarUDF> {
     let numbers = |write: fn(f64) -> String| on_arrays(move |args| Ok(number_texts(args, write)));
     let codes = |write: fn(i64) -> Option<String>| on_arrays(move |args| Ok(code_texts(args, write)));
     vec![
-        Function::exact("human_bytes", vec![float()], text(), numbers(|bytes| bytes_text(bytes.max(0.0) as u64))),
+        Function::exact("human_bytes", vec![float()], text(), numbers(signed_bytes_text)),
         Function::exact("human_duration", vec![float()], text(), numbers(duration_text)),
-        Function::exact("protocol_name", vec![float()], text(), numbers(|code| protocol_name(code as u8).into_owned())),
+        Function::exact("protocol_name", vec![float()], text(), numbers(protocol_text)),
         Function::exact(
             "tcp_flags_text",
             vec![whole()],
