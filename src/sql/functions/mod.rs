@@ -61,7 +61,7 @@ pub fn aggregates() -> Vec<AggregateUDF> {
 /// Registers all functions with a session, and how addresses are compared.
 ///
 /// # Errors
-/// Fails when the engine takes no comparisons, which it does.
+/// When the engine does not take a way of comparing.
 pub fn register(context: &SessionContext, lists: &Lists) -> Result<()> {
     scalars(lists).into_iter().for_each(|function| context.register_udf(function));
     context.register_udf(cardinality::function());
