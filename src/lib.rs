@@ -1,34 +1,34 @@
 //! flowsift hunts intruders in AWS VPC Flow Logs kept as Parquet.
 //!
-//! Data runs one way through the rooms, in this order:
+//! Data runs one way, in this order. The rooms below SQL are crates of the workspace, so that the compiler holds who may
+//! import whom and they build and test without DataFusion and AWS; the others are modules of this crate.
 //!
-//! | room | does |
-//! | --- | --- |
-//! | [`flow`] | the words: addresses, fields, codes, direction, time |
-//! | [`kernels`] | the maths on slices; knows neither files nor async |
-//! | [`source`] | finds objects: AWS's S3 layouts, files, folders, globs |
-//! | [`scan`] | turns Parquet objects into typed flow records |
-//! | [`rollup`] | folds flow records into `pair_hours`, the narrow waist |
-//! | [`state`] | keeps `pair_hours` between runs |
-//! | [`intel`] | indicators, networks and allow-lists |
-//! | [`sql`] | tables and functions for SQL |
-//! | [`detect`] | runs the detections and controls false discoveries |
-//! | [`report`] | writes findings and summaries |
-//! | [`corpus`] | makes labelled corpora and judges findings against labels |
-//! | `serve` | SQL over the Postgres wire protocol (feature `postgres`) |
-//! | [`cli`] | one file a command; printing and progress live here only |
+//! | room | where | does |
+//! | --- | --- | --- |
+//! | [`flow`] | crate | names the data: addresses, fields, codes, direction, time |
+//! | [`kernels`] | crate | computes statistics on slices; knows neither files nor async |
+//! | [`memory`] | crate | holds a run to its memory and spills the rest to disk |
+//! | [`pages`] | crate | reads Parquet pages |
+//! | [`scan`] | crate | turns Parquet objects into typed flow records |
+//! | [`rollup`] | crate | folds flow records into `pair_hours`, and those into the tables of detections |
+//! | [`corpus`] | crate | generates labelled corpora and judges findings against labels |
+//! | [`source`] | module | finds objects: AWS's S3 layouts, files, folders, globs |
+//! | [`hours`] | module | gathers `pair_hours` of a source and keeps them between runs |
+//! | [`intel`] | module | reads indicators, networks and allow-lists |
+//! | [`sql`] | module | offers the tables and functions in SQL |
+//! | [`detect`] | module | runs the detections and controls false discoveries |
+//! | [`report`] | module | writes findings and summaries |
+//! | `serve` | module | answers SQL over the Postgres wire protocol (feature `postgres`) |
+//! | [`cli`] | module | is the command line; only here is anything printed |
+//!
+//! Begin with `cli/detect/mod.rs`, which walks the whole way once.
 
 pub mod cli;
-pub mod corpus;
 pub mod detect;
-pub mod flow;
+pub mod hours;
 pub mod intel;
-pub mod kernels;
 pub mod report;
-pub mod rollup;
-pub mod scan;
 #[cfg(feature = "postgres")]
 pub mod serve;
 pub mod source;
 pub mod sql;
-pub mod state;

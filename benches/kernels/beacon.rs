@@ -1,8 +1,9 @@
 //! A thousand trains of starts judged: nine hundred benign ones, as most pairs are, and a hundred implants.
 
 use criterion::{Criterion, Throughput};
-use flowsift::kernels::beacon::{BeaconStatistics, ObservedWindow, beacon};
-use flowsift::kernels::simulation::{Benign, Draws, Implant};
+use kernels::beacon::{BeaconStatistics, ObservedWindow, beacon};
+use kernels::simulation::{Benign, Draws, Implant};
+use kernels::sizes::SizeCount;
 use std::hint::black_box;
 
 const DAY_S: f64 = 86_400.0;
@@ -34,7 +35,7 @@ fn trains() -> Vec<Train> {
 fn judged(train: &Train) -> Option<BeaconStatistics> {
     let (first, last) = (train.starts_s.first()?, train.starts_s.last()?);
     let observed = ObservedWindow { from_s: *first, to_s: last + 1, window_s: 60 };
-    beacon(&train.starts_s, &[(100, train.starts_s.len() as u32)], &observed)
+    beacon(&train.starts_s, &[SizeCount::new(100, train.starts_s.len() as u32)], &observed)
 }
 
 /// An implant's period is its mean distance, and no benign train looks like one.

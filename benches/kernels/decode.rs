@@ -4,11 +4,11 @@ use crate::sample::{FILE, scan_sample};
 use arrow::array::{Array, AsArray, RecordBatch};
 use arrow::datatypes::{Int32Type, Int64Type};
 use criterion::{Criterion, Throughput};
-use flowsift::flow::Address;
-use flowsift::scan::object::Way;
-use flowsift::scan::{Books, NONE, ObjectBytes, ROLLUP_FIELDS, address_of};
+use flow::Address;
 use parquet::arrow::ProjectionMask;
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
+use scan::DecodePath;
+use scan::{Interners, NONE, ObjectBytes, ROLLUP_FIELDS, address_of};
 use std::hint::black_box;
 
 /// Addresses, port, bytes and start of a record.
@@ -16,16 +16,16 @@ type Cells = (Option<Address>, Option<Address>, u16, u64, u32);
 
 pub fn bench(criterion: &mut Criterion) {
     let expected: Vec<Cells> = stock().iter().flat_map(cells_of).collect();
-    for way in [Way::Direct, Way::Arrow] {
+    for way in [DecodePath::Native, DecodePath::Arrow] {
         assert!(cells_by(way) == expected, "{way:?} reads what the stock reader reads");
     }
     let mut group = criterion.benchmark_group("decode");
     group.throughput(Throughput::Elements(expected.len() as u64));
     group.sample_size(20);
-    for (name, way) in [("direct", Way::Direct), ("arrow", Way::Arrow)] {
+    for (name, way) in [("direct", DecodePath::Native), ("arrow", DecodePath::Arrow)] {
         group.bench_function(name, |bencher| {
             bencher.iter(|| {
-                let books = Books::default();
+                let books = Interners::default();
                 scan_sample(way, &books, |batch| {
                     black_box(batch);
                 })
@@ -61,8 +61,8 @@ fn cells_of(batch: &RecordBatch) -> Vec<Cells> {
         .collect()
 }
 
-fn cells_by(way: Way) -> Vec<Cells> {
-    let books = Books::default();
+fn cells_by(way: DecodePath) -> Vec<Cells> {
+    let books = Interners::default();
     let mut cells = Vec::new();
     scan_sample(way, &books, |batch| {
         let entries = books.addresses.entries();

@@ -1,11 +1,11 @@
 //! The records of one pair: who is the client, and where connections begin and end.
 
 use criterion::{BatchSize, Criterion, Throughput};
-use flowsift::flow::Address;
-use flowsift::flow::codes::{ACK, Role, SYN, TCP};
-use flowsift::rollup::segment::stitch;
-use flowsift::rollup::{RollupOptions, Segment, UnitRollup};
-use flowsift::scan::{Decision, FlowBatch, NONE, Present, own_code};
+use flow::Address;
+use flow::codes::{ACK, Role, SYN, TCP};
+use rollup::segment::stitch;
+use rollup::{RollupOptions, Segment, UnitRollup};
+use scan::{Decision, FlowBatch, NONE, PresentColumns, own_code};
 
 /// A whole hour, seconds since 1970.
 const HOUR_S: u32 = 1_705_276_800;
@@ -25,7 +25,7 @@ fn batch(flags: bool) -> FlowBatch {
     let code = |text: &str| text.parse::<Address>().ok().and_then(own_code).expect("an address");
     let (host, remote) = (code("10.0.0.1"), code("93.184.216.34"));
     let mut batch = FlowBatch::default();
-    batch.present = Present { tcp_flags: flags, log_status: true, describing: 0 };
+    batch.present = PresentColumns { tcp_flags: flags, log_status: true, eni_metadata: 0 };
     for (n, start) in starts().into_iter().enumerate() {
         let port = 10_000 + n as u16;
         for (record, tcp_flags) in [SYN, SYN | ACK, 0, 0].into_iter().enumerate() {
@@ -61,7 +61,7 @@ fn batch(flags: bool) -> FlowBatch {
 
 fn unit(batch: &FlowBatch) -> UnitRollup {
     let unit = UnitRollup::new(RollupOptions::default());
-    unit.books().texts.enter_all(std::iter::once(Some("eni-1")));
+    unit.books().texts.intern_all(std::iter::once(Some("eni-1")));
     let mut object = unit.object(0);
     object.add(batch);
     object.commit().expect("memory without limit");

@@ -2,7 +2,7 @@
 
 use crate::sample::batches;
 use criterion::{Criterion, Throughput};
-use flowsift::scan::Inflater;
+use scan::Decompressor;
 use std::hint::black_box;
 use std::io::{Read, Write};
 
@@ -13,7 +13,7 @@ pub fn bench(criterion: &mut Criterion) {
     encoder.write_all(&data).expect("gzip into memory");
     let page = encoder.finish().expect("gzip into memory");
 
-    let mut inflater = Inflater::new();
+    let mut inflater = Decompressor::new();
     let mut buffer = Vec::new();
     let flate2 = |buffer: &mut Vec<u8>| {
         buffer.clear();

@@ -2,18 +2,18 @@
 
 use crate::sample::batches;
 use criterion::{BatchSize, Criterion, Throughput};
-use flowsift::flow::Address;
-use flowsift::rollup::{PairHours, RollupOptions, UnitRollup};
-use flowsift::scan::{Books, Decision, FlowBatch, MISSING_BYTES, MISSING_PROTOCOL, MISSING_S, NONE, address_of};
+use flow::Address;
+use rollup::{PairHours, RollupOptions, UnitRollup};
+use scan::{Decision, FlowBatch, Interners, MISSING_BYTES, MISSING_PROTOCOL, MISSING_S, NONE, address_of};
 use std::collections::BTreeMap;
 
 /// Records, bytes out and bytes in by host.
 type Hosts = BTreeMap<Address, (u64, u64, u64)>;
 
 /// An empty unit in whose books the batches' codes mean the same.
-fn empty(books: &Books) -> UnitRollup {
+fn empty(books: &Interners) -> UnitRollup {
     let unit = UnitRollup::new(RollupOptions::default());
-    unit.books().texts.enter_all(books.texts.entries().iter().map(|text| Some(text.as_str())));
+    unit.books().texts.intern_all(books.texts.entries().iter().map(|text| Some(text.as_str())));
     unit.books().addresses.enter_all(books.addresses.entries().into_iter().map(Some));
     unit
 }
@@ -33,7 +33,7 @@ fn is_internal(address: Address) -> bool {
 }
 
 /// Adds up the records of each host, as ENIs with a known direction tell.
-fn slow(batches: &[FlowBatch], books: &Books) -> Hosts {
+fn slow(batches: &[FlowBatch], books: &Interners) -> Hosts {
     let entries = books.addresses.entries();
     let mut hosts = Hosts::new();
     for batch in batches {

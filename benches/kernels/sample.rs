@@ -1,8 +1,9 @@
 //! One hour of realistic flow logs, as the file that AWS would have delivered and as batches.
 
-use flowsift::corpus::{GenerateOptions, generate};
-use flowsift::scan::object::{Way, footer, scan_by};
-use flowsift::scan::{Books, FlowBatch, ObjectBytes, Present, ROLLUP_FIELDS};
+use corpus::{GenerateOptions, generate};
+use scan::DecodePath;
+use scan::object::{footer, scan_with};
+use scan::{FlowBatch, Interners, ObjectBytes, PresentColumns, ROLLUP_FIELDS};
 use std::sync::{Arc, LazyLock};
 
 /// About 200,000 records of 400 hosts in one gzip file with fields of version 5, written by the corpus generator.
@@ -24,17 +25,17 @@ pub static FILE: LazyLock<Arc<ObjectBytes>> = LazyLock::new(|| {
 });
 
 /// Scans the sample and passes each batch to `sink`; returns the number of records.
-pub fn scan_sample(way: Way, books: &Books, sink: impl FnMut(&FlowBatch)) -> u64 {
+pub fn scan_sample(way: DecodePath, books: &Interners, sink: impl FnMut(&FlowBatch)) -> u64 {
     let bytes = &*FILE;
     let metadata = footer("sample", bytes).expect("a footer");
-    scan_by(way, "sample", bytes, &metadata, ROLLUP_FIELDS, books, sink).expect("records")
+    scan_with(way, "sample", bytes, &metadata, ROLLUP_FIELDS, books, sink).expect("records")
 }
 
 /// The sample's batches, without the columns that only describe an ENI, and the books that they are in.
-pub fn batches() -> (Vec<FlowBatch>, Books) {
-    let books = Books::default();
+pub fn batches() -> (Vec<FlowBatch>, Interners) {
+    let books = Interners::default();
     let mut batches = Vec::new();
-    scan_sample(Way::Direct, &books, |batch| batches.push(copy(batch)));
+    scan_sample(DecodePath::Native, &books, |batch| batches.push(copy(batch)));
     (batches, books)
 }
 
@@ -42,7 +43,7 @@ fn copy(batch: &FlowBatch) -> FlowBatch {
     let mut copy = FlowBatch::default();
     copy.rows = batch.rows;
     // Nothing describes the ENIs, so none is a gateway.
-    copy.present = Present { describing: 0, ..batch.present };
+    copy.present = PresentColumns { eni_metadata: 0, ..batch.present };
     copy.start_s.clone_from(&batch.start_s);
     copy.end_s.clone_from(&batch.end_s);
     copy.srcport.clone_from(&batch.srcport);

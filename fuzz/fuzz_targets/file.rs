@@ -1,21 +1,22 @@
-//! Bytes as a whole object: footer, scan and rollup. What can be read reads the same by both ways.
+//! Feeds bytes as a whole object to footer, scan and rollup: what can be read reads the same through both decoders.
 #![no_main]
 
-use flowsift_fuzz::flow::Address;
+use flow::Address;
 use flowsift_fuzz::memory::Limited;
 use flowsift_fuzz::panics::{forgive_others, single_thread};
-use flowsift_fuzz::rollup::{PairHours, RollupOptions, UnitRollup, UnitTables};
+use rollup::{PairHours, RollupOptions, UnitRollup, UnitTables};
 use flowsift_fuzz::rows::rows;
-use flowsift_fuzz::scan::object::{Way, footer, scan_by};
-use flowsift_fuzz::scan::{DESCRIBING_FIELDS, FIRST_BOOKED, FlowBatch, NONE, ObjectBytes, ROLLUP_FIELDS, ScanError};
+use scan::DecodePath;
+use scan::object::{footer, scan_with};
+use scan::{ENI_METADATA_FIELDS, FIRST_INTERNED, FlowBatch, NONE, ObjectBytes, ROLLUP_FIELDS, ScanError};
 use libfuzzer_sys::fuzz_target;
 use std::sync::Arc;
 
 #[global_allocator]
 static MEMORY: Limited = Limited;
 
-/// Rows of an object that are looked at; the format lets a few bytes stand for many.
-const MOST_ROWS: i64 = 10_000;
+/// Maximum rows of an object; the format lets a few bytes stand for many.
+const MAX_ROWS: i64 = 10_000;
 
 fuzz_target!(
     init: {
@@ -25,17 +26,17 @@ fuzz_target!(
     |data: &[u8]| {
         let bytes = Arc::new(ObjectBytes::Whole(data.to_vec().into()));
         let Ok(metadata) = footer("object", &bytes) else { return };
-        if metadata.row_groups().iter().any(|group| group.num_rows() > MOST_ROWS) || metadata.num_row_groups() > 64 {
+        if metadata.row_groups().iter().any(|group| group.num_rows() > MAX_ROWS) || metadata.num_row_groups() > 64 {
             return;
         }
-        // Which rows' describing columns are asked for, beyond what the rollup asks.
+        // The describing columns of every `step`-th row are read, beyond what the rollup reads.
         let step = usize::from(data[data.len() / 2]) + 1;
-        let read = |way: Way| -> Result<(Records, UnitTables), ScanError> {
+        let read = |way: DecodePath| -> Result<(Records, UnitTables), ScanError> {
             let unit = UnitRollup::new(RollupOptions::default());
             let mut object = unit.object(0);
             let mut records = Records::default();
-            scan_by(way, "object", &bytes, &metadata, ROLLUP_FIELDS, unit.books(), |batch| {
-                // Only the asked ones, so that both orders of asking are tried: before the rollup and behind it.
+            scan_with(way, "object", &bytes, &metadata, ROLLUP_FIELDS, unit.books(), |batch| {
+                // Both orders of reading are tried: before the rollup and after it.
                 if step % 2 == 0 {
                     records.add(batch, step);
                     object.add(batch);
@@ -50,11 +51,11 @@ fuzz_target!(
             let tables = unit.finish(Some("123456789012"), None, &is_internal);
             Ok((records, tables.unwrap_or_else(|error| panic!("{error}"))))
         };
-        let direct = read(Way::Direct);
+        let direct = read(DecodePath::Native);
         if let Ok((_, tables)) = &direct {
             check(tables);
         }
-        if let (Ok((direct, ours)), Ok((arrow, theirs))) = (direct, read(Way::Arrow)) {
+        if let (Ok((direct, ours)), Ok((arrow, theirs))) = (direct, read(DecodePath::Arrow)) {
             direct.compare(&arrow);
             assert!(rows(&ours.pair_hours) == rows(&theirs.pair_hours), "pair_hours differ");
             assert!(ours.coverage == theirs.coverage, "coverage differs");
@@ -67,7 +68,7 @@ fn is_internal(address: Address) -> bool {
     address.is_local_scope() || address.v4_bits().is_some_and(|bits| bits >> 24 == 10)
 }
 
-/// The tables survive being written and read, and count what was counted.
+/// Checks that the tables survive being written and read, and hold as many records as were kept.
 fn check(tables: &UnitTables) {
     let batch = tables.pair_hours.to_batch().unwrap_or_else(|error| panic!("{error}"));
     let read = PairHours::from_batch(&batch).unwrap_or_else(|error| panic!("{error}"));
@@ -79,7 +80,7 @@ fn check(tables: &UnitTables) {
     assert!(records == kept, "{records} records in pair_hours, {kept} were kept: {counts:?}");
 }
 
-/// All records of an object, in codes of its books.
+/// All records of an object, in the unit's codes.
 #[derive(Default)]
 struct Records {
     numbers: Vec<[u64; 11]>,
@@ -110,16 +111,16 @@ impl Records {
             self.address_codes.push(codes);
             self.text_numbers.push([batch.interface[row], batch.src_service[row], batch.dst_service[row]]);
             if row.is_multiple_of(step) {
-                self.described.extend(DESCRIBING_FIELDS.iter().map(|field| batch.text(*field, row)));
+                self.described.extend(ENI_METADATA_FIELDS.iter().map(|field| batch.text(*field, row)));
             }
         }
     }
 
     fn address(&self, code: u32) -> Option<Address> {
-        match code.checked_sub(FIRST_BOOKED) {
+        match code.checked_sub(FIRST_INTERNED) {
             _ if code == NONE => None,
             None => Some(Address::from_v4_bits(code)),
-            Some(place) => Some(self.addresses[place as usize]),
+            Some(index) => Some(self.addresses[index as usize]),
         }
     }
 
@@ -133,18 +134,18 @@ impl Records {
             assert!(ours == theirs, "row {row}: {ours:?} directly, {theirs:?} through Arrow");
         }
         let codes = self.address_codes.iter().flatten().zip(other.address_codes.iter().flatten());
-        for (at, (ours, theirs)) in codes.enumerate() {
+        for (index, (ours, theirs)) in codes.enumerate() {
             let (ours, theirs) = (self.address(*ours), other.address(*theirs));
-            assert!(ours == theirs, "row {}: {ours:?} directly, {theirs:?} through Arrow", at / 4);
+            assert!(ours == theirs, "row {}: {ours:?} directly, {theirs:?} through Arrow", index / 4);
         }
         let texts = self.text_numbers.iter().flatten().zip(other.text_numbers.iter().flatten());
-        for (at, (ours, theirs)) in texts.enumerate() {
+        for (index, (ours, theirs)) in texts.enumerate() {
             let (ours, theirs) = (self.text(*ours), other.text(*theirs));
-            assert!(ours == theirs, "row {}: {ours:?} directly, {theirs:?} through Arrow", at / 3);
+            assert!(ours == theirs, "row {}: {ours:?} directly, {theirs:?} through Arrow", index / 3);
         }
-        for (at, (ours, theirs)) in self.described.iter().zip(&other.described).enumerate() {
+        for (index, (ours, theirs)) in self.described.iter().zip(&other.described).enumerate() {
             let (ours, theirs) = (self.text(*ours), other.text(*theirs));
-            assert!(ours == theirs, "described text {at}: {ours:?} directly, {theirs:?} through Arrow");
+            assert!(ours == theirs, "described text {index}: {ours:?} directly, {theirs:?} through Arrow");
         }
     }
 }

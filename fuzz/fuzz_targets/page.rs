@@ -1,13 +1,13 @@
-//! Bytes as the pages of one column chunk: the direct way and Arrow agree, and no page panics.
+//! Feeds bytes as the pages of one column chunk: the native decoder and Arrow agree, and no page panics.
 //!
-//! Input: kind of column, flags, rows read at once; then each page: flags, values, bytes of levels, length, bytes.
+//! Input: column kind, flags, rows read at a time; then for each page: flags, values, bytes of levels, length, bytes.
 #![no_main]
 
 use flowsift_fuzz::memory::Limited;
 use flowsift_fuzz::panics::{forgive_others, single_thread};
-use flowsift_fuzz::scan::Books;
-use flowsift_fuzz::scan::fuzzing::{Chunk, Column, GzipInflater, PageSpec};
 use libfuzzer_sys::fuzz_target;
+use scan::Interners;
+use scan::fuzzing::{Chunk, Column, GzipInflater, PageSpec};
 use std::io::{Read, Write};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
@@ -24,11 +24,11 @@ const COLUMNS: [Column; 8] = [
     Column::Names,
     Column::Describing,
 ];
-/// Kind of an input that is one gzip page.
+/// Column kind of an input that is one gzip page.
 const GZIP: u8 = 8;
-/// Pages and rows of a chunk at most.
-const MOST_PAGES: usize = 16;
-const MOST_ROWS: usize = 20_000;
+/// Maximum pages and rows of a chunk.
+const MAX_PAGES: usize = 16;
+const MAX_ROWS: usize = 20_000;
 
 fuzz_target!(
     init: {
@@ -45,8 +45,8 @@ fuzz_target!(
     }
 );
 
-/// libdeflate and flate2 give the same bytes. libdeflate does not mind what stands between data and trailer, but length
-/// and checksum have to be those of what it gives.
+/// Checks that libdeflate and flate2 inflate to the same bytes. libdeflate ignores anything between data and trailer, but
+/// length and checksum must match its output.
 fn inflate(page: &[u8]) {
     const LIMIT: usize = 1 << 20;
     let ours = GzipInflater::new().gzip(page, LIMIT);
@@ -87,7 +87,7 @@ fn chunk(column: Column, data: &[u8]) -> Option<Chunk> {
         let values = u16::from_le_bytes([values[0], values[1]]);
         let mut body = bytes.to_vec();
         if packs {
-            // Levels of version 2 stay as they are.
+            // Levels of version 2 are not compressed.
             let raw = if v2 && !is_dictionary { usize::from(levels).min(bytes.len()) } else { 0 };
             body = [&bytes[..raw], &gzip(&bytes[raw..])].concat();
         }
@@ -95,11 +95,11 @@ fn chunk(column: Column, data: &[u8]) -> Option<Chunk> {
         let encoding = [0, 8, 2, 3][usize::from(flags >> 1 & 3)];
         let uncompressed = if raw_gzip { length * 20 + 100 } else { length };
         pages.push(PageSpec { is_dictionary, values, encoding, definition_len: levels, body, uncompressed });
-        if pages.len() == MOST_PAGES || rows > MOST_ROWS {
+        if pages.len() == MAX_PAGES || rows > MAX_ROWS {
             break;
         }
     }
-    // Rows that no page has, and values behind the last row.
+    // Sometimes a row more than the pages hold, sometimes one fewer.
     let rows = if is(4) { rows + 1 } else { rows.saturating_sub(usize::from(is(5))) };
     (rows > 0).then(|| Chunk {
         column,
@@ -113,9 +113,9 @@ fn chunk(column: Column, data: &[u8]) -> Option<Chunk> {
 }
 
 fn decode(chunk: &Chunk) {
-    let books = Books::default();
+    let books = Interners::default();
     let direct = chunk.direct(&books);
-    // The parquet crate panics on some damage, which the scan guards against.
+    // The parquet crate panics on some damage, which the scan catches.
     let arrow = catch_unwind(AssertUnwindSafe(|| chunk.arrow(&books)));
     if let (Ok(direct), Ok(Ok(arrow))) = (direct, arrow) {
         for (row, (direct, arrow)) in direct.iter().zip(&arrow).enumerate() {

@@ -1,19 +1,29 @@
-//! Which panics are crashes: those of flowsift's own code, even where the scan would turn them into an error.
+//! Decides which panics are crashes: those of flowsift's own code, even where the scan would turn them into an error.
 
 use std::panic::{PanicHookInfo, set_hook, take_hook};
 
 /// Folders whose panics are crashes, wherever they are caught.
-const OWN: &[&str] = &["src/flow/", "src/kernels/", "src/scan/", "src/rollup/", "fuzz_targets/"];
+const OWN: &[&str] = &[
+    "crates/flow/",
+    "crates/kernels/",
+    "crates/memory/",
+    "crates/pages/",
+    "crates/scan/",
+    "crates/rollup/",
+    "fuzz/src/",
+    "fuzz_targets/",
+];
 
 fn is_own(info: &PanicHookInfo<'_>) -> bool {
-    info.location().is_none_or(|place| {
-        let file = place.file();
+    info.location().is_none_or(|location| {
+        let file = location.file();
         !file.contains("/.cargo/") && !file.contains("/rustc/") && OWN.iter().any(|own| file.contains(own))
     })
 }
 
-/// Passes the panics of other crates by, since the scan guards against them, and ends the process on those of our own.
-/// A panic that nobody catches ends it in any case.
+/// Ignores panics of other crates, which the scan catches, and ends the process on our own.
+///
+/// A panic that is not caught ends the process in any case.
 pub fn forgive_others() {
     let fatal = take_hook();
     set_hook(Box::new(move |info| {
@@ -23,7 +33,7 @@ pub fn forgive_others() {
     }));
 }
 
-/// Makes Rayon work on the calling thread: the same input then takes the same way.
+/// Makes Rayon work on the calling thread, so that the same input takes the same path.
 pub fn single_thread() {
     let pool = rayon::ThreadPoolBuilder::new().num_threads(1).use_current_thread().build_global();
     assert!(pool.is_ok(), "Rayon was at work before");

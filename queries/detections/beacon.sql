@@ -1,4 +1,6 @@
 -- title: Regular contact with one remote
+-- what: connection starts of one pair that keep time, with jitter, missed beats and bursts, under noise; slow ones over the whole history; TCP and UDP, inbound and outbound apart; p-values from simulated null tables
+-- severity follows: how many hosts share the remote, whether it is new, role, wall clock
 -- techniques: T1071 T1573
 -- about: Connection starts of one pair that keep time: an implant that calls home, with jitter, missed beats or bursts.
 -- about: Software that polls does the same, so severity follows context: how many hosts share the remote, whether it

@@ -1,4 +1,6 @@
 -- title: Password guessing
+-- what: many short connections to SSH, RDP, WinRM and other logins, and a long one after them
+-- severity follows: direction, habit in the baseline
 -- techniques: T1110 T1021
 -- about: Many short connections of one pair to a login service (SSH, RDP, WinRM, Telnet, FTP, VNC, databases): each
 -- about: is about as long as a refused login. From the Internet they are background noise unless a long connection

@@ -1,4 +1,6 @@
 -- title: Bulk upload beyond the host's own habit
+-- what: an hour's upload beyond a floor and the host's own habit at that hour of the week (median and MAD of log bytes, shrunken to wider levels)
+-- severity follows: prevalence of the remote, first contact, volume
 -- techniques: T1048 T1041 T1567
 -- about: Bytes that a host sent out as a client in one hour, against the median and MAD of the logarithm of its own
 -- about: hours (a past exfiltration hardly moves them). With history it is that hour of the week which counts, shrunken
@@ -14,6 +16,7 @@
 -- parameter few_hosts = 10: hosts with egress; with fewer, prevalence says nothing and severity ends at medium
 -- parameter high_bytes = 1000000000: bytes out in an hour to a rare remote from which severity is high
 -- parameter recurring_days = 4: days with the same full hour from which a window without history shows a habit, if they are most
+-- parameter uploads_only = true: whether a rare remote that sent more than it got took nothing
 -- parameter rare_hosts = 5: hosts; a remote met by no more, and by no more than rare_share, is rare
 -- parameter rare_share = 0.02: share of hosts; never less than two hosts
 WITH hours AS (
@@ -79,65 +82,8 @@ beyond AS (
     )
     WHERE nth = 1
 ),
--- Without history a window of days shows what recurs: the same hour of most days, about as full, and little outside of
--- it. Nothing that is known to be new is lowered by that.
-tops AS (
-    SELECT s.account_id, s.region, s.host, first_value(CAST(h.hour AS BIGINT) ORDER BY h.bytes_out DESC, h.hour) AS top_s, max(h.bytes_out) AS top_bytes
-    FROM beyond s
-    JOIN host_hours h ON h.account_id = s.account_id AND h.region = s.region AND h.host = s.host AND h.in_window
-    GROUP BY s.account_id, s.region, s.host
-),
-clocked AS (
-    SELECT
-        t.account_id, t.region, t.host, t.top_bytes, h.bytes_out,
-        -- Days begin twelve hours before that hour.
-        (CAST(h.hour AS BIGINT) + 43200 - t.top_s % 86400) / 86400 AS day,
-        abs(((CAST(h.hour AS BIGINT) - t.top_s) / 3600 % 24 + 36) % 24 - 12) <= 1 AS at_that_hour
-    FROM tops t
-    JOIN host_hours h ON h.account_id = t.account_id AND h.region = t.region AND h.host = t.host AND h.in_window
-),
-recurring AS (
-    SELECT
-        *,
-        days_alike >= $recurring_days AND 10 * days_alike >= 6 * days_seen AND 10 * bytes_alike >= 8 * bytes_seen AS recurs
-    FROM (
-        SELECT
-            account_id, region, host,
-            count(DISTINCT day) AS days_seen,
-            count(DISTINCT CASE WHEN at_that_hour AND 10 * bytes_out >= 3 * top_bytes THEN day END) AS days_alike,
-            sum(bytes_out) AS bytes_seen,
-            sum(CASE WHEN at_that_hour THEN bytes_out ELSE 0 END) AS bytes_alike
-        FROM clocked
-        GROUP BY account_id, region, host
-    )
-),
--- Only hosts with such an hour are asked where it went: ranking every pair would cost more than all the rest.
-met AS (
-    SELECT
-        p.*,
-        p.remote = h.top_remote AS top,
-        -- What the remote can have taken at most in that hour, if it is rare and no download.
-        CASE WHEN p.first_seen < h.hour + INTERVAL '2 hours' AND p.last_seen >= h.hour - INTERVAL '1 hour' AND p.bytes_out >= p.bytes_in
-                AND p.prevalence_hosts <= greatest(2, least($rare_hosts, $rare_share * $hosts))
-                AND (p.aws_service IS NULL OR p.aws_service IN ('EC2', 'AMAZON'))
-            THEN least(p.max_hour_bytes_out, h.bytes_out) ELSE 0 END AS rare_bytes_out,
-        -- A port whose fullest hour is larger than that hour, or that was silent in it, took its share at another time.
-        p.max_hour_bytes_out <= h.top_remote_bytes_out AND p.first_seen < h.hour + INTERVAL '1 hour' AND p.last_seen >= h.hour AS fits
-    FROM beyond h
-    JOIN pairs p ON p.account_id = h.account_id AND p.region = h.region AND p.host = h.host
-    WHERE p.external AND p.role = 'client'
-),
-takers AS (
-    SELECT
-        *,
-        row_number() OVER (
-            PARTITION BY account_id, region, host ORDER BY top DESC, fits DESC, max_hour_bytes_out DESC, port, protocol, remote
-        ) AS nth,
-        sum(CASE WHEN top THEN 1 ELSE 0 END) OVER (PARTITION BY account_id, region, host) AS top_ports,
-        sum(rare_bytes_out) OVER (PARTITION BY account_id, region, host) AS rare_bytes_most,
-        bool_or(first_contact AND rare_bytes_out > 0) OVER (PARTITION BY account_id, region, host) AS any_first
-    FROM met
-),
+-- include: recurring
+-- include: takers
 -- One remote that got more than half is what the hour is judged by; of several each got a part.
 aimed AS (
     SELECT
@@ -161,7 +107,7 @@ aimed AS (
         END AS lowered_because
     FROM beyond h
     JOIN recurring r ON r.account_id = h.account_id AND r.region = h.region AND r.host = h.host
-    JOIN takers t ON t.account_id = h.account_id AND t.region = h.region AND t.host = h.host AND t.nth = 1
+    JOIN takers t ON t.account_id = h.account_id AND t.region = h.region AND t.host = h.host AND t.nth_taker = 1
 )
 SELECT
     CASE

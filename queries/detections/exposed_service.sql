@@ -1,4 +1,6 @@
 -- title: New service reached from the Internet
+-- what: a port that answers the Internet and did not before
+-- severity follows: kind of service
 -- techniques: T1133 T1190
 -- about: A port of a host answered remotes outside in the window and none in the history: a new exposed service, a
 -- about: changed security group, or a backdoor that listens. Closed ports and bare handshakes do not count. Without

@@ -1,4 +1,6 @@
 -- title: Own choice of DNS resolver
+-- what: external resolvers that only few hosts ask; tunnels by the volume and size of questions
+-- severity follows: tunnel, first contact
 -- techniques: T1071.004 T1048.003
 -- about: A host asked a resolver outside, over plain DNS or DNS over TLS, instead of the VPC's (whose queries are never
 -- about: logged). Volume and size of the questions tell tunnels from look-ups. Resolvers that many hosts share are the

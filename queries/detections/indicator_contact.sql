@@ -1,4 +1,6 @@
 -- title: Contact with a listed address
+-- what: contact with addresses and networks on feeds: plain lists, CIDR lists, Feodo Tracker CSV or JSON, Spamhaus DROP, with their times of validity
+-- severity follows: port match, role, whether it got through
 -- techniques: T1071
 -- needs: indicators
 -- about: Traffic with an address or network on one of the feeds, within the indicator's time of validity. A listed
@@ -6,17 +8,9 @@
 -- about: and of mining pools, told by their names, have detections of their own. Rejected knocks from outside, fewer than three an hour from an address, are
 -- about: summed up without their addresses, which are therefore not looked up: `flows` has them.
 -- parameter min_confidence = 0: 0 to 100; feeds' entries below are left out
-WITH hits AS (
-    SELECT
-        *,
-        -- The port of a server is the host's own: it says nothing of the remote's service.
-        indicator(
-            remote, CASE WHEN role = 'client' THEN port END, protocol,
-            CAST(first_seen AS BIGINT), CAST(last_seen AS BIGINT), 'other'
-        ) AS hit
-    FROM pairs
-    WHERE NOT local_scope
-)
+-- parameter list = other: the kind of list: neither Tor nor mining
+WITH
+-- include: hits
 SELECT
     CASE
         WHEN rejected >= records THEN CASE WHEN role = 'client' THEN 'medium' ELSE 'informational' END

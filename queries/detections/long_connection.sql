@@ -1,4 +1,6 @@
 -- title: Connection of many hours
+-- what: one connection, joined over all windows, that stays open for hours
+-- severity follows: role, prevalence, first contact
 -- techniques: T1071 T1572
 -- about: One connection, joined over all its windows, that stays open for hours: a tunnel, a remote shell, a session
 -- about: implant, a bot on its chat server; also databases, message buses and people at a terminal.

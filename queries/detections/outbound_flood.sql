@@ -1,4 +1,6 @@
 -- title: Flood of packets to one remote
+-- what: packets at the rate of a flood with nothing coming back, and amplifiers
+-- severity follows: rate, habit in the baseline
 -- techniques: T1498 T1499
 -- about: A host sent packets to one remote at a rate that only a flood needs and that hardly any packet came back for;
 -- about: or it answered small requests with so much, over protocols known for it, that it serves as an amplifier.

@@ -1,4 +1,6 @@
 -- title: Upload far beyond the pair's history
+-- what: an hour's upload of ten times the largest in the pair's history
+-- severity follows: prevalence, volume
 -- techniques: T1048 T1041
 -- needs: history
 -- about: An hour in which a host sent a remote that it has known for days many times more than in any hour before. The

@@ -1,4 +1,6 @@
 -- title: Upload beyond the peers
+-- what: a host that uploads far more than the hosts of its subnet in the same hours; needs eight of them
+-- severity follows: first contact, volume
 -- techniques: T1048 T1567
 -- about: What a host sent out as a client in the window, against the hosts of its subnet in the same hours (median and
 -- about: MAD of the logarithm): a night in which all of them back up moves the whole group and nobody stands out. Off

@@ -1,4 +1,6 @@
 -- title: Regular contact of several hosts with one remote
+-- what: hosts that each call one remote rarely, but keep time far more surely together than any of them alone: intervals pooled over hosts
+-- severity follows: how many hosts share the remote, whether it is new, wall clock
 -- techniques: T1071 T1573
 -- about: Hosts that each call one remote rarely, but keep time far more surely taken together than the best of them alone:
 -- about: one implant on several hosts. The distances of all are pooled and judged as one train; hosts with many connections

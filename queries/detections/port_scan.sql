@@ -1,4 +1,6 @@
 -- title: Port scan
+-- what: many ports of one remote that reject, reset or stay silent; the Internet's own scanners are informational
+-- severity follows: habit in the baseline, number of ports
 -- techniques: T1046 T1595.001
 -- about: One side tried many ports of the other and got next to nothing back: connections that were rejected, never
 -- about: answered, or closed after a few packets. Scanners of the Internet that reach a host are informational.

@@ -1,4 +1,6 @@
 -- title: Sweep of one port over many addresses
+-- what: one port of many remotes that reject, reset or stay silent
+-- severity follows: habit in the baseline, number of remotes
 -- techniques: T1046 T1018
 -- about: A host tried one port (or echo requests) of many addresses, and most of them rejected, reset or never
 -- about: answered: discovery before lateral movement, or a worm. Monitoring and inventories do the same over addresses

@@ -1,9 +1,11 @@
 -- title: Upload to rare remotes
+-- what: the sum that a host uploads to remotes that hardly anyone uses: splitting does not hide it, and an even drip over hours is recognised
+-- severity follows: volume, evenness, first contact
 -- techniques: T1048 T1041 T1030
 -- about: The sum of what a host sent, as a client, to remotes that hardly any host talks to or that are new. The sum
 -- about: is what counts, so neither splitting over many addresses nor a slow drip hides it. Only remotes that got
 -- about: more than they sent are added: downloads are no exfiltration.
--- once: scored
+-- once: beyond
 -- parameter floor_bytes = 100000000: bytes to rare remotes in the window; less is never reported
 -- parameter high_bytes = 1000000000: bytes from which severity is high
 -- parameter drip_hours = 8: hours; a remote fed evenly over at least so many is a drip, high from floor_bytes on
@@ -45,43 +47,12 @@ centred AS (
 spread AS (
     SELECT *, median(abs(ln(1 + CAST(bytes_out AS DOUBLE)) - median_ln)) OVER () AS mad_ln FROM centred
 ),
-scored AS (
+beyond AS (
     SELECT *, robust_z(ln(1 + CAST(bytes_out AS DOUBLE)), median_ln, mad_ln) AS z, exp(median_ln) - 1 AS peer_median_bytes
     FROM spread
     WHERE bytes_out >= $floor_bytes
 ),
--- Without history a window of days shows what recurs: the same hour of most days, about as full, and little outside of
--- it. Nothing that is known to be new is lowered by that.
-tops AS (
-    SELECT s.account_id, s.region, s.host, first_value(CAST(h.hour AS BIGINT) ORDER BY h.bytes_out DESC, h.hour) AS top_s, max(h.bytes_out) AS top_bytes
-    FROM scored s
-    JOIN host_hours h ON h.account_id = s.account_id AND h.region = s.region AND h.host = s.host AND h.in_window
-    GROUP BY s.account_id, s.region, s.host
-),
-clocked AS (
-    SELECT
-        t.account_id, t.region, t.host, t.top_bytes, h.bytes_out,
-        -- Days begin twelve hours before that hour.
-        (CAST(h.hour AS BIGINT) + 43200 - t.top_s % 86400) / 86400 AS day,
-        abs(((CAST(h.hour AS BIGINT) - t.top_s) / 3600 % 24 + 36) % 24 - 12) <= 1 AS at_that_hour
-    FROM tops t
-    JOIN host_hours h ON h.account_id = t.account_id AND h.region = t.region AND h.host = t.host AND h.in_window
-),
-recurring AS (
-    SELECT
-        *,
-        days_alike >= $recurring_days AND 10 * days_alike >= 6 * days_seen AND 10 * bytes_alike >= 8 * bytes_seen AS recurs
-    FROM (
-        SELECT
-            account_id, region, host,
-            count(DISTINCT day) AS days_seen,
-            count(DISTINCT CASE WHEN at_that_hour AND 10 * bytes_out >= 3 * top_bytes THEN day END) AS days_alike,
-            sum(bytes_out) AS bytes_seen,
-            sum(CASE WHEN at_that_hour THEN bytes_out ELSE 0 END) AS bytes_alike
-        FROM clocked
-        GROUP BY account_id, region, host
-    )
-),
+-- include: recurring
 -- Where it went, for those hosts alone; a remote is one whatever its ports.
 taken AS (
     SELECT
@@ -92,7 +63,7 @@ taken AS (
         min(r.protocol) AS protocol,
         min(r.interface_id) AS interface_id,
         max(r.prevalence_hosts) AS prevalence_hosts
-    FROM scored s
+    FROM beyond s
     JOIN rare r ON r.account_id = s.account_id AND r.region = s.region AND r.host = s.host
     GROUP BY r.account_id, r.region, r.host, r.remote
 ),
@@ -110,7 +81,7 @@ ranked AS (
             ip(t.remote), lead(ip(t.remote), 1) OVER most, lead(ip(t.remote), 2) OVER most,
             lead(ip(t.remote), 3) OVER most, lead(ip(t.remote), 4) OVER most
         ) AS top_remotes
-    FROM scored s
+    FROM beyond s
     JOIN recurring n ON n.account_id = s.account_id AND n.region = s.region AND n.host = s.host
     JOIN taken t ON t.account_id = s.account_id AND t.region = s.region AND t.host = s.host
     WINDOW most AS (PARTITION BY s.account_id, s.region, s.host ORDER BY t.remote_bytes_out DESC, t.remote)

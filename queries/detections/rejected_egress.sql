@@ -1,4 +1,6 @@
 -- title: Spike of rejected egress
+-- what: an hour of rejected calls beyond the host's habit
+-- severity follows: number of rejected calls
 -- techniques: T1071 T1046
 -- about: A host's own calls to the outside were rejected far more often in one hour than in its usual hours (median and
 -- about: MAD of the logarithm): malware that meets a firewall, a scan, or a rule that someone just tightened.

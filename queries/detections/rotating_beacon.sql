@@ -1,4 +1,6 @@
 -- title: Regular contact with a group of remotes
+-- what: rare remotes of one host, with the same port and about the same bytes, that keep time together but not apart: an implant that rotates over its controllers or moves on every few hours
+-- severity follows: whether the remotes are new, wall clock
 -- techniques: T1071 T1008
 -- about: Connections of one host to several rare remotes, same port and about the same bytes, that keep time together
 -- about: and not apart: an implant that chooses among its controllers, takes them in turn or moves on every few hours.

@@ -1,4 +1,6 @@
 -- title: Slow drip to rare remotes
+-- what: daily bytes to rare remotes that rise for days (CUSUM); needs eight days
+-- severity follows: volume
 -- techniques: T1030 T1048 T1029
 -- needs: days
 -- about: What a host uploads a day to remotes that hardly any host talks to has risen for days, though no single day is

@@ -1,4 +1,6 @@
 -- title: Mail to many servers
+-- what: mail connections to many external servers
+-- severity follows: habit in the baseline
 -- techniques: T1496 T1071.003
 -- about: A host opened connections to many mail servers outside (ports 25, 465, 587): spam, or an own mail relay,
 -- about: which the baseline knows. A client of one provider meets few addresses.

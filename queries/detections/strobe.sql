@@ -1,4 +1,6 @@
 -- title: A connection every second
+-- what: a connection every second, hour after hour
+-- severity follows: prevalence of the remote, first contact
 -- techniques: T1071 T1572
 -- about: Connections of one pair at a rate that no person makes, hour after hour: a tunnel over short connections, an
 -- about: implant that polls, a retry without a pause. Applications without a pool of connections do the same with their own

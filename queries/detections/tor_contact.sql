@@ -1,4 +1,6 @@
 -- title: Contact with the Tor network
+-- what: contact with the addresses of lists whose name or text mentions Tor
+-- severity follows: role, whether it got through
 -- techniques: T1090.003
 -- needs: indicators
 -- about: Traffic with an address on a list of Tor relays, told by the list's name or words. A host that calls them hides
@@ -6,39 +8,7 @@
 -- about: Rejected knocks from outside, fewer than three an hour from an address, are
 -- about: summed up without their addresses, which are therefore not looked up: `flows` has them.
 -- parameter min_confidence = 0: 0 to 100; feeds' entries below are left out
-WITH hits AS (
-    SELECT
-        *,
-        -- The port of a server is the host's own: it says nothing of the remote's service.
-        indicator(
-            remote, CASE WHEN role = 'client' THEN port END, protocol,
-            CAST(first_seen AS BIGINT), CAST(last_seen AS BIGINT), 'tor'
-        ) AS hit
-    FROM pairs
-    WHERE NOT local_scope
-)
-SELECT
-    CASE
-        WHEN role = 'server' THEN 'informational'
-        WHEN rejected >= records THEN 'low'
-        ELSE 'high'
-    END AS severity,
-    least(1.0, coalesce(hit['confidence'], 50) / 100.0 * 0.8 + CASE WHEN hit['port_matched'] THEN 0.2 ELSE 0.1 END) AS score,
-    account_id, region, host, remote, port, protocol, role, interface_id, first_seen, last_seen,
-    hit['source'] AS indicator_source,
-    hit['indicator'] AS indicator,
-    hit['port_matched'] AS port_matched,
-    hit['confidence'] AS confidence,
-    hit['malware'] AS malware,
-    connections, rejected, bytes_out, bytes_in, longest_s,
-    prevalence_hosts,
-    first_contact,
-    network_owner(remote) AS network_owner,
-    concat(
-        CASE WHEN role = 'client' THEN concat(ip(host), ' contacted ', ip(remote)) ELSE concat(ip(remote), ' contacted ', ip(host)) END,
-        ' on ', protocol_name(protocol), ' port ', CAST(port AS VARCHAR), ', a Tor relay by ', hit['source'], ': ',
-        CAST(connections AS VARCHAR), ' connections, ', human_bytes(bytes_out), ' out, ', human_bytes(bytes_in), ' in',
-        CASE WHEN rejected >= records THEN ', all rejected' ELSE '' END, '.'
-    ) AS explanation
-FROM hits
-WHERE hit IS NOT NULL AND coalesce(hit['confidence'], 50) >= $min_confidence
+-- parameter list = tor: the kind of list
+-- parameter listed_as = a Tor relay: what the remote is called
+-- parameter rejected_severity = low: severity when every record was rejected
+-- include: listed_contact

@@ -1,4 +1,6 @@
 -- title: Calls that nobody answers, again and again
+-- what: connections to an external remote that are reset, ignored or blocked, again and again: the retries of an implant whose controller is dead
+-- severity follows: prevalence of the remote, habit in the baseline
 -- techniques: T1071 T1008
 -- about: A host opens connections to an external remote for minutes or hours, and gets resets, silence or rejections
 -- about: back: an implant whose controller is dead or blocked retries like this, every second or every ten minutes. So

@@ -1,4 +1,6 @@
 -- title: Unusual remote port
+-- what: a conversation on an external port that hardly any host uses
+-- severity follows: first contact, prevalence
 -- techniques: T1571
 -- about: A host talked, both ways, with an external port that it never used before and that hardly any host uses.
 -- about: Without history only the rarity of the port speaks, which is little.

@@ -1,4 +1,6 @@
 -- title: Upload where the host used to download
+-- what: a host that suddenly sends several times what it receives
+-- severity follows: first contact, volume
 -- techniques: T1048 T1041
 -- needs: history
 -- about: An hour in which a host, as a client, sent several times what it got, against the ratio of out to in of its own
@@ -11,6 +13,7 @@
 -- parameter min_z = 5: robust z of ln((1 + out) / (1 + in)) above which the ratio is beyond habit
 -- parameter min_baseline_hours = 24: hours of history with egress that a ratio needs
 -- parameter few_hosts = 10: hosts with egress; with fewer, prevalence says nothing
+-- parameter uploads_only = false: whether a rare remote that sent more than it got took nothing
 -- parameter rare_hosts = 5: hosts; a remote met by no more, and by no more than rare_share, is rare
 -- parameter rare_share = 0.02: share of hosts; never less than two hosts
 WITH uploads AS (
@@ -37,39 +40,18 @@ habits AS (
     GROUP BY account_id, region, host
 ),
 beyond AS (
-    SELECT u.account_id, u.region, u.host, u.hour, u.bytes_out, u.bytes_in, u.remotes, u.top_remote, u.top_remote_bytes_out,
-        u.ln_ratio, h.past_hours, h.median_ln,
-        robust_z(u.ln_ratio, h.median_ln, h.mad_ln) AS z
-    FROM uploads u
-    JOIN habits h ON h.account_id = u.account_id AND h.region = u.region AND h.host = u.host
-    WHERE u.nth = 1 AND h.past_hours >= $min_baseline_hours
+    SELECT *
+    FROM (
+        SELECT u.account_id, u.region, u.host, u.hour, u.bytes_out, u.bytes_in, u.remotes, u.top_remote, u.top_remote_bytes_out,
+            u.ln_ratio, h.past_hours, h.median_ln,
+            robust_z(u.ln_ratio, h.median_ln, h.mad_ln) AS z
+        FROM uploads u
+        JOIN habits h ON h.account_id = u.account_id AND h.region = u.region AND h.host = u.host
+        WHERE u.nth = 1 AND h.past_hours >= $min_baseline_hours
+    )
+    WHERE z >= $min_z
 ),
-met AS (
-    SELECT
-        p.*,
-        p.remote = b.top_remote AS top,
-        -- What the remote can have taken at most in that hour, if it is rare and not known.
-        CASE WHEN p.first_seen < b.hour + INTERVAL '2 hours' AND p.last_seen >= b.hour - INTERVAL '1 hour'
-                AND p.prevalence_hosts <= greatest(2, least($rare_hosts, $rare_share * $hosts))
-                AND (p.aws_service IS NULL OR p.aws_service IN ('EC2', 'AMAZON'))
-            THEN least(p.max_hour_bytes_out, b.bytes_out) ELSE 0 END AS rare_bytes_out,
-        -- A port whose fullest hour is larger than that hour, or that was silent in it, took its share at another time.
-        p.max_hour_bytes_out <= b.top_remote_bytes_out AND p.first_seen < b.hour + INTERVAL '1 hour' AND p.last_seen >= b.hour AS fits
-    FROM beyond b
-    JOIN pairs p ON p.account_id = b.account_id AND p.region = b.region AND p.host = b.host
-    WHERE p.external AND p.role = 'client' AND b.z >= $min_z
-),
-takers AS (
-    SELECT
-        *,
-        row_number() OVER (
-            PARTITION BY account_id, region, host ORDER BY top DESC, fits DESC, max_hour_bytes_out DESC, port, protocol, remote
-        ) AS nth_taker,
-        sum(CASE WHEN top THEN 1 ELSE 0 END) OVER (PARTITION BY account_id, region, host) AS top_ports,
-        sum(rare_bytes_out) OVER (PARTITION BY account_id, region, host) AS rare_bytes_most,
-        sum(CASE WHEN first_contact IS FALSE THEN 0 ELSE rare_bytes_out END) OVER (PARTITION BY account_id, region, host) AS new_bytes_most
-    FROM met
-),
+-- include: takers
 -- One remote that got more than half is what the hour is judged by; of several each got a part.
 aimed AS (
     SELECT
@@ -92,7 +74,6 @@ aimed AS (
         END AS lowered_because
     FROM beyond b
     JOIN takers t ON t.account_id = b.account_id AND t.region = b.region AND t.host = b.host AND t.nth_taker = 1
-    WHERE b.z >= $min_z
 )
 SELECT
     CASE

@@ -1,8 +1,8 @@
--- question: Who was talking at a moment?
+-- question: Who was talking at a given moment?
 -- cost: records of the time asked for (`flows`), the columns named and no others
 -- parameter at time: the moment
 -- parameter around_s duration = 60s: how long before and after
--- parameter limit integer = 50: most rows
+-- parameter limit integer = 50: rows at most
 -- column host: monitored side
 -- column remote: other side
 -- column port: service port

@@ -1,9 +1,9 @@
--- question: Which addresses sent most to ports of administration?
+-- question: Which addresses sent the most to administration ports?
 -- origin: AWS Athena integration: VpcFlowLogsAdminPortTraffic
 -- cost: records of the time asked for (`flows`), the columns named and no others
 -- parameter from time = 1970-01-01: records that start at or after
 -- parameter to time = 9999-12-31: records that start before
--- parameter limit integer = 10: most rows
+-- parameter limit integer = 10: rows at most
 -- column srcaddr: sender
 -- column dstport: receiver's port
 -- column service: usual name of the service

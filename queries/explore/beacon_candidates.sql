@@ -1,9 +1,9 @@
 -- question: Which contacts of a host keep time?
 -- cost: the rollup (`pairs`): all logs of the window once, or kept hours
 -- parameter hosts networks = 0.0.0.0/0,::/0: only these hosts
--- parameter only_external boolean = true: leave out remotes inside
+-- parameter only_external boolean = true: leave out internal remotes
 -- parameter max_p number = 0.000001: p-value; larger ones are left out
--- parameter limit integer = 25: most rows
+-- parameter limit integer = 25: rows at most
 -- column host: monitored side
 -- column remote: other side
 -- column port: service port
@@ -13,7 +13,7 @@
 -- column connections: connections
 -- column p_value: probability that random traffic looks so
 -- column score: 0 to 1
--- column keeps_clock: seconds of the wall clock that it keeps
+-- column keeps_clock: period of the wall clock that it follows, in seconds
 -- column prevalence_hosts: hosts that talk to this remote
 WITH judged AS (
     SELECT host, remote, port, protocol, connections, prevalence_hosts,
@@ -31,6 +31,6 @@ SELECT host, remote, port, human_duration(b['period_s']) AS period,
     signif(b['p_value'], 3) AS p_value, round(b['score'], 2) AS score, b['clock_period_s'] AS keeps_clock, prevalence_hosts
 FROM judged
 WHERE b['p_value'] <= $max_p
--- Implants sleep after their work and drift; what keeps the wall clock was scheduled. Few hosts share an implant.
+-- Implants sleep after their work and so drift; contacts that follow the wall clock were scheduled. Few hosts share an implant.
 ORDER BY b['clock_period_s'] IS NOT NULL, prevalence_hosts, round(b['score'], 2) DESC, host, remote, port, protocol
 LIMIT $limit

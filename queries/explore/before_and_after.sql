@@ -1,9 +1,9 @@
--- question: What changed for a host at a time?
+-- question: What changed for a host at a given time?
 -- cost: the rollup (`pair_hours`): all logs of the window once, or kept hours
 -- parameter host address: the host
 -- parameter at time: the time, a whole hour
 -- parameter span_s duration = 6h: how long before and after
--- parameter limit integer = 100: most rows
+-- parameter limit integer = 100: rows at most
 -- column remote: other side
 -- column port: service port
 -- column role: client or server: the host's part

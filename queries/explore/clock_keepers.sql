@@ -1,9 +1,9 @@
--- question: Which contacts keep the wall clock, as scheduled jobs do?
+-- question: Which contacts follow the wall clock, as scheduled jobs do?
 -- cost: the rollup (`pairs`): all logs of the window once, or kept hours
--- parameter limit integer = 25: most rows
--- column clock_s: seconds of the clock
--- column hosts: hosts that do so
--- column pairs: pairs that do so
+-- parameter limit integer = 25: rows at most
+-- column clock_s: period of the clock, in seconds
+-- column hosts: hosts that follow it
+-- column pairs: pairs that follow it
 -- column port: service port
 -- column remote: one of the remotes
 WITH judged AS (

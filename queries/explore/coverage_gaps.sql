@@ -1,7 +1,7 @@
--- question: Where is the picture not whole?
+-- question: Where are the logs incomplete?
 -- cost: the rollup (`coverage`): all logs of the window once, or kept hours
 -- parameter min_hours integer = 0: ENIs with fewer hours are shown too
--- parameter limit integer = 50: most rows
+-- parameter limit integer = 50: rows at most
 -- column interface_id: ENI
 -- column hours: hours with records of any kind
 -- column skipdata: windows with lost records

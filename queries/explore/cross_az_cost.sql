@@ -1,9 +1,9 @@
--- question: Which pairs of hosts pay for crossing zones?
+-- question: Which pairs of hosts pay for traffic between zones?
 -- cost: records of the time asked for (`flows`), the columns named and no others
 -- parameter price_per_gb number = 0.02: price of a gigabyte that crosses, both sides together
 -- parameter from time = 1970-01-01: records that start at or after
 -- parameter to time = 9999-12-31: records that start before
--- parameter limit integer = 25: most rows
+-- parameter limit integer = 25: rows at most
 -- column host: monitored side
 -- column az_id: zone of the host
 -- column remote: other side

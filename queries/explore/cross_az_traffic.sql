@@ -1,9 +1,9 @@
--- question: How much passes from zone to zone?
+-- question: How much traffic crosses from zone to zone?
 -- origin: CloudWatch Logs Insights for version 11: cross-AZ bytes by pair of zones
 -- cost: records of the time asked for (`flows`), the columns named and no others
 -- parameter from time = 1970-01-01: records that start at or after
 -- parameter to time = 9999-12-31: records that start before
--- parameter limit integer = 50: most rows
+-- parameter limit integer = 50: rows at most
 -- column az_id: zone of the ENI
 -- column next_hop_az_id: zone of the next hop
 -- column bytes: bytes

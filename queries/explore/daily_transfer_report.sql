@@ -1,4 +1,4 @@
--- question: Which internal addresses sent most each day?
+-- question: Which internal addresses sent the most each day?
 -- origin: AWS Security Analytics Bootstrap: daily transfer report of the top internal IPs
 -- cost: records of the time asked for (`flows`), the columns named and no others
 -- parameter top integer = 10: addresses a day
@@ -7,7 +7,7 @@
 -- column day: day, UTC
 -- column srcaddr: sender
 -- column bytes: bytes
--- column rank: place of the day
+-- column rank: rank within the day
 WITH days AS (
     SELECT window(start, '1 day') AS day, srcaddr, sum(bytes) AS bytes
     FROM flows

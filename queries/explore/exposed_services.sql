@@ -1,10 +1,10 @@
--- question: Which services of ours do outside addresses use?
+-- question: Which of our services do external addresses use?
 -- cost: the rollup (`pairs`): all logs of the window once, or kept hours
--- parameter limit integer = 50: most rows
+-- parameter limit integer = 50: rows at most
 -- column host: monitored side
 -- column port: service port
 -- column service: usual name of the service
--- column remotes: outside addresses
+-- column remotes: external addresses
 -- column connections: connections
 -- column bytes_out: bytes that left the host
 -- column bytes_in: bytes that came in

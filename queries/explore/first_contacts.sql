@@ -1,8 +1,8 @@
--- question: Which remotes outside were first met after a time?
+-- question: Which external remotes were first contacted after a given time?
 -- cost: the rollup (`pairs`): all logs of the window once, or kept hours
 -- parameter since time = 24h: first contact at or after
 -- parameter max_hosts integer = 1000000: remotes that more hosts talk to are left out
--- parameter limit integer = 50: most rows
+-- parameter limit integer = 50: rows at most
 -- column host: monitored side
 -- column remote: other side
 -- column port: service port

@@ -5,7 +5,7 @@
 -- parameter other address: the other address
 -- parameter from time = 1970-01-01: records that start at or after
 -- parameter to time = 9999-12-31: records that start before
--- parameter limit integer = 100: most rows
+-- parameter limit integer = 100: rows at most
 -- column start: first second
 -- column end: last second
 -- column flow_direction: ingress or egress of the ENI

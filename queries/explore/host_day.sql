@@ -9,8 +9,8 @@
 -- column bytes_out: bytes that left the host
 -- column bytes_in: bytes that came in
 -- column rejected: rejected records
--- column most_to: the remote that got most
--- column most_bytes: bytes that it got
+-- column most_to: the remote that received the most
+-- column most_bytes: bytes that it received
 WITH hours AS (
     SELECT hour, remote, sum(connections) AS connections, sum(bytes_out) AS bytes_out, sum(bytes_in) AS bytes_in,
         sum(rejected) AS rejected

@@ -1,12 +1,12 @@
--- question: Whom does a host talk to, and how?
+-- question: Which remotes does a host talk to, and how?
 -- cost: the rollup (`pairs`): all logs of the window once, or kept hours
 -- parameter host address: the host
--- parameter limit integer = 50: most rows
+-- parameter limit integer = 50: rows at most
 -- column remote: other side
 -- column port: service port
 -- column service: usual name of the service
 -- column role: client or server: the host's part
--- column external: the remote is outside
+-- column external: the remote is external
 -- column connections: connections
 -- column bytes_out: bytes that left the host
 -- column bytes_in: bytes that came in

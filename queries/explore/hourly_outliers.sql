@@ -1,8 +1,8 @@
--- question: In which hours did hosts send far more than is their habit?
+-- question: In which hours did hosts send far more than usual?
 -- cost: the rollup (`host_hours`): all logs of the window once, or kept hours
 -- parameter min_bytes integer = 10000000: bytes out in an hour; less is left out
 -- parameter min_z number = 5: deviations; less is left out
--- parameter limit integer = 25: most rows
+-- parameter limit integer = 25: rows at most
 -- column account_id: account
 -- column region: region
 -- column host: monitored side

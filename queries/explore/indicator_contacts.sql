@@ -1,8 +1,8 @@
--- question: Who talked to addresses of the feeds?
+-- question: Who talked to addresses on the feeds?
 -- origin: AWS incident response playbooks: search for known indicators
 -- cost: the rollup (`pairs`): all logs of the window once, or kept hours
 -- parameter min_confidence integer = 0: 0 to 100; entries below are left out
--- parameter limit integer = 100: most rows
+-- parameter limit integer = 100: rows at most
 -- column host: monitored side
 -- column remote: other side
 -- column port: service port

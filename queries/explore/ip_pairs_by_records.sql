@@ -1,9 +1,9 @@
--- question: Which two addresses have most records?
+-- question: Which two addresses have the most records?
 -- origin: AWS Security Analytics Bootstrap: IP pairs by records
 -- cost: records of the time asked for (`flows`), the columns named and no others
 -- parameter from time = 1970-01-01: records that start at or after
 -- parameter to time = 9999-12-31: records that start before
--- parameter limit integer = 25: most rows
+-- parameter limit integer = 25: rows at most
 -- column srcaddr: sender
 -- column dstaddr: receiver
 -- column action: ACCEPT or REJECT

@@ -1,10 +1,10 @@
--- question: Which single records carry a lot?
+-- question: Which single records carry many bytes?
 -- origin: tailpipe: large_data_transfer (T1048)
 -- cost: records of the time asked for (`flows`), the columns named and no others
 -- parameter min_bytes integer = 500000000: bytes in one record; less is left out
 -- parameter from time = 1970-01-01: records that start at or after
 -- parameter to time = 9999-12-31: records that start before
--- parameter limit integer = 50: most rows
+-- parameter limit integer = 50: rows at most
 -- column start: first second
 -- column srcaddr: sender
 -- column dstaddr: receiver

@@ -1,8 +1,8 @@
--- question: Which connections stay open for long?
+-- question: Which connections stay open for a long time?
 -- cost: the rollup (`pairs`): all logs of the window once, or kept hours
 -- parameter min duration = 1h: shorter ones are left out
--- parameter only_external boolean = true: leave out remotes inside
--- parameter limit integer = 25: most rows
+-- parameter only_external boolean = true: leave out internal remotes
+-- parameter limit integer = 25: rows at most
 -- column host: monitored side
 -- column remote: other side
 -- column port: service port

@@ -1,9 +1,9 @@
--- question: Which subnets send most through NAT gateways?
+-- question: Which subnets send the most through NAT gateways?
 -- origin: CloudWatch Logs Insights for version 11: NAT gateway bytes by source and subnet
 -- cost: records of the time asked for (`flows`), the columns named and no others
 -- parameter from time = 1970-01-01: records that start at or after
 -- parameter to time = 9999-12-31: records that start before
--- parameter limit integer = 50: most rows
+-- parameter limit integer = 50: rows at most
 -- column subnet_id: subnet
 -- column srcaddr: sender
 -- column bytes: bytes

@@ -1,11 +1,11 @@
--- question: Which hosts make NAT gateways costly?
+-- question: Which hosts cause the cost of NAT gateways?
 -- cost: records of the time asked for (`flows`), the columns named and no others
 -- parameter price_per_gb number = 0.045: price of a processed gigabyte
 -- parameter from time = 1970-01-01: records that start at or after
 -- parameter to time = 9999-12-31: records that start before
--- parameter limit integer = 25: most rows
+-- parameter limit integer = 25: rows at most
 -- column host: monitored side
--- column remotes: outside addresses
+-- column remotes: external addresses
 -- column bytes: bytes through NAT in both directions
 -- column cost: bytes at the price
 WITH translated AS (

@@ -1,9 +1,9 @@
--- question: Over which kinds of interfaces does traffic go?
+-- question: Through which kinds of interfaces does traffic go?
 -- origin: CloudWatch Logs Insights for version 11: path from interface type to next hop
 -- cost: records of the time asked for (`flows`), the columns named and no others
 -- parameter from time = 1970-01-01: records that start at or after
 -- parameter to time = 9999-12-31: records that start before
--- parameter limit integer = 50: most rows
+-- parameter limit integer = 50: rows at most
 -- column interface_type: kind of the ENI
 -- column next_hop_interface_type: kind of the next hop
 -- column bytes: bytes

@@ -1,6 +1,6 @@
--- question: Which ports without a name do hosts call outside?
+-- question: Which external ports without a known service do hosts call?
 -- cost: the rollup (`pairs`): all logs of the window once, or kept hours
--- parameter limit integer = 25: most rows
+-- parameter limit integer = 25: rows at most
 -- column host: monitored side
 -- column remote: other side
 -- column port: service port

@@ -5,7 +5,7 @@
 -- parameter last_hour integer = 18: last working hour, 0 to 23 UTC
 -- parameter from time = 1970-01-01: records that start at or after
 -- parameter to time = 9999-12-31: records that start before
--- parameter limit integer = 25: most rows
+-- parameter limit integer = 25: rows at most
 -- column host: monitored side
 -- column bytes_off: bytes out outside the hours
 -- column bytes_all: bytes out in all

@@ -1,8 +1,8 @@
--- question: Whom do the internal peers of a host talk to?
+-- question: Which remotes do a host's internal peers talk to?
 -- cost: the rollup (`pairs`): all logs of the window once, or kept hours
 -- parameter host address: the host
 -- parameter max_hosts integer = 5: two hops out, outside remotes that more hosts talk to are left out
--- parameter limit integer = 50: most rows
+-- parameter limit integer = 50: rows at most
 -- column remote: other side
 -- column hops: 1 or 2
 -- column through: peers on the way

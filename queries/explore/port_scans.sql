@@ -1,10 +1,10 @@
--- question: Which addresses try many ports of a host?
+-- question: Which addresses try many ports on a host?
 -- origin: Panther: AWS.VPC.PortScanning (T1046)
 -- cost: records of the time asked for (`flows`), the columns named and no others
 -- parameter min_ports integer = 10: different ports; fewer are left out
 -- parameter from time = 1970-01-01: records that start at or after
 -- parameter to time = 9999-12-31: records that start before
--- parameter limit integer = 50: most rows
+-- parameter limit integer = 50: rows at most
 -- column srcaddr: sender
 -- column dstaddr: receiver
 -- column ports: ports tried

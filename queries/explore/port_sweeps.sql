@@ -2,7 +2,7 @@
 -- cost: the rollup (`pairs`): all logs of the window once, or kept hours
 -- parameter min_remotes integer = 10: remotes on one port; fewer are left out
 -- parameter only_internal boolean = true: look inside only: lateral movement
--- parameter limit integer = 25: most rows
+-- parameter limit integer = 25: rows at most
 -- column host: monitored side
 -- column port: service port
 -- column service: usual name of the service

@@ -5,7 +5,7 @@
 -- parameter region text = %: pattern of regions, as LIKE has them
 -- parameter from time = 1970-01-01: records that start at or after
 -- parameter to time = 9999-12-31: records that start before
--- parameter limit integer = 10: most rows
+-- parameter limit integer = 10: rows at most
 -- column start: first second of the window
 -- column interface_id: ENI
 -- column srcaddr: sender

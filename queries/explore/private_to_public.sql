@@ -3,11 +3,11 @@
 -- cost: records of the time asked for (`flows`), the columns named and no others
 -- parameter from time = 1970-01-01: records that start at or after
 -- parameter to time = 9999-12-31: records that start before
--- parameter limit integer = 50: most rows
+-- parameter limit integer = 50: rows at most
 -- column private: internal address
--- column public: address outside
--- column bytes_out: bytes to the outside
--- column bytes_in: bytes from the outside
+-- column public: external address
+-- column bytes_out: bytes to external addresses
+-- column bytes_in: bytes from external addresses
 -- column records: flow records
 WITH sided AS (
     SELECT is_internal(srcaddr) AS out, srcaddr, dstaddr, bytes

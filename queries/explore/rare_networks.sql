@@ -1,7 +1,7 @@
--- question: To which networks that few hosts use did most bytes go?
+-- question: Which networks used by few hosts received the most bytes?
 -- cost: the rollup (`pairs`): all logs of the window once, or kept hours
 -- parameter max_hosts integer = 2: networks that more hosts use are left out
--- parameter limit integer = 25: most rows
+-- parameter limit integer = 25: rows at most
 -- column network: owner or else the network
 -- column hosts: hosts that use it
 -- column remotes: remotes

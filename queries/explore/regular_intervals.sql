@@ -1,13 +1,13 @@
--- question: How regular are the contacts of a host, in plain numbers?
+-- question: How regular are a host's contacts, in plain numbers?
 -- cost: records of the time asked for (`flows`), the columns named and no others
 -- parameter host address: the host
 -- parameter min_intervals integer = 5: fewer are left out
 -- parameter from time = 1970-01-01: records that start at or after
 -- parameter to time = 9999-12-31: records that start before
--- parameter limit integer = 25: most rows
+-- parameter limit integer = 25: rows at most
 -- column remote: other side
 -- column port: service port
--- column intervals: distances between contacts
+-- column intervals: intervals between contacts
 -- column mean_s: mean seconds
 -- column median_s: median seconds
 -- column mad_s: median absolute deviation

@@ -1,8 +1,8 @@
--- question: Which hosts are stopped on their way out?
+-- question: Which hosts are rejected on their way out?
 -- cost: records of the time asked for (`flows`), the columns named and no others
 -- parameter from time = 1970-01-01: records that start at or after
 -- parameter to time = 9999-12-31: records that start before
--- parameter limit integer = 25: most rows
+-- parameter limit integer = 25: rows at most
 -- column host: monitored side
 -- column rejected: rejected records
 -- column remotes: remotes

@@ -1,6 +1,6 @@
 -- question: Which remotes do the most hosts share?
 -- cost: the rollup (`destinations`): all logs of the window once, or kept hours
--- parameter limit integer = 25: most rows
+-- parameter limit integer = 25: rows at most
 -- column remote: other side
 -- column hosts: hosts that talk to it
 -- column share: share of all hosts 0 to 1

@@ -2,7 +2,7 @@
 -- cost: records of the time asked for (`flows`), the columns named and no others
 -- parameter from time = 1970-01-01: records that start at or after
 -- parameter to time = 9999-12-31: records that start before
--- parameter limit integer = 25: most rows
+-- parameter limit integer = 25: rows at most
 -- column port: service port
 -- column service: usual name of the service
 -- column records: flow records

@@ -4,7 +4,7 @@
 -- parameter sources networks = 0.0.0.0/0,::/0: only these senders
 -- parameter from time = 1970-01-01: records that start at or after
 -- parameter to time = 9999-12-31: records that start before
--- parameter limit integer = 50: most rows
+-- parameter limit integer = 50: rows at most
 -- column srcaddr: sender
 -- column first_seen: first second
 -- column last_seen: last second

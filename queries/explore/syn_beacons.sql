@@ -1,9 +1,9 @@
--- question: Which connections out keep time, straight from the records?
+-- question: Which outbound connections keep time, judged straight from the records?
 -- cost: records of the time asked for (`flows`), the columns named and no others
 -- parameter max_p number = 0.000001: p-value; larger ones are left out
 -- parameter from time = 1970-01-01: records that start at or after
 -- parameter to time = 9999-12-31: records that start before
--- parameter limit integer = 25: most rows
+-- parameter limit integer = 25: rows at most
 -- column srcaddr: sender
 -- column dstaddr: receiver
 -- column dstport: receiver's port

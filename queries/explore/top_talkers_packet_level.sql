@@ -1,9 +1,9 @@
--- question: Which addresses, as the packets have them behind NAT and pods, sent most?
+-- question: Which addresses sent the most, by the packets' own addresses behind NAT and pods?
 -- origin: AWS Athena integration: VpcFlowLogsTopTalkersPacketLevel
 -- cost: records of the time asked for (`flows`), the columns named and no others
 -- parameter from time = 1970-01-01: records that start at or after
 -- parameter to time = 9999-12-31: records that start before
--- parameter limit integer = 50: most rows
+-- parameter limit integer = 50: rows at most
 -- column pkt_srcaddr: sender of the packets
 -- column bytes: bytes
 -- column packets: packets

@@ -1,9 +1,9 @@
--- question: Between which two addresses, as the packets have them, did most bytes pass?
+-- question: Between which two addresses did the most bytes pass, by the packets' own addresses?
 -- origin: AWS Athena integration: VpcFlowLogsTotalBytesTransferredPacketLevel
 -- cost: records of the time asked for (`flows`), the columns named and no others
 -- parameter from time = 1970-01-01: records that start at or after
 -- parameter to time = 9999-12-31: records that start before
--- parameter limit integer = 50: most rows
+-- parameter limit integer = 50: rows at most
 -- column pkt_srcaddr: sender of the packets
 -- column pkt_dstaddr: receiver of the packets
 -- column bytes: bytes

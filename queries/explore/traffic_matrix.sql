@@ -1,7 +1,7 @@
--- question: Which networks of ours talk to which?
+-- question: Which of our networks talk to which?
 -- cost: the rollup (`pairs`): all logs of the window once, or kept hours
 -- parameter length integer = 24: prefix length of networks, 0 to 32
--- parameter limit integer = 50: most rows
+-- parameter limit integer = 50: rows at most
 -- column from_network: network of the client
 -- column to_network: network of the server
 -- column hosts: clients

@@ -4,7 +4,7 @@
 -- parameter address address: the receiver
 -- parameter from time = 1970-01-01: records that start at or after
 -- parameter to time = 9999-12-31: records that start before
--- parameter limit integer = 50: most rows
+-- parameter limit integer = 50: rows at most
 -- column srcaddr: sender
 -- column dstport: receiver's port
 -- column protocol_name: IANA name

@@ -2,7 +2,7 @@
 -- origin: AWS incident response playbooks: data ratio per source and destination
 -- cost: the rollup (`pairs`): all logs of the window once, or kept hours
 -- parameter min_bytes integer = 1000000: bytes out; less is left out
--- parameter limit integer = 25: most rows
+-- parameter limit integer = 25: rows at most
 -- column host: monitored side
 -- column remote: other side
 -- column bytes_out: bytes that left the host

@@ -4,7 +4,7 @@
 -- parameter approved networks = 10.0.0.2,169.254.169.253: name servers that may be asked
 -- parameter from time = 1970-01-01: records that start at or after
 -- parameter to time = 9999-12-31: records that start before
--- parameter limit integer = 50: most rows
+-- parameter limit integer = 50: rows at most
 -- column srcaddr: sender
 -- column dstaddr: receiver
 -- column records: flow records

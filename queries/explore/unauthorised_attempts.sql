@@ -1,9 +1,9 @@
--- question: Which outside addresses are turned away most?
+-- question: Which external addresses are rejected most often?
 -- origin: tailpipe: unauthorised attempts, rejected volume
 -- cost: records of the time asked for (`flows`), the columns named and no others
 -- parameter from time = 1970-01-01: records that start at or after
 -- parameter to time = 9999-12-31: records that start before
--- parameter limit integer = 50: most rows
+-- parameter limit integer = 50: rows at most
 -- column srcaddr: sender
 -- column attempts: rejected records
 -- column hosts: hosts it tried

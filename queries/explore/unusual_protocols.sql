@@ -1,9 +1,9 @@
--- question: What is neither TCP nor UDP nor ICMP?
+-- question: Which traffic is neither TCP nor UDP nor ICMP?
 -- origin: tailpipe: traffic_with_unusual_protocols (T1071.001)
 -- cost: records of the time asked for (`flows`), the columns named and no others
 -- parameter from time = 1970-01-01: records that start at or after
 -- parameter to time = 9999-12-31: records that start before
--- parameter limit integer = 50: most rows
+-- parameter limit integer = 50: rows at most
 -- column protocol_name: IANA name
 -- column srcaddr: sender
 -- column dstaddr: receiver

@@ -1,10 +1,10 @@
--- question: Which hours saw most bytes leave, and who sent them?
+-- question: In which hours did the most bytes leave, and who sent them?
 -- cost: the rollup (`host_hours`): all logs of the window once, or kept hours
--- parameter limit integer = 24: most rows
+-- parameter limit integer = 24: rows at most
 -- column hour: hour, UTC
 -- column bytes_out: bytes that left the host
 -- column hosts: senders
--- column top_host: the host that sent most
+-- column top_host: the host that sent the most
 -- column top_share: its share 0 to 1
 WITH ranked AS (
     SELECT hour, host, bytes_out, row_number() OVER (PARTITION BY hour ORDER BY bytes_out DESC, host) AS nth

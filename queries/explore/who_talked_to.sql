@@ -1,7 +1,7 @@
 -- question: Who talked to this address?
--- cost: the rollup (`pairs`): all logs of the window once, or kept hours; rejected knocks of fewer than three an hour from outside are summed up there without addresses: `traffic_from_address` has them
+-- cost: the rollup (`pairs`): all logs of the window once, or kept hours; it sums up external addresses with fewer than three rejected probes an hour without naming them; `traffic_from_address` names them
 -- parameter address address: the address
--- parameter limit integer = 100: most rows
+-- parameter limit integer = 100: rows at most
 -- column host: monitored side
 -- column role: client or server: the host's part
 -- column port: service port

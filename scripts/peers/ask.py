@@ -2,158 +2,180 @@
 """One question to one engine in this process; prints one line of JSON with times and a check value.
 
     ask.py ENGINE QUESTION FOLDER [HOST HOUR]      engines: duckdb chdb polars datafusion
+    ask.py check QUESTION FOLDER                   the check value of another program's answer, as CSV on stdin
 
 Questions, of egress records unless said:
   hosts    per internal host: records, bytes out to external addresses, distinct external destinations, fullest hour
   groups   per (srcaddr, dstaddr, dstport, protocol) of accepted records: count, bytes, first start, last end
   rare     destinations of at most two hosts with over 100 MB out, joined with their host's baseline; the best 100
   lookup   every record of one host in one hour, all columns, both directions
-The clock runs from opening the engine to the fetched result; start of Python and imports are outside of it.
+
+The clock runs from opening the engine to the fetched result; the start of Python and imports are outside of it.
 """
-import hashlib, json, os, resource, sys, time
+
+import csv
+import hashlib
+import json
+import sys
+
+import engine
+from engine import PRIVATE, RARE_BYTES, RARE_HOSTS
 
 ENGINE, QUESTION, FOLDER = sys.argv[1:4]
 HOST, HOUR = sys.argv[4:6] if QUESTION == "lookup" else (None, None)
-THREADS = os.environ.get("PEER_THREADS", "2")
-for name in ("POLARS_MAX_THREADS", "RAYON_NUM_THREADS", "TOKIO_WORKER_THREADS"):
-    os.environ[name] = THREADS
-ROOT = FOLDER.rstrip("/") + "/AWSLogs/"
-GLOB = ROOT + "*/*/*/*/*/*/*/*.parquet"
-PRIVATE = r"^(10\.|192\.168\.|172\.(1[6-9]|2[0-9]|3[01])\.)"
-RARE_HOSTS, RARE_BYTES = 2, 100_000_000
+
+GROUPS = """select count(*) g, sum(c) c, sum(b) b, sum(s) s, sum(e) e from (
+    select count(*) c, sum(bytes) b, min(start) s, max("end") e from f
+    where flow_direction='egress' and action='ACCEPT' group by srcaddr, dstaddr, dstport, protocol)"""
+LOOKUP = f"select * from f where hour='{HOUR}' and (srcaddr='{HOST}' or dstaddr='{HOST}')"
 
 
-def clock():
-    return time.perf_counter(), time.process_time()
-
-
-def rare_of(sums, join):
-    """The same joins in every dialect over t (s, d, h, c, b)."""
+def rare_sql(sums, join):
+    """Returns the query of rare destinations over t (s, d, h, c, b), the same joins in every dialect."""
     return f"""{sums}, p as (select s, d, sum(c) pf, sum(b) pb from t group by s, d),
-        rr as (select d, count(*) nh, sum(pb) db from p group by d having count(*) <= {RARE_HOSTS} and sum(pb) > {RARE_BYTES})
+        rr as (select d, count(*) nh, sum(pb) db from p group by d
+               having count(*) <= {RARE_HOSTS} and sum(pb) > {RARE_BYTES})
         select p.s, p.d, pb, pf, nh, db, bytes, nd, mh from p {join} order by db desc, p.d, p.s limit 100"""
 
 
-def duckdb_():
-    import duckdb, pyarrow  # noqa: F401
-    begun = clock()
-    db = duckdb.connect()
-    db.execute(f"set threads={THREADS}; set preserve_insertion_order=false")
-    db.execute(f"create view f as select * from read_parquet('{GLOB}', hive_partitioning=true)")
-    ask = lambda sql: db.sql(sql).to_arrow_table()
+def ask_duckdb(watch):
+    import duckdb
+    import pyarrow  # noqa: F401
+
+    watch.start()
+    db = engine.open_duckdb()
+    db.execute(f"create view f as select * from read_parquet('{engine.files_of(FOLDER)}', hive_partitioning=true)")
+
+    def answer(sql):
+        return duckdb.__version__, db.sql(sql).to_arrow_table()
+
     if QUESTION == "lookup":
-        return begun, duckdb.__version__, ask(f"select * from f where hour='{HOUR}' and (srcaddr='{HOST}' or dstaddr='{HOST}')")
+        return answer(LOOKUP)
     if QUESTION == "groups":
-        return begun, duckdb.__version__, ask("""select count(*) g, sum(c) c, sum(b) b, sum(s) s, sum(e) e from (select count(*) c,
-            sum(bytes) b, min(start) s, max("end") e from f where flow_direction='egress' and action='ACCEPT'
-            group by srcaddr, dstaddr, dstport, protocol)""")
-    db.execute(f"""create temp table t as select srcaddr s, dstaddr d, start//3600 h, count(*)::BIGINT c, sum(bytes)::BIGINT b
-        from f where flow_direction='egress' and regexp_matches(srcaddr,'{PRIVATE}') and not regexp_matches(dstaddr,'{PRIVATE}') group by all""")
+        return answer(GROUPS)
+    db.execute(f"""create temp table t as
+        select srcaddr s, dstaddr d, start//3600 h, count(*)::BIGINT c, sum(bytes)::BIGINT b from f
+        where flow_direction='egress' and regexp_matches(srcaddr,'{PRIVATE}')
+          and not regexp_matches(dstaddr,'{PRIVATE}') group by all""")
     hours = """with h as (select s, h, sum(c) c, sum(b) b from t group by all),
         hh as (select s, sum(c)::BIGINT flows, sum(b)::BIGINT bytes, max(b)::BIGINT mh from h group by s),
         nd as (select s, count(*) nd from (select distinct s, d from t) group by s)"""
     if QUESTION == "hosts":
-        return begun, duckdb.__version__, ask(f"{hours} select s, flows, bytes, nd, mh from hh join nd using (s)")
-    return begun, duckdb.__version__, ask(rare_of(hours, "join rr using (d) join hh on p.s = hh.s join nd on p.s = nd.s"))
+        return answer(f"{hours} select s, flows, bytes, nd, mh from hh join nd using (s)")
+    return answer(rare_sql(hours, "join rr using (d) join hh on p.s = hh.s join nd on p.s = nd.s"))
 
 
-def chdb_():
-    import io
-    import chdb, pyarrow as pa
-    from chdb import session
-    begun = clock()
-    db = session.Session()
-    db.query(f"set max_threads={THREADS}")
-    number = "toUInt32(toIPv4OrDefault({}))"
-    private = lambda x: f"(bitAnd({x}, 4278190080) = 167772160 or bitAnd({x}, 4294901760) = 3232235520 or bitAnd({x}, 4293918720) = 2886729728)"
-    types = ("srcaddr String, dstaddr String, srcport Int32, dstport Int32, protocol Int32, packets Int64, bytes Int64, "
-             "start Int64, `end` Int64, action String, flow_direction String")
-    logs = f"file('{GLOB}', 'Parquet', '{types}')"
-    both = f"with {number.format('srcaddr')} as sa, {number.format('dstaddr')} as da"
-    outward = f"where flow_direction = 'egress' and {private('sa')} and not {private('da')}"
-    hosts = """select sa, sum(c) flows, sum(b) bytes, uniqExactMerge(u) nd, max(b) mh from
-        (select sa, h, sum(c0) c, sum(b0) b, uniqExactState(da) u from t group by sa, h) group by sa"""
+def ask_chdb(watch):
+    import chdb
+    import pyarrow  # noqa: F401
+
+    watch.start()
+    db = engine.ClickHouse(FOLDER)
+    outward = f"where flow_direction = 'egress' and {db.is_private('sa')} and not {db.is_private('da')}"
     if QUESTION == "lookup":
         db.query("set use_hive_partitioning=1")
-        answer = db.query(f"select * from file('{GLOB}', 'Parquet') where hour = '{HOUR}' and (srcaddr = '{HOST}' or dstaddr = '{HOST}')", "Arrow")
+        is_asked = f"hour = '{HOUR}' and (srcaddr = '{HOST}' or dstaddr = '{HOST}')"
+        answer = db.ask(f"select * from {db.files}) where {is_asked}")
+    elif QUESTION == "groups":
+        db.filter_after_reading()
+        answer = db.ask(f"""select count() g, sum(c) c, sum(b) b, sum(s) s, sum(e) e from (
+            {db.ADDRESSES} select count() c, sum(bytes) b, min(start) s, max(`end`) e from {db.logs}
+            where flow_direction = 'egress' and action = 'ACCEPT' group by sa, da, dstport, protocol)""")
+    elif QUESTION == "hosts":
+        db.filter_after_reading()
+        answer = db.ask(f"""
+            select IPv4NumToString(sa) s, sum(c) flows, sum(b) bytes, uniqExactMerge(u) nd, max(b) mh from (
+              {db.ADDRESSES} select sa, intDiv(start, 3600) h, count() c, sum(bytes) b, uniqExactState(da) u
+              from {db.logs} {outward} group by sa, h) group by sa""")
     else:
-        # Rows of both directions interleave, so filtering inside the reader only costs.
-        db.query("set optimize_move_to_prewhere=0")
-        if QUESTION == "groups":
-            answer = db.query(f"""select count() g, sum(c) c, sum(b) b, sum(s) s, sum(e) e from ({both} select count() c, sum(bytes) b,
-                min(start) s, max(`end`) e from {logs} where flow_direction = 'egress' and action = 'ACCEPT' group by sa, da, dstport, protocol)""", "Arrow")
-        elif QUESTION == "hosts":
-            answer = db.query(f"""select IPv4NumToString(sa) s, sum(c) flows, sum(b) bytes, uniqExactMerge(u) nd, max(b) mh from
-                ({both} select sa, intDiv(start, 3600) h, count() c, sum(bytes) b, uniqExactState(da) u from {logs} {outward} group by sa, h) group by sa""", "Arrow")
-        else:
-            db.query(f"create table t engine=Memory as {both} select sa, da, intDiv(start, 3600) h, count() c0, sum(bytes) b0 from {logs} {outward} group by sa, da, h")
-            answer = db.query(f"""with p as (select sa, da, sum(c0) pf, sum(b0) pb from t group by sa, da),
-                rr as (select da, count() nh, sum(pb) db from p group by da having nh <= {RARE_HOSTS} and db > {RARE_BYTES}),
-                pr as (select p.sa sa, p.da da, pb, pf, nh, db from p join rr on p.da = rr.da), hb as ({hosts})
-                select IPv4NumToString(pr.sa) s, IPv4NumToString(pr.da) d, pb, pf, nh, db, hb.bytes bytes, hb.nd nd, hb.mh mh
-                from pr join hb on pr.sa = hb.sa order by db desc, d, s limit 100""", "Arrow")
-    ended = clock()
-    return (begun, ended), chdb.__version__, pa.ipc.open_file(io.BytesIO(answer.bytes())).read_all()
+        db.filter_after_reading()
+        db.query(f"""create table t engine=Memory as {db.ADDRESSES}
+            select sa, da, intDiv(start, 3600) h, count() c0, sum(bytes) b0 from {db.logs} {outward}
+            group by sa, da, h""")
+        answer = db.ask(f"""with p as (select sa, da, sum(c0) pf, sum(b0) pb from t group by sa, da),
+            rr as (select da, count() nh, sum(pb) db from p group by da
+                   having nh <= {RARE_HOSTS} and db > {RARE_BYTES}),
+            pr as (select p.sa sa, p.da da, pb, pf, nh, db from p join rr on p.da = rr.da),
+            hb as (select sa, sum(c) flows, sum(b) bytes, uniqExactMerge(u) nd, max(b) mh from
+                   (select sa, h, sum(c0) c, sum(b0) b, uniqExactState(da) u from t group by sa, h) group by sa)
+            select IPv4NumToString(pr.sa) s, IPv4NumToString(pr.da) d, pb, pf, nh, db, hb.bytes bytes, hb.nd nd,
+              hb.mh mh from pr join hb on pr.sa = hb.sa order by db desc, d, s limit 100""")
+    watch.stop()
+    return chdb.__version__, db.table(answer)
 
 
-def polars_():
-    import polars as pl, pyarrow  # noqa: F401
-    begun = clock()
+def ask_polars(watch):
+    import polars as pl
+    import pyarrow  # noqa: F401
+
+    watch.start()
     c = pl.col
-    logs = pl.scan_parquet(GLOB, hive_partitioning=QUESTION == "lookup")
-    run = lambda plan: plan.collect(engine="streaming")
-    done = lambda frame: (begun, pl.__version__, frame.to_arrow())
+    logs = pl.scan_parquet(engine.files_of(FOLDER), hive_partitioning=QUESTION == "lookup")
+    is_egress = c.flow_direction == "egress"
+
+    def run(plan):
+        return plan.collect(engine="streaming")
+
+    def answer(plan):
+        return pl.__version__, run(plan).to_arrow()
+
     if QUESTION == "lookup":
-        return done(run(logs.filter((c.hour.cast(pl.String) == str(int(HOUR))) & ((c.srcaddr == HOST) | (c.dstaddr == HOST)))))
+        is_hour = c.hour.cast(pl.String) == str(int(HOUR))
+        return answer(logs.filter(is_hour & ((c.srcaddr == HOST) | (c.dstaddr == HOST))))
     if QUESTION == "groups":
-        accepted = logs.filter((c.flow_direction == "egress") & (c.action == "ACCEPT"))
-        of = accepted.group_by("srcaddr", "dstaddr", "dstport", "protocol").agg(pl.len().alias("c"), b=c.bytes.sum(), s=c.start.min(), e=c.end.max())
-        return done(run(of.select(pl.len().alias("g"), c.c.sum(), c.b.sum(), c.s.sum(), c.e.sum())))
-    outward = logs.filter((c.flow_direction == "egress") & c.srcaddr.str.contains(PRIVATE) & ~c.dstaddr.str.contains(PRIVATE))
-    t = run(outward.group_by("srcaddr", "dstaddr", h=c.start // 3600).agg(pl.len().alias("c"), b=c.bytes.sum())).lazy()
+        groups = logs.filter(is_egress & (c.action == "ACCEPT")).group_by("srcaddr", "dstaddr", "dstport", "protocol")
+        sums = groups.agg(pl.len().alias("c"), b=c.bytes.sum(), s=c.start.min(), e=c.end.max())
+        return answer(sums.select(pl.len().alias("g"), c.c.sum(), c.b.sum(), c.s.sum(), c.e.sum()))
+    outward = logs.filter(is_egress & c.srcaddr.str.contains(PRIVATE) & ~c.dstaddr.str.contains(PRIVATE))
+    t = outward.group_by("srcaddr", "dstaddr", h=c.start // 3600).agg(pl.len().alias("c"), b=c.bytes.sum())
+    t = run(t).lazy()
     pairs = run(t.group_by("srcaddr", "dstaddr").agg(pf=c.c.sum(), pb=c.b.sum())).lazy()
-    by_hour = t.group_by("srcaddr", "h").agg(c.c.sum(), c.b.sum()).group_by("srcaddr").agg(flows=c.c.sum(), hbytes=c.b.sum(), mh=c.b.max())
-    hosts = by_hour.join(pairs.group_by("srcaddr").agg(nd=pl.len()), on="srcaddr").select("srcaddr", "flows", "hbytes", "nd", "mh")
+    by_hour = t.group_by("srcaddr", "h").agg(c.c.sum(), c.b.sum())
+    by_host = by_hour.group_by("srcaddr").agg(flows=c.c.sum(), hbytes=c.b.sum(), mh=c.b.max())
+    remotes = pairs.group_by("srcaddr").agg(nd=pl.len())
+    hosts = by_host.join(remotes, on="srcaddr").select("srcaddr", "flows", "hbytes", "nd", "mh")
     if QUESTION == "hosts":
-        return done(run(hosts))
-    few = pairs.group_by("dstaddr").agg(nh=pl.len(), db=c.pb.sum()).filter((c.nh <= RARE_HOSTS) & (c.db > RARE_BYTES))
-    best = pairs.join(few, on="dstaddr").join(hosts, on="srcaddr").sort("db", "dstaddr", "srcaddr", descending=[True, False, False]).head(100)
-    return done(run(best.select("srcaddr", "dstaddr", "pb", "pf", "nh", "db", "hbytes", "nd", "mh")))
+        return answer(hosts)
+    few = pairs.group_by("dstaddr").agg(nh=pl.len(), db=c.pb.sum())
+    few = few.filter((c.nh <= RARE_HOSTS) & (c.db > RARE_BYTES))
+    best = pairs.join(few, on="dstaddr").join(hosts, on="srcaddr")
+    best = best.sort("db", "dstaddr", "srcaddr", descending=[True, False, False]).head(100)
+    return answer(best.select("srcaddr", "dstaddr", "pb", "pf", "nh", "db", "hbytes", "nd", "mh"))
 
 
-def datafusion_():
-    import datafusion, pyarrow as pa
-    from datafusion import SessionConfig, SessionContext
-    begun = clock()
+def ask_datafusion(watch):
+    import datafusion
+
+    watch.start()
     selective = "true" if QUESTION == "lookup" else "false"
-    db = SessionContext(SessionConfig({
-        "datafusion.execution.target_partitions": THREADS,
-        "datafusion.execution.skip_partial_aggregation_probe_ratio_threshold": "0.3",
-        "datafusion.execution.collect_statistics": "false",
-        "datafusion.execution.parquet.pushdown_filters": selective, "datafusion.execution.parquet.reorder_filters": selective,
-    }))
-    parts = ("aws-account-id", "aws-service", "aws-region", "year", "month", "day", "hour")
-    db.register_listing_table("f", ROOT, table_partition_cols=[(name, pa.string()) for name in parts], file_extension=".parquet")
-    done = lambda sql: (begun, datafusion.__version__, db.sql(sql).to_arrow_table())
+    db = engine.open_datafusion(FOLDER, {
+        "datafusion.execution.parquet.pushdown_filters": selective,
+        "datafusion.execution.parquet.reorder_filters": selective,
+    })
+
+    def answer(sql):
+        return datafusion.__version__, db.sql(sql).to_arrow_table()
+
     if QUESTION == "lookup":
-        return done(f"select * from f where hour='{HOUR}' and (srcaddr='{HOST}' or dstaddr='{HOST}')")
+        return answer(LOOKUP)
     if QUESTION == "groups":
-        return done("""select count(*) g, sum(c) c, sum(b) b, sum(s) s, sum(e) e from (select count(*) c, sum(bytes) b, min(start) s,
-            max("end") e from f where flow_direction='egress' and action='ACCEPT' group by srcaddr, dstaddr, dstport, protocol)""")
-    db.register_table("t", db.sql(f"""select srcaddr s, dstaddr d, start/3600 h, count(*) c, sum(bytes) b from f where flow_direction='egress'
-        and regexp_like(srcaddr,'{PRIVATE}') and not regexp_like(dstaddr,'{PRIVATE}') group by 1, 2, 3""").cache())
+        return answer(GROUPS)
+    outward = db.sql(f"""select srcaddr s, dstaddr d, start/3600 h, count(*) c, sum(bytes) b from f
+        where flow_direction='egress' and regexp_like(srcaddr,'{PRIVATE}') and not regexp_like(dstaddr,'{PRIVATE}')
+        group by 1, 2, 3""")
+    db.register_table("t", outward.cache())
     hours = """with h as (select s, h, sum(c) c, sum(b) b from t group by 1, 2),
         hh as (select s, sum(c) flows, sum(b) bytes, max(b) mh from h group by s),
         nd as (select s, count(distinct d) nd from t group by s)"""
     if QUESTION == "hosts":
-        return done(f"{hours} select hh.s, flows, bytes, nd, mh from hh join nd on hh.s = nd.s")
-    return done(rare_of(hours, "join rr on p.d = rr.d join hh on p.s = hh.s join nd on p.s = nd.s"))
+        return answer(f"{hours} select hh.s, flows, bytes, nd, mh from hh join nd on hh.s = nd.s")
+    return answer(rare_sql(hours, "join rr on p.d = rr.d join hh on p.s = hh.s join nd on p.s = nd.s"))
 
 
 def check(columns):
-    """What every engine must agree on: counts and sums, of the best hundred a hash."""
-    rows = len(next(iter(columns.values())))
+    """Returns what every engine must agree on: counts and sums, and a hash of the best hundred."""
     values = list(columns.values())
+    rows = len(values[0])
     if QUESTION == "lookup":
         return [rows, int(sum(columns["bytes"])), int(sum(columns["packets"]))]
     if QUESTION == "rare":
@@ -162,27 +184,28 @@ def check(columns):
     return [rows] + [int(sum(column)) for column in values if not isinstance(column[0], str)]
 
 
-def main():
+def checked_columns(names):
+    """Returns the columns that the check needs: looked-up rows have others that engines write differently."""
+    return ["bytes", "packets"] if QUESTION == "lookup" else names
+
+
+def check_table(table):
+    """Checks a table of Arrow."""
+    return check({name: table.column(name).to_pylist() for name in checked_columns(table.column_names)})
+
+
+def check_csv(lines):
+    """Checks an answer in CSV."""
+    def value(text):
+        return int(text) if text.lstrip("-").isdigit() else text
+
+    rows = list(csv.DictReader(lines))
+    return check({name: [value(row[name]) for row in rows] for name in checked_columns(list(rows[0]))})
+
+
+if __name__ == "__main__":
     if ENGINE == "check":
-        # Of a result of another program, as CSV on stdin.
-        import csv
-        rows = list(csv.DictReader(sys.stdin))
-        number = lambda text: int(text) if text.lstrip("-").isdigit() else text
-        keep = ["bytes", "packets"] if QUESTION == "lookup" else list(rows[0])
-        return print(json.dumps(check({name: [number(row[name]) for row in rows] for name in keep})))
-    begun, version, table = {"duckdb": duckdb_, "chdb": chdb_, "polars": polars_, "datafusion": datafusion_}[ENGINE]()
-    # chdb hands over bytes; making Arrow of them is for the check only.
-    (begun, ended) = begun if isinstance(begun[0], tuple) else (begun, clock())
-    keep = ["bytes", "packets"] if QUESTION == "lookup" else table.column_names
-    line = {
-        "engine": ENGINE, "workload": QUESTION, "version": version,
-        "wall_s": round(ended[0] - begun[0], 4), "cpu_s": round(ended[1] - begun[1], 4),
-        "peak_mb": round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024),
-        "check": check({name: table.column(name).to_pylist() for name in keep}),
-    }
-    print(json.dumps(line), flush=True)
-    # chdb's threads do not end by themselves.
-    os._exit(0)
-
-
-main()
+        print(json.dumps(check_csv(sys.stdin)))
+    else:
+        engines = {"duckdb": ask_duckdb, "chdb": ask_chdb, "polars": ask_polars, "datafusion": ask_datafusion}
+        engine.run(engines, ENGINE, QUESTION, check_table)

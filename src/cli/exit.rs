@@ -1,60 +1,77 @@
-//! How a run ends: exit codes and the one line that explains a failure.
+//! How a run ends: the exit codes, and the one line that explains a failure.
 
-use std::fmt::Display;
+use std::error::Error;
 use std::io::Write;
 use std::process::ExitCode;
 
 /// How a run ended.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Exit {
-    /// 0: done.
+    /// Done.
     Done,
-    /// 1: failed.
+    /// Failed.
     Failed,
-    /// 2: wrong usage.
+    /// Wrong usage.
     Usage,
-    /// 3: done, but some objects could not be read.
+    /// Done, but some objects could not be read.
     Partial,
-    /// 4: findings at or above `--fail-on`.
+    /// Findings at or above `--fail-on`.
     Findings,
-    /// 130: interrupted.
+    /// Interrupted by Ctrl-C.
     Interrupted,
+    /// Stopped by SIGTERM.
+    Terminated,
 }
 
-impl From<Exit> for ExitCode {
-    fn from(exit: Exit) -> Self {
-        ExitCode::from(match exit {
+impl Exit {
+    /// Returns the exit code; for signals it is 128 plus the signal's number, as shells have it.
+    pub const fn code(self) -> u8 {
+        match self {
             Exit::Done => 0,
             Exit::Failed => 1,
             Exit::Usage => 2,
             Exit::Partial => 3,
             Exit::Findings => 4,
             Exit::Interrupted => 130,
-        })
+            Exit::Terminated => 143,
+        }
+    }
+
+    /// Ends the process at once, whatever its other threads are doing.
+    pub(super) fn now(self) -> ! {
+        std::process::exit(self.code().into())
+    }
+}
+
+impl From<Exit> for ExitCode {
+    fn from(exit: Exit) -> Self {
+        ExitCode::from(exit.code())
     }
 }
 
 /// Why a command failed.
 #[derive(Debug)]
 pub(super) enum Failure {
-    /// The user asked for something that makes no sense.
+    /// The options make no sense, or name something that cannot be used.
     Usage(String),
-    /// The world did not play along.
+    /// Something went wrong on the way.
     Failed(String),
-    /// Whoever read stdout has had enough.
+    /// The reader of stdout has closed it.
     BrokenPipe,
 }
 
 impl Failure {
-    pub(super) fn failed(error: impl Display) -> Self {
-        Failure::Failed(error.to_string())
+    /// Returns a failure with the text of an error and its sources.
+    pub(super) fn failed(error: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
+        Failure::Failed(with_sources(&*error.into()))
     }
 
-    pub(super) fn usage(error: impl Display) -> Self {
-        Failure::Usage(error.to_string())
+    /// Returns a mistake of the user with the text of an error and its sources.
+    pub(super) fn usage(error: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
+        Failure::Usage(with_sources(&*error.into()))
     }
 
-    /// Takes it for none that whoever read has had enough: what is left to do is done.
+    /// Treats a closed stdout as success: the rest of the work is still done.
     ///
     /// # Errors
     /// Any other failure.
@@ -65,7 +82,7 @@ impl Failure {
         }
     }
 
-    /// Prints the failure and tells the exit code.
+    /// Prints the failure and returns how the run ends.
     pub(super) fn report(self) -> Exit {
         let (message, exit) = match self {
             Failure::Usage(message) => (message, Exit::Usage),
@@ -75,6 +92,22 @@ impl Failure {
         let _ = writeln!(std::io::stderr(), "error: {message}");
         exit
     }
+}
+
+/// Returns an error and its sources as `a: b: c`. A source whose text is already there is left out, as some libraries
+/// print their sources themselves.
+fn with_sources(error: &(dyn Error + 'static)) -> String {
+    let mut text = error.to_string();
+    let mut next = error.source();
+    while let Some(source) = next {
+        let more = source.to_string();
+        if !text.contains(&more) {
+            text.push_str(": ");
+            text.push_str(&more);
+        }
+        next = source.source();
+    }
+    text
 }
 
 impl From<std::io::Error> for Failure {
@@ -88,13 +121,28 @@ impl From<std::io::Error> for Failure {
 
 impl From<crate::report::ReportError> for Failure {
     fn from(error: crate::report::ReportError) -> Self {
-        if error.is_broken_pipe() {
-            return Failure::BrokenPipe;
-        }
-        // Its messages leave the cause to its source.
-        match std::error::Error::source(&error) {
-            Some(cause) => Failure::failed(format!("{error}: {cause}")),
-            None => Failure::failed(error),
-        }
+        if error.is_broken_pipe() { Failure::BrokenPipe } else { Failure::failed(error) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[derive(Debug, thiserror::Error)]
+    #[error("{text}")]
+    struct Link {
+        text: &'static str,
+        source: Option<Box<Link>>,
+    }
+
+    #[test]
+    fn sources_follow_their_error_and_nothing_is_said_twice() {
+        let link = |text, source: Option<Link>| Link { text, source: source.map(Box::new) };
+        let error = link("could not read a", Some(link("the disk: it is full", Some(link("it is full", None)))));
+        let Failure::Failed(text) = Failure::failed(error) else { panic!("not a failure") };
+        assert_eq!(text, "could not read a: the disk: it is full");
+        let Failure::Usage(text) = Failure::usage("--x: no") else { panic!("not usage") };
+        assert_eq!(text, "--x: no");
     }
 }

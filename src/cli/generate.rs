@@ -1,11 +1,11 @@
 //! `flowsift generate`: a corpus with planted attacks.
 
 use super::exit::{Exit, Failure};
-use super::global::Global;
-use crate::corpus::{Codec, GenerateOptions, Layout, PageVersion, Partition, generate, parse_attacks};
-use crate::flow::time::parse_time;
-use crate::flow::units::{bytes_text, count_text};
+use super::options::Global;
 use clap::{Args, ValueEnum};
+use corpus::{Codec, GenerateOptions, Layout, PageVersion, Partition, generate, parse_attacks};
+use flow::time::parse_time;
+use flow::units::{bytes_text, count_text};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use std::io::{IsTerminal, Write};
 use std::path::PathBuf;
@@ -161,7 +161,7 @@ impl GenerateArgs {
 pub(super) fn run(global: &Global, args: &GenerateArgs) -> Result<Exit, Failure> {
     let options = args.options()?;
     options.validate().map_err(Failure::usage)?;
-    let runtime = global.start_threads()?;
+    let runtime = global.start_threads(None)?;
     let bar = ProgressBar::new(options.rows);
     let shown = global.shows_progress(std::io::stderr().is_terminal());
     bar.set_draw_target(if shown { ProgressDrawTarget::stderr() } else { ProgressDrawTarget::hidden() });

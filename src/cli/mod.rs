@@ -1,33 +1,32 @@
-//! The command line: one file a command. Printing and progress live here and nowhere else.
+//! The command line: one file or folder a command. Printing and progress live here and nowhere else.
+//!
+//! [`options`] has what several commands share, [`session`] what `sql`, `query` and `serve` do. Begin with
+//! `detect/mod.rs`, which goes from the options to the exit code.
 
-mod config;
-mod decode;
 mod detect;
 mod evaluate;
 mod exit;
 mod generate;
-mod global;
 mod inspect;
-mod memory;
+mod options;
 mod progress;
+mod prompt;
 mod query;
 #[cfg(feature = "postgres")]
 mod serve;
+mod session;
 mod shell;
-mod show;
+mod signals;
 mod sql;
-mod stages;
-mod suite;
-mod workspace;
 
 use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 pub use exit::Exit;
 use exit::Failure;
-use global::Global;
+pub use options::global::Hooks;
+use options::{Global, config};
 use std::ffi::OsString;
-use std::sync::OnceLock;
 
-/// Finds beaconing and bulk egress in AWS VPC Flow Logs kept as Parquet in S3 or on disk.
+/// Hunts for intruders in AWS VPC Flow Logs kept as Parquet in S3 or on disk.
 #[derive(Debug, Parser)]
 #[command(
     name = "flowsift",
@@ -62,28 +61,19 @@ pub fn definition() -> clap::Command {
     Cli::command()
 }
 
-/// What to do when memory is limited by hand; see [`on_memory_limit`].
-static ON_MEMORY_LIMIT: OnceLock<fn()> = OnceLock::new();
-
-/// Names what is called once before a run whose memory `--memory` limits: the place to make an allocator give back what
-/// is freed. The first one named counts.
-pub fn on_memory_limit(call: fn()) {
-    let _ = ON_MEMORY_LIMIT.set(call);
-}
-
-/// Runs the command line and tells how the process shall end.
-pub fn main(args: impl IntoIterator<Item = OsString>) -> Exit {
+/// Runs the command line and returns how the process ends.
+pub fn main(args: impl IntoIterator<Item = OsString>, hooks: Hooks) -> Exit {
     let own: Vec<OsString> = args.into_iter().collect();
-    let args = match config::with_config(own.clone()) {
+    let args = match config::with_config(own.clone(), definition()) {
         Ok(args) => args,
         Err(failure) => return failure.report(),
     };
-    let parsed = Cli::command().try_get_matches_from(args).and_then(|matches| Cli::from_arg_matches(&matches));
-    let cli = match parsed {
+    let parsed = definition().try_get_matches_from(args).and_then(|matches| Cli::from_arg_matches(&matches));
+    let mut cli = match parsed {
         Ok(cli) => cli,
         Err(error) => {
             let usage = error.use_stderr();
-            if let Some(failure) = usage.then(|| config::blame(own, &error)).flatten() {
+            if let Some(failure) = usage.then(|| config::blame(own, definition(), &error)).flatten() {
                 return failure.report();
             }
             // A broken pipe while printing help is no failure.
@@ -91,12 +81,13 @@ pub fn main(args: impl IntoIterator<Item = OsString>) -> Exit {
             return if usage { Exit::Usage } else { Exit::Done };
         }
     };
+    cli.global.hooks = hooks;
     // Held to the end: dropping it completes the trace.
     let _trace = match cli.global.start_logging() {
         Ok(trace) => trace,
         Err(failure) => return failure.report(),
     };
-    crate::scan::quiet_panics();
+    pages::guard::quiet_panics();
     let result = match cli.command {
         Command::Detect(args) => detect::run(&cli.global, &args),
         Command::Generate(args) => generate::run(&cli.global, &args),
@@ -106,8 +97,8 @@ pub fn main(args: impl IntoIterator<Item = OsString>) -> Exit {
         #[cfg(feature = "postgres")]
         Command::Serve(args) => serve::run(&cli.global, &args),
         Command::Inspect(args) => inspect::run(&cli.global, &args),
-        Command::Completions(args) => shell::completions(&args),
-        Command::Man(args) => shell::man(&args),
+        Command::Completions(args) => shell::completions(&args, definition()),
+        Command::Man(args) => shell::man(&args, definition()),
     };
     result.unwrap_or_else(Failure::report)
 }

@@ -1,7 +1,7 @@
 //! The progress bar on stderr: objects, rows, bytes, rate, time left.
 
-use super::global::Global;
-use crate::state::Progress;
+use super::options::Global;
+use crate::hours::Progress;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressState, ProgressStyle};
 use std::fmt::Write;
 use std::sync::atomic::{AtomicU64, Ordering};

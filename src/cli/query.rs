@@ -1,19 +1,14 @@
 //! `flowsift query`: the catalogue of questions.
 
 use super::exit::{Exit, Failure};
-use super::global::Global;
-use super::memory::parse_size;
-use super::sql::output::Format;
-use super::sql::printer::Printer;
-use super::sql::runner::{Limits, Runner};
-use super::sql::{parse_timeout, report_skipped};
-use super::workspace::WorkspaceArgs;
+use super::options::Global;
+use super::session::results::ResultArgs;
+use super::session::runner::Runner;
+use super::session::workspace::WorkspaceArgs;
 use crate::sql::catalogue::{self, CatalogueError, Query};
-use crate::sql::statement::statements;
+use crate::sql::statements;
 use clap::Args;
-use std::io::{IsTerminal, Write};
-use std::path::PathBuf;
-use std::time::Duration;
+use std::io::Write;
 
 /// Ask one of the questions of the catalogue
 #[derive(Debug, Args)]
@@ -36,18 +31,8 @@ pub(super) struct QueryArgs {
     /// Print the query with its parameters and its SQL, and read nothing
     #[arg(long, conflicts_with = "list")]
     show: bool,
-    /// Format of results [default: by the name of -o, else table]
-    #[arg(long, value_enum, value_name = "FORMAT")]
-    format: Option<Format>,
-    /// File for results [default: stdout]
-    #[arg(short, long, value_name = "FILE")]
-    output: Option<PathBuf>,
-    /// End a query that takes longer, such as 30s or 5m
-    #[arg(long, value_name = "D", value_parser = parse_timeout)]
-    timeout: Option<Duration>,
-    /// Refuse a query that would read objects of more bytes, such as 10GB
-    #[arg(long, value_name = "SIZE", value_parser = parse_size)]
-    max_bytes: Option<usize>,
+    #[command(flatten)]
+    results: ResultArgs,
     #[command(flatten)]
     workspace: WorkspaceArgs,
 }
@@ -90,18 +75,13 @@ pub(super) fn run(global: &Global, args: &QueryArgs) -> Result<Exit, Failure> {
     let mut given: Vec<(String, String)> = bounds.collect();
     given.extend_from_slice(&args.param);
     let sql = query.bind(&given, chrono::Utc::now().timestamp())?;
-    let of_name = args.output.as_deref().and_then(Format::of_file);
-    let format = args.format.or(of_name).unwrap_or(Format::Table);
-    if format == Format::Parquet && args.output.is_none() && std::io::stdout().is_terminal() {
-        return Err(Failure::usage("--format parquet writes binary data: redirect stdout to a file, or use -o"));
-    }
+    let mut printer = args.results.printer()?;
     let opened = args.workspace.open(global, &args.sources, false)?;
-    let limits = Limits { timeout: args.timeout, max_bytes: args.max_bytes.map(|bytes| bytes as u64) };
+    let limits = args.results.limits();
     let runner = Runner { opened: &opened, limits, progress: global.shows_progress_now(), cancellable: false };
-    let mut printer = Printer::new(format, args.output.as_deref());
     for statement in statements(&sql) {
         runner.run(&statement, &mut printer).map_err(|ended| ended.into_failure(&limits))?;
         printer.end()?;
     }
-    report_skipped(global, &opened)
+    opened.report_skipped(global)
 }

@@ -1,10 +1,11 @@
 //! `flowsift serve`: SQL for other programs.
 
 use super::exit::{Exit, Failure};
-use super::global::Global;
-use super::memory::parse_size;
-use super::sql::parse_timeout;
-use super::workspace::WorkspaceArgs;
+use super::options::Global;
+use super::options::memory::parse_size;
+use super::options::time::parse_timeout;
+use super::session::workspace::WorkspaceArgs;
+use super::signals::{Signal, Signals};
 use crate::serve::{Limits, Login, ServeError, ServeOptions, Server, TlsFiles, made_password};
 use clap::Args;
 use std::io::Write;
@@ -95,12 +96,6 @@ impl From<ServeError> for Failure {
     }
 }
 
-/// Why the server stopped.
-enum Stopped {
-    Interrupted,
-    Terminated,
-}
-
 pub(super) fn run(global: &Global, args: &ServeArgs) -> Result<Exit, Failure> {
     let remote = !args.postgres.ip().is_loopback();
     if remote && !args.allow_remote {
@@ -145,12 +140,14 @@ pub(super) fn run(global: &Global, args: &ServeArgs) -> Result<Exit, Failure> {
         let user = if args.no_password { "anyone".to_owned() } else { args.user.clone() };
         let tls = if options.tls.is_some() { ", TLS only" } else { "" };
         say.line(&format!("listening on {address} for {user}{tls}; Ctrl-C stops"))?;
-        let stop = stop_signals()?;
-        Ok::<Stopped, Failure>(server.run(stop).await)
+        let signals = Signals::listen().map_err(Failure::failed)?;
+        let stop = stop_on_signal(signals);
+        Ok::<Signal, Failure>(server.run(stop).await)
     })?;
     Ok(match stopped {
-        Stopped::Interrupted => Exit::Interrupted,
-        Stopped::Terminated => Exit::Done,
+        Signal::Interrupt => stopped.exit(),
+        // Stopping a server is how it ends well.
+        Signal::Terminate => Exit::Done,
     })
 }
 
@@ -185,29 +182,16 @@ fn password_of(path: &Path) -> Result<String, Failure> {
 }
 
 /// Waits for Ctrl-C or SIGTERM; a second Ctrl-C ends the process at once.
-fn stop_signals() -> Result<impl Future<Output = Stopped>, Failure> {
-    #[cfg(unix)]
-    let mut terminate =
-        tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate()).map_err(Failure::failed)?;
-    let stop = async move {
-        #[cfg(unix)]
-        let terminated = terminate.recv();
-        #[cfg(not(unix))]
-        let terminated = std::future::pending::<Option<()>>();
-        tokio::select! {
-            _ = tokio::signal::ctrl_c() => Stopped::Interrupted,
-            _ = terminated => Stopped::Terminated,
-        }
-    };
-    Ok(async move {
-        let stopped = stop.await;
-        tokio::spawn(async {
-            if tokio::signal::ctrl_c().await.is_ok() {
-                std::process::exit(130);
+async fn stop_on_signal(mut signals: Signals) -> Signal {
+    let first = signals.next().await.unwrap_or(Signal::Interrupt);
+    tokio::spawn(async move {
+        while let Ok(signal) = signals.next().await {
+            if signal == Signal::Interrupt {
+                signal.exit().now();
             }
-        });
-        stopped
-    })
+        }
+    });
+    first
 }
 
 /// Says what is no data.

@@ -21,23 +21,23 @@ pub(super) struct ManArgs {
     out: Option<PathBuf>,
 }
 
-pub(super) fn completions(args: &CompletionsArgs) -> Result<Exit, Failure> {
+pub(super) fn completions(args: &CompletionsArgs, mut definition: clap::Command) -> Result<Exit, Failure> {
     let mut script = Vec::new();
-    clap_complete::generate(args.shell, &mut super::definition(), "flowsift", &mut script);
+    clap_complete::generate(args.shell, &mut definition, "flowsift", &mut script);
     std::io::Write::write_all(&mut std::io::stdout(), &script)?;
     Ok(Exit::Done)
 }
 
-pub(super) fn man(args: &ManArgs) -> Result<Exit, Failure> {
+pub(super) fn man(args: &ManArgs, definition: clap::Command) -> Result<Exit, Failure> {
     match &args.out {
         Some(folder) => {
             let failed = |error| Failure::failed(format!("{}: {error}", folder.display()));
             std::fs::create_dir_all(folder).map_err(failed)?;
-            clap_mangen::generate_to(super::definition(), folder).map_err(failed)?;
+            clap_mangen::generate_to(definition, folder).map_err(failed)?;
         }
         None => {
             let mut page = Vec::new();
-            clap_mangen::Man::new(super::definition()).render(&mut page)?;
+            clap_mangen::Man::new(definition).render(&mut page)?;
             std::io::Write::write_all(&mut std::io::stdout(), &page)?;
         }
     }

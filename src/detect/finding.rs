@@ -5,8 +5,9 @@ use std::cmp::Ordering;
 use serde::{Deserialize, Serialize};
 
 use super::severity::Severity;
-use crate::flow::Address;
-use crate::flow::codes::Role;
+use flow::Address;
+use flow::codes::Role;
+use flow::fnv::Fnv128;
 
 /// The version of the finding's fields that this code writes and reads.
 pub const SCHEMA_VERSION: u32 = 1;
@@ -96,44 +97,24 @@ pub fn finding_id(
     window_start_s: i64,
     window_end_s: i64,
 ) -> String {
-    let mut hash = Fnv128::new();
-    hash.field(Some(detection.as_bytes()));
-    hash.field(account_id.map(str::as_bytes));
-    hash.field(region.map(str::as_bytes));
-    hash.field(Some(&host.to_bytes()));
-    hash.field(remote.map(Address::to_bytes).as_ref().map(|bytes| bytes.as_slice()));
-    hash.field(port.map(u16::to_le_bytes).as_ref().map(|bytes| bytes.as_slice()));
-    hash.field(protocol.map(u8::to_le_bytes).as_ref().map(|bytes| bytes.as_slice()));
-    hash.field(role.map(|role| role.as_str().as_bytes()));
-    hash.field(Some(&window_start_s.to_le_bytes()));
-    hash.field(Some(&window_end_s.to_le_bytes()));
-    format!("{:032x}", hash.state)
+    let mut hash = Fnv128::default();
+    write_field(&mut hash, Some(detection.as_bytes()));
+    write_field(&mut hash, account_id.map(str::as_bytes));
+    write_field(&mut hash, region.map(str::as_bytes));
+    write_field(&mut hash, Some(&host.to_bytes()));
+    write_field(&mut hash, remote.map(Address::to_bytes).as_ref().map(|bytes| bytes.as_slice()));
+    write_field(&mut hash, port.map(u16::to_le_bytes).as_ref().map(|bytes| bytes.as_slice()));
+    write_field(&mut hash, protocol.map(u8::to_le_bytes).as_ref().map(|bytes| bytes.as_slice()));
+    write_field(&mut hash, role.map(|role| role.as_str().as_bytes()));
+    write_field(&mut hash, Some(&window_start_s.to_le_bytes()));
+    write_field(&mut hash, Some(&window_end_s.to_le_bytes()));
+    format!("{:032x}", hash.finish())
 }
 
-/// FNV-1a with 128 bits of state.
-struct Fnv128 {
-    state: u128,
-}
-
-impl Fnv128 {
-    const OFFSET: u128 = 0x6c62_272e_07bb_0142_62b8_2175_6295_c58d;
-    const PRIME: u128 = (1 << 88) | 0x13b;
-
-    fn new() -> Self {
-        Self { state: Self::OFFSET }
-    }
-
-    fn write(&mut self, bytes: &[u8]) {
-        for &byte in bytes {
-            self.state = (self.state ^ u128::from(byte)).wrapping_mul(Self::PRIME);
-        }
-    }
-
-    fn field(&mut self, bytes: Option<&[u8]>) {
-        let length = bytes.map_or(u32::MAX, |bytes| bytes.len() as u32);
-        self.write(&length.to_le_bytes());
-        self.write(bytes.unwrap_or_default());
-    }
+fn write_field(hash: &mut Fnv128, bytes: Option<&[u8]>) {
+    let length = bytes.map_or(u32::MAX, |bytes| bytes.len() as u32);
+    hash.write(&length.to_le_bytes());
+    hash.write(bytes.unwrap_or_default());
 }
 
 /// Orders findings as they are reported: severity from worst, score from highest, then id.
@@ -156,7 +137,7 @@ pub fn sort_findings(findings: &mut [Finding]) {
 pub(crate) mod rfc3339_text {
     use serde::{Deserialize, Deserializer, Serializer, de::Error};
 
-    use crate::flow::time;
+    use flow::time;
 
     pub(crate) fn serialize<S: Serializer>(second: &i64, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.serialize_str(&time::rfc3339(*second))
@@ -176,7 +157,7 @@ pub(crate) mod rfc3339_text {
 mod address_text {
     use serde::{Deserialize, Deserializer, Serializer, de::Error};
 
-    use crate::flow::Address;
+    use flow::Address;
 
     pub(super) fn serialize<S: Serializer>(address: &Address, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.collect_str(address)
@@ -191,7 +172,7 @@ mod address_text {
 mod optional_address_text {
     use serde::{Deserialize, Deserializer, Serializer, de::Error};
 
-    use crate::flow::Address;
+    use flow::Address;
 
     pub(super) fn serialize<S: Serializer>(address: &Option<Address>, serializer: S) -> Result<S::Ok, S::Error> {
         match address {
@@ -210,7 +191,7 @@ mod optional_address_text {
 mod optional_role_text {
     use serde::{Deserialize, Deserializer, Serializer, de::Error};
 
-    use crate::flow::codes::Role;
+    use flow::codes::Role;
 
     pub(super) fn serialize<S: Serializer>(role: &Option<Role>, serializer: S) -> Result<S::Ok, S::Error> {
         match role {
@@ -300,9 +281,9 @@ mod tests {
             ("a", 0xd228_cb69_6f1a_8caf_7891_2b70_4e4a_8964),
             ("foobar", 0x343e_1662_793c_64bf_6f0d_3597_ba44_6f18),
         ] {
-            let mut hash = Fnv128::new();
+            let mut hash = Fnv128::default();
             hash.write(text.as_bytes());
-            assert_eq!(hash.state, expected, "{text}");
+            assert_eq!(hash.finish(), expected, "{text}");
         }
     }
 

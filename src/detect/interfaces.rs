@@ -1,8 +1,8 @@
 //! Names the ENI of findings that name none, by their host: it tells coverage, instance and VPC.
 
 use super::finding::Finding;
-use crate::flow::Address;
 use arrow::array::{Array, AsArray, RecordBatch};
+use flow::Address;
 use std::collections::HashMap;
 
 /// Account, region and ENI of a host.

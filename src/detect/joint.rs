@@ -5,8 +5,8 @@
 
 use super::finding::Finding;
 use super::severity::Severity;
-use crate::flow::Address;
-use crate::flow::codes::Role;
+use flow::Address;
+use flow::codes::Role;
 use std::collections::HashMap;
 
 /// Detections of regular contact.

@@ -8,9 +8,9 @@ mod rows;
 mod run;
 pub mod severity;
 
-pub use crate::rollup::derive::{BaselineKind, WindowOptions, choose_window};
 pub use catalogue::{Detection, Need, Parameter, built_in, from_folder, wanted};
 pub use finding::{Finding, SCHEMA_VERSION, finding_id, sort_findings};
+pub use rollup::window::{BaselineKind, WindowOptions, choose_window};
 pub use run::{Context, Outcome, detect};
 pub use severity::{InvalidSeverity, Severity};
 

@@ -4,13 +4,13 @@ use super::DetectError;
 use super::catalogue::Detection;
 use super::finding::{Finding, SCHEMA_VERSION, finding_id};
 use super::severity::Severity;
-use crate::flow::Address;
-use crate::flow::codes::Role;
-use crate::flow::time::rfc3339;
-use crate::rollup::derive::Window;
 use arrow::array::{Array, ArrayRef, AsArray, RecordBatch};
 use arrow::compute::cast;
 use arrow::datatypes::{DataType, Float64Type, Int64Type, TimeUnit, TimestampSecondType};
+use flow::Address;
+use flow::codes::Role;
+use flow::time::rfc3339;
+use rollup::window::Window;
 use serde_json::{Map, Value};
 
 /// Columns that become fields of a finding; every other column is evidence, under its own name.

@@ -8,17 +8,18 @@ use super::joint::raise_joint;
 use super::rows::{findings, missing};
 use super::severity::Severity;
 use crate::intel::{AllowList, Contact, Indicators, InternalNetworks, Networks};
-use crate::kernels::discovery::benjamini_hochberg;
-use crate::rollup::coverage::coverage_shares;
-use crate::rollup::derive::{Derived, HostFacts, Window};
-use crate::rollup::lost::LostTimes;
 use crate::sql::{
-    Literal, Prepared, SharedMemory, add_table, bind, functions, furnish, open_empty_session, run_candidates,
+    Literal, SharedMemory, StagedQuery, add_table, bind, functions, furnish, open_empty_session, run_candidates,
 };
 use arrow::array::{AsArray, RecordBatch};
 use datafusion::prelude::SessionContext;
 use futures::StreamExt;
+use kernels::discovery::benjamini_hochberg;
 use rayon::prelude::*;
+use rollup::coverage::coverage_shares;
+use rollup::derive::{Derived, HostFacts};
+use rollup::lost_times::LostTimes;
+use rollup::window::Window;
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -118,7 +119,7 @@ pub async fn detect(
     // Planning is most of what a detection costs on a small run, and nothing in it waits for anything.
     let runtime = Handle::current();
     let plan = |detection: &&Detection| runtime.block_on(prepare(detection, &session, given));
-    let plans = able.par_iter().map(plan).collect::<Result<Vec<Prepared>, DetectError>>()?;
+    let plans = able.par_iter().map(plan).collect::<Result<Vec<StagedQuery>, DetectError>>()?;
     let failed = Arc::new(AtomicBool::new(false));
     let running = able.into_iter().zip(plans).map(|(detection, plan)| {
         let failed = failed.clone();
@@ -169,7 +170,7 @@ struct Given {
 }
 
 /// Plans a detection's query, or the first part of it that runs on its own.
-async fn prepare(detection: &Detection, session: &SessionContext, given: Given) -> Result<Prepared, DetectError> {
+async fn prepare(detection: &Detection, session: &SessionContext, given: Given) -> Result<StagedQuery, DetectError> {
     let mut parameters: BTreeMap<String, Literal> =
         detection.parameters.iter().map(|p| (p.name.clone(), p.default.clone())).collect();
     parameters.insert("window_from_s".to_owned(), Literal::Integer(given.window.from_s));
@@ -179,12 +180,12 @@ async fn prepare(detection: &Detection, session: &SessionContext, given: Given) 
     parameters.insert("has_history".to_owned(), Literal::Boolean(given.window.has_history()));
     parameters.insert("fdr".to_owned(), Literal::Float(given.fdr));
     let sql = bind(&detection.name, &detection.sql, &parameters)?;
-    Ok(Prepared::in_stages(session, &detection.name, &sql, &detection.once).await?)
+    Ok(StagedQuery::in_stages(session, &detection.name, &sql, &detection.once).await?)
 }
 
 async fn run_detection(
     detection: Detection,
-    plan: Prepared,
+    plan: StagedQuery,
     session: SessionContext,
     given: Given,
 ) -> Result<Outcome, DetectError> {

@@ -30,7 +30,7 @@ use std::path::{Path, PathBuf};
 use super::error::{IntelError, Warning, WarningKind, read_text, shorten};
 use super::feed::parse_valid_time;
 use super::networks::NetworkOwner;
-use crate::flow::{Address, Network, codes, time};
+use flow::{Address, Network, codes, time};
 
 const EXPECTED_REMOTE: &str = "first an address, a network or `any`, such as `203.0.113.0/24 port=443 # backup`";
 const EXPECTED_CONDITION: &str =

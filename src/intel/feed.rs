@@ -8,8 +8,8 @@ use serde::Deserialize;
 use super::error::{IntelError, Tally, Warning, WarningKind, shorten};
 use super::internal::InternalNetworks;
 use super::row::split_row;
-use crate::flow::time;
-use crate::flow::{Address, Network};
+use flow::time;
+use flow::{Address, Network};
 
 /// Confidence of an entry whose feed states none, 0–100.
 pub const DEFAULT_CONFIDENCE: u8 = 50;

@@ -7,7 +7,7 @@ use super::feed::{FeedEntry, parse_feed};
 use super::internal::InternalNetworks;
 use super::listing::Listing;
 use super::ranges::RangeMap;
-use crate::flow::{Address, codes};
+use flow::{Address, codes};
 
 /// What the feeds know about one contact; the texts live as long as the [`Indicators`].
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -184,7 +184,7 @@ fn indicator_text(entry: &FeedEntry) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::flow::time::parse_time;
+    use flow::time::parse_time;
 
     fn indicators(feeds: &[(&str, &str)]) -> Indicators {
         Indicators::from_texts(feeds.iter().map(|(path, text)| (Path::new(*path), *text))).unwrap()

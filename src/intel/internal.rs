@@ -1,6 +1,6 @@
 //! Which addresses are the user's own.
 
-use crate::flow::{Address, Network};
+use flow::{Address, Network};
 
 /// The networks taken as internal unless the user names others: RFC 1918, RFC 6598 and unique local IPv6 (RFC 4193).
 pub const DEFAULT_INTERNAL: [&str; 5] = ["10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "100.64.0.0/10", "fc00::/7"];

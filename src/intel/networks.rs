@@ -9,7 +9,7 @@ use serde::Deserialize;
 use super::error::{IntelError, Tally, Warning, WarningKind, read_text};
 use super::ranges::{Block, RangeMap};
 use super::row::split_row;
-use crate::flow::{Address, Network};
+use flow::{Address, Network};
 
 /// The owner's name for all of ip-ranges.json.
 pub const AWS_OWNER: &str = "Amazon Web Services";

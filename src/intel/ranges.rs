@@ -4,7 +4,7 @@
 //! first address, cuts the whole address space into segments that each know their innermost block, and every block
 //! knows the next wider one. A look-up is one binary search, then a walk outwards only as far as the caller wants.
 
-use crate::flow::{Address, Network};
+use flow::{Address, Network};
 
 /// An aligned block of addresses: a power of two of them, starting at a multiple of their number.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]

@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value};
 
-use crate::flow::units::{bytes_text, count_text, duration_text, number_text, printable, share_text};
+use flow::units::{bytes_text, count_text, duration_text, number_text, printable, share_text};
 
 /// The evidence worth a place in a row, the most telling first; all else stays in the files.
 const TELLING: [&str; 17] = [

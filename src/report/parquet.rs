@@ -22,7 +22,7 @@ use arrow::error::ArrowError;
 use super::error::ReportError;
 use super::jsonl::check_version;
 use crate::detect::finding::Finding;
-use crate::flow::codes::Role;
+use flow::codes::Role;
 
 /// The time zone as readers know it.
 const UTC: &str = "UTC";

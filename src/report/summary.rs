@@ -9,8 +9,8 @@ use serde::Serialize;
 use super::error::ReportError;
 use crate::detect::Severity;
 use crate::detect::finding::rfc3339_text;
-use crate::flow::time;
-use crate::flow::units::{bytes_text, count_text, duration_text, number_text, printable, share_text};
+use flow::time;
+use flow::units::{bytes_text, count_text, duration_text, number_text, printable, share_text};
 
 /// Skipped objects that the text names; the JSON names all.
 const NAMED_SKIPPED: usize = 5;

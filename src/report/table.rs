@@ -10,9 +10,9 @@ use super::error::ReportError;
 use super::evidence::phrases;
 use crate::detect::finding::{Finding, compare_findings};
 use crate::detect::severity::Severity;
-use crate::flow::codes::{self, protocol_name};
-use crate::flow::time;
-use crate::flow::units::{count_text, printable};
+use flow::codes::{self, protocol_name};
+use flow::time;
+use flow::units::{count_text, printable};
 
 /// Columns between two columns of the table.
 const GAP: usize = 2;

@@ -1,20 +1,21 @@
 //! One connection: its messages in, its answers out.
 
-use super::answer::Answer;
-use super::bound::{Bound, Held, State, Statement};
-use super::commands::Command;
 use super::encode::Columns;
-use super::parse::{Prepared, Query, prepare};
-use super::refusal::{self, Refusal};
+use super::protocol::pg_error::{self, PgError};
+use super::protocol::signals::{Deadline, Signals};
+use super::protocol::socket::{Socket, say};
 use super::session::Session;
-use super::signals::{Deadline, Signals};
-use crate::sql::Workspace;
-use crate::sql::statement::statements;
+use super::statements::commands::Command;
+use super::statements::portal::{Held, Portal, State, Statement};
+use super::statements::prepare::{Prepared, Query, prepare};
+use super::statements::running_query::RunningQuery;
+use crate::sql::statements;
+use crate::sql::{Workspace, first_word};
 use futures::{SinkExt, StreamExt};
 use pgwire::api::ClientInfo;
 use pgwire::api::portal::Format;
 use pgwire::api::results::Tag;
-use pgwire::error::{ErrorInfo, PgWireError};
+use pgwire::error::PgWireError;
 use pgwire::messages::data::{NoData, ParameterDescription};
 use pgwire::messages::extendedquery::{
     Bind, BindComplete, Close, CloseComplete, Describe, Execute, Parse, ParseComplete, PortalSuspended,
@@ -22,12 +23,7 @@ use pgwire::messages::extendedquery::{
 };
 use pgwire::messages::response::{EmptyQueryResponse, ReadyForQuery, TransactionStatus};
 use pgwire::messages::{PgWireBackendMessage, PgWireFrontendMessage};
-use pgwire::tokio::server::{MaybeTls, PgWireMessageServerCodec};
 use std::sync::Arc;
-use tokio_util::codec::Framed;
-
-/// A client's messages, whether or not they are encrypted.
-pub(super) type Socket = Framed<MaybeTls, PgWireMessageServerCodec<()>>;
 
 /// A connection whose client has come in.
 pub(super) struct Connection {
@@ -49,25 +45,14 @@ enum Next {
 async fn within<T>(
     signals: &Signals,
     deadline: Option<Deadline>,
-    work: impl Future<Output = Result<T, Refusal>>,
-) -> Result<T, Refusal> {
+    work: impl Future<Output = Result<T, PgError>>,
+) -> Result<T, PgError> {
     let listener = signals.listener();
     tokio::select! {
         biased;
         done = work => done,
         why = listener.ended(deadline) => Err(why),
     }
-}
-
-/// Sends an error; a fatal one is the last message.
-pub(super) async fn say(socket: &mut Socket, said: ErrorInfo) -> Result<(), Refusal> {
-    let fatal = said.is_fatal();
-    socket.feed(PgWireBackendMessage::ErrorResponse(said.into())).await?;
-    if fatal {
-        socket.flush().await?;
-        return Err(Refusal::Gone);
-    }
-    Ok(())
 }
 
 impl Connection {
@@ -79,7 +64,7 @@ impl Connection {
                 message = self.socket.next() => message,
                 () = self.held.end_late() => continue,
                 () = signals.draining() => {
-                    if let Refusal::Said(said) = refusal::shutting_down() {
+                    if let PgError::Said(said) = pg_error::shutting_down() {
                         let _ = say(&mut self.socket, *said).await;
                     }
                     return;
@@ -88,7 +73,7 @@ impl Connection {
             let message = match message {
                 Some(Ok(message)) => message,
                 Some(Err(error)) => {
-                    if let Refusal::Said(said) = Refusal::from(error) {
+                    if let PgError::Said(said) = PgError::from(error) {
                         let _ = say(&mut self.socket, *said).await;
                     }
                     return;
@@ -99,13 +84,13 @@ impl Connection {
             match Box::pin(self.answer(message)).await {
                 Ok(Next::Go) => {}
                 Ok(Next::Leave) => return,
-                Err(refusal) => {
+                Err(error) => {
                     self.skipping = extended;
-                    if self.fail(refusal).await.is_err() {
+                    if self.fail(error).await.is_err() {
                         return;
                     }
                     let flushed = match extended {
-                        true => self.socket.flush().await.map_err(Refusal::from),
+                        true => self.socket.flush().await.map_err(PgError::from),
                         false => self.ready().await,
                     };
                     if flushed.is_err() {
@@ -116,7 +101,7 @@ impl Connection {
         }
     }
 
-    async fn answer(&mut self, message: PgWireFrontendMessage) -> Result<Next, Refusal> {
+    async fn answer(&mut self, message: PgWireFrontendMessage) -> Result<Next, PgError> {
         if matches!(message, PgWireFrontendMessage::Terminate(_)) {
             return Ok(Next::Leave);
         }
@@ -140,21 +125,21 @@ impl Connection {
             PgWireFrontendMessage::CopyData(_)
             | PgWireFrontendMessage::CopyDone(_)
             | PgWireFrontendMessage::CopyFail(_) => {}
-            _ => return Err(refusal::fatal("08P01", "unexpected message")),
+            _ => return Err(pg_error::fatal("08P01", "unexpected message")),
         }
         Ok(Next::Go)
     }
 
     /// Says what went wrong; a transaction does nothing more until its end.
-    async fn fail(&mut self, refusal: Refusal) -> Result<(), Refusal> {
-        let Refusal::Said(said) = refusal else { return Err(Refusal::Gone) };
+    async fn fail(&mut self, error: PgError) -> Result<(), PgError> {
+        let PgError::Said(said) = error else { return Err(PgError::Gone) };
         tracing::info!("{}: {}", said.code, said.message);
         let status = self.socket.transaction_status().to_error_state();
         self.socket.set_transaction_status(status);
         say(&mut self.socket, *said).await
     }
 
-    async fn ready(&mut self) -> Result<(), Refusal> {
+    async fn ready(&mut self) -> Result<(), PgError> {
         let status = self.socket.transaction_status();
         if status == TransactionStatus::Idle {
             self.held.end_implicit_transaction();
@@ -163,11 +148,11 @@ impl Connection {
         Ok(())
     }
 
-    async fn feed(&mut self, message: PgWireBackendMessage) -> Result<(), Refusal> {
+    async fn feed(&mut self, message: PgWireBackendMessage) -> Result<(), PgError> {
         Ok(self.socket.feed(message).await?)
     }
 
-    async fn complete(&mut self, tag: &str, rows: Option<usize>) -> Result<(), Refusal> {
+    async fn complete(&mut self, tag: &str, rows: Option<usize>) -> Result<(), PgError> {
         let tag = Tag::new(tag);
         let tag = rows.map_or_else(|| tag.clone(), |rows| tag.clone().with_rows(rows));
         self.feed(PgWireBackendMessage::CommandComplete(tag.into())).await
@@ -178,7 +163,7 @@ impl Connection {
     }
 
     /// The simple protocol: one text, several statements perhaps; the first that fails is the last.
-    async fn simple(&mut self, text: &str) -> Result<(), Refusal> {
+    async fn simple(&mut self, text: &str) -> Result<(), PgError> {
         let all = statements(text);
         if all.is_empty() {
             self.feed(PgWireBackendMessage::EmptyQueryResponse(EmptyQueryResponse::new())).await?;
@@ -187,28 +172,28 @@ impl Connection {
             let before = text[..statement.at].chars().count();
             let (signals, deadline) = (self.signals.clone(), self.deadline());
             let done = within(&signals, deadline, Box::pin(self.one(&statement.sql, before))).await;
-            if let Err(refusal) = done {
-                self.fail(refusal).await?;
+            if let Err(error) = done {
+                self.fail(error).await?;
                 break;
             }
         }
         self.ready().await
     }
 
-    async fn one(&mut self, sql: &str, before: usize) -> Result<(), Refusal> {
+    async fn one(&mut self, sql: &str, before: usize) -> Result<(), PgError> {
         self.check_transaction(sql)?;
         match prepare(&self.session, sql, before, &[]).await? {
             Prepared::Command(command) => self.command(&command, true).await,
             Prepared::Query(query) => {
                 if !query.parameters.is_empty() {
-                    return Err(refusal::error("42P02", "there is no parameter $1"));
+                    return Err(pg_error::error("42P02", "there is no parameter $1"));
                 }
-                let mut answer = Answer::start(&self.session, &query, None, &Format::UnifiedText).await?;
-                let columns = answer.columns().clone();
+                let mut running = RunningQuery::start(&self.session, &query, None, &Format::UnifiedText).await?;
+                let columns = running.columns().clone();
                 if !columns.is_empty() {
                     self.describe_rows(&columns).await?;
                 }
-                let (count, _) = answer.send(&self.session, &mut self.socket, None, false).await?;
+                let (count, _) = running.send(&self.session, &mut self.socket, None, false).await?;
                 self.warn(&query).await?;
                 self.complete(tag_of(&query), Some(count).filter(|_| tag_of(&query) == "SELECT")).await
             }
@@ -216,9 +201,9 @@ impl Connection {
     }
 
     /// Warns of objects that could not be read, where the query reads logs.
-    async fn warn(&mut self, query: &Query) -> Result<(), Refusal> {
+    async fn warn(&mut self, query: &Query) -> Result<(), PgError> {
         let skipped = self.session.shared.workspace.skipped();
-        match refusal::incomplete(&skipped) {
+        match pg_error::incomplete(&skipped) {
             Some(said) if Workspace::reads_logs(&query.plan).unwrap_or(true) => {
                 self.feed(PgWireBackendMessage::NoticeResponse(said.into())).await
             }
@@ -226,13 +211,13 @@ impl Connection {
         }
     }
 
-    fn check_transaction(&self, sql: &str) -> Result<(), Refusal> {
+    fn check_transaction(&self, sql: &str) -> Result<(), PgError> {
         let failed = self.socket.transaction_status() == TransactionStatus::Error;
         let ends = || matches!(Command::read(sql), Ok(Some(command)) if command.ends_transaction());
-        if failed && !ends() { Err(refusal::in_failed_transaction()) } else { Ok(()) }
+        if failed && !ends() { Err(pg_error::in_failed_transaction()) } else { Ok(()) }
     }
 
-    async fn describe_rows(&mut self, columns: &Columns) -> Result<(), Refusal> {
+    async fn describe_rows(&mut self, columns: &Columns) -> Result<(), PgError> {
         let message = match columns.is_empty() {
             true => PgWireBackendMessage::NoData(NoData::new()),
             false => PgWireBackendMessage::RowDescription(columns.description()),
@@ -240,7 +225,7 @@ impl Connection {
         self.feed(message).await
     }
 
-    async fn parse(&mut self, message: Parse) -> Result<(), Refusal> {
+    async fn parse(&mut self, message: Parse) -> Result<(), PgError> {
         let declared: Vec<_> =
             message.type_oids.iter().map(|oid| pgwire::api::Type::from_oid(*oid).filter(|_| *oid != 0)).collect();
         let mut all = statements(&message.query);
@@ -254,30 +239,30 @@ impl Connection {
                 Some(within(&signals, deadline, preparing).await?)
             }
             (Some(_), false) => {
-                return Err(refusal::error("42601", "cannot insert multiple commands into a prepared statement"));
+                return Err(pg_error::error("42601", "cannot insert multiple commands into a prepared statement"));
             }
         };
         self.held.keep_statement(message.name.unwrap_or_default(), Statement { prepared, declared })?;
         self.feed(PgWireBackendMessage::ParseComplete(ParseComplete::new())).await
     }
 
-    async fn bind(&mut self, message: &Bind) -> Result<(), Refusal> {
+    async fn bind(&mut self, message: &Bind) -> Result<(), PgError> {
         let name = message.statement_name.as_deref().unwrap_or_default();
-        let bound = self.statement(name)?.bind(name, message)?;
-        self.held.keep_portal(message.portal_name.clone().unwrap_or_default(), bound)?;
+        let portal = self.statement(name)?.bind(name, message)?;
+        self.held.keep_portal(message.portal_name.clone().unwrap_or_default(), portal)?;
         self.feed(PgWireBackendMessage::BindComplete(BindComplete::new())).await
     }
 
-    fn statement(&self, name: &str) -> Result<&Statement, Refusal> {
-        let none = || refusal::error("26000", format!("prepared statement \"{name}\" does not exist"));
+    fn statement(&self, name: &str) -> Result<&Statement, PgError> {
+        let none = || pg_error::error("26000", format!("prepared statement \"{name}\" does not exist"));
         self.held.statements.get(name).ok_or_else(none)
     }
 
-    fn portal(&self, name: &str) -> Result<&Bound, Refusal> {
+    fn portal(&self, name: &str) -> Result<&Portal, PgError> {
         self.held.portals.get(name).ok_or_else(|| no_portal(name))
     }
 
-    async fn describe(&mut self, message: &Describe) -> Result<(), Refusal> {
+    async fn describe(&mut self, message: &Describe) -> Result<(), PgError> {
         let name = message.name.as_deref().unwrap_or_default();
         let columns = match message.target_type {
             TARGET_TYPE_BYTE_STATEMENT => {
@@ -288,8 +273,8 @@ impl Connection {
                 columns
             }
             TARGET_TYPE_BYTE_PORTAL => {
-                let bound = self.portal(name)?;
-                self.columns_of(bound.prepared.as_ref(), &bound.format)?
+                let portal = self.portal(name)?;
+                self.columns_of(portal.prepared.as_ref(), &portal.format)?
             }
             other => return Err(PgWireError::InvalidTargetType(other).into()),
         };
@@ -297,7 +282,7 @@ impl Connection {
     }
 
     /// The columns that a statement will give.
-    fn columns_of(&self, prepared: Option<&Prepared>, format: &Format) -> Result<Columns, Refusal> {
+    fn columns_of(&self, prepared: Option<&Prepared>, format: &Format) -> Result<Columns, PgError> {
         match prepared {
             Some(Prepared::Query(query)) => Columns::of(query.plan.schema().as_arrow(), format),
             Some(Prepared::Command(Command::Fetch(name, _, false))) => {
@@ -308,30 +293,30 @@ impl Connection {
         }
     }
 
-    async fn execute(&mut self, message: &Execute) -> Result<(), Refusal> {
+    async fn execute(&mut self, message: &Execute) -> Result<(), PgError> {
         let name = message.name.clone().unwrap_or_default();
         // Less than one row at a time is all.
         let most = usize::try_from(message.max_rows).ok().filter(|most| *most > 0);
-        let mut bound = self.held.portals.remove(&name).ok_or_else(|| no_portal(&name))?;
+        let mut portal = self.held.portals.remove(&name).ok_or_else(|| no_portal(&name))?;
         let (signals, deadline) = (self.signals.clone(), self.deadline());
-        within(&signals, deadline, Box::pin(self.run_portal(&mut bound, most))).await?;
-        self.held.keep_portal(name, bound)
+        within(&signals, deadline, Box::pin(self.run_portal(&mut portal, most))).await?;
+        self.held.keep_portal(name, portal)
     }
 
-    async fn run_portal(&mut self, bound: &mut Bound, most: Option<usize>) -> Result<(), Refusal> {
-        match bound.prepared.clone() {
+    async fn run_portal(&mut self, portal: &mut Portal, most: Option<usize>) -> Result<(), PgError> {
+        match portal.prepared.clone() {
             None => self.feed(PgWireBackendMessage::EmptyQueryResponse(EmptyQueryResponse::new())).await,
             Some(Prepared::Command(command)) => {
                 if self.socket.transaction_status() == TransactionStatus::Error && !command.ends_transaction() {
-                    return Err(refusal::in_failed_transaction());
+                    return Err(pg_error::in_failed_transaction());
                 }
                 self.command(&command, false).await
             }
             Some(Prepared::Query(query)) => {
                 if self.socket.transaction_status() == TransactionStatus::Error {
-                    return Err(refusal::in_failed_transaction());
+                    return Err(pg_error::in_failed_transaction());
                 }
-                let (count, more) = self.rows_of(bound, &query, most, false).await?;
+                let (count, more) = self.rows_of(portal, &query, most, false).await?;
                 if !more {
                     self.warn(&query).await?;
                 }
@@ -346,32 +331,32 @@ impl Connection {
     /// Sends the next rows of a portal, which begins when it must; gives how many, and whether there may be more.
     pub(super) async fn rows_of(
         &mut self,
-        bound: &mut Bound,
+        portal: &mut Portal,
         query: &Arc<Query>,
         most: Option<usize>,
         away: bool,
-    ) -> Result<(usize, bool), Refusal> {
-        if matches!(bound.state, State::Ready) {
+    ) -> Result<(usize, bool), PgError> {
+        if matches!(portal.state, State::Ready) {
             self.held.check_running()?;
             let deadline = self.deadline();
-            let answer = Answer::start(&self.session, query, bound.values.clone(), &bound.format).await?;
-            bound.state = State::Running(Box::new(answer), deadline);
+            let running = RunningQuery::start(&self.session, query, portal.values.clone(), &portal.format).await?;
+            portal.state = State::Running(Box::new(running), deadline);
         }
-        let (answer, deadline) = match &mut bound.state {
-            State::Running(answer, deadline) => (answer, *deadline),
-            State::Late(deadline) => return Err(refusal::timed_out(deadline.limit)),
+        let (running, deadline) = match &mut portal.state {
+            State::Running(running, deadline) => (running, *deadline),
+            State::Late(deadline) => return Err(pg_error::timed_out(deadline.limit)),
             State::Ready | State::Done => return Ok((0, false)),
         };
         let signals = self.signals.clone();
-        let sending = Box::pin(answer.send(&self.session, &mut self.socket, most, away));
+        let sending = Box::pin(running.send(&self.session, &mut self.socket, most, away));
         let (count, more) = within(&signals, deadline, sending).await?;
         if !more {
-            bound.state = State::Done;
+            portal.state = State::Done;
         }
         Ok((count, more))
     }
 
-    async fn close(&mut self, message: &Close) -> Result<(), Refusal> {
+    async fn close(&mut self, message: &Close) -> Result<(), PgError> {
         let name = message.name.as_deref().unwrap_or_default();
         match message.target_type {
             TARGET_TYPE_BYTE_STATEMENT => drop(self.held.statements.remove(name)),
@@ -382,13 +367,13 @@ impl Connection {
     }
 }
 
-fn no_portal(name: &str) -> Refusal {
-    refusal::error("34000", format!("cursor \"{name}\" does not exist"))
+fn no_portal(name: &str) -> PgError {
+    pg_error::error("34000", format!("cursor \"{name}\" does not exist"))
 }
 
 /// What a question is called when it is done.
 fn tag_of(query: &Query) -> &'static str {
-    match super::commands::first_word(&query.sql).as_deref() {
+    match first_word(&query.sql).as_deref() {
         Some("EXPLAIN") => "EXPLAIN",
         Some("SHOW" | "DESCRIBE" | "DESC") => "SHOW",
         _ => "SELECT",

@@ -1,32 +1,24 @@
 //! SQL for other programs: the tables and functions of a [`Workspace`](crate::sql::Workspace) over the Postgres wire
-//! protocol, for psql, Grafana, DBeaver and whatever speaks it.
+//! protocol, for psql, Grafana, DBeaver and every driver that speaks it.
 //!
-//! `pgwire` reads and writes messages, `arrow-pg` writes Arrow values as Postgres's, `datafusion-pg-catalog` has the
-//! tables of `pg_catalog` and turns the questions that clients ask of them into ones that the engine answers. Here is
-//! what makes a server of it that can be left alone: who may come in, what may be asked, and what ends a query.
+//! `pgwire` reads and writes messages. From the bottom up: `encode` writes Arrow values as Postgres's and reads parameters;
+//! `protocol` lets clients in, cancels, and words errors; `catalogue` answers what clients ask before their users do;
+//! `statements` plans and runs what is asked; `connection` answers one client's messages, `server` all clients. A query costs
+//! what it costs in `flowsift sql`, and its rows are encoded a batch at a time. Begin reading in `connection`.
 
-mod answer;
-mod bound;
 mod catalogue;
-mod commands;
 mod connection;
-mod done;
 mod encode;
 mod error;
-mod information;
+mod execute;
 mod options;
-mod parameters;
-mod parse;
-mod refusal;
-mod register;
+mod protocol;
 mod server;
 mod session;
 mod settings;
-mod signals;
-mod startup;
-mod tls;
+mod statements;
 
 pub use error::ServeError;
 pub use options::{Limits, Login, ServeOptions, TlsFiles};
+pub use protocol::startup::made_password;
 pub use server::Server;
-pub use startup::made_password;

@@ -1,17 +1,17 @@
 //! Listens, lets clients in, and ends in good order.
 
 use super::catalogue::with_catalogue;
-use super::connection::{Connection, Socket, say};
+use super::connection::Connection;
 use super::error::ServeError;
 use super::options::ServeOptions;
-use super::refusal::{self, Refusal};
-use super::register::{Entry, Register};
+use super::protocol::pg_error::{self, PgError};
+use super::protocol::register::{Entry, Register};
+use super::protocol::signals::{Phase, Signals};
+use super::protocol::socket::{Socket, say};
+use super::protocol::startup::{Account, Door};
+use super::protocol::tls::{Tls, load};
 use super::session::{Session, Shared};
-use super::signals::{Phase, Signals};
-use super::startup::{Account, Door};
-use super::tls::{Tls, load};
 use crate::sql::{PlanThreads, Workspace};
-use datafusion_pg_catalog::sql::PostgresCompatibilityParser;
 use futures::StreamExt;
 use pgwire::api::{ClientInfo, METADATA_USER, PgWireConnectionState};
 use pgwire::messages::PgWireFrontendMessage;
@@ -75,7 +75,6 @@ impl Server {
             context: with_catalogue(&workspace)?,
             files: workspace.reads_files(),
             workspace,
-            postgres: PostgresCompatibilityParser::new(),
             limits: options.limits,
             threads: options.threads.max(1),
             planning: PlanThreads::start(options.threads.max(2)).map_err(ServeError::Threads)?,
@@ -163,8 +162,8 @@ impl House {
         let mut place = None;
         let coming = self.come_in(&mut socket, &signals, &mut place);
         let came = tokio::select! {
-            came = timeout(STARTUP, coming) => came.unwrap_or(Err(Refusal::Gone)),
-            () = signals.draining() => Err(refusal::shutting_down()),
+            came = timeout(STARTUP, coming) => came.unwrap_or(Err(PgError::Gone)),
+            () = signals.draining() => Err(pg_error::shutting_down()),
         };
         let (pid, _) = socket.pid_and_secret_key();
         match came {
@@ -174,8 +173,8 @@ impl House {
                 let connection = Connection { socket, session, signals, held: Default::default(), skipping: false };
                 Box::pin(connection.run()).await;
             }
-            Ok(false) | Err(Refusal::Gone) => {}
-            Err(Refusal::Said(mut said)) => {
+            Ok(false) | Err(PgError::Gone) => {}
+            Err(PgError::Said(mut said)) => {
                 // Whatever it was: nobody stays who did not come in.
                 said.severity = "FATAL".to_owned();
                 if said.code == "28P01" {
@@ -196,7 +195,7 @@ impl House {
         socket: &mut Socket,
         signals: &Arc<Signals>,
         place: &mut Option<tokio::sync::OwnedSemaphorePermit>,
-    ) -> Result<bool, Refusal> {
+    ) -> Result<bool, PgError> {
         let entry = Entry { register: self.register.clone(), signals: signals.clone() };
         let certificate = self.tls.as_ref().map(|tls| tls.certificate.as_slice());
         let door = Door::new(&self.account, certificate, entry);
@@ -210,10 +209,10 @@ impl House {
                 PgWireFrontendMessage::Terminate(_) => return Ok(false),
                 PgWireFrontendMessage::Startup(_) if place.is_none() => {
                     let free = self.places.clone().try_acquire_owned();
-                    *place = Some(free.map_err(|_| refusal::fatal("53300", "sorry, too many clients already"))?);
+                    *place = Some(free.map_err(|_| pg_error::fatal("53300", "sorry, too many clients already"))?);
                 }
                 PgWireFrontendMessage::PasswordMessageFamily(_) => {}
-                _ => return Err(refusal::fatal("08P01", "expected a startup message or a password")),
+                _ => return Err(pg_error::fatal("08P01", "expected a startup message or a password")),
             }
             door.receive(socket, message).await?;
             if matches!(socket.state(), PgWireConnectionState::ReadyForQuery) {

@@ -2,12 +2,11 @@
 
 use super::catalogue;
 use super::options::Limits;
-use super::refusal::{self, Refusal};
+use super::protocol::pg_error::{self, PgError};
 use super::settings::Settings;
 use crate::sql::{PlanThreads, Workspace};
 use datafusion::error::DataFusionError;
 use datafusion::prelude::SessionContext;
-use datafusion_pg_catalog::sql::PostgresCompatibilityParser;
 use std::sync::Arc;
 use tokio::task::JoinSet;
 
@@ -16,8 +15,6 @@ pub(super) struct Shared {
     pub(super) workspace: Arc<Workspace>,
     /// The workspace's session with `pg_catalog`.
     pub(super) context: SessionContext,
-    /// Turns questions of clients about `pg_catalog` into ones that the engine answers.
-    pub(super) postgres: PostgresCompatibilityParser,
     pub(super) limits: Limits,
     /// Whether a query may read files of the server that it names.
     pub(super) files: bool,
@@ -62,26 +59,26 @@ impl Session {
     pub(super) async fn planned<T: Send + 'static>(
         &self,
         planning: impl Future<Output = T> + Send + 'static,
-    ) -> Result<T, Refusal> {
+    ) -> Result<T, PgError> {
         let mut tasks = JoinSet::new();
         match self.shared.planning.handle() {
             Some(handle) => drop(tasks.spawn_on(planning, handle)),
-            None => return Err(Refusal::Gone),
+            None => return Err(PgError::Gone),
         }
         match tasks.join_next().await {
             Some(Ok(planned)) => Ok(planned),
-            _ => Err(refusal::error("XX000", "the statement cannot be planned: a bug of flowsift")),
+            _ => Err(pg_error::error("XX000", "the statement cannot be planned: a bug of flowsift")),
         }
     }
 
     /// Says what is wrong with a statement.
-    pub(super) fn mistaken(&self, sql: &str, before: usize, failed: &DataFusionError) -> Refusal {
-        let refusal = refusal::mistaken(&self.context, sql, before, failed);
-        match refusal {
-            Refusal::Said(mut said) if said.code == "42P01" && !self.shared.files && said.message.contains("file") => {
+    pub(super) fn mistaken(&self, sql: &str, before: usize, failed: &DataFusionError) -> PgError {
+        let error = pg_error::mistaken(&self.context, sql, before, failed);
+        match error {
+            PgError::Said(mut said) if said.code == "42P01" && !self.shared.files && said.message.contains("file") => {
                 said.message = said.message.replace("no file", "no table").replace(" that is a table", "");
                 said.hint = Some("this server reads no files; --allow-files lets it".to_owned());
-                Refusal::Said(said)
+                PgError::Said(said)
             }
             other => other,
         }

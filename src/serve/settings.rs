@@ -1,6 +1,6 @@
 //! The settings of a connection, as `SET` and `SHOW` know them.
 
-use super::refusal::{self, Refusal};
+use super::protocol::pg_error::{self, PgError};
 use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
@@ -11,7 +11,7 @@ pub(super) const SERVER_VERSION: &str = "15.0";
 const SERVER_VERSION_NUM: &str = "150000";
 
 /// Settings with a value from the start: name, value, whether a client may change it.
-const KNOWN: &[(&str, &str, bool)] = &[
+pub(super) const KNOWN: &[(&str, &str, bool)] = &[
     ("application_name", "", true),
     ("bytea_output", "hex", true),
     ("client_encoding", "UTF8", false),
@@ -74,10 +74,10 @@ impl Settings {
     ///
     /// # Errors
     /// When the engine's own settings are meant, which belong to the one who started the server, or the value is none.
-    pub(super) fn set(&self, name: &str, value: Option<&str>) -> Result<Option<(String, String)>, Refusal> {
+    pub(super) fn set(&self, name: &str, value: Option<&str>) -> Result<Option<(String, String)>, PgError> {
         let name = name.to_ascii_lowercase();
         if name.starts_with("datafusion.") {
-            return Err(refusal::error("42501", format!("permission denied to set parameter \"{name}\"")));
+            return Err(pg_error::error("42501", format!("permission denied to set parameter \"{name}\"")));
         }
         if let Some(value) = value {
             check(&name, value)?;
@@ -90,7 +90,7 @@ impl Settings {
             Some(value) if value.len() <= LONGEST_BYTES && (set.len() < MOST_SETTINGS || set.contains_key(&name)) => {
                 set.insert(name.clone(), value.to_owned());
             }
-            Some(_) => return Err(refusal::error("54000", format!("too many or too long settings at \"{name}\""))),
+            Some(_) => return Err(pg_error::error("54000", format!("too many or too long settings at \"{name}\""))),
             None => {
                 set.remove(&name);
             }
@@ -112,13 +112,13 @@ impl Settings {
 }
 
 /// Refuses values that would be a lie to accept.
-fn check(name: &str, value: &str) -> Result<(), Refusal> {
-    let invalid = || refusal::error("22023", format!("invalid value for parameter \"{name}\": \"{value}\""));
+fn check(name: &str, value: &str) -> Result<(), PgError> {
+    let invalid = || pg_error::error("22023", format!("invalid value for parameter \"{name}\": \"{value}\""));
     match name {
         "client_encoding" => {
             let plain: String = value.chars().filter(char::is_ascii_alphanumeric).collect();
             let utf8 = ["utf8", "unicode", "sqlascii"].contains(&plain.to_ascii_lowercase().as_str());
-            utf8.then_some(()).ok_or_else(|| refusal::with_hint(invalid(), "flowsift speaks UTF8"))
+            utf8.then_some(()).ok_or_else(|| pg_error::with_hint(invalid(), "flowsift speaks UTF8"))
         }
         "standard_conforming_strings" => {
             let on = ["on", "true", "1", "yes"].contains(&value.to_ascii_lowercase().as_str());

@@ -14,7 +14,7 @@ use std::sync::Arc;
 
 use chrono::NaiveDate;
 
-use crate::flow::time::{DAY_S, HOUR_S};
+use flow::time::{DAY_S, HOUR_S};
 
 /// How AWS laid out the folders above an object.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Default)]

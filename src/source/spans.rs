@@ -67,9 +67,9 @@ fn with_margins(span: TimeRange, options: &SourceOptions) -> TimeRange {
 mod tests {
     use super::super::{Location, TimeRange};
     use super::*;
-    use crate::flow::time::{DAY_S, HOUR_S};
     use crate::source::parse_key;
     use chrono::DateTime;
+    use flow::time::{DAY_S, HOUR_S};
     use proptest::prelude::*;
 
     const DAY: i64 = 1_713_484_800;

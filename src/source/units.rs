@@ -5,6 +5,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use chrono::DateTime;
+use flow::fnv::Fnv128;
 
 use super::layout::Partition;
 use super::{Location, Object};
@@ -48,11 +49,11 @@ impl Unit {
         parts.sort_unstable();
         let mut hash = Fnv128::default();
         for (name, size, version) in parts {
-            hash.text(name);
-            hash.bytes(&size.to_le_bytes());
-            hash.text(version);
+            write_text(&mut hash, name);
+            hash.write(&size.to_le_bytes());
+            write_text(&mut hash, version);
         }
-        Fingerprint(hash.0)
+        Fingerprint(hash.finish())
     }
 
     /// Hashes the folder that holds all objects and the flow logs that wrote them: units of one id that differ in it
@@ -74,9 +75,9 @@ impl Unit {
         let flow_logs: BTreeSet<&str> =
             self.objects.iter().filter_map(|object| object.facts.flow_log_id.as_deref()).collect();
         let mut hash = Fnv128::default();
-        hash.text(&common.join("/"));
-        flow_logs.into_iter().for_each(|flow_log| hash.text(flow_log));
-        (hash.0 ^ (hash.0 >> 64)) as u64
+        write_text(&mut hash, &common.join("/"));
+        flow_logs.into_iter().for_each(|flow_log| write_text(&mut hash, flow_log));
+        (hash.finish() ^ (hash.finish() >> 64)) as u64
     }
 
     /// Returns the bytes of all objects.
@@ -126,9 +127,9 @@ pub(super) fn unit_id(object: &Object) -> String {
     let Some(partition) = facts.partition else {
         let folder = object.folder();
         let mut hash = Fnv128::default();
-        hash.text(folder);
+        write_text(&mut hash, folder);
         let name = folder.trim_end_matches('/').rsplit('/').next().unwrap_or(folder);
-        return format!("folder={}-{:032x}", path_safe(name), hash.0);
+        return format!("folder={}-{:032x}", path_safe(name), hash.finish());
     };
     let time = DateTime::from_timestamp(partition.from_s, 0).unwrap_or_default();
     let form = if partition.is_hour() { "day=%Y-%m-%d/hour=%H" } else { "day=%Y-%m-%d" };
@@ -143,29 +144,10 @@ fn path_safe(text: &str) -> String {
     text.chars().map(safe).collect()
 }
 
-/// FNV-1a with 128 bits (draft-eastlake-fnv): enough to tell versions apart, no protection against forgery.
-struct Fnv128(u128);
-
-impl Default for Fnv128 {
-    fn default() -> Self {
-        Self(0x6c62_272e_07bb_0142_62b8_2175_6295_c58d)
-    }
-}
-
-impl Fnv128 {
-    const PRIME: u128 = 0x0000_0000_0100_0000_0000_0000_0000_013b;
-
-    fn bytes(&mut self, bytes: &[u8]) {
-        for &byte in bytes {
-            self.0 = (self.0 ^ u128::from(byte)).wrapping_mul(Self::PRIME);
-        }
-    }
-
-    /// The length goes first, so that ("ab", "c") and ("a", "bc") differ.
-    fn text(&mut self, text: &str) {
-        self.bytes(&(text.len() as u64).to_le_bytes());
-        self.bytes(text.as_bytes());
-    }
+/// Adds a text to a hash, its length first, so that ("ab", "c") and ("a", "bc") differ.
+fn write_text(hash: &mut Fnv128, text: &str) {
+    hash.write(&(text.len() as u64).to_le_bytes());
+    hash.write(text.as_bytes());
 }
 
 #[cfg(test)]
@@ -192,8 +174,8 @@ mod tests {
     #[test]
     fn the_hash_is_fnv_1a() {
         let mut hash = Fnv128::default();
-        hash.bytes(b"a");
-        assert_eq!(hash.0, 0xd228_cb69_6f1a_8caf_7891_2b70_4e4a_8964);
+        hash.write(b"a");
+        assert_eq!(hash.finish(), 0xd228_cb69_6f1a_8caf_7891_2b70_4e4a_8964);
     }
 
     #[test]

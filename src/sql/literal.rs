@@ -1,6 +1,8 @@
 //! Binding of named parameters: `$name` in SQL becomes a literal, never text that could be read as SQL.
 
 use super::SqlError;
+use super::tokens::Tokens;
+use datafusion::sql::sqlparser::tokenizer::Token;
 use std::collections::BTreeMap;
 
 /// A value for a parameter.
@@ -48,48 +50,27 @@ impl Literal {
     }
 }
 
-/// Replaces every `$name` outside quotes and comments by its literal.
+/// Replaces every `$name` outside quotes and comments by its literal; `name` is for messages.
 ///
 /// # Errors
 /// [`SqlError::Parameter`] when a name has no value.
 pub fn bind(name: &str, sql: &str, parameters: &BTreeMap<String, Literal>) -> Result<String, SqlError> {
     let mut out = String::with_capacity(sql.len() + 256);
-    let mut rest = sql;
-    while let Some(at) = rest.find(['$', '\'', '"', '-']) {
-        out.push_str(&rest[..at]);
-        rest = &rest[at..];
-        if let Some(comment) = rest.strip_prefix("--") {
-            let end = comment.find('\n').map_or(rest.len(), |end| end + 2);
-            out.push_str(&rest[..end]);
-            rest = &rest[end..];
-            continue;
-        }
-        let first = &rest[..1];
-        let after = &rest[1..];
-        match first {
-            "'" | "\"" => {
-                let end = after.find(first).map_or(rest.len(), |end| end + 2);
-                out.push_str(&rest[..end]);
-                rest = &rest[end..];
-            }
-            "$" => {
-                let end = after.find(|c: char| !c.is_ascii_alphanumeric() && c != '_').unwrap_or(after.len());
-                let (parameter, after) = after.split_at(end);
-                let literal = parameters.get(parameter).ok_or_else(|| SqlError::Parameter {
-                    name: name.to_owned(),
-                    parameter: parameter.to_owned(),
-                    known: parameters.keys().cloned().collect::<Vec<_>>().join(", "),
-                })?;
-                out.push_str(&literal.to_sql());
-                rest = after;
-            }
-            _ => {
-                out.push_str(first);
-                rest = after;
-            }
-        }
+    let mut copied = 0;
+    for (token, bytes) in Tokens::of(sql).tokens {
+        let Token::Placeholder(placeholder) = &token else { continue };
+        let Some(parameter) = placeholder.strip_prefix('$') else { continue };
+        let literal = parameters.get(parameter).ok_or_else(|| SqlError::Parameter {
+            name: name.to_owned(),
+            parameter: parameter.to_owned(),
+            known: parameters.keys().cloned().collect::<Vec<_>>().join(", "),
+        })?;
+        out.push_str(&sql[copied..bytes.start]);
+        out.push_str(&literal.to_sql());
+        copied = bytes.end;
     }
-    out.push_str(rest);
+    // Behind a token that cannot be read nothing is replaced; the parser explains why.
+    out.push_str(&sql[copied..]);
     Ok(out)
 }
 
@@ -107,6 +88,25 @@ mod tests {
         let bound = bind("q", sql, &parameters).unwrap();
         assert_eq!(bound, "SELECT '$n', \"$n\", a-(-3) -- not $here\n, 'o''hara; DROP'");
         assert!(bind("q", "SELECT $missing", &parameters).is_err());
+    }
+
+    #[test]
+    fn comments_and_quotes_of_every_kind_hold_no_parameters() {
+        let parameters = BTreeMap::from([("n".to_owned(), Literal::Integer(3))]);
+        for quoted in [
+            "/* costs $5 a month */",
+            "/* a /* nested $5 */ ' $6 */",
+            "-- it's $5\n",
+            "E'it\\'s $5'",
+            "$$ $n $$",
+            "$tag$ $5 $$ $tag$",
+            "`$5`",
+            "a$n",
+        ] {
+            let bound = bind("q", &format!("SELECT {quoted}, $n"), &parameters).unwrap();
+            assert_eq!(bound, format!("SELECT {quoted}, (3)"));
+        }
+        assert_eq!(bind("q", "SELECT $n, 'open $n", &parameters).unwrap(), "SELECT (3), 'open $n");
     }
 
     #[test]

@@ -1,10 +1,10 @@
 //! One budget for the plans of the engine and for what the rollup holds.
 //!
 //! What the rollup must hold may grow with the logs until little is left, and a plan that gets nothing fails. A session
-//! therefore gets what is left when it opens, and a third of the whole or `PLANS_LEAST` in any case.
+//! therefore gets what is left when it opens, and a third of the whole or `MIN_PLAN_BYTES` in any case.
 
-use super::plan_pool::PlanPool;
-use crate::rollup::{Budget, Memory};
+use super::engine::PlanPool;
+use ::memory::{Budget, Memory};
 use datafusion::error::DataFusionError;
 use datafusion::execution::disk_manager::{DiskManagerBuilder, DiskManagerMode};
 use datafusion::execution::memory_pool::{FairSpillPool, MemoryConsumer, MemoryPool, MemoryReservation};
@@ -13,7 +13,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 /// Bytes below which plans over millions of pairs fail, however much they spill: better a little above the limit.
-const PLANS_LEAST: usize = 48 << 20;
+const MIN_PLAN_BYTES: usize = 48 << 20;
 
 /// What plans with large sorts leave to those that cannot spill, in percent. A merge of rows that are all key takes half
 /// of what its sort has reserved for them (a sort reserves twice what it holds), so this is more than half of the rest.
@@ -76,13 +76,13 @@ impl SharedMemory {
     /// Bytes that a session opened now may take for its plans; `None` for no limit.
     pub(super) fn plan_bytes(&self) -> Option<usize> {
         let (pool, limit) = (self.pool.as_ref()?, self.memory.limit()?);
-        Some(limit.saturating_sub(pool.reserved()).max(limit / 3).max(PLANS_LEAST))
+        Some(limit.saturating_sub(pool.reserved()).max(limit / 3).max(MIN_PLAN_BYTES))
     }
 
     /// How many plans may run side by side, at most `most` and at least one: they share what a session may take, and
     /// each of them needs some that cannot be spilled.
     pub fn plans_together(&self, most: usize) -> usize {
-        self.plan_bytes().map_or(most, |bytes| most.min(bytes / PLANS_LEAST)).max(1)
+        self.plan_bytes().map_or(most, |bytes| most.min(bytes / MIN_PLAN_BYTES)).max(1)
     }
 
     /// Where plans run: in what the rollup leaves, spilling sorts and aggregates to the same folder.
@@ -124,7 +124,7 @@ mod tests {
             _ => None,
         };
         let shared = SharedMemory::limited(mebi(1_200), parent.clone());
-        let mut held = shared.memory().reserve(crate::rollup::memory::Purpose::Hours);
+        let mut held = shared.memory().reserve(::memory::Purpose::Hours);
         assert!(held.try_grow(mebi(300)) && !held.try_grow(1), "a quarter");
         let plans = shared.for_plans().unwrap();
         assert_eq!(bytes(&shared), Some(mebi(900)));
@@ -140,7 +140,7 @@ mod tests {
         held.shrink_to(0);
         assert!(held.try_grow(mebi(300)), "all came back");
         let small = SharedMemory::limited(mebi(1), parent.clone());
-        assert_eq!(bytes(&small), Some(PLANS_LEAST));
+        assert_eq!(bytes(&small), Some(MIN_PLAN_BYTES));
         assert_eq!(small.plans_together(5), 1);
         drop(small);
         let folder = shared.memory().folder().path().unwrap();

@@ -1,37 +1,35 @@
-//! SQL over the tables of a run: the session, and the functions that detections and people use.
+//! SQL over the tables of a run: which tables there are, which functions, and how plans run.
+//!
+//! Lower layers come first: `tables` and `engine`, then `functions`, the session and the workspace, and last what only
+//! people at a console need. Begin reading at [`Workspace`]. Opening one costs nothing; the first query of a derived table
+//! reads the logs.
 
-pub mod candidates;
-pub mod catalogue;
-mod derived;
-mod files;
-pub mod flows;
+mod error;
+mod tokens;
+
+mod literal;
+mod tables;
+
+mod engine;
+mod memory;
+
 pub mod functions;
-mod grouping;
-mod lists;
-pub mod literal;
-pub mod memory;
-pub mod mistake;
-mod narrow;
-mod near;
-mod plan_pool;
-mod prepared;
-mod presented;
-pub mod running;
-pub mod session;
-mod spilled;
-pub mod statement;
-mod vocabulary;
-pub mod workspace;
+mod session;
+mod workspace;
 
-pub use candidates::run_candidates;
-pub use derived::StartProgress;
-pub use flows::SkippedObjects;
-pub use grouping::GroupsExec;
+mod console;
+
+pub use console::catalogue;
+pub use console::{
+    KEYWORDS, Mistake, MistakeKind, Statement, explain, function_names, is_complete, statements, table_names,
+};
+pub use engine::{GroupsExec, PlanRows, PlanThreads, StagedQuery, run, run_candidates};
+pub use error::SqlError;
 pub use literal::{Literal, bind};
 pub use memory::SharedMemory;
-pub use mistake::{Mistake, MistakeKind, explain};
-pub use prepared::{Prepared, run};
-pub use running::{PlanThreads, Rows};
-pub use session::{CATALOG, SqlError, add_table, furnish, open_empty_session, open_session, open_session_within};
-pub use vocabulary::{KEYWORDS, function_names, table_names};
-pub use workspace::{Workspace, WorkspaceOptions};
+pub use session::{CATALOG, add_table, furnish, open_empty_session, open_session, open_session_within};
+pub use tables::SkippedObjects;
+pub use tables::derived::StartProgress;
+pub use tables::flows::{FlowsExec, FlowsTable};
+pub use tokens::first_word;
+pub use workspace::{Skipped, Workspace, WorkspaceOptions};

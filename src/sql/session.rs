@@ -1,62 +1,18 @@
 //! A DataFusion session with flowsift's tables and functions.
 
+use super::SqlError;
+use super::engine::with_narrow_filters;
 use super::functions::{self, Lists};
 use super::memory::SharedMemory;
-use super::narrow::with_narrow_filters;
-use super::spilled::SpilledTable;
-use crate::rollup::derive::StoredTable;
+use super::tables::in_memory::{BATCH_ROWS, memory_table};
+use super::tables::spilled::SpilledTable;
 use arrow::array::RecordBatch;
-use arrow::datatypes::SchemaRef;
-use datafusion::datasource::MemTable;
-use datafusion::error::DataFusionError;
-use datafusion::physical_plan::{ExecutionPlan, collect_partitioned};
 use datafusion::prelude::{SessionConfig, SessionContext};
+use rollup::derive::StoredTable;
 use std::sync::Arc;
 
-/// The catalog of every session, in the schema `public` of which the tables are.
+/// The catalog of every session, whose schema `public` holds the tables.
 pub const CATALOG: &str = "flowsift";
-
-/// Rows that a plan works on at a time.
-const BATCH_ROWS: usize = 8192;
-
-/// Says why SQL did not run.
-#[derive(Debug, thiserror::Error)]
-pub enum SqlError {
-    /// The SQL itself, or its data.
-    #[error("{name}: {error}")]
-    Query {
-        /// What was run, such as the name of a detection.
-        name: String,
-        /// What the engine said.
-        error: Box<DataFusionError>,
-    },
-    /// A plan needs more memory than the run may take, and cannot spill.
-    #[error("{name}: not enough memory: {error}: allow more with --memory")]
-    Memory {
-        /// What was run, such as the name of a detection.
-        name: String,
-        /// What the engine said.
-        error: Box<DataFusionError>,
-    },
-    /// A parameter is named in the SQL but has no value.
-    #[error("{name}: no value for the parameter `${parameter}`; known are: {known}")]
-    Parameter {
-        /// What was run.
-        name: String,
-        /// The parameter.
-        parameter: String,
-        /// The names that have values.
-        known: String,
-    },
-}
-
-impl SqlError {
-    pub(super) fn query(name: &str, error: DataFusionError) -> Self {
-        let (name, short) = (name.to_owned(), matches!(error.find_root(), DataFusionError::ResourcesExhausted(_)));
-        let error = Box::new(error);
-        if short { Self::Memory { name, error } } else { Self::Query { name, error } }
-    }
-}
 
 /// Opens a session on `threads` partitions with the given tables and all functions, which look things up in `lists`,
 /// and as much memory as it takes.
@@ -133,15 +89,6 @@ fn add_batches(context: &SessionContext, name: &str, batches: &[RecordBatch], th
     Ok(())
 }
 
-/// A table of `threads` partitions.
-pub(super) fn memory_table(
-    schema: SchemaRef,
-    batches: &[RecordBatch],
-    threads: usize,
-) -> Result<MemTable, DataFusionError> {
-    MemTable::try_new(schema, parts(batches, threads.max(1)))
-}
-
 /// Adds a table whose rows may be on disk.
 ///
 /// # Errors
@@ -155,39 +102,6 @@ pub fn add_table(context: &SessionContext, name: &str, table: &StoredTable, thre
     Ok(())
 }
 
-/// Cuts a table into at most `count` parts of about equal length, one after the other, each in batches that are worked
-/// on at a time. Nothing is copied.
-fn parts(batches: &[RecordBatch], count: usize) -> Vec<Vec<RecordBatch>> {
-    let rows: usize = batches.iter().map(RecordBatch::num_rows).sum();
-    let most = rows.div_ceil(count).max(BATCH_ROWS);
-    let mut parts = vec![Vec::new()];
-    let mut filled = 0;
-    for batch in batches {
-        let mut from = 0;
-        while from < batch.num_rows() {
-            if filled == most {
-                parts.push(Vec::new());
-                filled = 0;
-            }
-            let length = BATCH_ROWS.min(most - filled).min(batch.num_rows() - from);
-            if let Some(part) = parts.last_mut() {
-                part.push(batch.slice(from, length));
-            }
-            from += length;
-            filled += length;
-        }
-    }
-    parts
-}
-
-/// Runs all parts of a plan, each on its own task, and puts their rows one after the other.
-pub(super) async fn collect(
-    context: &SessionContext,
-    plan: Arc<dyn ExecutionPlan>,
-) -> Result<Vec<RecordBatch>, DataFusionError> {
-    Ok(collect_partitioned(plan, context.task_ctx()).await?.into_iter().flatten().collect())
-}
-
 #[cfg(test)]
 mod tests {
     use super::super::run;
@@ -198,32 +112,6 @@ mod tests {
     fn table(values: std::ops::Range<i64>) -> RecordBatch {
         let values: ArrayRef = Arc::new(Int64Array::from_iter_values(values));
         RecordBatch::try_from_iter([("n", values)]).unwrap()
-    }
-
-    #[test]
-    fn parts_hold_every_row_in_order_and_none_is_long() {
-        for (count, lengths) in
-            [(1, vec![20_000]), (2, vec![20_000]), (3, vec![10, 0, 30_000, 5]), (4, vec![]), (2, vec![3])]
-        {
-            let rows: i64 = lengths.iter().sum();
-            let mut from = 0;
-            let batches: Vec<RecordBatch> = lengths
-                .iter()
-                .map(|length| {
-                    from += length;
-                    table(from - length..from)
-                })
-                .collect();
-            let parts = parts(&batches, count);
-            assert!((1..=count).contains(&parts.len()));
-            assert!(parts.iter().flatten().all(|batch| (1..=BATCH_ROWS).contains(&batch.num_rows())));
-            let together: Vec<i64> = parts
-                .iter()
-                .flatten()
-                .flat_map(|batch| batch.column(0).as_primitive::<Int64Type>().values().to_vec())
-                .collect();
-            assert_eq!(together, (0..rows).collect::<Vec<_>>());
-        }
     }
 
     #[tokio::test]

@@ -1,19 +1,19 @@
 //! A session over a source: all tables that a person can ask about, none of them made before it is asked for.
 
-use super::derived::{DerivedTable, DerivedTables, Making, Name, StartProgress};
-use super::files::with_files;
-use super::flows::{FlowsExec, FlowsTable, SkippedObjects};
+use super::SqlError;
+use super::engine::with_grouping;
 use super::functions::Lists;
-use super::grouping::with_grouping;
-use super::lists;
 use super::memory::SharedMemory;
-use super::session::{SqlError, open_session_within};
+use super::session::open_session_within;
+use super::tables::derived::{DerivedTable, DerivedTables, StartProgress, TableName};
+use super::tables::files::with_files;
+use super::tables::flows::{FlowsExec, FlowsTable};
+use super::tables::{SkippedObjects, lists};
+pub use crate::hours::Skipped;
+use crate::hours::fetch::FetchOptions;
+use crate::hours::{KeptHours, Pipeline};
 use crate::intel::{Indicators, InternalNetworks, Networks};
-use crate::rollup::derive::WindowOptions;
-use crate::scan::fetch::FetchOptions;
 use crate::source::{Source, TimeRange};
-use crate::state::KeptHours;
-pub use crate::state::Skipped;
 use arrow::array::RecordBatch;
 use datafusion::common::tree_node::{TreeNode, TreeNodeRecursion};
 use datafusion::datasource::source_as_provider;
@@ -21,6 +21,7 @@ use datafusion::error::DataFusionError;
 use datafusion::logical_expr::LogicalPlan;
 use datafusion::physical_plan::ExecutionPlan;
 use datafusion::prelude::SessionContext;
+use rollup::window::WindowOptions;
 use std::sync::Arc;
 use tokio::runtime::Handle;
 
@@ -100,24 +101,22 @@ impl Workspace {
         }
         let flows = FlowsTable::new(source.clone(), range, skipped.clone());
         context.register_table("flows", Arc::new(flows)).map_err(failed)?;
-        let making = Making {
+        let pipeline = Pipeline {
             source: source.clone(),
             kept: options.kept,
             window: options.window,
-            internal: options.internal,
             threads: options.threads,
             fetch: options.fetch,
-            memory: options.memory,
-            skipped: skipped.clone(),
-            progress: options.progress,
+            memory: options.memory.memory().clone(),
             runtime: options.runtime,
         };
-        let derived = DerivedTables::new(making).map_err(|error| failed(DataFusionError::External(Box::new(error))))?;
+        let derived = DerivedTables::new(pipeline, options.internal, skipped.clone(), options.progress)
+            .map_err(|error| failed(DataFusionError::External(Box::new(error))))?;
         let derived = Arc::new(derived);
-        for (name, which) in Name::ALL {
+        for (name, which) in TableName::ALL {
             context.register_table(name, Arc::new(DerivedTable::new(&derived, which))).map_err(failed)?;
         }
-        let context = with_grouping(context);
+        let context = with_grouping(context).map_err(failed)?;
         let context = if options.files { with_files(context) } else { context };
         Ok(Self { context, skipped, files: options.files })
     }
@@ -137,7 +136,7 @@ impl Workspace {
         self.skipped.list()
     }
 
-    /// Tells whether a query reads the logs, or a table that is made of them.
+    /// Returns whether a query reads the logs, or a table that is made of them.
     ///
     /// # Errors
     /// [`DataFusionError`] when the query cannot be walked.

@@ -1,6 +1,6 @@
 //! Nothing bad happens here, so nothing may be called bad.
 
-use flowsift::corpus::GenerateOptions;
+use corpus::GenerateOptions;
 
 use crate::network::{DAY, Found, HOUR_S, Network};
 use crate::program::{Corpus, flowsift, small};

@@ -7,7 +7,7 @@ use std::path::Path;
 use std::process::Stdio;
 use std::time::{Duration, Instant};
 
-use flowsift::corpus::read_labels;
+use corpus::read_labels;
 use flowsift::detect::Finding;
 use flowsift::report::{read_parquet, write_jsonl};
 use serde_json::Value;

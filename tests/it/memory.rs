@@ -4,15 +4,16 @@ use std::collections::HashMap;
 use std::fs;
 use std::sync::Arc;
 
+use ::memory::Memory;
+use flow::Address;
 use flowsift::detect::{self, WindowOptions};
-use flowsift::flow::Address;
+use flowsift::hours::{GatherOptions, Progress, gather};
 use flowsift::intel::{AllowList, InternalNetworks};
 use flowsift::report::write_jsonl;
-use flowsift::rollup::derive::{Stored, Wanted, derive};
-use flowsift::rollup::{Memory, PairHours};
 use flowsift::source::{Source, SourceOptions, TimeRange, units};
 use flowsift::sql::SharedMemory;
-use flowsift::state::{GatherOptions, Progress, gather};
+use rollup::PairHours;
+use rollup::derive::{Stored, Wanted, derive};
 
 use crate::program::{Corpus, flowsift, scratch};
 

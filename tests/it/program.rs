@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 
-use flowsift::corpus::{GenerateOptions, generate, parse_attacks};
+use corpus::{GenerateOptions, generate, parse_attacks};
 use tempfile::TempDir;
 
 /// How a run of the binary ended and what it said.

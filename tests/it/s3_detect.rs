@@ -3,10 +3,10 @@
 use std::fs;
 use std::sync::atomic::Ordering::Relaxed;
 
-use flowsift::corpus::{Codec, GenerateOptions};
-use flowsift::scan::fetch::FetchOptions;
+use corpus::{Codec, GenerateOptions};
+use flowsift::hours::fetch::FetchOptions;
+use flowsift::hours::{GatherOptions, Gathered, Progress, gather};
 use flowsift::source::{Source, SourceOptions, TimeRange, units};
-use flowsift::state::{GatherOptions, Gathered, Progress, gather};
 use serde_json::Value;
 
 use crate::program::{Corpus, Ran, copy, finish, flowsift, program, scratch, small};
@@ -185,8 +185,7 @@ fn large_objects_are_read_by_ranges() {
         served.server.traffic.reset_counts();
         let fetch = FetchOptions { whole_limit_bytes, ..FetchOptions::default() };
         let options = GatherOptions { threads: 2, rollup: Default::default(), fetch, memory: Default::default() };
-        let internal =
-            |address: flowsift::flow::Address| flowsift::intel::InternalNetworks::default().contains(address);
+        let internal = |address: flow::Address| flowsift::intel::InternalNetworks::default().contains(address);
         gather(runtime.handle(), &source.reader(), &units(objects.clone()), None, &options, &internal, &Silent).unwrap()
     };
     let whole = gathered(u64::MAX);

@@ -7,11 +7,11 @@ use arrow::array::AsArray;
 use arrow::datatypes::UInt64Type;
 use arrow::util::pretty::pretty_format_batches;
 use bytes::Bytes;
-use flowsift::rollup::{RollupOptions, UnitRollup, UnitTables};
-use flowsift::scan::object::{footer, scan};
-use flowsift::scan::{ObjectBytes, ROLLUP_FIELDS, ScanError};
 use parquet::basic::{Compression, ZstdLevel};
 use parquet::file::properties::WriterVersion;
+use rollup::{RollupOptions, UnitRollup, UnitTables};
+use scan::object::{footer, scan};
+use scan::{ObjectBytes, ROLLUP_FIELDS, ScanError};
 
 use crate::forms::{Names, Numbers, Times, Variant, aws, write};
 use crate::program::{flowsift, parquet_files, scratch};
@@ -27,8 +27,8 @@ fn rolled(files: &[Bytes]) -> Result<UnitTables, ScanError> {
         scan(&name, &bytes, &metadata, ROLLUP_FIELDS, unit.books(), |batch| records.add(batch))?;
         records.commit().unwrap();
     }
-    let internal = |address: flowsift::flow::Address| {
-        ["10.0.0.0/8", "fc00::/7"].iter().any(|net| net.parse::<flowsift::flow::Network>().unwrap().contains(address))
+    let internal = |address: flow::Address| {
+        ["10.0.0.0/8", "fc00::/7"].iter().any(|net| net.parse::<flow::Network>().unwrap().contains(address))
     };
     Ok(unit.finish(Some("999999999999"), Some("us-east-1"), &internal).unwrap())
 }

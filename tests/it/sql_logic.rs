@@ -10,13 +10,13 @@ use std::sync::Arc;
 use arrow::array::RecordBatch;
 use arrow::datatypes::DataType;
 use arrow::util::display::{ArrayFormatter, FormatOptions};
+use flowsift::hours::Progress;
+use flowsift::hours::fetch::FetchOptions;
 use flowsift::report::write_parquet;
-use flowsift::rollup::derive::WindowOptions;
-use flowsift::scan::fetch::FetchOptions;
 use flowsift::source::{Source, SourceOptions};
 use flowsift::sql::{Workspace, WorkspaceOptions, catalogue, run};
-use flowsift::state::Progress;
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
+use rollup::window::WindowOptions;
 use sqllogictest::{DB, DBOutput, DefaultColumnType, Runner};
 use tokio::runtime::Runtime;
 
@@ -214,7 +214,7 @@ fn every_question_has_a_golden_and_its_columns() {
         let context = session.workspace.context();
         let frame = session.runtime.block_on(context.sql(&sql)).unwrap();
         let found: Vec<String> = frame.schema().fields().iter().map(|field| field.name().clone()).collect();
-        let said: Vec<String> = query.columns.into_iter().map(|(name, _)| name).collect();
+        let said: Vec<String> = query.columns.into_iter().map(|column| column.name).collect();
         assert_eq!(found, said, "{}", query.name);
     }
 }

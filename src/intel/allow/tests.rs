@@ -1,5 +1,5 @@
 use super::*;
-use crate::flow::time::parse_time;
+use flow::time::parse_time;
 
 const LIST: &str = r#"# known traffic
 

@@ -136,7 +136,7 @@ proptest! {
 
     #[test]
     fn every_written_address_is_read_back(bits in prop::collection::vec(any::<u32>(), 1..40)) {
-        let addresses: Vec<_> = bits.iter().map(|bits| crate::flow::Address::from_v4_bits(*bits)).collect();
+        let addresses: Vec<_> = bits.iter().map(|bits| flow::Address::from_v4_bits(*bits)).collect();
         let text: String = addresses.iter().map(|address| format!("{address}\n")).collect();
         let (entries, warnings) = feed(&text);
         let left_out: u64 = warnings.iter().filter(|w| w.kind == WarningKind::Private).map(|w| w.count).sum();

@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::detect::finding::{SCHEMA_VERSION, finding_id};
-use crate::flow::codes::{ICMP, Role, TCP, UDP};
+use flow::codes::{ICMP, Role, TCP, UDP};
 use serde_json::{Value, json};
 
 fn example(

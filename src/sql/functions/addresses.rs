@@ -1,8 +1,7 @@
 //! Functions of addresses, as texts or as the 16 bytes of the derived tables.
 
-use super::Described;
+use super::FunctionDoc;
 use super::function::{Function, on_arrays, wrong_type_got, wrong_value};
-use crate::flow::{Address, Network};
 use crate::intel::{InternalNetworks, Networks};
 use arrow::array::{
     Array, ArrayRef, AsArray, BooleanArray, FixedSizeBinaryBuilder, Int64Array, StringArray, StringViewArray,
@@ -12,82 +11,83 @@ use arrow::datatypes::{DataType, Int64Type};
 use datafusion::common::ScalarValue;
 use datafusion::error::Result;
 use datafusion::logical_expr::{ColumnarValue, ScalarUDF};
+use flow::{Address, Network};
 use std::sync::Arc;
 
 pub(super) const GROUP: &str = "addresses";
 
-/// What `--functions` and the reference say of them.
-pub(super) const DESCRIBED: &[Described] = &[
-    Described {
+/// Documentation for `--functions` and the reference.
+pub(super) const DOCS: &[FunctionDoc] = &[
+    FunctionDoc {
         name: "ip",
         group: GROUP,
         call: "ip(address)",
-        gives: "The address as text, in its shortest form; NULL for a text that is no address (`-`).",
+        returns: "The address as text, in its shortest form; NULL for a text that is no address (`-`).",
         example: "ip('2001:0DB8:0:0::1')",
         result: "2001:db8::1",
     },
-    Described {
+    FunctionDoc {
         name: "address",
         group: GROUP,
         call: "address(text)",
-        gives: "The 16 bytes of an address, as detections have `host` and `remote`: `WHERE host = address('10.0.0.1')`, \
+        returns: "The 16 bytes of an address, as detections have `host` and `remote`: `WHERE host = address('10.0.0.1')`, \
                 which finds it as text, too. IPv4 is v4-mapped.",
         example: "address('10.0.0.1')",
         result: "00000000000000000000ffff0a000001",
     },
-    Described {
+    FunctionDoc {
         name: "cidr_contains",
         group: GROUP,
         call: "cidr_contains(network, address)",
-        gives: "Whether the network, in CIDR notation, holds the address; NULL when there is no address.",
+        returns: "Whether the network, in CIDR notation, holds the address; NULL when there is no address.",
         example: "cidr_contains('10.0.0.0/8', '10.200.3.4')",
         result: "true",
     },
-    Described {
+    FunctionDoc {
         name: "ip_in",
         group: GROUP,
         call: "ip_in(address, networks)",
-        gives: "Whether any of the addresses and networks, separated by commas or spaces, holds the address.",
+        returns: "Whether any of the addresses and networks, separated by commas or spaces, holds the address.",
         example: "ip_in('192.0.2.7', '10.0.0.0/8, 192.0.2.0/24')",
         result: "true",
     },
-    Described {
+    FunctionDoc {
         name: "is_internal",
         group: GROUP,
         call: "is_internal(address)",
-        gives: "Whether the address is in the networks of --internal (default RFC 1918, 100.64.0.0/10, fc00::/7). A host \
+        returns: "Whether the address is in the networks of --internal (default RFC 1918, 100.64.0.0/10, fc00::/7). A host \
                 of yours with a public address is not; `external` of `pairs` knows such hosts by their ENI.",
         example: "is_internal('8.8.8.8')",
         result: "false",
     },
-    Described {
+    FunctionDoc {
         name: "prefix",
         group: GROUP,
         call: "prefix(address, length[, length_v6])",
-        gives: "The network of that prefix length, 0 to 32 and for IPv6 0 to 128, that the address is in. \
+        returns: "The network of that prefix length, 0 to 32 and for IPv6 0 to 128, that the address is in. \
                 Without `length_v6`, IPv6 addresses get 64.",
         example: "prefix('10.1.2.3', 16)",
         result: "10.1.0.0/16",
     },
-    Described {
+    FunctionDoc {
         name: "network_owner",
         group: GROUP,
         call: "network_owner(address)",
-        gives: "Who owns the address, by the files of --networks; NULL when they do not know it.",
+        returns: "Who owns the address, by the files of --networks; NULL when they do not know it.",
         example: "network_owner('192.0.2.7')",
         result: "",
     },
-    Described {
+    FunctionDoc {
         name: "network_service",
         group: GROUP,
         call: "network_service(address)",
-        gives: "The service that the address serves, such as `S3`, by the files of --networks.",
+        returns: "The service that the address serves, such as `S3`, by the files of --networks.",
         example: "network_service('192.0.2.7')",
         result: "",
     },
 ];
 
-/// Tells whether a column of this type may hold addresses.
+/// Returns whether a column of this type may hold addresses.
 pub(super) fn is_address_type(kind: &DataType) -> bool {
     match kind {
         DataType::FixedSizeBinary(16) | DataType::Null => true,
@@ -270,7 +270,7 @@ fn networks_of(function: &str, text: &str) -> Result<InternalNetworks> {
     Ok(InternalNetworks::new(&networks.map_err(|error| wrong_value(function, error))?))
 }
 
-/// Tells which addresses are in the networks of a text, which is read once as long as it stays the same.
+/// Returns which addresses are in the networks of a text, which is read once as long as it stays the same.
 fn within(function: &str, address: &ColumnarValue, networks: &ColumnarValue, rows: usize) -> Result<ArrayRef> {
     let array = address.to_array(rows)?;
     if let ColumnarValue::Scalar(text) = networks {

@@ -91,7 +91,7 @@ mod tests {
     #[tokio::test]
     async fn an_address_is_compared_as_text_and_as_bytes() {
         let hosts = ["10.0.0.1", "2001:db8::1", "10.0.0.9"];
-        let bytes = hosts.map(|host| host.parse::<crate::flow::Address>().unwrap().to_bytes());
+        let bytes = hosts.map(|host| host.parse::<flow::Address>().unwrap().to_bytes());
         let bytes = FixedSizeBinaryArray::try_from_iter(bytes.into_iter()).unwrap();
         let columns: [(&str, ArrayRef); 2] =
             [("shown", Arc::new(StringViewArray::from(hosts.to_vec()))), ("stored", Arc::new(bytes))];

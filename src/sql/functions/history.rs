@@ -1,36 +1,36 @@
 //! Functions over the history of a host, collected in lists.
 
-use super::Described;
+use super::FunctionDoc;
 use super::function::{Function, on_arrays, wrong_type};
-use crate::kernels::drift::{Drift, drift};
-use crate::kernels::season::{Habit, habit};
 use arrow::array::{Array, ArrayRef, AsArray, Float64Array, ListArray, StructArray, UInt32Array};
 use arrow::buffer::NullBuffer;
 use arrow::compute::cast;
 use arrow::datatypes::{DataType, Field, Fields, Float64Type, Int64Type};
 use datafusion::error::Result;
 use datafusion::logical_expr::ScalarUDF;
+use kernels::drift::{Drift, drift};
+use kernels::season::{Habit, habit};
 use std::sync::Arc;
 
 const GROUP: &str = "judgements of a row";
 
-/// What `--functions` and the reference say of them.
-pub(super) const DESCRIBED: &[Described] = &[
-    Described {
+/// Documentation for `--functions` and the reference.
+pub(super) const DOCS: &[FunctionDoc] = &[
+    FunctionDoc {
         name: "seasonal_habit",
         group: GROUP,
         call: "seasonal_habit(hours, values, at)",
-        gives: "What is usual at the hour `at`, of lists of hours (Unix seconds) and their values, as a struct of \
+        returns: "What is usual at the hour `at`, of lists of hours (Unix seconds) and their values, as a struct of \
                 `centre`, `spread` and `samples`: the same hour of the week, drawn towards the hour of the day and the \
                 whole where samples are few. Formulas stand in `kernels::season`.",
         example: "seasonal_habit([0, 3600, 86400], [4.0, 1.0, 6.0], 172800)['centre']",
         result: "4.25",
     },
-    Described {
+    FunctionDoc {
         name: "daily_drift",
         group: GROUP,
         call: "daily_drift(values, judged_from, floor)",
-        gives: "The rise of a daily level, of a list of daily values in order, the position from which days are judged, \
+        returns: "The rise of a daily level, of a list of daily values in order, the position from which days are judged, \
                 and the least spread, as a struct of `statistic`, `usual`, `from` and `to`. Formulas stand in \
                 `kernels::drift`.",
         example: "daily_drift([0, 0, 0, 0, 0, 3, 3, 3, 3], 8, 0.3)['statistic']",

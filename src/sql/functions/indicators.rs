@@ -1,6 +1,6 @@
 //! The function that asks the feeds of indicators about a contact.
 
-use super::Described;
+use super::FunctionDoc;
 use super::addresses::{GROUP, addresses, check_address, check_number, check_text, numbers};
 use super::function::{Function, on_arrays, wrong_value};
 use crate::intel::{Indicators, Listing};
@@ -14,12 +14,12 @@ use std::sync::Arc;
 
 const NAME: &str = "indicator";
 
-/// What `--functions` and the reference say of it.
-pub(super) const DESCRIBED: &[Described] = &[Described {
+/// Documentation for `--functions` and the reference.
+pub(super) const DOCS: &[FunctionDoc] = &[FunctionDoc {
     name: NAME,
     group: GROUP,
     call: "indicator(remote[, port, protocol, first_seen, last_seen[, listing]])",
-    gives: "The best hit of the feeds of --indicators as a struct of `source`, `indicator`, `port_matched`, \
+    returns: "The best hit of the feeds of --indicators as a struct of `source`, `indicator`, `port_matched`, \
             `confidence` (0 to 100), `malware` and `listing` (what the feed is of), or NULL. The port is that of the \
             service at the remote. Times are Unix seconds or timestamps; the indicator must have been valid between \
             them. Without them any time and port counts. With a listing (`tor`, `mining` or `other`) only feeds of \

@@ -1,30 +1,31 @@
 //! Functions that judge one row: the timing of a pair, the distance from a habit.
 
-use super::Described;
+use super::FunctionDoc;
 use super::function::{Function, on_arrays, wrong_type};
-use crate::kernels::beacon::{BeaconStatistics, Judgement, ObservedWindow, judge_seen};
-use crate::kernels::daily::DailyHours;
-use crate::kernels::lost::Lost;
-use crate::kernels::robust::robust_z;
-use crate::rollup::lost::LostTimes;
 use arrow::array::{Array, ArrayRef, AsArray, Float64Array, Int64Array, StringArray, StructArray, UInt32Array};
 use arrow::buffer::NullBuffer;
 use arrow::compute::cast;
 use arrow::datatypes::{DataType, Field, Fields, Float64Type, Int64Type, UInt16Type, UInt32Type};
 use datafusion::error::Result;
 use datafusion::logical_expr::ScalarUDF;
+use kernels::beacon::{BeaconStatistics, Judgement, ObservedWindow, judge_with_lost_time};
+use kernels::lost::Lost;
+use kernels::robust::robust_z;
+use kernels::sizes::SizeCount;
+use kernels::train::daily::DailyHours;
 use rayon::prelude::*;
+use rollup::lost_times::LostTimes;
 use std::sync::Arc;
 
 const GROUP: &str = "judgements of a row";
 
-/// What `--functions` and the reference say of them.
-pub(super) const DESCRIBED: &[Described] = &[
-    Described {
+/// Documentation for `--functions` and the reference.
+pub(super) const DOCS: &[FunctionDoc] = &[
+    FunctionDoc {
         name: "beacon_statistics",
         group: GROUP,
         call: "beacon_statistics(starts, sizes, from_s, to_s, window_s[, most_p[, interface_id]])",
-        gives: "The judgement of the connection starts of one row of `pairs` as a struct: `period_s`, `jitter_ratio`, \
+        returns: "The judgement of the connection starts of one row of `pairs` as a struct: `period_s`, `jitter_ratio`, \
                 `missed_ratio`, `sleep_low_s` and `sleep_high_s` (q05 and q95 of the sleeps), `other_period_s` (a second \
                 train under the same starts), `check_ins`, `connections_per_check_in`, `shape`, `p_value`, `score`, \
                 `method`, `clock_period_s`, `active_from_h` and `active_to_h` (hours of the day, UTC, where there is a \
@@ -36,11 +37,11 @@ pub(super) const DESCRIBED: &[Described] = &[
                   'count', arrow_cast(6, 'UInt32'))], 0, 3600, 60)['period_s']",
         result: "600.0",
     },
-    Described {
+    FunctionDoc {
         name: "robust_z",
         group: GROUP,
         call: "robust_z(x, median, mad)",
-        gives: "`(x − median) / (1.4826·mad + 0.1)`: how far `x` is from a habit, in deviations that a few wild values \
+        returns: "`(x − median) / (1.4826·mad + 0.1)`: how far `x` is from a habit, in deviations that a few wild values \
                 cannot move. Made for logarithms of bytes, which is what the 0.1 is for. With the aggregates `median` \
                 and `mad` it works in any GROUP BY and over any window; `max_robust_z` does it for the largest.",
         example: "round(robust_z(ln(1e9), ln(1e6), 0.5), 2)",
@@ -134,15 +135,16 @@ fn beacon_body(args: &[ArrayRef], lost: &LostTimes) -> Result<ArrayRef> {
             }
             let (begin, end) = (starts.value_offsets()[row] as usize, starts.value_offsets()[row + 1] as usize);
             let (from, to) = (sizes.value_offsets()[row] as usize, sizes.value_offsets()[row + 1] as usize);
-            let histogram =
-                || -> Vec<(u16, u32)> { (from..to).map(|at| (buckets.value(at), counts.value(at))).collect() };
+            let histogram = || -> Vec<SizeCount> {
+                (from..to).map(|at| SizeCount::new(buckets.value(at), counts.value(at))).collect()
+            };
             let observed = ObservedWindow {
                 from_s: from_s.value(row),
                 to_s: to_s.value(row),
                 window_s: u32::try_from(window_s.value(row)).unwrap_or(60).max(1),
             };
             let lost = interface_at(interfaces.as_ref(), row).map_or(Lost::NONE, |interface| lost.of(interface));
-            judge_seen(&seconds.values()[begin..end], histogram, &observed, lost, most_p_value[row])
+            judge_with_lost_time(&seconds.values()[begin..end], histogram, &observed, lost, most_p_value[row])
         })
         .collect();
     let described: Vec<Option<&BeaconStatistics>> =
@@ -158,8 +160,8 @@ fn beacon_body(args: &[ArrayRef], lost: &LostTimes) -> Result<ArrayRef> {
         float(&|j| j.period_s),
         float(&|j| j.jitter_ratio),
         float(&|j| j.missed_ratio),
-        float(&|j| j.sleep_s.0),
-        float(&|j| j.sleep_s.1),
+        float(&|j| j.sleep_low_s),
+        float(&|j| j.sleep_high_s),
         Arc::new(described.iter().map(|j| j.and_then(|j| j.other_period_s)).collect::<Float64Array>()),
         Arc::new(described.iter().map(|j| j.map(|j| j.check_ins)).collect::<UInt32Array>()),
         float(&|j| j.connections_per_check_in),

@@ -7,7 +7,9 @@ mod addresses;
 mod aggregates;
 mod cardinality;
 mod comparison;
+mod formatting;
 mod function;
+mod function_doc;
 mod history;
 mod indicators;
 mod judgement;
@@ -15,16 +17,16 @@ mod reference;
 #[cfg(test)]
 mod tests;
 mod time;
-mod together;
-mod words;
+mod train_functions;
 
 use crate::intel::{Indicators, InternalNetworks, Networks};
-use crate::rollup::lost::LostTimes;
 use datafusion::error::Result;
 use datafusion::execution::FunctionRegistry;
 use datafusion::logical_expr::{AggregateUDF, ScalarUDF};
 use datafusion::prelude::SessionContext;
-pub use reference::{Described, described, markdown, table};
+pub use function_doc::FunctionDoc;
+pub use reference::{function_docs, markdown, table};
+use rollup::lost_times::LostTimes;
 use std::sync::Arc;
 
 /// What functions look things up in.
@@ -45,10 +47,10 @@ pub fn scalars(lists: &Lists) -> Vec<ScalarUDF> {
     let Lists { indicators, networks, internal, lost } = lists.clone();
     let mut all = addresses::functions(networks, internal);
     all.push(indicators::function(indicators));
-    all.extend(words::functions());
+    all.extend(formatting::functions());
     all.extend(time::functions());
     all.extend(judgement::functions(&lost));
-    all.extend(together::functions(&lost));
+    all.extend(train_functions::functions(&lost));
     all.extend(history::functions());
     all
 }
@@ -61,7 +63,7 @@ pub fn aggregates() -> Vec<AggregateUDF> {
 /// Registers all functions with a session, and how addresses are compared.
 ///
 /// # Errors
-/// When the engine does not take a way of comparing.
+/// When the engine refuses the rule for comparing addresses.
 pub fn register(context: &SessionContext, lists: &Lists) -> Result<()> {
     scalars(lists).into_iter().for_each(|function| context.register_udf(function));
     context.register_udf(cardinality::function());

@@ -1,43 +1,20 @@
 //! The reference of all functions, made from what stands beside their code.
 
-use super::{addresses, aggregates, history, indicators, judgement, time, together, words};
+use super::FunctionDoc;
+use super::{addresses, aggregates, formatting, history, indicators, judgement, time, train_functions};
 use std::fmt::Write;
 
-/// What is said of a function.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Described {
-    /// Its name.
-    pub name: &'static str,
-    /// What it belongs to, such as `addresses`.
-    pub group: &'static str,
-    /// How it is called; what stands in brackets may be left out.
-    pub call: &'static str,
-    /// What it gives, with units and ranges.
-    pub gives: &'static str,
-    /// A worked example: an expression or, of an aggregate, a whole query.
-    pub example: &'static str,
-    /// What the example gives, as text; empty for NULL.
-    pub result: &'static str,
-}
-
-impl Described {
-    /// The example as a query.
-    pub fn query(&self) -> String {
-        if self.example.starts_with("SELECT") { self.example.to_owned() } else { format!("SELECT {}", self.example) }
-    }
-}
-
 /// All functions of flowsift, group by group; the engine's own come besides.
-pub fn described() -> Vec<&'static Described> {
+pub fn function_docs() -> Vec<&'static FunctionDoc> {
     [
-        addresses::DESCRIBED,
-        indicators::DESCRIBED,
-        words::DESCRIBED,
-        time::DESCRIBED,
-        judgement::DESCRIBED,
-        together::DESCRIBED,
-        history::DESCRIBED,
-        aggregates::DESCRIBED,
+        addresses::DOCS,
+        indicators::DOCS,
+        formatting::DOCS,
+        time::DOCS,
+        judgement::DOCS,
+        train_functions::DOCS,
+        history::DOCS,
+        aggregates::DOCS,
     ]
     .into_iter()
     .flatten()
@@ -48,13 +25,13 @@ pub fn described() -> Vec<&'static Described> {
 pub fn table() -> String {
     let mut out = String::new();
     let mut group = "";
-    for function in described() {
+    for function in function_docs() {
         if function.group != group {
             group = function.group;
             let _ = writeln!(out, "{}{}", if out.is_empty() { "" } else { "\n" }, group.to_uppercase());
         }
         let _ = writeln!(out, "  {}", function.call);
-        for line in wrapped(function.gives, 100) {
+        for line in wrapped(function.returns, 100) {
             let _ = writeln!(out, "      {line}");
         }
         let result = if function.result.is_empty() { "NULL" } else { function.result };
@@ -72,7 +49,7 @@ pub fn markdown() -> String {
          the tables of detections; both are understood everywhere.\n",
     );
     let mut group = "";
-    for function in described() {
+    for function in function_docs() {
         if function.group != group {
             group = function.group;
             let (first, rest) = group.split_at(1);
@@ -83,7 +60,7 @@ pub fn markdown() -> String {
             out,
             "\n### `{}`\n\n{}\n\n```sql\n{};\n-- {result}\n```\n",
             function.call,
-            function.gives,
+            function.returns,
             function.query()
         );
     }
@@ -119,7 +96,7 @@ mod tests {
             functions::scalars(&Lists::default()).iter().map(|f| f.name().to_owned()).collect();
         names.extend(functions::aggregates().iter().map(|f| f.name().to_owned()));
         names.sort();
-        let described: Vec<&str> = described().iter().map(|function| function.name).collect();
+        let described: Vec<&str> = function_docs().iter().map(|function| function.name).collect();
         assert_eq!(described.iter().copied().collect::<BTreeSet<_>>().len(), described.len());
         assert_eq!(names, described.into_iter().collect::<BTreeSet<_>>().into_iter().collect::<Vec<_>>());
     }
@@ -127,7 +104,7 @@ mod tests {
     #[tokio::test]
     async fn every_example_gives_what_is_said() {
         let session = open_session(Vec::new(), &Lists::default(), 2).unwrap();
-        for function in described() {
+        for function in function_docs() {
             let batches = run(&session, function.name, &function.query()).await.unwrap();
             let rows: Vec<_> = batches.iter().filter(|batch| batch.num_rows() > 0).collect();
             assert_eq!((rows.len(), rows[0].num_rows(), rows[0].num_columns()), (1, 1, 1), "{}", function.name);

@@ -1,9 +1,6 @@
 //! Functions over tables: every encoding of an address, aggregates against their slow twins, on any number of threads.
 
 use super::{Lists, aggregates};
-use crate::flow::Address;
-use crate::kernels::beacon::{ObservedWindow, beacon};
-use crate::kernels::robust;
 use crate::sql::{SharedMemory, open_session, open_session_within, run};
 use arrow::array::{
     Array, ArrayRef, AsArray, DictionaryArray, FixedSizeBinaryArray, Float64Array, Int64Array, LargeStringArray,
@@ -12,6 +9,9 @@ use arrow::array::{
 use arrow::datatypes::{Float64Type, Int32Type, Int64Type, UInt64Type};
 use arrow::util::pretty::pretty_format_batches;
 use datafusion::prelude::SessionContext;
+use flow::Address;
+use kernels::beacon::{ObservedWindow, beacon};
+use kernels::robust;
 use proptest::prelude::*;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;

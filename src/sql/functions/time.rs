@@ -1,21 +1,21 @@
 //! Functions of time.
 
-use super::Described;
+use super::FunctionDoc;
 use super::function::{Function, on_arrays, wrong_type_got, wrong_value};
-use crate::flow::time::{DAY_S, HOUR_S};
 use arrow::array::{ArrayRef, AsArray, Int64Array};
 use arrow::compute::cast;
 use arrow::datatypes::{DataType, Int64Type, TimeUnit};
 use datafusion::error::Result;
 use datafusion::logical_expr::ScalarUDF;
+use flow::time::{DAY_S, HOUR_S};
 use std::sync::Arc;
 
-/// What `--functions` and the reference say of them.
-pub(super) const DESCRIBED: &[Described] = &[Described {
+/// Documentation for `--functions` and the reference.
+pub(super) const DOCS: &[FunctionDoc] = &[FunctionDoc {
     name: "window",
     group: "time",
     call: "window(time, length)",
-    gives: "The beginning of the window of that length that the time is in, in UTC; the type stays. Lengths are texts: \
+    returns: "The beginning of the window of that length that the time is in, in UTC; the type stays. Lengths are texts: \
             `'30 s'`, `'5 minutes'`, `'1 hour'`, `'1 day'`, `'1 week'` (Monday). For `GROUP BY`.",
     example: "window(TIMESTAMP '2023-11-22T04:08:31Z', '5 minutes')",
     result: "2023-11-22T04:05:00",

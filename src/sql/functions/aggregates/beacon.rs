@@ -1,13 +1,13 @@
 //! `beacon(start[, bytes])`: is this train of connection starts a beacon?
 
-use super::gathered::{Statistic, wrong_count};
 use super::intervals::{seconds_of, time_type};
-use crate::kernels::beacon::{BeaconStatistics, ObservedWindow, beacon};
-use crate::kernels::sizes::bucket_of;
+use super::statistic::{Statistic, wrong_count};
 use arrow::array::{ArrayRef, AsArray, Float64Array, StructArray, UInt32Array};
 use arrow::buffer::NullBuffer;
 use arrow::datatypes::{DataType, Field, Fields, Float64Type};
 use datafusion::error::Result;
+use kernels::beacon::{BeaconStatistics, ObservedWindow, beacon};
+use kernels::sizes::{SizeCount, bucket_of};
 use rayon::prelude::*;
 use std::sync::Arc;
 
@@ -40,7 +40,8 @@ fn judge(group: &[(i64, u16)]) -> Option<BeaconStatistics> {
     starts_s.sort_unstable();
     let mut buckets: Vec<u16> = group.iter().map(|(_, bucket)| *bucket).filter(|bucket| *bucket != NO_BUCKET).collect();
     buckets.sort_unstable();
-    let sizes: Vec<(u16, u32)> = buckets.chunk_by(|a, b| a == b).map(|same| (same[0], same.len() as u32)).collect();
+    let sizes = buckets.chunk_by(|a, b| a == b).map(|same| SizeCount::new(same[0], same.len() as u32));
+    let sizes: Vec<SizeCount> = sizes.collect();
     let (from_s, to_s) = (*starts_s.first()?, starts_s.last()?.saturating_add(1));
     beacon(&starts_s, &sizes, &ObservedWindow { from_s, to_s, window_s: WINDOW_S })
 }

@@ -2,11 +2,11 @@
 
 use super::super::addresses::{addresses, is_address_type};
 use super::super::function::wrong_type_got;
-use super::gathered::{Statistic, wrong_count};
-use crate::flow::Address;
+use super::statistic::{Statistic, wrong_count};
 use arrow::array::{ArrayRef, UInt64Array};
 use arrow::datatypes::DataType;
 use datafusion::error::Result;
+use flow::Address;
 use foldhash::fast::FixedState;
 use hashbrown::HashSet;
 use std::sync::Arc;

@@ -1,14 +1,14 @@
 //! `interval_stats(time)`: the distances between successive times.
 
 use super::super::function::wrong_type_got;
-use super::gathered::{Statistic, wrong_count};
-use crate::kernels::intervals::distances;
-use crate::kernels::robust::{mad, quantile};
+use super::statistic::{Statistic, wrong_count};
 use arrow::array::{ArrayRef, AsArray, Float64Array, Int64Array, StructArray, UInt64Array};
 use arrow::buffer::NullBuffer;
 use arrow::compute::cast;
 use arrow::datatypes::{DataType, Field, Fields, Int64Type, TimeUnit};
 use datafusion::error::Result;
+use kernels::robust::{mad, quantile};
+use kernels::train::intervals::distances;
 use std::sync::Arc;
 
 /// The aggregate.

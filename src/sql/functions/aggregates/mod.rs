@@ -1,24 +1,24 @@
 //! Statistics as aggregates, for any GROUP BY and any window that grows.
 
 mod beacon;
-mod gathered;
 mod hosts;
 mod intervals;
 mod quantile;
 mod spread;
+mod statistic;
 
-use super::Described;
+use super::FunctionDoc;
 use datafusion::logical_expr::AggregateUDF;
 
 const GROUP: &str = "aggregates";
 
-/// What `--functions` and the reference say of them.
-pub(super) const DESCRIBED: &[Described] = &[
-    Described {
+/// Documentation for `--functions` and the reference.
+pub(super) const DOCS: &[FunctionDoc] = &[
+    FunctionDoc {
         name: "beacon",
         group: GROUP,
         call: "beacon(start[, bytes])",
-        gives: "The judgement of connection starts (timestamps or Unix seconds) as a struct: `period_s`, `jitter_ratio` \
+        returns: "The judgement of connection starts (timestamps or Unix seconds) as a struct: `period_s`, `jitter_ratio` \
                 (0 = a clock, 0.5 = ±50 %), `missed_ratio` (share of lost beats), `connections`, `p_value` \
                 (probability that random traffic looks so regular, calibrated by simulation) and `score` (0 to 1, with \
                 `bytes` also by how equal they are). NULL for fewer than six starts. Feed it connection starts and not \
@@ -27,47 +27,47 @@ pub(super) const DESCRIBED: &[Described] = &[
         example: "SELECT round(beacon(n * 600)['period_s']) FROM (VALUES (0), (1), (2), (3), (4), (5)) AS t(n)",
         result: "600.0",
     },
-    Described {
+    FunctionDoc {
         name: "interval_stats",
         group: GROUP,
         call: "interval_stats(time)",
-        gives: "The distances between successive times, in any order, as a struct: `intervals` (count), `mean_s`, \
+        returns: "The distances between successive times, in any order, as a struct: `intervals` (count), `mean_s`, \
                 `median_s`, `mad_s`, `shortest_s`, `longest_s` and `dispersion` ((q80 − q20) / (2·median), 0 = equal). \
                 NULL for fewer than two times.",
         example: "SELECT interval_stats(n * n)['median_s'] FROM (VALUES (0), (1), (2), (3)) AS t(n)",
         result: "3.0",
     },
-    Described {
+    FunctionDoc {
         name: "mad",
         group: GROUP,
         call: "mad(x)",
-        gives: "The median absolute deviation from the median, unscaled; times 1.4826 it is the standard deviation of \
+        returns: "The median absolute deviation from the median, unscaled; times 1.4826 it is the standard deviation of \
                 what is normally distributed.",
         example: "SELECT mad(x) FROM (VALUES (1), (1), (2), (2), (4), (6), (9)) AS t(x)",
         result: "1.0",
     },
-    Described {
+    FunctionDoc {
         name: "max_robust_z",
         group: GROUP,
         call: "max_robust_z(x)",
-        gives: "`robust_z` of the largest value against the median and MAD of all: how far it stands out.",
+        returns: "`robust_z` of the largest value against the median and MAD of all: how far it stands out.",
         example: "SELECT round(max_robust_z(ln(x)), 2) FROM (VALUES (100), (110), (90), (105), (1000000)) AS t(x)",
         result: "53.16",
     },
-    Described {
+    FunctionDoc {
         name: "hdr_quantile",
         group: GROUP,
         call: "hdr_quantile(x, q)",
-        gives: "The quantile `q`, 0 to 1, of numbers of at least 0 by an HdrHistogram of three significant digits: at \
+        returns: "The quantile `q`, 0 to 1, of numbers of at least 0 by an HdrHistogram of three significant digits: at \
                 most 0.1 % above the true one, whatever the order of rows and the number of threads.",
         example: "SELECT hdr_quantile(x, 0.5) FROM (VALUES (10), (20), (30)) AS t(x)",
         result: "20",
     },
-    Described {
+    FunctionDoc {
         name: "distinct_hosts",
         group: GROUP,
         call: "distinct_hosts(address)",
-        gives: "How many different addresses there are, exactly, however they are written; texts that are no address \
+        returns: "How many different addresses there are, exactly, however they are written; texts that are no address \
                 do not count.",
         example: "SELECT distinct_hosts(a) FROM (VALUES ('10.0.0.1'), ('::ffff:10.0.0.1'), ('-'), ('10.0.0.2')) AS t(a)",
         result: "2",
@@ -77,11 +77,11 @@ pub(super) const DESCRIBED: &[Described] = &[
 /// Makes all aggregates.
 pub(super) fn functions() -> Vec<AggregateUDF> {
     vec![
-        gathered::aggregate(beacon::Beacon),
-        gathered::aggregate(intervals::IntervalStats),
-        gathered::aggregate(spread::Mad),
-        gathered::aggregate(spread::MaxRobustZ),
-        gathered::aggregate(quantile::HdrQuantile::default()),
-        gathered::aggregate(hosts::DistinctHosts),
+        statistic::aggregate(beacon::Beacon),
+        statistic::aggregate(intervals::IntervalStats),
+        statistic::aggregate(spread::Mad),
+        statistic::aggregate(spread::MaxRobustZ),
+        statistic::aggregate(quantile::HdrQuantile::default()),
+        statistic::aggregate(hosts::DistinctHosts),
     ]
 }

@@ -1,7 +1,7 @@
 //! `hdr_quantile(x, q)`: quantiles by HdrHistogram.
 
 use super::super::function::wrong_value;
-use super::gathered::{Statistic, wrong_count};
+use super::statistic::{Statistic, wrong_count};
 use arrow::array::{ArrayRef, AsArray, UInt64Array};
 use arrow::datatypes::{DataType, Float64Type, Schema};
 use datafusion::common::ScalarValue;
@@ -15,10 +15,10 @@ use std::sync::Arc;
 const DIGITS: u8 = 3;
 
 /// A group keeps its values as they are up to this many: a histogram takes more memory than they do.
-const MOST_PLAIN: usize = 4_096;
+const MAX_PLAIN_VALUES: usize = 4_096;
 
 /// The largest value; what is above counts as this.
-const MOST: u64 = 1 << 60;
+const MAX_VALUE: u64 = 1 << 60;
 
 /// The aggregate; `q` is the quantile as bits, once the call is known.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
@@ -45,7 +45,7 @@ impl Values {
             let _ = histogram.record_n(value, count);
             return;
         }
-        if count == 1 && self.plain.len() < MOST_PLAIN {
+        if count == 1 && self.plain.len() < MAX_PLAIN_VALUES {
             self.plain.push(value);
             return;
         }
@@ -110,7 +110,7 @@ impl Statistic for HdrQuantile {
 
     fn rows(&self, arguments: &[ArrayRef]) -> Result<Vec<Option<u64>>> {
         let numbers = arguments[0].as_primitive::<Float64Type>();
-        let value = |number: f64| (!number.is_nan()).then_some((number.max(0.0).round() as u64).min(MOST));
+        let value = |number: f64| (!number.is_nan()).then_some((number.max(0.0).round() as u64).min(MAX_VALUE));
         Ok(numbers.iter().map(|number| number.and_then(value)).collect())
     }
 
@@ -153,7 +153,7 @@ mod tests {
     proptest! {
         #[test]
         fn few_values_are_ranked_as_a_histogram_ranks_them(
-            values in prop::collection::vec(prop_oneof![0u64..3_000, 0..MOST], 1..60),
+            values in prop::collection::vec(prop_oneof![0u64..3_000, 0..MAX_VALUE], 1..60),
             q in prop_oneof![Just(0.0), Just(1.0), 0.0..=1.0f64],
         ) {
             let mut histogram = new_histogram().unwrap();

@@ -1,10 +1,10 @@
 //! `mad(x)` and `max_robust_z(x)`: spread, and what stands out of it.
 
-use super::gathered::{Statistic, wrong_count};
-use crate::kernels::robust::{mad, median, robust_z};
+use super::statistic::{Statistic, wrong_count};
 use arrow::array::{ArrayRef, AsArray, Float64Array};
 use arrow::datatypes::{DataType, Float64Type};
 use datafusion::error::Result;
+use kernels::robust::{mad, median, robust_z};
 use std::sync::Arc;
 
 /// Kept beneath the deviation, as `robust_z` of a row does.

@@ -1,0 +1,79 @@
+//! Errors of making a corpus and of judging findings.
+
+use std::path::{Path, PathBuf};
+
+/// A corpus could not be made, or findings could not be judged.
+#[derive(Debug, thiserror::Error)]
+pub enum CorpusError {
+    /// An option has a value that no corpus can be made with.
+    #[error("option `{option}` is {got}; expected {expected}")]
+    InvalidOption {
+        /// Name of the option.
+        option: &'static str,
+        /// The value as given.
+        got: String,
+        /// What is legal, and what to do.
+        expected: String,
+    },
+    /// A file of attacks is not the TOML that is expected.
+    #[error("{path}: {message}; expected [[attack]] tables with `kind` = {kinds}")]
+    InvalidAttacks {
+        /// The file, or `attacks` when the text came from elsewhere.
+        path: String,
+        /// Site and reason.
+        message: String,
+        /// The kinds that exist.
+        kinds: String,
+    },
+    /// A file of labels or findings has a line that cannot be read.
+    #[error("{path}, {place}: {message}")]
+    InvalidInput {
+        /// The file.
+        path: PathBuf,
+        /// Line, row or column.
+        place: String,
+        /// What was found, and what was expected.
+        message: String,
+    },
+    /// A file could not be read, made or written.
+    #[error("{path}: cannot {action}: {source}")]
+    Io {
+        /// The file or folder.
+        path: PathBuf,
+        /// What was tried: `read`, `create`, `write`.
+        action: &'static str,
+        /// The reason given by the system.
+        source: std::io::Error,
+    },
+    /// A Parquet file could not be read or written.
+    #[error("{path}: {source}")]
+    Parquet {
+        /// The file.
+        path: PathBuf,
+        /// The reason.
+        source: parquet::errors::ParquetError,
+    },
+    /// Columns could not be put together or read.
+    #[error("{path}: {source}")]
+    Columns {
+        /// The file.
+        path: PathBuf,
+        /// The reason.
+        source: arrow::error::ArrowError,
+    },
+}
+
+impl CorpusError {
+    pub(super) fn option(option: &'static str, got: impl ToString, expected: impl Into<String>) -> Self {
+        Self::InvalidOption { option, got: got.to_string(), expected: expected.into() }
+    }
+
+    pub(super) fn io(path: &Path, action: &'static str) -> impl FnOnce(std::io::Error) -> Self {
+        let path = path.to_owned();
+        move |source| Self::Io { path, action, source }
+    }
+
+    pub(super) fn input(path: &Path, place: impl ToString, message: impl Into<String>) -> Self {
+        Self::InvalidInput { path: path.to_owned(), place: place.to_string(), message: message.into() }
+    }
+}

@@ -1,0 +1,169 @@
+//! Makes a corpus hour by hour and site by site, so that memory holds one of them.
+
+mod site_hour;
+#[cfg(test)]
+mod tests;
+
+use std::path::{Path, PathBuf};
+
+use serde::Serialize;
+
+use crate::attacks::campaign::{self, Campaign};
+use crate::attacks::default_attacks;
+use crate::error::CorpusError;
+use crate::generate::site_hour::{SiteHour, before_first_hour};
+use crate::labels::{Label, write_labels};
+use crate::objects::columns;
+use crate::objects::flow_file::CorpusFile;
+use crate::objects::flow_file::properties;
+use crate::options::GenerateOptions;
+use crate::traffic::periodic_services::services_of;
+use crate::world::World;
+
+/// Largest share of the rows that benign periodic services may take.
+const MAX_PERIODIC_SHARE: f64 = 0.35;
+
+/// A summary of a generated corpus.
+#[derive(Clone, Debug, Serialize)]
+pub struct GenerateSummary {
+    /// Rows of all files.
+    pub rows: u64,
+    /// Bytes of all files.
+    pub bytes: u64,
+    /// The files, in the order of time and site.
+    pub files: Vec<CorpusFile>,
+    /// Rows that belong to attacks.
+    pub attack_rows: u64,
+    /// Lines of `labels.csv` that name attacks.
+    pub attack_labels: usize,
+    /// Lines of `labels.csv`.
+    pub labels: usize,
+}
+
+/// Makes a corpus: Parquet files in AWS's S3 layout, `labels.csv` and `corpus.json` in `options.out`.
+///
+/// `progress` receives the number of rows written after each file; it may be called from several threads. The same
+/// options give the same bytes on any number of threads.
+///
+/// # Errors
+/// [`CorpusError::InvalidOption`] when an option is out of range, when attacks leave no room in the rows, or when
+/// `options.out` already holds `AWSLogs/`; else the file that could not be written and why.
+pub fn generate(options: &GenerateOptions, progress: &(dyn Fn(u64) + Sync)) -> Result<GenerateSummary, CorpusError> {
+    options.validate()?;
+    properties(options)?;
+    let logs = options.out.join("AWSLogs");
+    if logs.exists() {
+        let expected = "a folder without `AWSLogs/`, so that two corpora never mix; remove it or choose another folder";
+        return Err(CorpusError::option("out", options.out.display(), expected));
+    }
+    let world = World::new(options);
+    let attacks = options.attacks.clone().unwrap_or_else(|| default_attacks(options.attack_hosts));
+    attacks.iter().try_for_each(|attack| attack.validate())?;
+    let campaigns = campaign::place(&world, &attacks, options.span_s())?;
+    let attack_rows = room_for(&world, options, &campaigns)?;
+    let kept = periodic_room(&world, options, options.rows as f64 - attack_rows);
+    let labels = labels_of(&world, &campaigns, kept);
+    std::fs::create_dir_all(&options.out).map_err(CorpusError::io(&options.out, "create"))?;
+    let schema = columns::schema(options.fields_version);
+    let mut states = before_first_hour(&world, options, campaigns);
+    let mut summary = GenerateSummary {
+        rows: 0,
+        bytes: 0,
+        files: Vec::new(),
+        attack_rows: 0,
+        attack_labels: labels.iter().filter(|label| label.is_attack()).count(),
+        labels: labels.len(),
+    };
+    for hour in 0..options.hours {
+        for (number, state) in states.iter_mut().enumerate() {
+            let batch = SiteHour { world: &world, options, number, hour, kept };
+            let chunks = batch.make(state);
+            let files = batch.write(&schema, chunks, summary.rows, progress)?;
+            for file in files {
+                summary.rows += file.rows;
+                summary.bytes += file.bytes;
+                summary.files.push(file);
+            }
+        }
+    }
+    summary.attack_rows = states.iter().map(|state| state.attack_rows).sum();
+    write_labels(&options.out.join("labels.csv"), &labels)?;
+    write_manifest(options, &attacks, &summary)?;
+    Ok(summary)
+}
+
+/// Estimates the rows of all attacks, and fails when they leave no room for anything else.
+fn room_for(world: &World, options: &GenerateOptions, campaigns: &[Campaign]) -> Result<f64, CorpusError> {
+    let rows = campaigns.iter().map(|campaign| campaign.rows(world, options.window_s, options.span_s())).sum::<f64>();
+    let least = rows / 0.9;
+    if least > options.rows as f64 {
+        let expected = format!(
+            "at least {least:.0}: the attacks alone make about {rows:.0} rows in {} hours; \
+             ask for more rows, fewer hours, or fewer or slower attacks",
+            options.hours
+        );
+        return Err(CorpusError::option("rows", options.rows, expected));
+    }
+    Ok(rows)
+}
+
+/// Returns the share of periodic services (0 to 1) that fit into the rows that attacks leave: services are kept in the
+/// order of their rarity until their rows are used up.
+fn periodic_room(world: &World, options: &GenerateOptions, free_rows: f64) -> f64 {
+    let every = (world.hosts / 50_000).max(1);
+    let mut services: Vec<(f64, f64)> = (0..world.hosts)
+        .step_by(every as usize)
+        .flat_map(|host| services_of(world, host, 1.0))
+        .map(|service| (service.rarity, service.rows_per_hour(world, options.window_s)))
+        .collect();
+    services.sort_by(|a, b| a.0.total_cmp(&b.0));
+    let mut left = MAX_PERIODIC_SHARE * free_rows / f64::from(every) / f64::from(options.hours);
+    for (rarity, rows) in services {
+        left -= rows;
+        if left < 0.0 {
+            return rarity;
+        }
+    }
+    1.0
+}
+
+fn labels_of(world: &World, campaigns: &[Campaign], kept: f64) -> Vec<Label> {
+    let mut labels: Vec<Label> = campaigns.iter().flat_map(|campaign| campaign.labels(world)).collect();
+    let periodic = (0..world.hosts).flat_map(|host| services_of(world, host, kept));
+    labels.extend(periodic.map(|service| Label {
+        src: world.address(service.client),
+        dst: world.address(service.server),
+        port: Some(service.port),
+        protocol: Some(service.protocol),
+        label: "benign-periodic".to_owned(),
+        source: format!("{} every {} s", service.name, service.period_s),
+    }));
+    labels
+}
+
+#[derive(Serialize)]
+struct Manifest<'a> {
+    schema_version: u32,
+    seed: u64,
+    options: &'a GenerateOptions,
+    attacks: &'a [crate::attacks::AttackSpec],
+    #[serde(flatten)]
+    summary: &'a GenerateSummary,
+}
+
+fn write_manifest(
+    options: &GenerateOptions,
+    attacks: &[crate::attacks::AttackSpec],
+    summary: &GenerateSummary,
+) -> Result<(), CorpusError> {
+    let path: PathBuf = options.out.join("corpus.json");
+    let manifest = Manifest { schema_version: 1, seed: options.seed, options, attacks, summary };
+    let mut text = serde_json::to_string_pretty(&manifest)
+        .map_err(|error| CorpusError::io(&path, "write")(std::io::Error::other(error)))?;
+    text.push('\n');
+    write_text(&path, &text)
+}
+
+fn write_text(path: &Path, text: &str) -> Result<(), CorpusError> {
+    std::fs::write(path, text).map_err(CorpusError::io(path, "write"))
+}

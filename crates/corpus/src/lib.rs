@@ -1,0 +1,37 @@
+//! Makes labelled corpora of flow logs, and judges findings against labels.
+//!
+//! This crate answers how good the detections are. A corpus is a small world of hosts with roles, habits and services, in
+//! which attacks are planted whose timing is that of real tools; [`generate()`] writes it as AWS would have delivered it.
+//! [`evaluate()`] compares findings with the labels of a corpus or of a real capture, and [`suite`] ranks implants among
+//! benign traffic of the same volume.
+//!
+//! **Cost.** Memory holds one hour of one account and region; the same options give the same bytes on any number of
+//! threads.
+//!
+//! **Where to begin.** [`generate()`] names the steps in their order: the world, the attacks, the traffic of each hour, its
+//! files, the labels. `world` and `traffic` hold what is invented, `objects` what AWS's format asks for.
+
+mod error;
+mod labels;
+mod options;
+mod random;
+
+mod world;
+
+mod traffic;
+
+mod attacks;
+mod objects;
+
+mod evaluate;
+mod generate;
+pub mod suite;
+
+pub use attacks::{AttackKind, AttackSpec, default_attacks, parse_attacks};
+pub use error::CorpusError;
+pub use evaluate::findings::{FindingSeverity, JudgedFinding, read_findings};
+pub use evaluate::{AttackRecall, DetectionPrecision, Evaluation, evaluate, judge};
+pub use generate::{GenerateSummary, generate};
+pub use labels::{Label, read_labels, write_labels};
+pub use objects::flow_file::CorpusFile;
+pub use options::{Codec, GenerateOptions, Layout, PageVersion, Partition};

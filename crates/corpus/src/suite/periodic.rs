@@ -1,0 +1,146 @@
+//! Benign services that keep time, send much or stay for long: only their context tells them from implants.
+
+use super::habit::Contact;
+use flow::codes::{TCP, UDP};
+use kernels::simulation::{Benign, Draws};
+
+/// Whom a service's connections are with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Peer {
+    /// One remote of all its hosts.
+    Shared,
+    /// A remote of each host's own.
+    Own,
+    /// A client of each host's own, which calls the host.
+    Client,
+}
+
+/// When a service connects.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) enum Schedule {
+    /// Sleeps so long, and up to a share longer, after its work.
+    Sleeps(f64, f64),
+    /// Every so many seconds by the clock, up to so many seconds late.
+    Clock(f64, f64),
+    /// At random, so many seconds apart on average.
+    Random(f64),
+    /// As one of the benign families, each host another, so many seconds apart on average.
+    Everyday(f64),
+    /// One connection that stays open for so many hours, with a sign of life every minute.
+    KeptAlive(f64),
+}
+
+/// A benign service.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct PeriodicService {
+    /// What it is, as the table says it.
+    pub name: &'static str,
+    pub(super) schedule: Schedule,
+    pub(super) peer: Peer,
+    /// One host in so many has it.
+    pub(super) every: usize,
+    pub(super) port: u16,
+    pub(super) protocol: u8,
+    /// Bytes of a connection towards the server, drawn around; 0 for those of a small request.
+    pub(super) upload_bytes: u64,
+}
+
+impl PeriodicService {
+    /// Every service, in the order of the table.
+    pub fn all() -> Vec<Self> {
+        use Peer::{Client, Own, Shared};
+        use Schedule::{Clock, Everyday, KeptAlive, Random, Sleeps};
+        let service = |name, schedule, peer, every, port, protocol| Self {
+            name,
+            schedule,
+            peer,
+            every,
+            port,
+            protocol,
+            upload_bytes: 0,
+        };
+        vec![
+            service("update service, 300 s, every host", Sleeps(300.1, 0.0), Shared, 1, 443, TCP),
+            service("agent with jitter, 600 s +20 %, one host in 3", Sleeps(600.0, 0.2), Shared, 3, 8443, TCP),
+            service("NTP, 1,024 s, every host", Sleeps(1_024.0, 0.01), Shared, 1, 123, UDP),
+            service("keep-alive for 12 h, a remote of its own", KeptAlive(12.0), Own, 2, 5_671, TCP),
+            service("connection of days, a broker of its own", KeptAlive(150.0), Own, 8, 8_883, TCP),
+            service("cron, hourly, a supplier of its own", Clock(3_600.0, 4.0), Own, 8, 443, TCP),
+            service("timer, 300 s by the clock, a supplier of its own", Clock(300.0, 2.0), Own, 8, 8_080, TCP),
+            service("poller of one size at random times, 240 s", Random(240.0), Own, 2, 443, TCP),
+            service("health checks from a balancer, 30 s", Sleeps(30.0, 0.0), Client, 20, 80, TCP),
+            Self {
+                upload_bytes: 2_000_000_000,
+                ..service("nightly backup of 2 GB, a target of its own", Clock(86_400.0, 120.0), Own, 4, 22, TCP)
+            },
+            service("drifting poller, 900 s, a supplier of its own", Sleeps(900.2, 0.0), Own, 50, 443, TCP),
+            service("everyday traffic of seven kinds, a remote of its own", Everyday(900.0), Own, 1, 443, TCP),
+        ]
+    }
+
+    /// Draws the begins and ends of its connections within `span_s` seconds on one of the hosts.
+    pub(super) fn connections(&self, draws: &mut Draws, span_s: f64, host: usize) -> Vec<(Contact, i64)> {
+        // At 15 MB a second.
+        let length_s = 1 + (self.upload_bytes / 15_000_000) as i64;
+        let short = |start_s: f64| {
+            let start_s = start_s as i64;
+            (Contact { start_s, remote: 0 }, start_s + length_s)
+        };
+        let mut connections = Vec::new();
+        match self.schedule {
+            Schedule::Sleeps(sleep_s, more) => {
+                let mut t = sleep_s * draws.uniform();
+                while t < span_s {
+                    connections.push(short(t));
+                    t += sleep_s * (1.0 + more * draws.uniform()) + draws.between(0.02, 0.08);
+                }
+            }
+            Schedule::Clock(every_s, late_s) => {
+                let mut t = (every_s * draws.uniform()).floor();
+                while t + late_s < span_s {
+                    connections.push(short(t + late_s * draws.uniform()));
+                    t += every_s;
+                }
+            }
+            Schedule::Random(mean_s) => {
+                let mut t = mean_s * draws.exponential();
+                while t < span_s {
+                    connections.push(short(t));
+                    t += mean_s * draws.exponential();
+                }
+            }
+            Schedule::Everyday(mean_s) => {
+                let count = (span_s / mean_s) as usize;
+                let family = Benign::ALL[host % Benign::ALL.len()];
+                let train = family.train(draws, count.max(8), mean_s, 1);
+                let first = train[0];
+                let within = train.into_iter().map(|start| (start - first) as f64).filter(|&start| start < span_s);
+                connections.extend(within.map(short));
+            }
+            Schedule::KeptAlive(hours) => {
+                let mut t = 3_600.0 * draws.uniform();
+                while t < span_s {
+                    let (contact, _) = short(t);
+                    t += hours * 3_600.0 * draws.between(0.6, 1.0);
+                    connections.push((contact, t.min(span_s) as i64));
+                    t += draws.exponential() * 1_800.0;
+                }
+            }
+        }
+        connections
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn services_keep_their_schedule() {
+        for service in PeriodicService::all() {
+            let made = service.connections(&mut Draws::seeded(2), 4.0 * 86_400.0, 0);
+            assert!(made.len() >= 3 || matches!(service.schedule, Schedule::KeptAlive(_)), "{}", service.name);
+            assert!(made.is_sorted() && made.iter().all(|(contact, end_s)| *end_s > contact.start_s));
+        }
+    }
+}

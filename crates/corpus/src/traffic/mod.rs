@@ -1,0 +1,11 @@
+//! The traffic of the monitored world: connections, cut into flow records by every interface on their way.
+//!
+//! [`background`] draws everyday traffic, [`periodic_services`] the benign services that keep time; both make
+//! [`connection`]s, which write [`records`].
+
+pub mod records;
+
+pub mod connection;
+
+pub mod background;
+pub mod periodic_services;

@@ -1,0 +1,59 @@
+//! The statistics of flowsift: numbers in, numbers out.
+//!
+//! This crate answers two questions about one slice of numbers: is it a beacon, and is it unusual? No files, no async, no
+//! logging, no randomness at run time and no hash-map order: the same slice gives the same bits on any machine and any
+//! number of threads. Every function is total, so the crate has no error type: where a statistic does not apply, the
+//! answer is `None`.
+//!
+//! **Cost.** Everything is linear in its slice, or sorts it, but the two tests named in [`train`]. Most pairs are random
+//! traffic, so [`beacon::judge`] recognises that from bounds, several times cheaper than it describes a beacon.
+//!
+//! **Where to begin.** [`beacon`] judges one pair and names the statistics in the order in which they are computed; their
+//! formulas and papers stand at the head of each module below [`train`]. How evidence becomes a p-value is the subject of
+//! [`calibration`].
+//!
+//! | module | statistic |
+//! | --- | --- |
+//! | [`special`] | gamma and normal functions |
+//! | [`robust`] | median, quantiles, MAD, robust z |
+//! | [`sizes`] | log-linear histograms of bytes |
+//! | [`lost`] | time that the log knows nothing about, which cuts distances |
+//! | [`discovery`] | Benjamini–Hochberg |
+//! | [`season`] | what is usual at an hour of the week, shrunken to wider levels |
+//! | [`drift`] | CUSUM of a daily level |
+//! | [`random`], [`simulation`] | seeded trains, of benign traffic and implants, for the null tables and for tests |
+//! | [`train::intervals`] | resolution, check-ins out of bursts, gaps trimmed (D0) |
+//! | [`train::regularity`] | renewal regularity: gamma shape against a mildly regular null (D1) |
+//! | [`train::phase`] | missed beats: intervals that are multiples of one period (D2) |
+//! | [`train::counts`] | under-dispersion of counts in windows (D3) |
+//! | [`train::correlogram`] | beats under noise: starts that follow others at one lag and its multiples (D4) |
+//! | [`train::clock`] | anchoring to the minute, hour or day (D5) |
+//! | [`train::comb`] | beats with losses: period, deviation and missed share by maximum likelihood |
+//! | [`train::rhythm`] | period, jitter and missed beats of a train |
+//! | [`train::daily`] | hours of the day in which a train is active (D12) |
+//! | [`calibration`] | p-values by the simulated composite null, and their combination |
+//! | [`beacon`] | the judgement of one pair: all of `train`, combined |
+//! | [`beacon::score`] | the rank of a beacon: a logistic model of four numbers |
+//! | [`beacon::rita`] | the score of RITA v5, for comparison |
+//! | [`rotation`] | trains over several remotes of one host (D7) |
+//! | [`pooled`] | trains of several hosts to one remote (D8) |
+
+pub mod discovery;
+pub mod lost;
+pub mod random;
+pub mod robust;
+pub mod sizes;
+pub mod special;
+
+pub mod drift;
+pub mod season;
+pub mod simulation;
+
+pub mod train;
+
+pub mod calibration;
+
+pub mod beacon;
+
+pub mod pooled;
+pub mod rotation;

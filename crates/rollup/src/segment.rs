@@ -1,0 +1,327 @@
+//! Connections across windows, hours and units: segments, and the law by which they join.
+//!
+//! A segment is what one hour of one unit saw of one connection. Segments of a pair are kept as a multiset, so merging
+//! is a union: associative and free of order by construction. Connections are read off at the end, by [`stitch`].
+
+use flow::codes::TCP;
+
+/// How a segment begins.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+#[repr(u8)]
+pub enum Opening {
+    /// A SYN was seen: the connection starts here.
+    Opened = 0,
+    /// TCP flags are logged and there was no SYN: the connection started earlier.
+    Continued = 1,
+    /// Nothing tells: a start if nothing of the 5-tuple came shortly before.
+    Unknown = 2,
+}
+
+impl Opening {
+    /// Reads the number that `pair_hours` keeps; numbers it does not know mean [`Opening::Unknown`].
+    pub const fn from_code(code: u8) -> Self {
+        match code {
+            0 => Opening::Opened,
+            1 => Opening::Continued,
+            _ => Opening::Unknown,
+        }
+    }
+}
+
+/// Part of one connection, within one hour.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub struct Segment {
+    /// First packet's second since 1970.
+    pub start_s: i64,
+    /// Port of the client: what tells connections of a pair apart.
+    pub client_port: u16,
+    /// Last packet's second since 1970.
+    pub end_s: i64,
+    /// How it begins.
+    pub opening: Opening,
+}
+
+impl Segment {
+    /// Orders segments by port, start, opening and end as one number, which is compared without a branch. Times within
+    /// four million years of 1970.
+    fn order(&self) -> u128 {
+        let start_s = (self.start_s + (1 << 47)) as u128 & ((1 << 48) - 1);
+        let duration_s = (self.end_s - self.start_s) as u128 & ((1 << 62) - 1);
+        u128::from(self.client_port) << 112 | start_s << 64 | (self.opening as u128) << 62 | duration_s
+    }
+}
+
+/// SYNs of both directions of one connection lie this close; later ones open another connection on the same ports.
+pub const SYN_SPREAD_S: i64 = 2;
+/// A TCP connection whose flags are logged may be silent this long and still be the same.
+pub const TCP_IDLE_S: i64 = 4 * 3_600;
+
+/// Seconds of silence after which a 5-tuple without SYN counts as a new connection.
+///
+/// One aggregation window for UDP and the like, whose clients often reuse a port; two for TCP without flags.
+pub const fn idle_gap_s(protocol: u8, window_s: u32) -> i64 {
+    if protocol == TCP { 2 * window_s as i64 } else { window_s as i64 }
+}
+
+/// One connection of a pair.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub struct Connection {
+    /// First packet's second since 1970; the start if `started`.
+    pub start_s: i64,
+    /// Last packet's second since 1970.
+    pub end_s: i64,
+    /// The start was seen; otherwise the connection began before the data.
+    pub started: bool,
+}
+
+impl Connection {
+    /// The connection that a segment is by itself.
+    fn of(segment: &Segment) -> Self {
+        let started = segment.opening != Opening::Continued;
+        Self { start_s: segment.start_s, end_s: segment.end_s, started }
+    }
+
+    /// Orders connections as `Ord` does, as one number.
+    fn order(&self) -> u128 {
+        let start_s = (self.start_s + (1 << 47)) as u128 & ((1 << 48) - 1);
+        start_s << 80 | ((self.end_s - self.start_s) as u64 as u128) << 1 | u128::from(self.started)
+    }
+}
+
+/// Joins the segments of one pair to connections, sorted by start, in whatever order the segments come.
+///
+/// Formula: segments of one client port are read in order of time; one joins the connection before it when it
+/// continues it (no SYN, silence within [`TCP_IDLE_S`]), when nothing tells and the silence is at most
+/// [`idle_gap_s`], or when its SYN lies within [`SYN_SPREAD_S`] of the connection's own.
+pub fn stitch(segments: &[Segment], protocol: u8, window_s: u32) -> Vec<Connection> {
+    Stitcher::default().stitch(segments, protocol, window_s).to_vec()
+}
+
+/// Words of a set of ports.
+const PORT_WORDS: usize = 1 << 10;
+
+/// Does what [`stitch`] does for pair after pair, with the same buffers.
+#[derive(Debug)]
+pub struct Stitcher {
+    /// The client ports that a pair's segments have, one a bit; empty between pairs.
+    once: Vec<u64>,
+    /// Those that several have.
+    several: Vec<u64>,
+    /// The segments of such ports.
+    segments: Vec<Segment>,
+    connections: Vec<Connection>,
+}
+
+impl Default for Stitcher {
+    fn default() -> Self {
+        let (once, several) = (vec![0; PORT_WORDS], vec![0; PORT_WORDS]);
+        Self { once, several, segments: Vec::new(), connections: Vec::new() }
+    }
+}
+
+fn bit_of(port: u16) -> (usize, u64) {
+    (usize::from(port >> 6), 1 << (port & 63))
+}
+
+impl Stitcher {
+    /// The connections of one pair, as [`stitch`] gives them.
+    pub fn stitch(&mut self, segments: &[Segment], protocol: u8, window_s: u32) -> &[Connection] {
+        self.connections.clear();
+        self.segments.clear();
+        for segment in segments {
+            let (word, bit) = bit_of(segment.client_port);
+            self.several[word] |= self.once[word] & bit;
+            self.once[word] |= bit;
+        }
+        // Most ports are used once a day: their segments are connections, and need no order to be joined in.
+        for segment in segments {
+            let (word, bit) = bit_of(segment.client_port);
+            if self.several[word] & bit == 0 {
+                self.connections.push(Connection::of(segment));
+            } else {
+                self.segments.push(*segment);
+            }
+        }
+        for segment in segments {
+            let (word, _) = bit_of(segment.client_port);
+            (self.once[word], self.several[word]) = (0, 0);
+        }
+        let single = self.connections.len();
+        self.join(idle_gap_s(protocol, window_s));
+        let (singles, joined) = self.connections.split_at_mut(single);
+        sort_nearly(singles);
+        joined.sort_unstable_by_key(Connection::order);
+        if !self.connections.is_sorted_by_key(Connection::order) {
+            // A stable sort finds the two runs and merges them.
+            self.connections.sort_by_key(Connection::order);
+        }
+        &self.connections
+    }
+
+    /// Joins the segments of ports that several have.
+    fn join(&mut self, gap_s: i64) {
+        self.segments.sort_unstable_by_key(Segment::order);
+        let mut port = None;
+        for segment in &self.segments {
+            let same_port = port == Some(segment.client_port);
+            port = Some(segment.client_port);
+            if same_port && let Some(last) = self.connections.last_mut() {
+                let joins = match segment.opening {
+                    Opening::Opened => segment.start_s <= last.start_s + SYN_SPREAD_S,
+                    Opening::Continued => segment.start_s <= last.end_s + TCP_IDLE_S,
+                    Opening::Unknown => segment.start_s <= last.end_s + gap_s,
+                };
+                if joins {
+                    last.end_s = last.end_s.max(segment.end_s);
+                    last.started |= segment.opening == Opening::Opened;
+                    continue;
+                }
+            }
+            self.connections.push(Connection::of(segment));
+        }
+    }
+}
+
+/// Sorts connections, fast where they come by start, as hour after hour gives them, and only those that start together are
+/// out of order.
+fn sort_nearly(connections: &mut [Connection]) {
+    if !connections.is_sorted_by_key(|connection| connection.start_s) {
+        return connections.sort_unstable_by_key(Connection::order);
+    }
+    for together in connections.chunk_by_mut(|a, b| a.start_s == b.start_s).filter(|together| together.len() > 1) {
+        together.sort_unstable_by_key(Connection::order);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn segment(client_port: u16, start_s: i64, end_s: i64, opening: Opening) -> Segment {
+        Segment { start_s, client_port, end_s, opening }
+    }
+
+    #[test]
+    fn ten_hours_of_keep_alive_are_one_connection() {
+        let mut segments: Vec<Segment> =
+            (0..600).map(|minute| segment(50_000, minute * 60, minute * 60 + 59, Opening::Unknown)).collect();
+        let connections = stitch(&segments, TCP, 60);
+        assert_eq!(connections, [Connection { start_s: 0, end_s: 599 * 60 + 59, started: true }]);
+        for segment in &mut segments[1..] {
+            segment.opening = Opening::Continued;
+        }
+        assert_eq!(stitch(&segments, TCP, 60).len(), 1);
+    }
+
+    #[test]
+    fn beats_on_new_ports_are_connections() {
+        let segments: Vec<Segment> =
+            (0..100).map(|beat| segment(40_000 + beat as u16, beat * 75, beat * 75 + 1, Opening::Opened)).collect();
+        assert_eq!(stitch(&segments, TCP, 60).iter().filter(|c| c.started).count(), 100);
+    }
+
+    #[test]
+    fn a_connection_from_before_the_data_is_no_start() {
+        let segments = [segment(50_000, 0, 60, Opening::Continued), segment(50_000, 120, 180, Opening::Continued)];
+        assert_eq!(stitch(&segments, TCP, 60), [Connection { start_s: 0, end_s: 180, started: false }]);
+    }
+
+    fn records() -> impl Strategy<Value = Vec<Segment>> {
+        let record = (0u16..3, 0i64..20_000, 0i64..60, prop::bool::ANY);
+        proptest::collection::vec(record, 0..60).prop_map(|records| {
+            let known = |syn| if syn { Opening::Opened } else { Opening::Continued };
+            records
+                .into_iter()
+                .map(|(port, start, length, syn)| segment(port, start, start + length, known(syn)))
+                .collect()
+        })
+    }
+
+    /// Every port by itself, its segments in order of time.
+    fn slow_stitch(segments: &[Segment], gap_s: i64) -> Vec<Connection> {
+        let mut connections = Vec::new();
+        let mut ports: Vec<u16> = segments.iter().map(|segment| segment.client_port).collect();
+        ports.sort_unstable();
+        ports.dedup();
+        for port in ports {
+            let mut of_port: Vec<&Segment> = segments.iter().filter(|segment| segment.client_port == port).collect();
+            of_port.sort_by_key(|segment| (segment.start_s, segment.opening, segment.end_s));
+            let mut current: Option<Connection> = None;
+            for segment in of_port {
+                let joins = current.is_some_and(|current| match segment.opening {
+                    Opening::Opened => segment.start_s - current.start_s <= SYN_SPREAD_S,
+                    Opening::Continued => segment.start_s - current.end_s <= TCP_IDLE_S,
+                    Opening::Unknown => segment.start_s - current.end_s <= gap_s,
+                });
+                match &mut current {
+                    Some(current) if joins => {
+                        current.end_s = current.end_s.max(segment.end_s);
+                        current.started |= segment.opening == Opening::Opened;
+                    }
+                    _ => connections.extend(current.replace(Connection {
+                        start_s: segment.start_s,
+                        end_s: segment.end_s,
+                        started: segment.opening != Opening::Continued,
+                    })),
+                }
+            }
+            connections.extend(current);
+        }
+        connections.sort();
+        connections
+    }
+
+    proptest! {
+        #[test]
+        fn equals_a_slow_twin_pair_after_pair(pairs in prop::collection::vec(
+            prop::collection::vec((0u16..40, 0i64..30_000, 0i64..600, 0u8..3), 0..60), 1..4,
+        )) {
+            let mut stitcher = Stitcher::default();
+            for pair in pairs {
+                let segments: Vec<Segment> = pair
+                    .into_iter()
+                    .map(|(port, start, length, code)| segment(port * 1_638, start, start + length, Opening::from_code(code)))
+                    .collect();
+                prop_assert_eq!(stitcher.stitch(&segments, 17, 60), slow_stitch(&segments, 60));
+            }
+        }
+
+        #[test]
+        fn segments_by_start_are_joined_as_any_others(
+            mut ports in prop::collection::vec((0u16..400, 0i64..60, 0i64..9, 0u8..3), 0..90),
+        ) {
+            ports.sort_by_key(|(_, start, ..)| *start);
+            let segments: Vec<Segment> = ports
+                .into_iter()
+                .map(|(port, start, length, code)| segment(port, 900 * start, 900 * start + length, Opening::from_code(code)))
+                .collect();
+            prop_assert_eq!(stitch(&segments, 17, 60), slow_stitch(&segments, 60));
+        }
+
+        #[test]
+        fn order_does_not_matter(mut records in records(), seed in any::<u64>()) {
+            let expected = stitch(&records, TCP, 60);
+            let length = records.len().max(1) as u64;
+            for i in (1..records.len()).rev() {
+                let j = (seed.wrapping_mul(i as u64 + 1) % length) as usize % (i + 1);
+                records.swap(i, j);
+            }
+            prop_assert_eq!(stitch(&records, TCP, 60), expected);
+        }
+
+        #[test]
+        fn unknown_openings_join_as_a_slow_twin_does(times in proptest::collection::vec((0i64..5_000, 0i64..60), 1..40)) {
+            // The slow twin: mark every half second that is within the gap of a record and count the islands; by half
+            // seconds, since islands that only touch are two.
+            let segments: Vec<Segment> =
+                times.iter().map(|&(start, length)| segment(1, start, start + length, Opening::Unknown)).collect();
+            let mut covered = vec![false; 20_000];
+            for &(start, length) in &times {
+                (2 * start..=2 * (start + length + 60)).for_each(|half| covered[half as usize] = true);
+            }
+            let islands = covered.windows(2).filter(|pair| !pair[0] && pair[1]).count() + usize::from(covered[0]);
+            prop_assert_eq!(stitch(&segments, 17, 60).len(), islands);
+        }
+    }
+}

@@ -1,0 +1,375 @@
+//! A slow and obvious rollup, straight from the documented rules, over the stock Parquet reader.
+
+use super::record::{Shape, V5, exchanges, is_internal, parquet, record, records, shapes, unit};
+use super::rows::{Row, rows};
+use crate::{Opening, Segment};
+use arrow::array::{Array, AsArray, RecordBatch};
+use arrow::datatypes::{Int32Type, Int64Type};
+use bytes::Bytes;
+use flow::Address;
+use kernels::sizes::bucket_of;
+use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
+use proptest::prelude::*;
+use std::collections::{BTreeMap, BTreeSet};
+
+/// A record as seen from its ENI's host.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct Seen {
+    start: i64,
+    bits: u8,
+    flags: u8,
+    duration: i64,
+    bytes: u64,
+    packets: u64,
+    eni: Option<String>,
+    service: Option<String>,
+    host: Address,
+    remote: Address,
+    ports: (u16, u16),
+    protocol: u8,
+    outbound: bool,
+    rejected: bool,
+    flags_known: bool,
+}
+
+/// Records by host's and remote's port.
+type Tuples = BTreeMap<(u16, u16), Vec<Seen>>;
+
+#[derive(Default)]
+struct Eni {
+    /// An object told whose it is.
+    told: bool,
+    managed: bool,
+    translates: bool,
+    longest: i64,
+    votes: BTreeMap<Address, u32>,
+}
+
+impl Eni {
+    fn transit(&self) -> bool {
+        self.managed && self.translates
+    }
+    fn window(&self) -> i64 {
+        if self.longest <= 65 { 60 } else { 600 }
+    }
+    fn best(&self, v4: bool) -> Vec<Address> {
+        let votes = || self.votes.iter().filter(|v| v.0.is_v4() == v4);
+        let most = votes().map(|v| v.1).max();
+        votes().filter(|v| Some(v.1) == most).map(|v| *v.0).collect()
+    }
+    fn own(&self, v4: bool, homes: &BTreeSet<Vec<u8>>) -> Option<Address> {
+        let best = self.best(v4);
+        let ours = |a: &&Address| is_internal(**a) || homes.contains(&a.to_bytes()[..7]);
+        best.iter().find(ours).or(best.first()).copied()
+    }
+}
+
+fn text(batch: &RecordBatch, name: &str, row: usize) -> Option<String> {
+    let value = batch.column_by_name(name)?.as_string::<i32>().value(row);
+    (value != "-").then(|| value.to_owned())
+}
+
+fn number(batch: &RecordBatch, name: &str, row: usize) -> Option<i64> {
+    let column = batch.column_by_name(name)?;
+    if column.is_null(row) {
+        return None;
+    }
+    Some(match column.as_primitive_opt::<Int32Type>() {
+        Some(ints) => i64::from(ints.value(row)),
+        None => column.as_primitive::<Int64Type>().value(row),
+    })
+}
+
+pub fn slow(objects: &[Vec<u8>]) -> Vec<Row> {
+    let read = |o: &Vec<u8>| ParquetRecordBatchReaderBuilder::try_new(Bytes::from(o.clone())).unwrap().build().unwrap();
+    let batches: Vec<RecordBatch> = objects
+        .iter()
+        .map(|o| read(o).map(Result::unwrap).collect::<Vec<_>>())
+        .map(|batches| arrow::compute::concat_batches(batches[0].schema_ref(), &batches).unwrap())
+        .collect();
+    let all = || batches.iter().flat_map(|b| (0..b.num_rows()).map(move |row| (b, row)));
+    let object = |b: &RecordBatch| batches.iter().position(|other| std::ptr::eq(b, other)).unwrap();
+    let usable = |b: &RecordBatch, row: usize| text(b, "log_status", row).as_deref() == Some("OK");
+    let address = |b: &RecordBatch, name: &str, row: usize| text(b, name, row).and_then(|t| t.parse::<Address>().ok());
+    // What the unit knows of each ENI; the first record with traffic of the first object that has one tells whose it is.
+    let mut described: BTreeSet<(usize, Option<String>)> = BTreeSet::new();
+    let mut enis: BTreeMap<Option<String>, Eni> = BTreeMap::new();
+    for (b, row) in all().filter(|(b, row)| usable(b, *row)) {
+        let eni = enis.entry(text(b, "interface_id", row)).or_default();
+        let is_first = described.insert((object(b), text(b, "interface_id", row)));
+        if is_first && !eni.told && b.column_by_name("instance_id").is_some() {
+            (eni.told, eni.managed) = (true, text(b, "instance_id", row).is_none());
+        }
+        let (src, dst) = (address(b, "srcaddr", row).unwrap(), address(b, "dstaddr", row).unwrap());
+        let differs = |name, plain| address(b, name, row).is_some_and(|pkt| pkt != plain);
+        eni.translates |= differs("pkt_srcaddr", src) || differs("pkt_dstaddr", dst);
+        eni.longest = eni.longest.max(number(b, "end", row).unwrap() - number(b, "start", row).unwrap());
+        if b.column_by_name("flow_direction").is_none() {
+            *eni.votes.entry(src).or_default() += 1;
+            *eni.votes.entry(dst).or_default() += 1;
+        }
+    }
+    // Networks of the IPv6 addresses that are surely an ENI's own.
+    let named = enis.iter().filter(|(name, _)| name.is_some()).map(|(_, eni)| eni);
+    let sure = named.filter(|eni| eni.votes.keys().filter(|a| !a.is_v4()).count() > 1).map(|eni| eni.best(false));
+    let homes: BTreeSet<Vec<u8>> =
+        sure.filter(|best| best.len() == 1).map(|best| best[0].to_bytes()[..7].to_vec()).collect();
+    // Every record from its host.
+    let mut peers: BTreeMap<(Address, Address, u8, bool), Tuples> = BTreeMap::new();
+    for (b, row) in all().filter(|(b, row)| usable(b, *row)) {
+        let name = text(b, "interface_id", row);
+        let eni = &enis[&name];
+        let nameless = name.is_none();
+        let (src, dst) = (address(b, "srcaddr", row).unwrap(), address(b, "dstaddr", row).unwrap());
+        let far_src = address(b, "pkt_srcaddr", row).unwrap_or(src);
+        let far_dst = address(b, "pkt_dstaddr", row).unwrap_or(dst);
+        let translated = far_src != src || far_dst != dst;
+        let direction = text(b, "flow_direction", row);
+        let transit = eni.transit() && !nameless;
+        if transit && !translated {
+            continue;
+        }
+        let guess = direction.is_none() && (far_src != src) == (far_dst != dst);
+        let outbound = match direction.as_deref() {
+            Some(direction) => direction == "egress",
+            None if !guess => far_src != src,
+            None if transit => true,
+            None => {
+                let own = [true, false].map(|v4| eni.own(v4, &homes).filter(|_| !nameless));
+                let is_own = |address: Address| own.contains(&Some(address));
+                match is_own(far_src) || is_own(far_dst) {
+                    true => is_own(far_src),
+                    false => is_internal(far_src) || !is_internal(far_dst),
+                }
+            }
+        };
+        let outward = |outbound: bool| if outbound { (far_src, far_dst) } else { (far_dst, far_src) };
+        let (host, remote) = outward(outbound);
+        let outbound = if transit && !is_internal(host) && is_internal(remote) { !outbound } else { outbound };
+        let (host, remote) = outward(outbound);
+        let port = |name| number(b, name, row).unwrap_or(0) as u16;
+        let ports = (port("srcport"), port("dstport"));
+        let protocol = number(b, "protocol", row).unwrap() as u8;
+        let flags_known = b.column_by_name("tcp_flags").is_some() && protocol == 6;
+        let rejected = text(b, "action", row).as_deref() == Some("REJECT");
+        let service = match direction.as_deref() {
+            Some("egress") => text(b, "pkt_dst_aws_service", row),
+            _ => text(b, "pkt_src_aws_service", row),
+        };
+        let start = number(b, "start", row).unwrap();
+        let bits = [outbound, rejected, flags_known, translated, guess, transit];
+        let seen = Seen {
+            start,
+            bits: bits.iter().rev().fold(0, |bits, bit| bits << 1 | u8::from(*bit)),
+            flags: number(b, "tcp_flags", row).unwrap_or(0) as u8,
+            duration: number(b, "end", row).unwrap() - start,
+            bytes: number(b, "bytes", row).unwrap() as u64,
+            packets: number(b, "packets", row).unwrap() as u64,
+            eni: name,
+            service,
+            host,
+            remote,
+            ports: if outbound { ports } else { (ports.1, ports.0) },
+            protocol,
+            outbound,
+            rejected,
+            flags_known,
+        };
+        peers.entry((host, remote, protocol, transit)).or_default().entry(seen.ports).or_default().push(seen);
+    }
+    let mut found = BTreeMap::new();
+    for ((host, remote, protocol, transit), tuples) in &mut peers {
+        let fan = |pick: &dyn Fn(&(u16, u16)) -> bool| tuples.keys().filter(|ports| pick(ports)).count();
+        let fans: Vec<(usize, usize)> =
+            tuples.keys().map(|p| (fan(&|other| other.0 == p.0), fan(&|other| other.1 == p.1))).collect();
+        for ((ports, list), fans) in tuples.iter_mut().zip(fans) {
+            list.sort();
+            let client = is_client(*ports, fans, list);
+            let (port, client_port) = if client { (ports.1, ports.0) } else { *ports };
+            for (hour_s, piece) in pieces(list, &enis) {
+                let key = (*host, *remote, *protocol, port, client, *transit, hour_s);
+                found.entry(key).or_insert_with(Vec::new).push((client_port, piece));
+            }
+        }
+    }
+    // Remotes that did no more than knock are summed up.
+    let mut knocks: BTreeMap<(Address, u8, bool, i64), Row> = BTreeMap::new();
+    let mut out: Vec<Row> = Vec::new();
+    for (key, pieces) in found {
+        let (host, remote, protocol, _, _, transit, hour_s) = key;
+        let external = !is_internal(remote) && !remote.is_local_scope();
+        let knocked =
+            pieces.len() < 3 && pieces.iter().all(|(_, piece)| piece.iter().all(|r| r.rejected && !r.outbound));
+        let row = row_of(key, pieces, &enis);
+        if !external || !knocked {
+            out.push(row);
+            continue;
+        }
+        let blank = Row {
+            remote: "0.0.0.0".to_owned(),
+            port: 0,
+            role: "server",
+            service: None,
+            counts: [0; 3],
+            segments: vec![],
+            sizes: vec![],
+            ..row.clone()
+        };
+        let sum = knocks.entry((host, protocol, transit, hour_s)).or_insert(blank);
+        (0..3).for_each(|at| sum.counts[at] += row.counts[at]);
+        sum.seen_s = (sum.seen_s.0.min(row.seen_s.0), sum.seen_s.1.max(row.seen_s.1));
+        sum.interface = [sum.interface.take(), row.interface].into_iter().flatten().min();
+        sum.window_s = sum.window_s.max(row.window_s);
+    }
+    out.extend(knocks.into_values());
+    out.sort();
+    out
+}
+
+/// TCP flags, fans, well-known ports, ephemeral ports, who came first, the lower port: in this order.
+fn is_client(ports: (u16, u16), fans: (usize, usize), list: &[Seen]) -> bool {
+    let tcp = list[0].protocol == 6;
+    let host_opened = tcp && list.iter().any(|r| r.flags & 2 != 0 && (r.flags & 16 == 0) == r.outbound);
+    let remote_opened = tcp && list.iter().any(|r| r.flags & 2 != 0 && (r.flags & 16 == 0) != r.outbound);
+    let first = |outbound| list.iter().filter(|r| r.outbound == outbound).map(|r| r.start).min().unwrap_or(i64::MAX);
+    let signs = [
+        (host_opened, remote_opened),
+        (fans.1 > fans.0, fans.0 > fans.1),
+        (ports.1 < 1_024, ports.0 < 1_024),
+        (ports.1 < 32_768, ports.0 < 32_768),
+        (first(true) < first(false), first(false) < first(true)),
+        (ports.1 <= ports.0, ports.0 < ports.1),
+    ];
+    signs.into_iter().find(|(yes, no)| yes != no).is_some_and(|(yes, _)| yes)
+}
+
+/// Cuts the sorted records of one 4-tuple into connections within hours.
+fn pieces(list: &[Seen], enis: &BTreeMap<Option<String>, Eni>) -> Vec<(i64, Vec<Seen>)> {
+    let mut pieces: Vec<(i64, Vec<Seen>)> = Vec::new();
+    for record in list {
+        let hour_s = record.start - record.start.rem_euclid(3_600);
+        let joins = pieces.last().is_some_and(|(hour, piece)| {
+            let begin = piece.iter().map(|r| r.start).min().unwrap();
+            let end = piece.iter().map(|r| r.start + r.duration).max().unwrap();
+            let window = enis[&record.eni].window();
+            let patience = match (record.flags_known, record.flags & 2 != 0, record.protocol) {
+                (true, true, _) => return *hour == hour_s && record.start <= begin + 2,
+                (true, false, _) => 4 * 3_600,
+                (false, _, 6) => 2 * window,
+                _ => window,
+            };
+            *hour == hour_s && record.start <= end + patience
+        });
+        if !joins {
+            pieces.push((hour_s, Vec::new()));
+        }
+        pieces.last_mut().unwrap().1.push(record.clone());
+    }
+    pieces
+}
+
+type Key = (Address, Address, u8, u16, bool, bool, i64);
+
+fn row_of(key: Key, pieces: Vec<(u16, Vec<Seen>)>, enis: &BTreeMap<Option<String>, Eni>) -> Row {
+    let (host, remote, protocol, port, client, transit, hour_s) = key;
+    let all: Vec<&Seen> = pieces.iter().flat_map(|(_, piece)| piece).collect();
+    let sum = |outbound: bool, pick: &dyn Fn(&Seen) -> u64| -> u64 {
+        all.iter().filter(|r| r.outbound == outbound && !r.rejected).map(|r| pick(r)).sum()
+    };
+    let mut sizes: BTreeMap<u16, u32> = BTreeMap::new();
+    let mut segments: Vec<Segment> = Vec::new();
+    for (client_port, piece) in &pieces {
+        let out = piece.iter().filter(|r| r.outbound && !r.rejected).map(|r| r.bytes).sum();
+        *sizes.entry(bucket_of(out)).or_default() += 1;
+        let opening = |r: &Seen| match (r.flags_known, r.flags & 2 != 0) {
+            (true, true) => Opening::Opened,
+            (true, false) => Opening::Continued,
+            _ => Opening::Unknown,
+        };
+        segments.push(Segment {
+            start_s: piece.iter().map(|r| r.start).min().unwrap(),
+            end_s: piece.iter().map(|r| r.start + r.duration).max().unwrap(),
+            client_port: *client_port,
+            opening: piece.iter().map(opening).min().unwrap(),
+        });
+    }
+    segments.sort();
+    let started = segments.iter().filter(|s| s.opening != Opening::Continued).count() as u64;
+    let rejected = all.iter().filter(|r| r.rejected).count() as u64;
+    Row {
+        host: host.to_string(),
+        remote: remote.to_string(),
+        protocol,
+        port,
+        role: if client { "client" } else { "server" },
+        owner: ("123456789012".to_owned(), "eu-central-1".to_owned()),
+        transit,
+        hour_s,
+        interface: all.iter().filter_map(|r| r.eni.clone()).min(),
+        service: all.iter().filter_map(|r| r.service.clone()).min(),
+        window_s: all.iter().map(|r| enis[&r.eni].window() as u32).max().unwrap(),
+        counts: [started, all.len() as u64, rejected],
+        bytes: [sum(true, &|r| r.bytes), sum(false, &|r| r.bytes)],
+        packets: [sum(true, &|r| r.packets), sum(false, &|r| r.packets)],
+        seen_s: (segments[0].start_s, segments.iter().map(|s| s.end_s).max().unwrap()),
+        segments,
+        sizes: sizes.into_iter().collect(),
+    }
+}
+
+/// Cuts records into objects, each starting where `cuts` says.
+pub fn objects(records: &[super::record::Record], shape: Shape, cuts: &[prop::sample::Index]) -> Vec<Vec<u8>> {
+    let mut at: BTreeSet<usize> = cuts.iter().map(|cut| cut.index(records.len())).collect();
+    at.insert(0);
+    at.insert(records.len());
+    let at: Vec<usize> = at.into_iter().collect();
+    at.windows(2).map(|cut| parquet(&records[cut[0]..cut[1]], shape)).collect()
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(400))]
+
+    #[test]
+    fn a_unit_equals_the_slow_twin(
+        records in records(60),
+        shape in shapes(),
+        cuts in prop::collection::vec(any::<prop::sample::Index>(), 0..3),
+    ) {
+        let objects = objects(&records, shape, &cuts);
+        prop_assert_eq!(rows(&unit(&objects).pair_hours), slow(&objects));
+    }
+
+    #[test]
+    fn a_crowded_pair_equals_the_slow_twin(records in prop::collection::vec(record(), 200..400), shape in shapes()) {
+        let objects = [parquet(&records, shape)];
+        prop_assert_eq!(rows(&unit(&objects).pair_hours), slow(&objects));
+    }
+
+    #[test]
+    fn exchanges_equal_the_slow_twin(
+        records in exchanges(60),
+        shape in prop_oneof![3 => Just(V5), 1 => shapes()],
+        cuts in prop::collection::vec(any::<prop::sample::Index>(), 0..3),
+    ) {
+        let objects = objects(&records, shape, &cuts);
+        prop_assert_eq!(rows(&unit(&objects).pair_hours), slow(&objects));
+    }
+
+    #[test]
+    fn no_byte_is_lost_nor_counted_twice(records in records(80)) {
+        // Instances only: every accepted record counts once, in its own direction.
+        let records: Vec<_> = records
+            .into_iter()
+            .map(|mut r| {
+                if !r.is_empty() {
+                    r.instance = Some("i-1".to_owned());
+                }
+                r
+            })
+            .collect();
+        let told: u64 =
+            records.iter().filter(|r| !r.is_empty() && r.action.as_deref() == Some("ACCEPT")).map(|r| r.bytes as u64).sum();
+        let rows = rows(&unit(&[parquet(&records, super::record::V5)]).pair_hours);
+        prop_assert_eq!(rows.iter().map(|r| r.bytes[0] + r.bytes[1]).sum::<u64>(), told);
+    }
+}

@@ -1,0 +1,157 @@
+//! Binds the columns of a file to the fields of a flow record: by name, in any order, under any known alias.
+
+use crate::error::ScanError;
+use arrow::datatypes::{DataType, Field as ArrowField, Fields};
+use flow::schema::{Field, REQUIRED, field_of};
+use pages::object_bytes::chunk_range;
+use parquet::arrow::arrow_reader::ArrowReaderOptions;
+use parquet::arrow::{FieldLevels, ProjectionMask, parquet_to_arrow_field_levels, parquet_to_arrow_schema};
+use parquet::errors::Result as ParquetResult;
+use parquet::file::metadata::RowGroupMetaData;
+use parquet::schema::types::SchemaDescriptor;
+use std::ops::Range;
+use std::sync::Arc;
+
+/// The fields that the rollup reads; everything else in a file stays compressed.
+pub const ROLLUP_FIELDS: &[Field] = &[
+    Field::Srcaddr,
+    Field::Dstaddr,
+    Field::Srcport,
+    Field::Dstport,
+    Field::Protocol,
+    Field::Packets,
+    Field::Bytes,
+    Field::Start,
+    Field::End,
+    Field::Action,
+    Field::LogStatus,
+    Field::AccountId,
+    Field::InterfaceId,
+    Field::VpcId,
+    Field::SubnetId,
+    Field::InstanceId,
+    Field::InterfaceType,
+    Field::TcpFlags,
+    Field::PktSrcaddr,
+    Field::PktDstaddr,
+    Field::Region,
+    Field::PktSrcAwsService,
+    Field::PktDstAwsService,
+    Field::FlowDirection,
+];
+
+/// Which leaf columns of a file hold which fields of a flow record.
+#[derive(Debug)]
+pub struct Binding {
+    /// Field and the leaf columns that hold it: the first that has a value counts. Sorted by field.
+    pub fields: Vec<(Field, Vec<Leaf>)>,
+    /// Leaf numbers to read, ascending.
+    pub leaves: Vec<usize>,
+    levels: FieldLevels,
+    /// Arrow's types of the columns at the file's root.
+    arrow_fields: Fields,
+}
+
+/// A leaf column: its number in the file and its path from the root.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Leaf {
+    /// Number of the leaf in the file's schema.
+    pub number: usize,
+    /// Names from the root to the leaf.
+    pub path: Vec<String>,
+}
+
+impl Binding {
+    /// Binds a file's schema to `wanted` fields.
+    ///
+    /// # Errors
+    /// [`ScanError::NotFlowLogs`] when a field of version 2's default is missing, wanted or not;
+    /// [`ScanError::Parquet`] when the schema itself is damaged.
+    pub fn new(object: &str, schema: &SchemaDescriptor, wanted: &[Field]) -> Result<Self, ScanError> {
+        let mut found: Vec<(Field, usize, Leaf)> = Vec::new();
+        let mut known: Vec<Field> = Vec::new();
+        for (number, column) in schema.columns().iter().enumerate() {
+            // Lists and maps repeat; no field of a flow record does.
+            if column.max_rep_level() > 0 {
+                continue;
+            }
+            let path: Vec<String> = column.path().parts().to_vec();
+            if let Some((field, rank)) = field_of(&path.join(".")) {
+                known.push(field);
+                if wanted.contains(&field) {
+                    found.push((field, rank, Leaf { number, path }));
+                }
+            }
+        }
+        found.sort_by_key(|(field, rank, leaf)| (*field, *rank, leaf.number));
+        let mut fields: Vec<(Field, Vec<Leaf>)> = Vec::new();
+        for (field, _, leaf) in found {
+            match fields.last_mut() {
+                Some((last, leaves)) if *last == field => leaves.push(leaf),
+                _ => fields.push((field, vec![leaf])),
+            }
+        }
+        let missing: Vec<&str> =
+            REQUIRED.iter().filter(|field| !known.contains(field)).map(|field| field.name()).collect();
+        if !missing.is_empty() {
+            return Err(ScanError::NotFlowLogs { object: object.to_owned(), missing: missing.join(", ") });
+        }
+        let mut leaves: Vec<usize> = fields.iter().flat_map(|(_, leaves)| leaves.iter().map(|l| l.number)).collect();
+        leaves.sort_unstable();
+        leaves.dedup();
+        let parquet = |error| ScanError::Parquet { object: object.to_owned(), part: "schema".to_owned(), error };
+        let arrow = parquet_to_arrow_schema(schema, None).map_err(parquet)?;
+        let mask = ProjectionMask::leaves(schema, leaves.iter().copied());
+        let hint = dictionary_hint(arrow.fields());
+        let levels = parquet_to_arrow_field_levels(schema, mask, Some(&hint)).map_err(parquet)?;
+        Ok(Self { fields, leaves, levels, arrow_fields: arrow.fields().clone() })
+    }
+
+    /// Returns Arrow's type of a leaf at the file's root; `None` for nested leaves and for names that occur twice.
+    pub fn arrow_type_of(&self, leaf: &Leaf) -> Option<&DataType> {
+        let [name] = leaf.path.as_slice() else { return None };
+        let mut named = self.arrow_fields.iter().filter(|field| field.name() == name);
+        let first = named.next()?;
+        named.next().is_none().then_some(first.data_type())
+    }
+
+    /// Returns the decoder's view of the projected schema.
+    pub(crate) fn levels(&self) -> &FieldLevels {
+        &self.levels
+    }
+
+    /// Returns the reader options for footers: the embedded Arrow schema is ignored, since writers disagree with it.
+    pub fn reader_options() -> ArrowReaderOptions {
+        ArrowReaderOptions::new().with_skip_arrow_metadata(true)
+    }
+}
+
+/// Returns the byte ranges of the bound columns of some row groups, sorted by offset.
+///
+/// # Errors
+/// When the footer claims an offset or a length below 0.
+pub fn bound_ranges<'a>(
+    binding: &Binding,
+    groups: impl IntoIterator<Item = &'a RowGroupMetaData>,
+) -> ParquetResult<Vec<Range<u64>>> {
+    let chunks = |group: &'a RowGroupMetaData| binding.leaves.iter().filter_map(|leaf| group.columns().get(*leaf));
+    let mut ranges = groups.into_iter().flat_map(chunks).map(chunk_range).collect::<ParquetResult<Vec<_>>>()?;
+    ranges.sort_unstable_by_key(|range| range.start);
+    Ok(ranges)
+}
+
+/// Requests every text column as a dictionary, so that each address is parsed once per dictionary and not per row.
+fn dictionary_hint(fields: &Fields) -> Fields {
+    fields
+        .iter()
+        .map(|field| match field.data_type() {
+            // Text columns that are not marked as text are converted later.
+            DataType::Utf8 => Arc::new(ArrowField::new(
+                field.name(),
+                DataType::Dictionary(Box::new(DataType::Int32), Box::new(DataType::Utf8)),
+                field.is_nullable(),
+            )),
+            _ => field.clone(),
+        })
+        .collect()
+}

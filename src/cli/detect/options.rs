@@ -1,0 +1,105 @@
+//! The options of `flowsift detect`, read and checked before any log is.
+
+use super::show::{Format, Show};
+use crate::cli::exit::Failure;
+use crate::cli::options::input::{Input, InputArgs};
+use crate::detect::{self, Detection, Severity};
+use crate::intel::AllowList;
+use clap::Args;
+use std::io::IsTerminal;
+use std::path::PathBuf;
+
+/// Hunt for intruders in flow logs, with evidence
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:\n  flowsift detect datasets/demo\n  \
+    flowsift detect s3://flow-logs/AWSLogs --from 24h --state s3://findings/state --indicators feodo.csv --out s3://findings/today")]
+pub(in crate::cli) struct DetectArgs {
+    /// s3://bucket/prefix, folder, file or glob; AWSLogs/ is found anywhere below
+    #[arg(required = true, value_name = "SOURCE")]
+    pub(super) sources: Vec<String>,
+    #[command(flatten)]
+    pub(super) input: InputArgs,
+    /// Contacts known to be fine: findings about them are lowered, with the reason; may be given several times
+    #[arg(long, value_name = "FILE")]
+    allow: Vec<PathBuf>,
+    /// Folder of detections of your own (*.sql); one with the name of a built-in replaces it
+    #[arg(long, value_name = "DIR")]
+    detections: Option<PathBuf>,
+    /// Folder or s3:// URL for findings.jsonl, findings.parquet and summary.json
+    #[arg(long, value_name = "DIR|URL")]
+    pub(super) out: Option<String>,
+    /// Format on stdout [default: table on a terminal, jsonl in a pipe]
+    #[arg(long, value_enum, value_name = "FORMAT")]
+    format: Option<Format>,
+    /// Leave out findings below this severity
+    #[arg(long, value_name = "S", default_value_t = Severity::Low)]
+    pub(super) min_severity: Severity,
+    /// Exit with code 4 when there are findings of this severity or above
+    #[arg(long, value_name = "S")]
+    pub(super) fail_on: Option<Severity>,
+    /// Share of false findings to allow among the statistical ones
+    #[arg(long, value_name = "SHARE", default_value_t = 0.01)]
+    pub(super) fdr: f64,
+    /// Rows of the table on a terminal; 0 for all
+    #[arg(long, value_name = "N", default_value_t = 50)]
+    limit: usize,
+}
+
+/// Everything that the options name.
+pub(super) struct Plan {
+    pub(super) show: Show,
+    pub(super) input: Input,
+    pub(super) allow: AllowList,
+    pub(super) detections: Vec<Detection>,
+}
+
+impl DetectArgs {
+    /// Reads the files that the options name, and checks that all of them fit together.
+    pub(super) fn read(&self) -> Result<Plan, Failure> {
+        let show = self.show()?;
+        if !(self.fdr > 0.0 && self.fdr < 1.0) {
+            return Err(Failure::usage(format!("--fdr {}: expected a share between 0 and 1, such as 0.01", self.fdr)));
+        }
+        let input = self.input.read()?;
+        let detections = self.detections()?;
+        let allow = self.allow(&input, &detections)?;
+        Ok(Plan { show, input, allow, detections })
+    }
+
+    fn show(&self) -> Result<Show, Failure> {
+        let terminal = std::io::stdout().is_terminal();
+        let format = self.format.unwrap_or(if terminal { Format::Table } else { Format::Jsonl });
+        if format == Format::Parquet && terminal {
+            return Err(Failure::usage("--format parquet writes binary data: redirect stdout to a file, or use --out"));
+        }
+        Ok(Show { format, rows: self.limit, terminal })
+    }
+
+    /// Returns the built-in detections and the user's own, sorted by name.
+    fn detections(&self) -> Result<Vec<Detection>, Failure> {
+        let mut detections = detect::built_in().map_err(Failure::failed)?;
+        if let Some(folder) = &self.detections {
+            for own in detect::from_folder(folder).map_err(Failure::usage)? {
+                detections.retain(|detection| detection.name != own.name);
+                detections.push(own);
+            }
+            detections.sort_by(|a, b| a.name.cmp(&b.name));
+        }
+        Ok(detections)
+    }
+
+    fn allow(&self, input: &Input, detections: &[Detection]) -> Result<AllowList, Failure> {
+        let allow = AllowList::load(&self.allow).map_err(Failure::usage)?;
+        if let Some(unknown) = allow.detections().iter().find(|name| !detections.iter().any(|d| d.name == **name)) {
+            let known: Vec<&str> = detections.iter().map(|d| d.name.as_str()).collect();
+            return Err(Failure::usage(format!("--allow: no detection `{unknown}`; known are {}", known.join(", "))));
+        }
+        if let Some(entry) = allow.asks_owner().filter(|_| input.networks.is_empty()) {
+            let place = format!("{}:{}", entry.path.display(), entry.line);
+            return Err(Failure::usage(format!(
+                "--allow: {place} asks for an owner: name owners' networks with --networks"
+            )));
+        }
+        Ok(allow)
+    }
+}

@@ -1,0 +1,94 @@
+//! Findings on stdout, and as the files of `--out`.
+
+use crate::cli::exit::Failure;
+use crate::detect::Finding;
+use crate::report::{ReportError, TableOptions, write_jsonl, write_parquet, write_table};
+use bytes::Bytes;
+use clap::ValueEnum;
+use std::io::Write;
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug, ValueEnum)]
+pub(in crate::cli) enum Format {
+    /// For people
+    Table,
+    /// One JSON object a line
+    Jsonl,
+    /// One Parquet file
+    Parquet,
+}
+
+/// How findings are shown on stdout.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Show {
+    pub(super) format: Format,
+    /// Rows of the table, 0 for all.
+    pub(super) rows: usize,
+    /// Stdout is a terminal.
+    pub(super) terminal: bool,
+}
+
+/// A file of findings.
+#[derive(Clone, Debug)]
+pub(super) struct FindingsFile {
+    format: Format,
+    pub(super) name: &'static str,
+    pub(super) bytes: Bytes,
+}
+
+/// The names of what `--out` holds.
+pub(super) const OUT_FILES: [&str; 3] = [JSONL_FILE, PARQUET_FILE, SUMMARY_FILE];
+const JSONL_FILE: &str = "findings.jsonl";
+const PARQUET_FILE: &str = "findings.parquet";
+pub(super) const SUMMARY_FILE: &str = "summary.json";
+
+/// The files of findings that `--out` gets.
+pub(super) fn findings_files(findings: &[Finding]) -> Result<[FindingsFile; 2], Failure> {
+    let (mut jsonl, mut parquet) = (Vec::new(), Vec::new());
+    let (first, second) = rayon::join(|| write_jsonl(&mut jsonl, findings), || write_parquet(&mut parquet, findings));
+    first.and(second)?;
+    Ok([
+        FindingsFile { format: Format::Jsonl, name: JSONL_FILE, bytes: jsonl.into() },
+        FindingsFile { format: Format::Parquet, name: PARQUET_FILE, bytes: parquet.into() },
+    ])
+}
+
+impl FindingsFile {
+    /// Writes the same to stdout.
+    fn show(&self) -> Result<(), ReportError> {
+        let mut stdout = std::io::stdout().lock();
+        let written = stdout.write_all(&self.bytes).and_then(|()| stdout.flush());
+        written.map_err(|source| ReportError::Io { action: "write", what: "findings".to_owned(), source })
+    }
+}
+
+impl Show {
+    /// Writes findings to stdout, from one of the files where it has the format.
+    ///
+    /// # Errors
+    /// When stdout cannot be written: [`Failure::BrokenPipe`] when its reader has gone.
+    pub(super) fn findings(&self, findings: &[Finding], files: &[FindingsFile]) -> Result<(), Failure> {
+        if let Some(file) = files.iter().find(|file| file.format == self.format) {
+            return Ok(file.show()?);
+        }
+        let stdout = std::io::stdout();
+        match self.format {
+            Format::Jsonl => write_jsonl(std::io::BufWriter::new(stdout.lock()), findings)?,
+            Format::Parquet => write_parquet(stdout, findings)?,
+            Format::Table => {
+                let width = if self.terminal { terminal_width() } else { TableOptions::default().width };
+                let color = self.terminal && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
+                let limit = (self.rows > 0).then_some(self.rows);
+                write_table(stdout.lock(), findings, &TableOptions { width, color, limit, explained: 5 })?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Columns of the terminal on stdout.
+fn terminal_width() -> usize {
+    match console::Term::stdout().size_checked() {
+        Some((_, columns)) if columns >= 40 => usize::from(columns),
+        _ => TableOptions::default().width,
+    }
+}

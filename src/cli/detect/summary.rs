@@ -1,0 +1,110 @@
+//! Sums up a run of `flowsift detect`.
+
+use super::options::DetectArgs;
+use super::stages::RunTimes;
+use crate::cli::options::Global;
+use crate::cli::options::memory::peak_memory_bytes;
+use crate::detect;
+use crate::hours::{ListedUnits, SourceHours};
+use crate::report::{Baseline, BaselineKind, ObjectCounts, SkippedObject, Summary};
+use ::memory::Memory;
+use rollup::derive::Derived;
+
+/// All that a run leaves behind.
+pub(super) struct Run<'a> {
+    pub(super) args: &'a DetectArgs,
+    pub(super) global: &'a Global,
+    pub(super) listed: &'a ListedUnits,
+    pub(super) hours: &'a SourceHours,
+    /// Rows of `pair_hours`, which are gone by now.
+    pub(super) hour_rows: u64,
+    /// Hours are kept between runs.
+    pub(super) keeps_hours: bool,
+    pub(super) derived: &'a Derived,
+    pub(super) outcome: &'a detect::Outcome,
+    pub(super) times: &'a RunTimes,
+    pub(super) memory: &'a Memory,
+}
+
+impl Run<'_> {
+    /// Returns the summary.
+    pub(super) fn summary(&self) -> Summary {
+        let Self { args, global, hours, derived, outcome, times, .. } = self;
+        let gathered = &hours.gathered;
+        let scan_seconds = times.stages.iter().take(2).map(|stage| stage.seconds).sum::<f64>();
+        let spilled_bytes = self.memory.spilled_bytes();
+        let shares = &outcome.coverage;
+        let mut summary = Summary {
+            flowsift_version: env!("CARGO_PKG_VERSION").to_owned(),
+            sources: args.sources.clone(),
+            window_start_s: hours.window.from_s,
+            window_end_s: hours.window.to_s,
+            baseline: self.baseline(),
+            objects: self.objects(),
+            skipped_objects: self.skipped_objects(),
+            rows: gathered.counts.rows,
+            nodata_rows: gathered.counts.nodata,
+            skipdata_rows: gathered.counts.skipdata,
+            unusable_rows: gathered.counts.unusable,
+            bytes_read: gathered.bytes_read,
+            hosts: derived.hosts.num_rows() as u64,
+            pairs: derived.pairs.rows() as u64,
+            pair_hours: self.hour_rows,
+            destinations: derived.destinations.num_rows() as u64,
+            coverage_share: (!shares.is_empty()).then(|| shares.values().sum::<f64>() / shares.len() as f64),
+            transit_records: gathered.counts.transit,
+            knock_records: gathered.counts.knocks,
+            doubly_logged_hours: gathered.counts.doubled,
+            candidates_tested: outcome.candidates,
+            fdr: args.fdr,
+            expected_false_beacons: outcome.expected_false,
+            stages: times.stages.clone(),
+            total_seconds: times.total_seconds,
+            rows_per_s: if scan_seconds > 0.0 {
+                gathered.rows_read as f64 / times.total_seconds.max(1e-9)
+            } else {
+                0.0
+            },
+            peak_memory_bytes: peak_memory_bytes(),
+            spilled_bytes,
+            spill_dir: (spilled_bytes > 0).then(|| global.spill_dir()),
+            threads: global.threads() as u64,
+            ..Summary::default()
+        };
+        for finding in &outcome.findings {
+            *summary.findings_by_detection.entry(finding.detection.clone()).or_default() += 1;
+            *summary.findings_by_severity.entry(finding.severity).or_default() += 1;
+        }
+        summary
+    }
+
+    fn objects(&self) -> ObjectCounts {
+        let gathered = &self.hours.gathered;
+        ObjectCounts {
+            listed: self.listed.objects,
+            not_parquet: self.listed.other_objects,
+            pruned: self.listed.pruned_objects,
+            read: gathered.objects_read,
+            reused: gathered.objects_reused,
+            skipped: gathered.skipped.len() as u64,
+        }
+    }
+
+    fn skipped_objects(&self) -> Vec<SkippedObject> {
+        let skipped = self.hours.gathered.skipped.iter();
+        skipped.map(|one| SkippedObject { object: one.object.clone(), reason: one.reason.clone() }).collect()
+    }
+
+    fn baseline(&self) -> Baseline {
+        let window = &self.hours.window;
+        Baseline {
+            kind: match self.hours.baseline {
+                detect::BaselineKind::Itself => BaselineKind::Window,
+                _ if self.keeps_hours => BaselineKind::History,
+                _ => BaselineKind::BeforeFrom,
+            },
+            from_s: window.baseline_from_s,
+            to_s: if window.has_history() { window.from_s } else { window.to_s },
+        }
+    }
+}

@@ -1,0 +1,207 @@
+//! Options of every command: threads, memory, AWS identity, progress, verbosity.
+
+use super::memory::{MemoryLimits, parse_size};
+use crate::cli::exit::Failure;
+use crate::cli::signals::end_process_on_signal;
+use crate::hours::fetch::FetchOptions;
+use crate::source::SourceOptions;
+use crate::sql::SharedMemory;
+use ::memory::Memory;
+use clap::{ArgAction, Args, ValueEnum};
+use std::io::IsTerminal;
+use std::path::PathBuf;
+use tokio::runtime::Runtime;
+use tracing_chrome::{ChromeLayerBuilder, FlushGuard};
+use tracing_subscriber::filter::Targets;
+use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::util::SubscriberInitExt;
+use tracing_subscriber::{EnvFilter, Layer};
+
+/// When to show progress.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, ValueEnum)]
+pub(in crate::cli) enum When {
+    /// On a terminal.
+    Auto,
+    /// Always.
+    Always,
+    /// Never.
+    Never,
+}
+
+/// What the program around the command line can do for it.
+#[derive(Clone, Copy, Debug)]
+pub struct Hooks {
+    /// Is called once before a run whose memory `--memory` limits: the place to make an allocator give back what is
+    /// freed.
+    pub on_memory_limit: fn(),
+}
+
+impl Default for Hooks {
+    fn default() -> Self {
+        Self { on_memory_limit: || {} }
+    }
+}
+
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Global options")]
+pub(in crate::cli) struct Global {
+    /// Threads for decoding and detection [default: all cores]
+    #[arg(long, global = true, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
+    threads: Option<u16>,
+    /// Memory to use at most, such as 2GB or 512MiB; what does not fit is spilled [default: 60 % of the machine's]
+    #[arg(long, global = true, value_name = "SIZE", value_parser = parse_size)]
+    memory: Option<usize>,
+    /// Folder for what does not fit into memory [default: the system's temporary folder]
+    #[arg(long, global = true, value_name = "DIR")]
+    spill_dir: Option<PathBuf>,
+    /// AWS profile for S3
+    #[arg(long, global = true, value_name = "NAME")]
+    profile: Option<String>,
+    /// AWS region of the bucket [default: from the environment, the profile or the bucket]
+    #[arg(long, global = true, value_name = "REGION")]
+    region: Option<String>,
+    /// S3 endpoint other than AWS's
+    #[arg(long, global = true, value_name = "URL")]
+    endpoint_url: Option<String>,
+    /// Do not sign S3 requests, for public buckets
+    #[arg(long, global = true)]
+    no_sign_request: bool,
+    /// Pay for requests to requester-pays buckets
+    #[arg(long, global = true)]
+    request_payer: bool,
+    /// TOML file with defaults: the table named after a command holds its options, [global] those of all commands
+    #[arg(long, global = true, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// Show progress on stderr
+    #[arg(long, global = true, value_enum, default_value_t = When::Auto, value_name = "WHEN")]
+    progress: When,
+    /// Print no summary and no progress
+    #[arg(short, long, global = true)]
+    quiet: bool,
+    /// Write where the time went, in Chrome's trace format: flame graph viewers such as Perfetto and speedscope open it
+    #[arg(long, global = true, value_name = "FILE")]
+    trace: Option<PathBuf>,
+    /// Log more to stderr; twice for everything
+    #[arg(short, long, global = true, action = ArgAction::Count)]
+    verbose: u8,
+    #[arg(skip)]
+    pub(in crate::cli) hooks: Hooks,
+}
+
+/// The memory of a run.
+pub(in crate::cli) struct RunMemory {
+    /// What hours and plans take, from one budget.
+    pub(in crate::cli) shared: SharedMemory,
+    /// How objects are fetched, within the rest.
+    pub(in crate::cli) fetch: FetchOptions,
+}
+
+/// Stack of a thread: deep expressions are planned and dropped by recursion.
+const STACK_BYTES: usize = 8 << 20;
+
+impl Global {
+    pub(in crate::cli) fn threads(&self) -> usize {
+        let all = || std::thread::available_parallelism().map_or(1, usize::from);
+        self.threads.map_or_else(all, usize::from)
+    }
+
+    pub(in crate::cli) fn is_quiet(&self) -> bool {
+        self.quiet
+    }
+
+    /// Returns whether a progress bar is wanted, given whether stderr is a terminal.
+    pub(in crate::cli) fn shows_progress(&self, terminal: bool) -> bool {
+        match self.progress {
+            When::Always => true,
+            When::Never => false,
+            When::Auto => terminal && !self.quiet && self.verbose == 0,
+        }
+    }
+
+    /// Returns whether a progress bar is wanted on this stderr.
+    pub(in crate::cli) fn shows_progress_now(&self) -> bool {
+        self.shows_progress(std::io::stderr().is_terminal())
+    }
+
+    /// Starts logging to stderr and, with `--trace`, to a trace, which is complete once the returned guard is dropped.
+    pub(in crate::cli) fn start_logging(&self) -> Result<Option<FlushGuard>, Failure> {
+        let level = match (self.quiet, self.verbose) {
+            (true, _) => "error",
+            (_, 0) => "flowsift=error",
+            (_, 1) => "flowsift=info,warn",
+            (_, _) => "flowsift=debug,info",
+        };
+        let filter = EnvFilter::try_from_env("FLOWSIFT_LOG").unwrap_or_else(|_| EnvFilter::new(level));
+        let log = tracing_subscriber::fmt::layer()
+            .with_ansi(std::io::stderr().is_terminal())
+            .with_writer(std::io::stderr)
+            .with_filter(filter);
+        let (trace, guard) = match &self.trace {
+            None => (None, None),
+            Some(path) => {
+                let failed = |error| Failure::usage(format!("--trace {}: {error}", path.display()));
+                let file = std::fs::File::create(path).map_err(failed)?;
+                let (layer, guard) = ChromeLayerBuilder::new().writer(file).include_args(true).build();
+                let own = Targets::new().with_target("flowsift", tracing::Level::DEBUG);
+                (Some(layer.with_filter(own)), Some(guard))
+            }
+        };
+        // A second start, as in tests, leaves the first in place.
+        let _ = tracing_subscriber::registry().with(log).with(trace).try_init();
+        Ok(guard)
+    }
+
+    /// Returns the memory of the run.
+    pub(in crate::cli) fn memory(&self) -> Result<RunMemory, Failure> {
+        let limits = MemoryLimits::new(self.memory)?;
+        if self.memory.is_some() {
+            (self.hooks.on_memory_limit)();
+        }
+        let folder = self.spill_dir.clone().unwrap_or_else(std::env::temp_dir);
+        let shared = SharedMemory::limited(limits.pool_bytes, folder);
+        if self.spill_dir.is_some() {
+            // A folder that was named must be usable before hours of work depend on it.
+            shared.memory().folder().path().map_err(Failure::failed)?;
+        }
+        Ok(RunMemory { shared, fetch: FetchOptions { budget_bytes: limits.fetch_bytes, ..FetchOptions::default() } })
+    }
+
+    /// Returns the folder of spilled data, as text.
+    pub(in crate::cli) fn spill_dir(&self) -> String {
+        self.spill_dir.clone().unwrap_or_else(std::env::temp_dir).display().to_string()
+    }
+
+    /// Sizes the pool for CPU work and starts the runtime for I/O. Ctrl-C and SIGTERM end the process, and remove what
+    /// `memory` spilled.
+    pub(in crate::cli) fn start_threads(&self, memory: Option<&Memory>) -> Result<Runtime, Failure> {
+        let runtime = self.start_threads_without_signals()?;
+        end_process_on_signal(&runtime, memory.cloned());
+        Ok(runtime)
+    }
+
+    /// Does the same as [`Global::start_threads`], but leaves signals to the caller.
+    pub(in crate::cli) fn start_threads_without_signals(&self) -> Result<Runtime, Failure> {
+        let threads = self.threads();
+        // Fails only when the pool exists already, as in tests.
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).stack_size(STACK_BYTES);
+        let _ = pool.build_global();
+        tokio::runtime::Builder::new_multi_thread()
+            .worker_threads(threads.min(4))
+            .thread_stack_size(STACK_BYTES)
+            .enable_all()
+            .thread_name("flowsift-io")
+            .build()
+            .map_err(Failure::failed)
+    }
+
+    pub(in crate::cli) fn source_options(&self) -> SourceOptions {
+        SourceOptions {
+            profile: self.profile.clone(),
+            region: self.region.clone(),
+            endpoint_url: self.endpoint_url.clone(),
+            no_sign_request: self.no_sign_request,
+            request_payer: self.request_payer,
+            ..SourceOptions::default()
+        }
+    }
+}

@@ -1,0 +1,118 @@
+//! What the tables of a run are made of besides the sources: the window, kept hours, feeds, owners and own networks.
+
+use super::time::time_option;
+use crate::cli::exit::Failure;
+use crate::hours::{KeptHours, settings_hash};
+use crate::intel::{Indicators, InternalNetworks, Networks, Warning};
+use crate::source::{Source, SourceOptions, Store};
+use clap::Args;
+use flow::Network;
+use flow::time::parse_duration_s;
+use rollup::window::WindowOptions;
+use std::io::Write;
+use std::path::PathBuf;
+
+/// The options.
+#[derive(Debug, Args)]
+pub(in crate::cli) struct InputArgs {
+    /// Start of the window: RFC 3339, a date, or relative such as 24h [default: the start of the logs]
+    #[arg(long, value_name = "T")]
+    from: Option<String>,
+    /// End of the window [default: the end of the logs]
+    #[arg(long, value_name = "T")]
+    to: Option<String>,
+    /// History before the window to compare it with
+    #[arg(long, value_name = "D", default_value = "14d")]
+    baseline: String,
+    /// Folder or s3:// URL that keeps hours between runs: unchanged partitions are not read again
+    #[arg(long, value_name = "URL")]
+    state: Option<String>,
+    /// Feed of malicious addresses: list, CIDR list, Feodo CSV; may be given several times
+    #[arg(long, value_name = "FILE")]
+    indicators: Vec<PathBuf>,
+    /// Owners of networks: AWS ip-ranges.json or CSV; may be given several times
+    #[arg(long, value_name = "FILE")]
+    networks: Vec<PathBuf>,
+    /// Monitored network; may be given several times [default: RFC 1918, 100.64.0.0/10, fc00::/7]
+    #[arg(long, value_name = "CIDR")]
+    internal: Vec<Network>,
+}
+
+/// What the options name, read and checked before any log is.
+pub(in crate::cli) struct Input {
+    pub(in crate::cli) window: WindowOptions,
+    pub(in crate::cli) indicators: Indicators,
+    pub(in crate::cli) networks: Networks,
+    pub(in crate::cli) internal: InternalNetworks,
+    /// What kept hours depend on besides the records.
+    settings: u64,
+}
+
+/// Sources, and the hours kept of them.
+pub(in crate::cli) struct OpenedSource {
+    pub(in crate::cli) source: Source,
+    pub(in crate::cli) kept: Option<KeptHours>,
+}
+
+impl InputArgs {
+    /// Returns `from` and `to` as they were given.
+    pub(in crate::cli) fn bounds(&self) -> impl Iterator<Item = (String, String)> {
+        let given = [("from", &self.from), ("to", &self.to)].into_iter();
+        given.filter_map(|(name, time)| Some((name.to_owned(), time.clone()?)))
+    }
+
+    /// Reads the files and checks the options; prints warnings about entries that were left out.
+    pub(in crate::cli) fn read(&self) -> Result<Input, Failure> {
+        let from_s = time_option("from", self.from.as_deref())?;
+        let to_s = time_option("to", self.to.as_deref())?;
+        if from_s.zip(to_s).is_some_and(|(from_s, to_s)| from_s >= to_s) {
+            return Err(Failure::usage("--from must be before --to"));
+        }
+        let baseline_s =
+            parse_duration_s(&self.baseline).map_err(|error| Failure::usage(format!("--baseline: {error}")))?;
+        let indicators = Indicators::load(&self.indicators).map_err(Failure::usage)?;
+        let networks = Networks::load(&self.networks).map_err(Failure::usage)?;
+        warn(indicators.warnings())?;
+        warn(networks.warnings())?;
+        let window = WindowOptions { from_s, to_s, baseline_s };
+        Ok(Input { window, indicators, networks, internal: self.internal(), settings: self.settings() })
+    }
+
+    fn internal(&self) -> InternalNetworks {
+        if self.internal.is_empty() { InternalNetworks::default() } else { InternalNetworks::new(&self.internal) }
+    }
+
+    fn settings(&self) -> u64 {
+        if self.internal.is_empty() {
+            return settings_hash(["default"]);
+        }
+        let mut networks: Vec<String> = self.internal.iter().map(Network::to_string).collect();
+        networks.sort_unstable();
+        settings_hash(networks.iter().map(String::as_str))
+    }
+
+    /// Opens the sources and the hours kept of them, whose files the sources then leave out.
+    pub(in crate::cli) async fn open(
+        &self,
+        sources: &[String],
+        input: &Input,
+        options: &SourceOptions,
+    ) -> Result<OpenedSource, Failure> {
+        let store = match &self.state {
+            Some(url) => Some(Store::open(url, options).await.map_err(Failure::failed)?),
+            None => None,
+        };
+        let mut source = Source::open(sources, options).await.map_err(Failure::failed)?;
+        if let Some(store) = &store {
+            source.leave_out(store, KeptHours::FOLDERS);
+        }
+        Ok(OpenedSource { source, kept: store.map(|store| KeptHours::new(store, input.settings)) })
+    }
+}
+
+/// Prints warnings about lists.
+pub(in crate::cli) fn warn(warnings: &[Warning]) -> Result<(), Failure> {
+    let mut err = std::io::stderr().lock();
+    warnings.iter().try_for_each(|warning| writeln!(err, "warning: {warning}"))?;
+    Ok(())
+}

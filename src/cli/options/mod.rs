@@ -1,0 +1,9 @@
+//! Options that several commands share, each defined once.
+
+pub(super) mod config;
+pub(super) mod global;
+pub(super) mod input;
+pub(super) mod memory;
+pub(super) mod time;
+
+pub(super) use global::{Global, RunMemory};

@@ -1,0 +1,18 @@
+//! Options that are times or durations.
+
+use crate::cli::exit::Failure;
+use flow::time::{parse_duration_s, parse_time};
+use std::time::Duration;
+
+/// Reads the time that option `--NAME` was given; relative times count from now.
+pub(in crate::cli) fn time_option(name: &str, text: Option<&str>) -> Result<Option<i64>, Failure> {
+    let now_s = chrono::Utc::now().timestamp();
+    let time = text.map(|text| parse_time(text, now_s)).transpose();
+    time.map_err(|error| Failure::usage(format!("--{name}: {error}")))
+}
+
+/// Reads a duration such as `30s` or `5m`.
+pub(in crate::cli) fn parse_timeout(text: &str) -> Result<Duration, String> {
+    let seconds = parse_duration_s(text).map_err(|error| error.to_string())?;
+    Ok(Duration::from_secs(seconds.unsigned_abs()))
+}

@@ -1,0 +1,248 @@
+//! The prompt of `flowsift sql`.
+
+mod completion;
+
+use super::exit::{Exit, Failure};
+use super::session::runner::{Ended, Limits, Runner, too_much};
+use super::session::screen::{Screen, show};
+use crate::sql::function_names;
+use crate::sql::{Statement, statements};
+use completion::Names;
+use rustyline::config::Configurer;
+use rustyline::error::ReadlineError;
+use rustyline::history::FileHistory;
+use rustyline::{CompletionType, Config, Editor};
+use std::fmt::Write as _;
+use std::io::Write;
+use std::path::PathBuf;
+use std::time::Instant;
+
+/// Commands of the prompt and what they do.
+const COMMANDS: &[(&str, &str)] = &[
+    ("\\d [TABLE]", "list tables, or the columns of one"),
+    ("\\df [NAME]", "list functions whose names hold NAME"),
+    ("\\timing", "show how long statements take, or no longer"),
+    ("\\x", "show each row as a record, or as a table again"),
+    ("\\limit N", "show N rows of a result at most; 0 for all"),
+    ("\\?", "this list"),
+    ("\\q", "leave; so does Ctrl-D"),
+];
+const NAMES: &[&str] = &["\\d", "\\df", "\\timing", "\\x", "\\limit", "\\?", "\\q"];
+
+/// Lines of history that are kept.
+const HISTORY_LINES: usize = 10_000;
+
+/// What the user has set.
+struct Settings {
+    timing: bool,
+    expanded: bool,
+    limit: usize,
+}
+
+/// What follows a line.
+enum Next {
+    Go,
+    Leave,
+}
+
+type Prompt = Editor<Names, FileHistory>;
+
+/// Reads statements until the user leaves.
+pub(super) fn run(runner: &Runner<'_>, limit: usize) -> Result<Exit, Failure> {
+    let config = Config::builder()
+        .completion_type(CompletionType::List)
+        .history_ignore_space(true)
+        .auto_add_history(false)
+        .build();
+    let mut editor: Prompt = Editor::with_config(config).map_err(Failure::failed)?;
+    let context = runner.opened.workspace.context();
+    editor.set_helper(Some(runner.opened.io.block_on(Names::of(context, NAMES))));
+    editor.set_max_history_size(HISTORY_LINES).map_err(Failure::failed)?;
+    let history = history_file();
+    if let Some(path) = &history {
+        // There is none at the first start.
+        let _ = editor.load_history(path);
+    }
+    let mut settings = Settings { timing: false, expanded: false, limit };
+    say("flowsift sql: statements end with ;  \\? helps, \\q leaves");
+    loop {
+        let line = match editor.readline("flows> ") {
+            Ok(line) => line,
+            Err(ReadlineError::Interrupted) => continue,
+            Err(ReadlineError::Eof) => break,
+            Err(error) => return Err(Failure::failed(error)),
+        };
+        if line.trim().is_empty() {
+            continue;
+        }
+        let _ = editor.add_history_entry(line.trim_end());
+        if let Some(path) = &history {
+            // Kept line by line: a session may end in any way.
+            let _ = path.parent().map(std::fs::create_dir_all);
+            let _ = editor.append_history(path);
+        }
+        match line.trim().strip_prefix('\\') {
+            Some(command) => match obey(runner, &mut settings, command)? {
+                Next::Go => {}
+                Next::Leave => break,
+            },
+            None => {
+                for statement in statements(&line) {
+                    if !answer(runner, &settings, &statement, &mut editor)? {
+                        break;
+                    }
+                }
+            }
+        }
+    }
+    Ok(Exit::Done)
+}
+
+/// Runs a statement and shows what it gives; `false` when it failed.
+fn answer(
+    runner: &Runner<'_>,
+    settings: &Settings,
+    statement: &Statement,
+    editor: &mut Prompt,
+) -> Result<bool, Failure> {
+    let begun = Instant::now();
+    let mut screen = Screen::new(settings.limit);
+    let mut ended = runner.run(statement, &mut screen);
+    if let Err(Ended::TooMuch(bytes)) = ended {
+        say(&too_much(bytes, &runner.limits));
+        let all_the_same = editor.readline("run it all the same? [y/N] ");
+        if !all_the_same.is_ok_and(|answer| answer.trim().eq_ignore_ascii_case("y")) {
+            return Ok(false);
+        }
+        let limits = Limits { max_bytes: None, ..runner.limits };
+        screen = Screen::new(settings.limit);
+        ended = Runner { limits, ..*runner }.run(statement, &mut screen);
+    }
+    match ended {
+        Ok(()) => {}
+        Err(Ended::Cancelled) => {
+            say("cancelled");
+            return Ok(false);
+        }
+        Err(ended) => {
+            // The prompt goes on, whatever a statement did.
+            ended.into_failure(&runner.limits).report();
+            return Ok(false);
+        }
+    }
+    let seconds = begun.elapsed().as_secs_f64();
+    if let Some((text, count)) = screen.text(settings.expanded)? {
+        show(&text)?;
+        say(&if settings.timing { format!("{count}, {seconds:.3} s") } else { count });
+    } else if settings.timing {
+        say(&format!("{seconds:.3} s"));
+    }
+    Ok(true)
+}
+
+fn obey(runner: &Runner<'_>, settings: &mut Settings, command: &str) -> Result<Next, Failure> {
+    let (name, rest) = command.split_once(char::is_whitespace).unwrap_or((command, ""));
+    let rest = rest.trim().trim_end_matches(';');
+    match name.trim_end_matches(';') {
+        "q" => return Ok(Next::Leave),
+        "?" => {
+            let mut text = String::new();
+            for (command, does) in COMMANDS {
+                let _ = writeln!(text, "{command:12} {does}");
+            }
+            text.push_str("Statements end with ; and may go over several lines. Ctrl-C cancels one. Tab completes.\n");
+            show(&text)?;
+        }
+        "d" if rest.is_empty() => {
+            let context = runner.opened.workspace.context();
+            let mut text = String::new();
+            for table in crate::sql::table_names(context) {
+                let _ = writeln!(text, "{table:14} {}", says(&table));
+            }
+            show(&text)?;
+        }
+        "d" => {
+            let context = runner.opened.workspace.context();
+            match runner.opened.io.block_on(context.table_provider(rest)) {
+                Ok(table) => {
+                    let mut text = String::new();
+                    for field in table.schema().fields() {
+                        let _ = writeln!(text, "{:28} {}", field.name(), kind(field.data_type()));
+                    }
+                    show(&text)?;
+                }
+                Err(error) => {
+                    let mistake = crate::sql::explain(context, rest, &error);
+                    Failure::failed(mistake.to_string()).report();
+                }
+            }
+        }
+        "df" => {
+            let names = function_names(runner.opened.workspace.context());
+            let text: Vec<String> = names.into_iter().filter(|name| name.contains(rest)).collect();
+            show(&format!("{}\n", text.join("\n")))?;
+        }
+        "timing" => {
+            settings.timing = !settings.timing;
+            say(if settings.timing { "timing is on" } else { "timing is off" });
+        }
+        "x" => {
+            settings.expanded = !settings.expanded;
+            say(if settings.expanded { "rows are shown as records" } else { "rows are shown as a table" });
+        }
+        "limit" => match rest.parse() {
+            Ok(limit) => settings.limit = limit,
+            Err(_) => say(&format!("\\limit {rest}: expected a number of rows, 0 for all")),
+        },
+        _ => say(&format!("no command \\{name}; \\? lists them")),
+    }
+    Ok(Next::Go)
+}
+
+/// What a table holds, in a few words.
+fn says(table: &str) -> &'static str {
+    match table {
+        "flows" => "flow records, straight from the logs",
+        "pair_hours" => "hour x host x remote x port x protocol x role",
+        "pairs" => "host x remote x port x protocol x role over the window",
+        "hosts" => "hosts in the window, with their baseline",
+        "host_hours" => "host x hour of bytes to and from outside",
+        "destinations" => "remotes: hosts, bytes, first seen",
+        "services" => "ports that hosts serve to the outside",
+        "host_days" => "host x day of bytes to rare remotes, from 8 days on",
+        "coverage" => "interface x hour: records, NODATA and SKIPDATA",
+        "indicators" => "entries of the --indicators feeds",
+        "networks" => "networks and owners of the --networks files",
+        "findings" => "findings of the run in --findings",
+        _ => "",
+    }
+}
+
+/// The name of a type as SQL has it.
+fn kind(kind: &arrow::datatypes::DataType) -> String {
+    use arrow::datatypes::DataType;
+    match kind {
+        DataType::Utf8 | DataType::Utf8View | DataType::LargeUtf8 => "text".to_owned(),
+        DataType::Timestamp(_, Some(_)) => "timestamp, UTC".to_owned(),
+        DataType::Int32 => "integer".to_owned(),
+        DataType::Int64 => "bigint".to_owned(),
+        DataType::Float64 => "double".to_owned(),
+        DataType::Boolean => "boolean".to_owned(),
+        DataType::Date32 => "date".to_owned(),
+        DataType::UInt8 | DataType::UInt16 | DataType::UInt32 | DataType::UInt64 => format!("{kind}").to_lowercase(),
+        DataType::List(item) => format!("list of {}", self::kind(item.data_type())),
+        other => other.to_string(),
+    }
+}
+
+/// Where the history of the prompt is kept: `$XDG_STATE_HOME/flowsift/history`, below `~/.local/state` without it.
+fn history_file() -> Option<PathBuf> {
+    let set = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
+    let state = set("XDG_STATE_HOME").or_else(|| Some(set("HOME")?.join(".local/state")))?;
+    Some(state.join("flowsift/history"))
+}
+
+/// Says something that is no data.
+fn say(text: &str) {
+    let _ = writeln!(std::io::stderr(), "{text}");
+}

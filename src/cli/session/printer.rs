@@ -1,0 +1,72 @@
+//! Where the rows of a script go: stdout or one file, statement after statement.
+
+use super::output::{Format, RowWriter};
+use super::runner::Sink;
+use crate::cli::exit::Failure;
+use arrow::array::RecordBatch;
+use arrow::datatypes::SchemaRef;
+use std::fs::File;
+use std::io::{BufWriter, Write};
+use std::path::{Path, PathBuf};
+
+/// Writes rows as they come.
+pub(in crate::cli) struct Printer {
+    format: Format,
+    output: Option<PathBuf>,
+    /// The file of the results, once there is one.
+    file: Option<File>,
+    writer: Option<RowWriter<Box<dyn Write + Send>>>,
+    results: usize,
+}
+
+impl Printer {
+    /// Writes to `output`, or to stdout.
+    pub(in crate::cli) fn new(format: Format, output: Option<&Path>) -> Self {
+        Self { format, output: output.map(Path::to_owned), file: None, writer: None, results: 0 }
+    }
+
+    /// Completes the rows of a statement.
+    pub(in crate::cli) fn end(&mut self) -> Result<(), Failure> {
+        self.writer.take().map_or(Ok(()), RowWriter::finish)
+    }
+
+    fn place(&mut self) -> Result<Box<dyn Write + Send>, Failure> {
+        let Some(path) = &self.output else { return Ok(Box::new(BufWriter::new(std::io::stdout()))) };
+        let failed = |error: std::io::Error| Failure::failed(format!("{}: {error}", path.display()));
+        let file = match self.file.take() {
+            Some(file) => file,
+            None => File::create(path).map_err(failed)?,
+        };
+        self.file = Some(file.try_clone().map_err(failed)?);
+        Ok(Box::new(BufWriter::new(file)))
+    }
+}
+
+impl Sink for Printer {
+    fn begin(&mut self, schema: SchemaRef) -> Result<(), Failure> {
+        // Statements such as SET and CREATE VIEW give no rows.
+        if schema.fields().is_empty() {
+            return Ok(());
+        }
+        self.results += 1;
+        let alone = match self.format {
+            Format::Parquet => Some("parquet"),
+            Format::Json => Some("json"),
+            _ => None,
+        };
+        if let Some(format) = alone.filter(|_| self.results > 1) {
+            let problem = format!("--format {format} holds one result: the script has a second one");
+            return Err(Failure::usage(problem));
+        }
+        let place = self.place()?;
+        self.writer = Some(RowWriter::begin(self.format, schema, place)?);
+        Ok(())
+    }
+
+    fn rows(&mut self, batch: &RecordBatch) -> Result<bool, Failure> {
+        if let Some(writer) = &mut self.writer {
+            writer.write(batch)?;
+        }
+        Ok(true)
+    }
+}

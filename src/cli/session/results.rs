@@ -1,0 +1,51 @@
+//! Where the rows of queries go, and what a query may cost.
+
+use super::output::Format;
+use super::printer::Printer;
+use super::runner::Limits;
+use crate::cli::exit::Failure;
+use crate::cli::options::memory::parse_size;
+use crate::cli::options::time::parse_timeout;
+use clap::Args;
+use std::io::IsTerminal;
+use std::path::PathBuf;
+use std::time::Duration;
+
+/// The options.
+#[derive(Debug, Args)]
+pub(in crate::cli) struct ResultArgs {
+    /// Format of results [default: by the name of -o, else table]
+    #[arg(long, value_enum, value_name = "FORMAT")]
+    format: Option<Format>,
+    /// File for results [default: stdout]
+    #[arg(short, long, value_name = "FILE")]
+    output: Option<PathBuf>,
+    /// End a statement that takes longer, such as 30s or 5m
+    #[arg(long, value_name = "D", value_parser = parse_timeout)]
+    timeout: Option<Duration>,
+    /// Refuse a statement that would read objects of more bytes, such as 10GB; a prompt asks instead
+    #[arg(long, value_name = "SIZE", value_parser = parse_size)]
+    max_bytes: Option<usize>,
+}
+
+impl ResultArgs {
+    /// Returns whether results have a file or a format of their own, which a prompt has not.
+    pub(in crate::cli) fn is_for_a_script(&self) -> bool {
+        self.output.is_some() || self.format.is_some()
+    }
+
+    /// Returns what writes the rows; Parquet is not written to a terminal.
+    pub(in crate::cli) fn printer(&self) -> Result<Printer, Failure> {
+        let of_name = self.output.as_deref().and_then(Format::of_file);
+        let format = self.format.or(of_name).unwrap_or(Format::Table);
+        if format == Format::Parquet && self.output.is_none() && std::io::stdout().is_terminal() {
+            return Err(Failure::usage("--format parquet writes binary data: redirect stdout to a file, or use -o"));
+        }
+        Ok(Printer::new(format, self.output.as_deref()))
+    }
+
+    /// Returns the limits of each statement.
+    pub(in crate::cli) fn limits(&self) -> Limits {
+        Limits { timeout: self.timeout, max_bytes: self.max_bytes.map(|bytes| bytes as u64) }
+    }
+}

@@ -1,0 +1,162 @@
+//! The options that open a session over a source, and the session itself.
+
+use crate::cli::exit::{Exit, Failure};
+use crate::cli::options::input::{Input, InputArgs, OpenedSource};
+use crate::cli::options::{Global, RunMemory};
+use crate::cli::progress::Bar;
+use crate::hours::Progress;
+use crate::report::{read_jsonl, read_parquet, write_parquet};
+use crate::source::SourceOptions;
+use crate::sql::{PlanThreads, Workspace, WorkspaceOptions};
+use ::memory::Memory;
+use arrow::array::RecordBatch;
+use bytes::Bytes;
+use clap::Args;
+use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
+use scan::guarded;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use tokio::runtime::Handle;
+
+/// What a session knows besides its sources.
+#[derive(Debug, Args)]
+pub(in crate::cli) struct WorkspaceArgs {
+    #[command(flatten)]
+    input: InputArgs,
+    /// findings.jsonl or findings.parquet of a run, for the table findings
+    #[arg(long, value_name = "FILE")]
+    findings: Option<PathBuf>,
+}
+
+/// A session and the threads that it runs on.
+pub(in crate::cli) struct Opened {
+    pub(in crate::cli) workspace: Workspace,
+    /// Fetches objects, waits and watches the clock; plans run on threads of their own.
+    pub(in crate::cli) io: Handle,
+    /// Threads of a plan.
+    pub(in crate::cli) threads: usize,
+    /// Ends with the session.
+    _io: PlanThreads,
+    /// Last, behind what may spill.
+    _spilled: Spilled,
+}
+
+impl Opened {
+    /// Names the objects that could not be read, and returns how the command ends.
+    pub(in crate::cli) fn report_skipped(&self, global: &Global) -> Result<Exit, Failure> {
+        let skipped = self.workspace.skipped();
+        if skipped.is_empty() {
+            return Ok(Exit::Done);
+        }
+        if !global.is_quiet() {
+            let mut err = std::io::stderr().lock();
+            let count = skipped.len();
+            writeln!(err, "warning: {count} object{} could not be read", if count == 1 { "" } else { "s" })?;
+            for object in skipped.iter().take(10) {
+                writeln!(err, "  {}: {}", object.object, object.reason)?;
+            }
+            if count > 10 {
+                writeln!(err, "  and {} more", count - 10)?;
+            }
+        }
+        Ok(Exit::Partial)
+    }
+}
+
+/// Removes what was spilled at the end of a command: a thread that is slow to let go would keep it, and the process may
+/// end before.
+struct Spilled(Memory);
+
+impl Drop for Spilled {
+    fn drop(&mut self) {
+        self.0.folder().remove();
+    }
+}
+
+impl WorkspaceArgs {
+    /// Returns `from` and `to` as they were given.
+    pub(in crate::cli) fn bounds(&self) -> impl Iterator<Item = (String, String)> {
+        self.input.bounds()
+    }
+
+    /// Opens a session; Ctrl-C ends the process unless `interactive`.
+    pub(in crate::cli) fn open(
+        &self,
+        global: &Global,
+        sources: &[String],
+        interactive: bool,
+    ) -> Result<Opened, Failure> {
+        self.open_with(global, sources, interactive, true)
+    }
+
+    /// As [`WorkspaceArgs::open`]; `files` tells whether queries may read files that they name.
+    pub(in crate::cli) fn open_with(
+        &self,
+        global: &Global,
+        sources: &[String],
+        interactive: bool,
+        files: bool,
+    ) -> Result<Opened, Failure> {
+        let input = self.input.read()?;
+        let findings = findings_table(self.findings.as_deref())?;
+
+        let RunMemory { shared: memory, fetch } = global.memory()?;
+        let io = if interactive {
+            global.start_threads_without_signals()?
+        } else {
+            global.start_threads(Some(memory.memory()))?
+        };
+        let source_options = SourceOptions { io_runtime: Some(io.handle().clone()), ..global.source_options() };
+        let OpenedSource { source, kept } = io.block_on(self.input.open(sources, &input, &source_options))?;
+        let shown = global.shows_progress_now();
+        let progress =
+            move |objects, bytes| -> Box<dyn Progress + Send> { Box::new(Bar::shown(shown, objects, bytes)) };
+        let Input { window, indicators, networks, internal, .. } = input;
+        let options = WorkspaceOptions {
+            window,
+            indicators: Arc::new(indicators),
+            networks: Arc::new(networks),
+            internal: Arc::new(internal),
+            kept,
+            findings,
+            threads: global.threads(),
+            fetch,
+            memory,
+            progress: Arc::new(progress),
+            runtime: io.handle().clone(),
+            files,
+        };
+        let spilled = Spilled(options.memory.memory().clone());
+        let workspace = Workspace::open(&source, options).map_err(Failure::failed)?;
+        let handle = io.handle().clone();
+        let threads = global.threads();
+        Ok(Opened { workspace, io: handle, threads, _io: PlanThreads::of(io), _spilled: spilled })
+    }
+}
+
+/// Reads findings into the columns of `findings.parquet`; without a file there are none.
+fn findings_table(path: Option<&Path>) -> Result<Vec<RecordBatch>, Failure> {
+    let findings = match path {
+        None => Vec::new(),
+        Some(path) => {
+            let name = path.display().to_string();
+            let file = std::fs::File::open(path).map_err(|error| Failure::usage(format!("{name}: {error}")))?;
+            let is_parquet = path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("parquet"));
+            match is_parquet {
+                true => guarded(&name, || Ok(read_parquet(file, &name))).map_err(Failure::failed)??,
+                false => read_jsonl(std::io::BufReader::new(file), &name)?,
+            }
+        }
+    };
+    let mut parquet = Vec::new();
+    write_parquet(&mut parquet, &findings)?;
+    let reader = ParquetRecordBatchReaderBuilder::try_new(Bytes::from(parquet)).map_err(Failure::failed)?;
+    let schema = reader.schema().clone();
+    let mut batches =
+        reader.build().map_err(Failure::failed)?.collect::<Result<Vec<_>, _>>().map_err(Failure::failed)?;
+    if batches.is_empty() {
+        batches.push(RecordBatch::new_empty(schema));
+    }
+    Ok(batches)
+}

@@ -1,0 +1,200 @@
+//! Kept hours: one folder a unit, holding the tables of one fingerprint for each source that has the unit.
+
+use super::HoursError;
+use super::seal::{is_whole, seal, unsealed};
+use crate::source::{PutMode, Store, Unit};
+use arrow::array::RecordBatch;
+use arrow::compute::concat_batches;
+use arrow::datatypes::Schema;
+use bytes::Bytes;
+use flow::fnv::Fnv64;
+use parquet::arrow::ArrowWriter;
+use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
+use parquet::basic::{Compression, ZstdLevel};
+use parquet::errors::ParquetError;
+use parquet::file::metadata::KeyValue;
+use parquet::file::properties::WriterProperties;
+use rollup::{PairHours, RollupError, UnitCounts, UnitTables};
+use scan::guarded;
+use std::sync::Arc;
+
+/// Version of the layout and schema of kept hours; a new one leaves older files alone.
+const VERSION: &str = "v4";
+const COUNTS_KEY: &str = "flowsift.counts";
+
+/// Hours kept under a local folder or an S3 prefix.
+#[derive(Debug, Clone)]
+pub struct KeptHours {
+    store: Store,
+    settings: u64,
+}
+
+/// Hashes what the fold depends on besides the records, such as the internal networks (FNV-1a, 64 bits).
+pub fn settings_hash<'a>(settings: impl IntoIterator<Item = &'a str>) -> u64 {
+    let mut hash = Fnv64::default();
+    for text in settings {
+        hash.write(text.as_bytes());
+        hash.write(&[0]);
+    }
+    hash.finish()
+}
+
+impl KeptHours {
+    /// The folders that this and earlier versions keep hours in.
+    pub const FOLDERS: &[&str] = &["v1", "v2", "v3", VERSION];
+
+    /// Opens kept hours; `settings` is [`settings_hash`] of whatever else decides the tables.
+    pub fn new(store: Store, settings: u64) -> Self {
+        Self { store, settings }
+    }
+
+    fn folder(unit: &Unit) -> String {
+        format!("{VERSION}/{}", unit.id)
+    }
+
+    fn name(&self, unit: &Unit, table: &str) -> String {
+        let fingerprint = unit.fingerprint();
+        format!("{}/{fingerprint}-{:016x}{}", Self::folder(unit), self.settings, Self::end_of_name(unit, table))
+    }
+
+    /// What the kept tables of every state of a unit end in.
+    fn end_of_name(unit: &Unit, table: &str) -> String {
+        format!("-{:016x}.{table}.parquet", unit.origin())
+    }
+
+    /// Loads a unit's tables if the same objects under the same settings were kept; damaged files count as absent.
+    ///
+    /// # Errors
+    /// [`HoursError::Store`] when the place cannot be read.
+    pub async fn load(&self, unit: &Unit) -> Result<Option<UnitTables>, HoursError> {
+        // Coverage is written first, so that the presence of the hours means that both are whole.
+        let Some(hours) = self.store.get(&self.name(unit, "pair_hours")).await? else { return Ok(None) };
+        let Some(coverage) = self.store.get(&self.name(unit, "coverage")).await? else { return Ok(None) };
+        let tables = guarded(&unit.id, || {
+            Ok(read(hours).zip(read(coverage)).and_then(|((hours, counts), (coverage, _))| {
+                let pair_hours = PairHours::from_batch(&hours).ok()?;
+                Some(UnitTables { pair_hours, coverage, counts: parse_counts(&counts) })
+            }))
+        });
+        Ok(tables.ok().flatten())
+    }
+
+    /// Keeps a unit's tables, then removes those of the unit's other fingerprints; what another source left under the
+    /// unit's id stays.
+    ///
+    /// # Errors
+    /// [`HoursError`] when the tables cannot be written.
+    pub async fn save(&self, unit: &Unit, tables: &UnitTables) -> Result<(), HoursError> {
+        let counts = write_counts(&tables.counts);
+        let coverage = write(&mut std::iter::once(Ok(tables.coverage.clone())), &counts);
+        self.put(self.name(unit, "coverage"), coverage).await?;
+        let pair_hours = write(&mut tables.pair_hours.to_batches(BATCH_ROWS), &counts);
+        self.put(self.name(unit, "pair_hours"), pair_hours).await?;
+        let keep = [self.name(unit, "coverage"), self.name(unit, "pair_hours")];
+        let ends = [Self::end_of_name(unit, "coverage"), Self::end_of_name(unit, "pair_hours")];
+        for object in self.store.list(&format!("{}/", Self::folder(unit))).await? {
+            // A daily unit's folder holds the folders of its hours: those are other units.
+            let inside = object.name.rsplit_once('/').is_some_and(|(folder, _)| folder == Self::folder(unit));
+            let of_unit = inside && ends.iter().any(|end| object.name.ends_with(end.as_str()));
+            if of_unit && !keep.contains(&object.name) {
+                self.store.delete(&object.name).await?;
+            }
+        }
+        Ok(())
+    }
+
+    async fn put(&self, name: String, bytes: Result<Bytes, WriteError>) -> Result<(), HoursError> {
+        let bytes = bytes.map_err(|error| match error {
+            WriteError::Table(error) => HoursError::Rollup(error),
+            WriteError::File(error) => HoursError::Write { name: name.clone(), error },
+        })?;
+        Ok(self.store.put(&name, bytes, PutMode::Overwrite).await?)
+    }
+}
+
+/// Rows of `pair_hours` that are turned into columns at a time.
+const BATCH_ROWS: usize = 1 << 20;
+
+/// Says why a table could not be written.
+enum WriteError {
+    Table(RollupError),
+    File(ParquetError),
+}
+
+impl From<ParquetError> for WriteError {
+    fn from(error: ParquetError) -> Self {
+        Self::File(error)
+    }
+}
+
+fn write(
+    batches: &mut dyn Iterator<Item = Result<RecordBatch, RollupError>>,
+    counts: &str,
+) -> Result<Bytes, WriteError> {
+    let properties = WriterProperties::builder()
+        .set_compression(Compression::ZSTD(ZstdLevel::try_new(3)?))
+        .set_key_value_metadata(Some(vec![KeyValue::new(COUNTS_KEY.to_owned(), counts.to_owned()), unsealed()]))
+        .build();
+    let mut writer = None;
+    for batch in batches {
+        let batch = batch.map_err(WriteError::Table)?;
+        let open = match &mut writer {
+            Some(open) => open,
+            none => none.insert(ArrowWriter::try_new(Vec::new(), batch.schema(), Some(properties.clone()))?),
+        };
+        open.write(&batch)?;
+    }
+    let mut file = writer.map(ArrowWriter::into_inner).transpose()?.unwrap_or_default();
+    seal(&mut file);
+    Ok(file.into())
+}
+
+fn read(bytes: Bytes) -> Option<(RecordBatch, String)> {
+    if !is_whole(&bytes) {
+        return None;
+    }
+    let builder = ParquetRecordBatchReaderBuilder::try_new(bytes).ok()?;
+    let schema = builder.schema().clone();
+    let metadata = builder.metadata().file_metadata().key_value_metadata().cloned().unwrap_or_default();
+    let counts = metadata.into_iter().find(|entry| entry.key == COUNTS_KEY).and_then(|entry| entry.value)?;
+    let batches = builder.build().ok()?.collect::<Result<Vec<_>, _>>().ok()?;
+    // The file's own key-value metadata is no part of the table: kept and new tables must look alike.
+    let whole = concat_batches(&schema, &batches).ok()?;
+    let plain = Arc::new(Schema::new(schema.fields().clone()));
+    Some((RecordBatch::try_new(plain, whole.columns().to_vec()).ok()?, counts))
+}
+
+fn write_counts(counts: &UnitCounts) -> String {
+    let numbers = [
+        counts.rows,
+        counts.nodata,
+        counts.skipdata,
+        counts.rejected,
+        counts.unusable,
+        counts.outside,
+        counts.transit,
+        counts.knocks,
+        counts.doubled,
+    ];
+    numbers.map(|number| number.to_string()).join(" ")
+}
+
+fn parse_counts(text: &str) -> UnitCounts {
+    let mut numbers = text.split(' ').map(|number| number.parse().unwrap_or(0));
+    let mut next = || numbers.next().unwrap_or(0);
+    let mut counts = UnitCounts::default();
+    for field in [
+        &mut counts.rows,
+        &mut counts.nodata,
+        &mut counts.skipdata,
+        &mut counts.rejected,
+        &mut counts.unusable,
+        &mut counts.outside,
+        &mut counts.transit,
+        &mut counts.knocks,
+        &mut counts.doubled,
+    ] {
+        *field = next();
+    }
+    counts
+}

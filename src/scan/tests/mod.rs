@@ -1,8 +1,0 @@
-//! The scan against the stock reader, and against damage.
-
-mod coded;
-mod damage;
-mod equal;
-mod fetched;
-mod files;
-mod records;

@@ -1,0 +1,351 @@
+//! Functions of Postgres by which clients find out whom they talk to, and what there is.
+
+use super::identifiers::{identifiers, quoted};
+use super::pg_type;
+use super::relations::Names;
+use super::setting_functions::Setting;
+use crate::serve::encode::PG_TYPE;
+use crate::serve::settings::{SERVER_VERSION, Settings};
+use crate::sql::CATALOG;
+use arrow::array::{
+    Array, ArrayRef, AsArray, BooleanArray, Int32Array, Int64Array, ListArray, ListBuilder, StringArray, StringBuilder,
+};
+use arrow::datatypes::{DataType, Field, FieldRef};
+use datafusion::common::{ScalarValue, plan_err};
+use datafusion::error::Result;
+use datafusion::execution::FunctionRegistry;
+use datafusion::logical_expr::{
+    ColumnarValue, ReturnFieldArgs, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature, TypeSignature, Volatility,
+};
+use datafusion::prelude::SessionContext;
+use std::collections::HashMap;
+use std::hash::{Hash, Hasher};
+use std::sync::Arc;
+
+/// Functions about things that flowsift has none of; they return NULL.
+const NULL_FUNCTIONS: &[&str] = &[
+    "col_description",
+    "inet_client_addr",
+    "inet_server_addr",
+    "obj_description",
+    "pg_get_function_arguments",
+    "pg_get_function_result",
+    "pg_get_indexdef",
+    "pg_get_ruledef",
+    "pg_get_serial_sequence",
+    "pg_get_statisticsobjdef_columns",
+    "pg_get_triggerdef",
+    "pg_get_viewdef",
+    "pg_tablespace_location",
+    "shobj_description",
+];
+
+/// Functions that return the same whatever their arguments are.
+fn fixed() -> Vec<(&'static str, ScalarValue)> {
+    let mut all: Vec<(&str, ScalarValue)> =
+        NULL_FUNCTIONS.iter().map(|name| (*name, ScalarValue::Utf8(None))).collect();
+    all.extend(
+        [
+            "has_any_column_privilege",
+            "has_column_privilege",
+            "has_database_privilege",
+            "has_function_privilege",
+            "has_schema_privilege",
+            "has_sequence_privilege",
+            "has_table_privilege",
+            "pg_collation_is_visible",
+            "pg_function_is_visible",
+            "pg_relation_is_publishable",
+            "pg_table_is_visible",
+            "pg_type_is_visible",
+        ]
+        .map(|name| (name, ScalarValue::from(true))),
+    );
+    all.extend(
+        ["pg_advisory_unlock_all", "pg_get_constraintdef", "pg_get_expr", "pg_get_partkeydef"]
+            .map(|name| (name, ScalarValue::from(""))),
+    );
+    all.extend(
+        ["pg_my_temp_schema", "pg_relation_size", "pg_stat_get_numscans", "pg_total_relation_size"]
+            .map(|name| (name, ScalarValue::from(0_i32))),
+    );
+    all.extend([
+        ("current_database", ScalarValue::from(CATALOG)),
+        ("current_schema", ScalarValue::from("public")),
+        ("pg_char_to_encoding", ScalarValue::from(6_i32)),
+        ("pg_is_in_recovery", ScalarValue::from(false)),
+        ("txid_current", ScalarValue::from(1_i64)),
+    ]);
+    all
+}
+
+/// Registers the functions that all connections share; where the engine has one of the same name, that one stays.
+pub(super) fn register(context: &SessionContext, names: &Arc<Names>) {
+    for (name, value) in fixed() {
+        if context.udf(name).is_err() {
+            context.register_udf(ScalarUDF::from(Fixed::any(name, value)));
+        }
+    }
+    for what in What::ALL {
+        context.register_udf(ScalarUDF::from(Lookup { what: *what, names: names.clone(), signature: any_arguments() }));
+    }
+}
+
+/// Registers the functions that know the connection.
+pub(super) fn register_of(context: &SessionContext, settings: &Arc<Settings>, pid: i32, user: &str) {
+    let version = format!("PostgreSQL {SERVER_VERSION} (flowsift {})", env!("CARGO_PKG_VERSION"));
+    for (name, value) in [
+        ("version", ScalarValue::from(version)),
+        ("pg_backend_pid", ScalarValue::from(pid)),
+        ("session_user", ScalarValue::from(user)),
+        ("current_user", ScalarValue::from(user)),
+        ("current_role", ScalarValue::from(user)),
+        ("pg_get_userbyid", ScalarValue::from(user)),
+    ] {
+        context.register_udf(ScalarUDF::from(Fixed::any(name, value)));
+    }
+    let signature = Signature::one_of((1..4).map(TypeSignature::Any).collect(), Volatility::Stable);
+    for sets in [false, true] {
+        let function = Setting { settings: settings.clone(), sets, signature: signature.clone() };
+        context.register_udf(ScalarUDF::from(function));
+    }
+}
+
+fn any_arguments() -> Signature {
+    Signature::one_of(vec![TypeSignature::Nullary, TypeSignature::VariadicAny], Volatility::Stable)
+}
+
+/// A function that returns one value, whatever its arguments are.
+#[derive(Debug, PartialEq, Eq, Hash)]
+struct Fixed {
+    name: &'static str,
+    value: ScalarValue,
+    signature: Signature,
+}
+
+impl Fixed {
+    fn any(name: &'static str, value: ScalarValue) -> Self {
+        Self { name, value, signature: any_arguments() }
+    }
+}
+
+impl ScalarUDFImpl for Fixed {
+    fn name(&self) -> &str {
+        self.name
+    }
+
+    fn signature(&self) -> &Signature {
+        &self.signature
+    }
+
+    fn return_type(&self, _: &[DataType]) -> Result<DataType> {
+        Ok(self.value.data_type())
+    }
+
+    fn invoke_with_args(&self, _: ScalarFunctionArgs) -> Result<ColumnarValue> {
+        Ok(ColumnarValue::Scalar(self.value.clone()))
+    }
+}
+
+/// What a [`Lookup`] returns.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+enum What {
+    ArrayLower,
+    ArrayUpper,
+    CurrentSchemas,
+    EncodingName,
+    FormatType,
+    NamespaceOid,
+    ParseIdent,
+    QuoteIdent,
+    RelationOid,
+    TypeOid,
+}
+
+impl What {
+    const ALL: &[Self] = &[
+        What::ArrayLower,
+        What::ArrayUpper,
+        What::CurrentSchemas,
+        What::EncodingName,
+        What::FormatType,
+        What::NamespaceOid,
+        What::ParseIdent,
+        What::QuoteIdent,
+        What::RelationOid,
+        What::TypeOid,
+    ];
+}
+
+/// A function of the names, types and arrays that it is given.
+#[derive(Debug)]
+struct Lookup {
+    what: What,
+    names: Arc<Names>,
+    signature: Signature,
+}
+
+impl PartialEq for Lookup {
+    fn eq(&self, other: &Self) -> bool {
+        self.what == other.what && Arc::ptr_eq(&self.names, &other.names)
+    }
+}
+
+impl Eq for Lookup {}
+
+impl Hash for Lookup {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.what.hash(state);
+    }
+}
+
+/// An argument as texts.
+fn texts(arguments: &[ArrayRef], index: usize) -> Result<StringArray> {
+    let Some(argument) = arguments.get(index) else { return plan_err!("an argument is missing") };
+    Ok(arrow::compute::cast(argument, &DataType::Utf8)?.as_string::<i32>().clone())
+}
+
+/// An argument as numbers; NULL where there is none.
+fn numbers(arguments: &[ArrayRef], index: usize, rows: usize) -> Result<Int64Array> {
+    match arguments.get(index) {
+        Some(argument) => Ok(arrow::compute::cast(argument, &DataType::Int64)?.as_primitive().clone()),
+        None => Ok(Int64Array::new_null(rows)),
+    }
+}
+
+impl Lookup {
+    fn of(&self, arguments: &[ArrayRef], rows: usize) -> Result<ArrayRef> {
+        let oids = |of: &dyn Fn(&str) -> Option<i32>| -> Result<ArrayRef> {
+            let names = texts(arguments, 0)?;
+            let found = names.iter().map(|name| name.and_then(|name| name.parse().ok().or_else(|| of(name))));
+            Ok(Arc::new(Int32Array::from_iter(found)))
+        };
+        Ok(match self.what {
+            What::ArrayLower => bounds(arguments, rows, |_| 1)?,
+            What::ArrayUpper => bounds(arguments, rows, |length| length)?,
+            What::CurrentSchemas => {
+                let implicit = match arguments.first() {
+                    Some(argument) => arrow::compute::cast(argument, &DataType::Boolean)?.as_boolean().clone(),
+                    None => BooleanArray::from(vec![false; rows]),
+                };
+                let schemas = implicit.iter().map(|implicit| {
+                    let all = ["public", "information_schema", "pg_catalog"].map(str::to_owned);
+                    Some(if implicit == Some(true) { all.to_vec() } else { all[..1].to_vec() })
+                });
+                lists(schemas)
+            }
+            What::EncodingName => {
+                let names = numbers(arguments, 0, rows)?;
+                Arc::new(StringArray::from_iter(names.iter().map(|number| (number == Some(6)).then_some("UTF-8"))))
+            }
+            What::FormatType => {
+                let (oids, modifiers) = (numbers(arguments, 0, rows)?, numbers(arguments, 1, rows)?);
+                let names = oids.iter().zip(modifiers.iter());
+                Arc::new(StringArray::from_iter(
+                    names.map(|(oid, modifier)| oid.map(|oid| pg_type::format_type(oid, modifier))),
+                ))
+            }
+            What::NamespaceOid => oids(&|name| self.names.schema_oid(&identifiers(name)?.pop()?))?,
+            What::ParseIdent => {
+                let names = texts(arguments, 0)?;
+                let mut parts = Vec::with_capacity(names.len());
+                for name in names.iter() {
+                    match name.map(|name| (name, identifiers(name))) {
+                        None => parts.push(None),
+                        Some((_, Some(found))) => parts.push(Some(found)),
+                        Some((name, None)) => return plan_err!("string is not a valid identifier: \"{name}\""),
+                    }
+                }
+                lists(parts.into_iter())
+            }
+            What::QuoteIdent => {
+                Arc::new(StringArray::from_iter(texts(arguments, 0)?.iter().map(|name| name.map(quoted))))
+            }
+            What::RelationOid => oids(&|name| self.names.relation_oid(&identifiers(name)?))?,
+            What::TypeOid => oids(&pg_type::oid_of)?,
+        })
+    }
+}
+
+impl ScalarUDFImpl for Lookup {
+    fn name(&self) -> &str {
+        match self.what {
+            What::ArrayLower => "array_lower",
+            What::ArrayUpper => "array_upper",
+            What::CurrentSchemas => "current_schemas",
+            What::EncodingName => "pg_encoding_to_char",
+            What::FormatType => "format_type",
+            What::NamespaceOid => "to_regnamespace",
+            What::ParseIdent => "parse_ident",
+            What::QuoteIdent => "quote_ident",
+            What::RelationOid => "to_regclass",
+            What::TypeOid => "to_regtype",
+        }
+    }
+
+    fn signature(&self) -> &Signature {
+        &self.signature
+    }
+
+    fn return_type(&self, _: &[DataType]) -> Result<DataType> {
+        Ok(match self.what {
+            What::ArrayLower | What::ArrayUpper | What::NamespaceOid | What::RelationOid | What::TypeOid => {
+                DataType::Int32
+            }
+            What::EncodingName | What::FormatType | What::QuoteIdent => DataType::Utf8,
+            What::CurrentSchemas | What::ParseIdent => DataType::new_list(DataType::Utf8, true),
+        })
+    }
+
+    fn return_field_from_args(&self, _: ReturnFieldArgs) -> Result<FieldRef> {
+        let field = Field::new(self.name(), self.return_type(&[])?, true);
+        let is_oid = matches!(self.what, What::NamespaceOid | What::RelationOid | What::TypeOid);
+        let metadata = if is_oid { HashMap::from([(PG_TYPE.to_owned(), "oid".to_owned())]) } else { HashMap::new() };
+        Ok(Arc::new(field.with_metadata(metadata)))
+    }
+
+    fn invoke_with_args(&self, args: ScalarFunctionArgs) -> Result<ColumnarValue> {
+        let constant = args.args.iter().all(|argument| matches!(argument, ColumnarValue::Scalar(_)));
+        let rows = if constant { 1 } else { args.number_rows };
+        let arguments = args.args.iter().map(|argument| argument.to_array(rows)).collect::<Result<Vec<_>>>()?;
+        let found = self.of(&arguments, rows)?;
+        if constant {
+            return Ok(ColumnarValue::Scalar(ScalarValue::try_from_array(&found, 0)?));
+        }
+        Ok(ColumnarValue::Array(found))
+    }
+}
+
+fn lists(rows: impl Iterator<Item = Option<Vec<String>>>) -> ArrayRef {
+    let mut builder = ListBuilder::new(StringBuilder::new());
+    for row in rows {
+        match row {
+            Some(items) => builder.append_value(items.into_iter().map(Some)),
+            None => builder.append_null(),
+        }
+    }
+    Arc::new(builder.finish())
+}
+
+/// The bounds of arrays in the dimension that is asked for, of which they have one.
+fn bounds(arguments: &[ArrayRef], rows: usize, of: fn(i32) -> i32) -> Result<ArrayRef> {
+    let dimensions = numbers(arguments, 1, rows)?;
+    let lengths: Vec<Option<i32>> = match arguments.first() {
+        Some(list) if matches!(list.data_type(), DataType::List(_) | DataType::LargeList(_)) => {
+            let list: ListArray = match list.data_type() {
+                DataType::LargeList(item) => {
+                    arrow::compute::cast(list, &DataType::List(item.clone()))?.as_list().clone()
+                }
+                _ => list.as_list().clone(),
+            };
+            (0..list.len()).map(|row| list.is_valid(row).then(|| list.value_length(row))).collect()
+        }
+        Some(list) if list.data_type().is_null() => vec![None; rows],
+        _ => return plan_err!("bounds are those of an array"),
+    };
+    let found = lengths
+        .into_iter()
+        .zip(dimensions.iter())
+        .map(|(length, dimension)| length.filter(|length| *length > 0 && dimension == Some(1)).map(of));
+    Ok(Arc::new(Int32Array::from_iter(found)))
+}

@@ -1,0 +1,200 @@
+//! What is said to a client whose statement did not run: a message with its SQLSTATE, the place and a hint.
+
+use crate::serve::options::Limits;
+use crate::sql::Skipped;
+use crate::sql::{Mistake, MistakeKind, explain};
+use datafusion::error::DataFusionError;
+use datafusion::prelude::SessionContext;
+use flow::units::{bytes_text, duration_text};
+use pgwire::error::{ErrorInfo, PgWireError};
+use std::time::Duration;
+
+/// Why something was refused or ended.
+#[derive(Debug)]
+pub(in crate::serve) enum PgError {
+    /// An answer for the client.
+    Said(Box<ErrorInfo>),
+    /// The client is gone; nobody is left to be told.
+    Gone,
+}
+
+impl From<PgWireError> for PgError {
+    fn from(error: PgWireError) -> Self {
+        match error {
+            PgWireError::IoError(_) => PgError::Gone,
+            other => PgError::Said(Box::new(other.into())),
+        }
+    }
+}
+
+impl From<std::io::Error> for PgError {
+    fn from(_: std::io::Error) -> Self {
+        PgError::Gone
+    }
+}
+
+/// An error that leaves the connection open.
+pub(in crate::serve) fn error(code: &str, message: impl Into<String>) -> PgError {
+    PgError::Said(Box::new(info("ERROR", code, message)))
+}
+
+/// An error that ends the connection.
+pub(in crate::serve) fn fatal(code: &str, message: impl Into<String>) -> PgError {
+    PgError::Said(Box::new(info("FATAL", code, message)))
+}
+
+fn info(severity: &str, code: &str, message: impl Into<String>) -> ErrorInfo {
+    let mut info = ErrorInfo::new(severity.to_owned(), code.to_owned(), message.into());
+    info.severity_nonlocalized = Some(severity.to_owned());
+    info
+}
+
+/// The client asked for it.
+pub(in crate::serve) fn cancelled() -> PgError {
+    error("57014", "canceling statement due to user request")
+}
+
+/// It took too long.
+pub(in crate::serve) fn timed_out(limit: Duration) -> PgError {
+    let limit = duration_text(limit.as_secs_f64());
+    let PgError::Said(mut said) = error("57014", format!("canceling statement due to statement timeout of {limit}"))
+    else {
+        return PgError::Gone;
+    };
+    said.hint = Some("the server's --timeout and the client's statement_timeout allow more".to_owned());
+    PgError::Said(said)
+}
+
+/// The server stops.
+pub(in crate::serve) fn shutting_down() -> PgError {
+    fatal("57P01", "terminating connection: flowsift is shutting down")
+}
+
+/// It would read more than it may.
+pub(in crate::serve) fn too_much(bytes: u64, limit: u64) -> PgError {
+    let message = format!(
+        "the statement would read objects of {}, the server's --max-bytes allows {}",
+        bytes_text(bytes),
+        bytes_text(limit)
+    );
+    with_hint(error("53400", message), "narrow it by start, date, hour, account or region")
+}
+
+/// Its result is too long.
+pub(in crate::serve) fn too_many_rows(limits: &Limits) -> PgError {
+    let most = limits.max_rows.unwrap_or(0);
+    with_hint(error("54000", format!("the result has more than {most} rows, the server's --max-rows")), "add a LIMIT")
+}
+
+/// Something that would change data, or the server.
+pub(in crate::serve) fn read_only(statement: &str) -> PgError {
+    error("25006", format!("cannot execute {statement}: flowsift serves data read-only"))
+}
+
+/// Something that Postgres has and flowsift has not.
+pub(in crate::serve) fn unsupported(what: &str) -> PgError {
+    error("0A000", format!("{what} is not supported"))
+}
+
+/// Nothing but the end of the transaction is done after an error.
+pub(in crate::serve) fn in_failed_transaction() -> PgError {
+    error("25P02", "current transaction is aborted, commands ignored until end of transaction block")
+}
+
+/// A warning that rows are missing, for a query that was answered all the same; `None` when all could be read.
+pub(in crate::serve) fn incomplete(skipped: &[Skipped]) -> Option<ErrorInfo> {
+    let first = skipped.first()?;
+    let count = skipped.len();
+    let objects = if count == 1 { "1 object".to_owned() } else { format!("{count} objects") };
+    let mut said = info("WARNING", "01000", format!("{objects} could not be read: their records are missing"));
+    said.detail = Some(format!("{}: {}", first.object, first.reason));
+    Some(said)
+}
+
+/// Adds a hint.
+pub(in crate::serve) fn with_hint(error: PgError, hint: &str) -> PgError {
+    match error {
+        PgError::Said(mut said) => {
+            said.hint = Some(hint.to_owned());
+            PgError::Said(said)
+        }
+        PgError::Gone => PgError::Gone,
+    }
+}
+
+/// Says what is wrong with a statement; it begins `before` characters behind the start of what the client sent.
+pub(in crate::serve) fn mistaken(
+    context: &SessionContext,
+    sql: &str,
+    before: usize,
+    failed: &DataFusionError,
+) -> PgError {
+    let mistake = explain(context, sql, failed);
+    let mut said = info("ERROR", code_of(&mistake, failed), mistake.message.clone());
+    said.hint = mistake.hint.clone();
+    said.position = position(&mistake, sql).map(|position| (before + position).to_string());
+    PgError::Said(Box::new(said))
+}
+
+/// The character of a statement, from 1, that a mistake is at.
+fn position(mistake: &Mistake, sql: &str) -> Option<usize> {
+    let place = mistake.place?;
+    let before: usize = sql.lines().take(place.line - 1).map(|line| line.chars().count()).sum();
+    // `lines` swallows "\n" and "\r\n".
+    let ends = sql.match_indices('\n').take(place.line - 1);
+    let breaks: usize = ends.map(|(at, _)| if sql[..at].ends_with('\r') { 2 } else { 1 }).sum();
+    Some(before + breaks + place.column)
+}
+
+/// The SQLSTATE of a mistake, as in Postgres's appendix A.
+fn code_of(mistake: &Mistake, failed: &DataFusionError) -> &'static str {
+    match mistake.kind {
+        MistakeKind::Syntax => "42601",
+        MistakeKind::NoColumn => "42703",
+        MistakeKind::Ambiguous => "42702",
+        MistakeKind::NoTable => "42P01",
+        MistakeKind::NoFunction => "42883",
+        MistakeKind::Memory => "53200",
+        MistakeKind::Unsupported => "0A000",
+        MistakeKind::Plan => "42000",
+        MistakeKind::Value => match failed.find_root().to_string().to_ascii_lowercase() {
+            said if said.contains("divide by zero") => "22012",
+            said if said.contains("overflow") => "22003",
+            said if said.contains("cast") || said.contains("pars") => "22P02",
+            _ => "22000",
+        },
+        MistakeKind::Other => match failed.find_root() {
+            DataFusionError::Internal(_) => "XX000",
+            _ => "58030",
+        },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sql::functions::Lists;
+    use crate::sql::open_session;
+
+    #[tokio::test]
+    async fn mistakes_have_a_code_a_place_and_a_hint() {
+        let context = open_session(Vec::new(), &Lists::default(), 1).unwrap();
+        context.state_ref().write().config_mut().options_mut().sql_parser.collect_spans = true;
+        for (sql, code, position, hint) in [
+            ("SELECT 1,\r\n human_byte(1)", "42883", Some("13"), "did you mean `human_bytes`?"),
+            ("SELECT 1 +", "42601", None, ""),
+            ("SELECT a FROM (VALUES (1)) AS t (b)", "42703", Some("8"), "did you mean `b`?"),
+            ("SELECT 1 FROM t", "42P01", Some("15"), ""),
+            ("SELECT 1/0", "22012", None, ""),
+            ("SELECT CAST('x' AS INT)", "22P02", Some("13"), ""),
+        ] {
+            let failed = match context.sql(sql).await {
+                Ok(frame) => frame.collect().await.unwrap_err(),
+                Err(failed) => failed,
+            };
+            let PgError::Said(said) = mistaken(&context, sql, 0, &failed) else { panic!("gone") };
+            assert_eq!((said.code.as_str(), said.position.as_deref()), (code, position), "{sql}: {said:?}");
+            assert!(said.hint.unwrap_or_default().starts_with(hint), "{sql}");
+        }
+    }
+}

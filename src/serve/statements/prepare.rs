@@ -1,0 +1,281 @@
+//! From a client's text to a plan: the engine's SQL as at the prompt, and Postgres's where a client asks of
+//! `pg_catalog` or writes what only Postgres knows.
+
+use crate::serve::catalogue::rewrite;
+use crate::serve::protocol::pg_error::{self, PgError};
+use crate::serve::session::Session;
+use crate::serve::statements::commands::Command;
+use crate::serve::statements::parameters::{Parameter, declare, parameters};
+use crate::sql::first_word;
+use datafusion::error::DataFusionError;
+use datafusion::execution::SessionState;
+use datafusion::execution::context::SQLOptions;
+use datafusion::logical_expr::LogicalPlan;
+use datafusion::prelude::SessionContext;
+use datafusion::sql::parser::Statement;
+use datafusion::sql::sqlparser::ast;
+use datafusion::sql::sqlparser::dialect::PostgreSqlDialect;
+use datafusion::sql::sqlparser::keywords::Keyword;
+use datafusion::sql::sqlparser::tokenizer::{Token, Tokenizer};
+use pgwire::api::Type;
+use std::collections::HashMap;
+use std::sync::Arc;
+
+/// A statement that is ready to run.
+#[derive(Clone, Debug)]
+pub(in crate::serve) enum Prepared {
+    /// Says or sets something about the session.
+    Command(Command),
+    /// Gives rows.
+    Query(Arc<Query>),
+}
+
+/// A question that is planned.
+#[derive(Debug)]
+pub(in crate::serve) struct Query {
+    /// As the client wrote it.
+    pub(in crate::serve) sql: String,
+    /// Characters before it in what the client sent.
+    pub(in crate::serve) before: usize,
+    /// Its plan; parameters are not bound yet.
+    pub(in crate::serve) plan: LogicalPlan,
+    /// Its parameters, `$1` first.
+    pub(in crate::serve) parameters: Vec<Parameter>,
+}
+
+/// Plans a statement; `types` are those that the client declared for its parameters.
+///
+/// # Errors
+/// With what is wrong, and where.
+pub(in crate::serve) async fn prepare(
+    session: &Session,
+    sql: &str,
+    before: usize,
+    types: &[Option<Type>],
+) -> std::result::Result<Prepared, PgError> {
+    if let Some(command) = Command::read(sql)? {
+        return Ok(Prepared::Command(command));
+    }
+    if joints(sql) > MOST_JOINTS {
+        let said = format!("the statement has more than {MOST_JOINTS} operators and keywords");
+        return Err(pg_error::with_hint(pg_error::error("54001", said), "long lists go into IN (…)"));
+    }
+    let context = session.context().clone();
+    let (text, types) = (sql.to_owned(), types.to_vec());
+    let planned = session.planned(async move { plan(&context, &text, &types).await }).await?;
+    let (plan, parameters) = planned.map_err(|failed| match failed {
+        Failed::ReadOnly(what) => pg_error::read_only(&what),
+        Failed::Sql(failed) => session.mistaken(sql, before, &failed),
+    })?;
+    Ok(Prepared::Query(Arc::new(Query { sql: sql.to_owned(), before, plan, parameters })))
+}
+
+/// Operators and keywords that a statement may have. Each may be a level of an expression, and levels are walked by
+/// recursion in many places: a stack that overflows ends the server for all.
+const MOST_JOINTS: usize = 2_500;
+
+/// Counts what may make an expression deep: all but names, values, parentheses, of which the parser takes few, and commas.
+fn joints(sql: &str) -> usize {
+    let Ok(tokens) = Tokenizer::new(&PostgreSqlDialect {}, sql).tokenize() else { return 0 };
+    let flat = |token: &&Token| match token {
+        Token::Word(word) => word.keyword == Keyword::NoKeyword,
+        Token::Whitespace(_)
+        | Token::Comma
+        | Token::LParen
+        | Token::RParen
+        | Token::Number(_, _)
+        | Token::SingleQuotedString(_) => true,
+        _ => false,
+    };
+    tokens.len() - tokens.iter().filter(flat).count()
+}
+
+enum Failed {
+    /// It would do more than read.
+    ReadOnly(String),
+    /// It is wrong.
+    Sql(DataFusionError),
+}
+
+impl From<DataFusionError> for Failed {
+    fn from(error: DataFusionError) -> Self {
+        Failed::Sql(error)
+    }
+}
+
+type Planned = (LogicalPlan, Vec<Parameter>);
+
+async fn plan(context: &SessionContext, sql: &str, types: &[Option<Type>]) -> std::result::Result<Planned, Failed> {
+    let state = context.state();
+    let asks_catalogue = names_catalogue(sql);
+    if asks_catalogue && let Ok(planned) = of_postgres(&state, sql, types).await {
+        return Ok(planned);
+    }
+    let failed = match of_engine(&state, sql, types).await {
+        Ok(planned) => return Ok(planned),
+        Err(failed @ Failed::ReadOnly(_)) => return Err(failed),
+        Err(failed) => failed,
+    };
+    // The engine's message knows the place in the text as it was written, so it is the one to give.
+    match of_postgres(&state, sql, types).await {
+        Ok(planned) => Ok(planned),
+        Err(Failed::Sql(other)) if asks_catalogue => Err(Failed::Sql(other)),
+        Err(readonly @ Failed::ReadOnly(_)) => Err(readonly),
+        Err(_) => Err(failed),
+    }
+}
+
+/// Tells whether a statement speaks of what only Postgres has.
+fn names_catalogue(sql: &str) -> bool {
+    let lower = sql.to_ascii_lowercase();
+    lower.split(|letter: char| !letter.is_alphanumeric() && letter != '_').any(|word| {
+        word.starts_with("pg_")
+            || word == "information_schema"
+            || (word.starts_with("reg") && ["class", "type", "proc", "namespace", "role", "oper"].contains(&&word[3..]))
+    })
+}
+
+/// Plans a statement as the engine reads it.
+async fn of_engine(state: &SessionState, sql: &str, types: &[Option<Type>]) -> std::result::Result<Planned, Failed> {
+    let dialect = state.config().options().sql_parser.dialect;
+    let statement = state.sql_to_statement(sql, &dialect)?;
+    check(&statement, sql)?;
+    let ast = match &statement {
+        Statement::Statement(ast) => Some(ast.as_ref().clone()),
+        _ => None,
+    };
+    with_parameters(state, statement, ast, types).await
+}
+
+/// Plans a statement as Postgres reads it.
+async fn of_postgres(state: &SessionState, sql: &str, types: &[Option<Type>]) -> std::result::Result<Planned, Failed> {
+    let resolved = with_search_path(sql);
+    let mut statements = rewrite::parsed(resolved.as_deref().unwrap_or(sql))
+        .map_err(|error| DataFusionError::SQL(Box::new(error), None))?;
+    let (Some(ast), true) = (statements.pop(), statements.is_empty()) else {
+        return Err(Failed::Sql(DataFusionError::Plan("expected one statement".to_owned())));
+    };
+    let statement = Statement::Statement(Box::new(ast.clone()));
+    check(&statement, sql)?;
+    with_parameters(state, statement, Some(ast), types).await
+}
+
+/// The question for the schemas of `search_path` as Grafana puts it, which takes functions over arrays that the engine
+/// has not.
+const SEARCH_PATH: &str = r#"SELECT CASE WHEN trim(s[i]) = '"$user"' THEN user ELSE trim(s[i]) END
+    FROM generate_series(
+        array_lower(string_to_array(current_setting('search_path'),','),1),
+        array_upper(string_to_array(current_setting('search_path'),','),1)) as i,
+    string_to_array(current_setting('search_path'),',') s"#;
+
+fn tokens_of(sql: &str) -> Option<Vec<Token>> {
+    let tokens = Tokenizer::new(&PostgreSqlDialect {}, sql).tokenize().ok()?;
+    Some(tokens.into_iter().filter(|token| !matches!(token, Token::Whitespace(_))).collect())
+}
+
+/// Answers the question for the schemas of `search_path` within a statement; `None` where it is not put.
+fn with_search_path(sql: &str) -> Option<String> {
+    if !sql.contains("search_path") {
+        return None;
+    }
+    let (tokens, wanted) = (tokens_of(sql)?, tokens_of(SEARCH_PATH)?);
+    let mut out: Vec<String> = Vec::with_capacity(tokens.len());
+    let (mut at, mut found) = (0, false);
+    while at < tokens.len() {
+        if tokens[at..].starts_with(&wanted) {
+            out.push("'public'".to_owned());
+            at += wanted.len();
+            found = true;
+        } else {
+            out.push(tokens[at].to_string());
+            at += 1;
+        }
+    }
+    found.then(|| out.join(" "))
+}
+
+/// Refuses all but questions.
+fn check(statement: &Statement, sql: &str) -> std::result::Result<(), Failed> {
+    use ast::Statement as Ast;
+    let reads = match statement {
+        Statement::Statement(ast) => matches!(
+            ast.as_ref(),
+            Ast::Query(_)
+                | Ast::Explain { .. }
+                | Ast::ExplainTable { .. }
+                | Ast::ShowTables { .. }
+                | Ast::ShowColumns { .. }
+                | Ast::ShowFunctions { .. }
+        ),
+        Statement::Explain(explain) => return check(&explain.statement, sql),
+        _ => false,
+    };
+    if reads { Ok(()) } else { Err(Failed::ReadOnly(first_word(sql).unwrap_or_else(|| "this".to_owned()))) }
+}
+
+/// Plans a statement, and finds its parameters. Where the plan does not tell what a parameter is, it is what the client
+/// declared, else a text.
+async fn with_parameters(
+    state: &SessionState,
+    statement: Statement,
+    ast: Option<ast::Statement>,
+    types: &[Option<Type>],
+) -> std::result::Result<Planned, Failed> {
+    let planned = match state.statement_to_plan(statement).await {
+        Ok(plan) => parameters(&plan, &HashMap::new()).map(|known| known.map(|known| (plan, known))),
+        Err(error) => Err(error),
+    };
+    let planned = match (planned, ast) {
+        (Ok(Some(planned)), _) => planned,
+        (Ok(None), None) => return Err(Failed::Sql(DataFusionError::Plan("parameters of unknown type".to_owned()))),
+        (Err(error), None) => return Err(error.into()),
+        (failed, Some(mut ast)) => {
+            let declared = declare(&mut ast, types)?;
+            if declared.is_empty() {
+                return Err(Failed::Sql(failed.err().unwrap_or_else(|| DataFusionError::Plan("no plan".to_owned()))));
+            }
+            let plan = state.statement_to_plan(Statement::Statement(Box::new(ast))).await?;
+            let known = parameters(&plan, &declared)?;
+            let known = known.ok_or_else(|| DataFusionError::Plan("parameters of unknown type".to_owned()))?;
+            (plan, known)
+        }
+    };
+    let reads = SQLOptions::new().with_allow_ddl(false).with_allow_dml(false).with_allow_statements(false);
+    reads.verify_plan(&planned.0).map_err(|_| Failed::ReadOnly("a statement that writes".to_owned()))?;
+    Ok(planned)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn questions_about_the_catalogue_are_told_apart() {
+        for sql in [
+            "SELECT * FROM pg_catalog.pg_class",
+            "SELECT 'flows'::regclass",
+            "select table_name from INFORMATION_SCHEMA.tables",
+            "SELECT pg_backend_pid()",
+        ] {
+            assert!(names_catalogue(sql), "{sql}");
+        }
+        for sql in ["SELECT host FROM flows", "SELECT region, regexp_like(host, '1') FROM flows", "SELECT 1"] {
+            assert!(!names_catalogue(sql), "{sql}");
+        }
+    }
+
+    #[test]
+    fn lists_may_be_long_and_chains_may_not() {
+        let list = vec!["'10.0.0.1'"; 20_000].join(", ");
+        assert!(joints(&format!("SELECT 1 FROM flows WHERE host IN ({list}) AND port = -1")) < 20);
+        assert_eq!(joints(&vec!["1"; 3_000].join("+")), 2_999);
+        assert!(joints(&vec!["a = 1"; 3_000].join(" OR ")) > MOST_JOINTS);
+    }
+
+    #[test]
+    fn the_search_path_is_answered() {
+        let sql = format!("SELECT 'a  b' FROM t WHERE \"x y\" IN (\n{SEARCH_PATH}) -- search_path");
+        assert_eq!(with_search_path(&sql).as_deref(), Some("SELECT 'a  b' FROM t WHERE \"x y\" IN ( 'public' )"));
+        assert_eq!(with_search_path("SHOW search_path"), None);
+    }
+}

@@ -1,0 +1,150 @@
+//! The pool that plans with large sorts take from.
+//!
+//! The engine's own `FairSpillPool` lets plans that can spill hold all of it. A sort then holds its share when it finds
+//! that it must spill, merges what it holds first, and the merge, which cannot spill, gets nothing: whether a statement
+//! ran was a race between its threads. Here those that can spill leave a part of the pool to those that cannot.
+//!
+//! Written against DataFusion 55.2; `what_can_spill_leaves_room_for_what_cannot` fails when reservations are counted
+//! otherwise.
+
+use datafusion::common::resources_datafusion_err;
+use datafusion::error::DataFusionError;
+use datafusion::execution::memory_pool::{MemoryConsumer, MemoryLimit, MemoryPool, MemoryReservation};
+use flow::units::bytes_text;
+use std::fmt;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+/// A pool of a fixed number of bytes, of which consumers that can spill get equal shares and never all.
+#[derive(Debug)]
+pub(in crate::sql) struct PlanPool {
+    bytes: usize,
+    /// Bytes that consumers that can spill leave in any case.
+    kept_free: usize,
+    held: Mutex<Held>,
+}
+
+#[derive(Debug, Default)]
+struct Held {
+    /// How many consumers can spill.
+    spillers: usize,
+    /// Bytes of those.
+    can_spill: usize,
+    /// Bytes of all others.
+    cannot_spill: usize,
+}
+
+impl Held {
+    fn of(&mut self, reservation: &MemoryReservation) -> &mut usize {
+        if reservation.consumer().can_spill() { &mut self.can_spill } else { &mut self.cannot_spill }
+    }
+}
+
+impl PlanPool {
+    /// A pool of `bytes`, of which consumers that can spill leave `kept_free_percent` (0 to 100) to those that cannot.
+    pub(in crate::sql) fn new(bytes: usize, kept_free_percent: usize) -> Self {
+        Self { bytes, kept_free: bytes / 100 * kept_free_percent, held: Mutex::default() }
+    }
+
+    fn held(&self) -> MutexGuard<'_, Held> {
+        // Numbers are whole between any two statements below, so a panic elsewhere leaves nothing half done.
+        self.held.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl MemoryPool for PlanPool {
+    fn name(&self) -> &'static str {
+        "plans"
+    }
+
+    fn register(&self, consumer: &MemoryConsumer) {
+        self.held().spillers += usize::from(consumer.can_spill());
+    }
+
+    fn unregister(&self, consumer: &MemoryConsumer) {
+        self.held().spillers -= usize::from(consumer.can_spill());
+    }
+
+    fn grow(&self, reservation: &MemoryReservation, additional: usize) {
+        *self.held().of(reservation) += additional;
+    }
+
+    fn shrink(&self, reservation: &MemoryReservation, shrink: usize) {
+        *self.held().of(reservation) -= shrink;
+    }
+
+    fn try_grow(&self, reservation: &MemoryReservation, additional: usize) -> Result<(), DataFusionError> {
+        let mut held = self.held();
+        let left = if reservation.consumer().can_spill() {
+            let for_all = self.bytes.saturating_sub(held.cannot_spill.max(self.kept_free));
+            (for_all / held.spillers.max(1)).saturating_sub(reservation.size())
+        } else {
+            self.bytes.saturating_sub(held.can_spill + held.cannot_spill)
+        };
+        if additional <= left {
+            *held.of(reservation) += additional;
+            return Ok(());
+        }
+        let name = reservation.consumer().name();
+        let [more, has, all, left] =
+            [additional, reservation.size(), self.bytes, left].map(|bytes| bytes_text(bytes as u64));
+        Err(resources_datafusion_err!(
+            "{name} needs {more} more than the {has} it has, and of {all} only {left} are left to it"
+        ))
+    }
+
+    fn reserved(&self) -> usize {
+        let held = self.held();
+        held.can_spill + held.cannot_spill
+    }
+
+    fn memory_limit(&self) -> MemoryLimit {
+        MemoryLimit::Finite(self.bytes)
+    }
+}
+
+impl fmt::Display for PlanPool {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}({} bytes)", self.name(), self.bytes)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::sync::Arc;
+
+    #[test]
+    fn what_can_spill_leaves_room_for_what_cannot() {
+        let pool: Arc<dyn MemoryPool> = Arc::new(PlanPool::new(1_000, 40));
+        let sort = |name| MemoryConsumer::new(name).with_can_spill(true).register(&pool);
+        let (one, two, merge) = (sort("one"), sort("two"), MemoryConsumer::new("merge").register(&pool));
+        assert!(one.try_grow(301).is_err() && one.try_grow(300).is_ok());
+        assert!(one.try_grow(1).is_err() && two.try_grow(300).is_ok() && two.try_grow(1).is_err());
+        assert!(merge.try_grow(401).is_err() && merge.try_grow(400).is_ok());
+        assert_eq!(pool.reserved(), 1_000);
+        let refused = merge.try_grow(7).unwrap_err();
+        assert!(matches!(refused.find_root(), DataFusionError::ResourcesExhausted(_)));
+        let text = refused.to_string();
+        assert!(text.contains("merge needs 7 B more than the 400 B it has, and of 1.0 KB only 0 B are left"), "{text}");
+        drop(one);
+        assert_eq!(pool.reserved(), 700);
+        assert!(two.try_grow(300).is_ok(), "it is alone");
+        drop(two);
+        assert!(merge.try_grow(600).is_ok(), "what cannot spill may take all");
+        drop(merge);
+        assert_eq!(pool.reserved(), 0);
+    }
+
+    #[test]
+    fn more_than_what_is_kept_free_makes_shares_smaller() {
+        let pool: Arc<dyn MemoryPool> = Arc::new(PlanPool::new(1_000, 40));
+        let build = MemoryConsumer::new("build").register(&pool);
+        build.grow(800);
+        let sort = MemoryConsumer::new("sort").with_can_spill(true).register(&pool);
+        assert!(sort.try_grow(201).is_err() && sort.try_grow(200).is_ok());
+        sort.grow(50);
+        assert_eq!(pool.reserved(), 1_050, "what is taken without asking counts");
+        sort.shrink(250);
+        assert_eq!(pool.reserved(), 800);
+    }
+}

@@ -1,0 +1,94 @@
+//! Files as tables: `FROM 'assets.csv'`.
+
+use async_trait::async_trait;
+use datafusion::catalog::{DynamicFileCatalog, TableProvider, UrlTableFactory};
+use datafusion::datasource::file_format::FileFormat;
+use datafusion::datasource::file_format::csv::CsvFormat;
+use datafusion::datasource::file_format::json::JsonFormat;
+use datafusion::datasource::file_format::parquet::ParquetFormat;
+use datafusion::datasource::listing::{ListingOptions, ListingTable, ListingTableConfig, ListingTableUrl};
+use datafusion::error::{DataFusionError, Result};
+use datafusion::execution::SessionState;
+use datafusion::prelude::SessionContext;
+use parquet::arrow::arrow_reader::{ArrowReaderMetadata, ArrowReaderOptions};
+use scan::guarded;
+use std::io::Read;
+use std::path::Path;
+use std::sync::{Arc, OnceLock};
+
+/// Makes a table of a local file when a query names one.
+#[derive(Default)]
+struct Files {
+    /// Returns the session's state, for the threads and the memory that reading takes, while there is a session.
+    state: OnceLock<Box<dyn Fn() -> Option<SessionState> + Send + Sync>>,
+}
+
+impl std::fmt::Debug for Files {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Files").finish_non_exhaustive()
+    }
+}
+
+/// Lets queries of a session name local files.
+pub(in crate::sql) fn with_files(context: SessionContext) -> SessionContext {
+    let files = Arc::new(Files::default());
+    let catalogs = context.state().catalog_list().clone();
+    let catalogs = Arc::new(DynamicFileCatalog::new(catalogs, files.clone()));
+    let context: SessionContext = context.into_state_builder().with_catalog_list(catalogs).build().into();
+    // The session holds its catalogs, so they must not hold the session.
+    let state = context.state_weak_ref();
+    let _ = files.state.set(Box::new(move || state.upgrade().map(|state| state.read().clone())));
+    context
+}
+
+/// The format of a file by its name; of JSON also by whether it begins as an array.
+fn format_of(path: &Path) -> Option<(Arc<dyn FileFormat>, String)> {
+    let extension = path.extension()?.to_str()?;
+    let format: Arc<dyn FileFormat> = match extension.to_ascii_lowercase().as_str() {
+        "parquet" => Arc::new(ParquetFormat::default()),
+        "csv" => Arc::new(CsvFormat::default().with_has_header(true)),
+        "tsv" => Arc::new(CsvFormat::default().with_has_header(true).with_delimiter(b'\t')),
+        "json" | "jsonl" | "ndjson" => Arc::new(JsonFormat::default().with_newline_delimited(!is_array(path))),
+        _ => return None,
+    };
+    Some((format, extension.to_owned()))
+}
+
+/// Returns whether the first letter of a file that is no space opens an array.
+fn is_array(path: &Path) -> bool {
+    let mut head = [0; 4_096];
+    let read = std::fs::File::open(path).and_then(|mut file| file.read(&mut head)).unwrap_or(0);
+    head[..read].iter().find(|byte| !byte.is_ascii_whitespace()) == Some(&b'[')
+}
+
+/// Reads the schema of a Parquet file for trial: the engine panics on schemas that are damaged.
+fn check(path: &Path, name: &str) -> Result<()> {
+    if !path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("parquet")) {
+        return Ok(());
+    }
+    let file = std::fs::File::open(path)?;
+    let read = guarded(name, || Ok(ArrowReaderMetadata::load(&file, ArrowReaderOptions::default())));
+    // An error that is no panic is the engine's to tell.
+    read.map(|_| ()).map_err(|error| DataFusionError::External(Box::new(error)))
+}
+
+#[async_trait]
+impl UrlTableFactory for Files {
+    async fn try_new(&self, name: &str) -> Result<Option<Arc<dyn TableProvider>>> {
+        let path = Path::new(name);
+        if !path.is_file() {
+            return Ok(None);
+        }
+        let Some((format, extension)) = format_of(path) else { return Ok(None) };
+        let Some(state) = self.state.get().and_then(|state| state()) else {
+            return Ok(None);
+        };
+        check(path, name)?;
+        let whole = std::fs::canonicalize(path).map_err(DataFusionError::from)?;
+        let url = ListingTableUrl::parse(whole.to_string_lossy())?;
+        let options = ListingOptions::new(format).with_file_extension(extension);
+        let config = ListingTableConfig::new(url).with_listing_options(options);
+        let schema = config.infer_schema(&state).await?;
+        Ok(Some(Arc::new(ListingTable::try_new(schema)?)))
+    }
+}

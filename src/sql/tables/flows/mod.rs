@@ -1,0 +1,17 @@
+//! The table `flows`: flow records straight from the logs, with what their objects' names add.
+//!
+//! A scan lists objects, leaves out those whose names rule them out, reads footers, leaves out row groups by their
+//! statistics, and reads only the columns that the query names. Filters are evaluated here, before rows leave the scan.
+
+mod columns;
+mod filter;
+mod plan;
+mod prune;
+mod read;
+mod rows;
+mod sides;
+mod table;
+mod time_range;
+
+pub use plan::FlowsExec;
+pub use table::FlowsTable;

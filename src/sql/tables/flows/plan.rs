@@ -1,0 +1,217 @@
+//! The plan node that reads `flows`.
+
+use super::read::{BYTES_READ, Counts, RECORDS_READ, Reading};
+use crate::source::Object;
+use datafusion::common::tree_node::TreeNodeRecursion;
+use datafusion::error::{DataFusionError, Result};
+use datafusion::execution::{SendableRecordBatchStream, TaskContext};
+use datafusion::physical_expr::{EquivalenceProperties, PhysicalExpr};
+use datafusion::physical_plan::execution_plan::{Boundedness, EmissionType, ReplaceChildrenOptions};
+use datafusion::physical_plan::limit::LimitStream;
+use datafusion::physical_plan::metrics::{BaselineMetrics, ExecutionPlanMetricsSet, MetricsSet};
+use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
+use datafusion::physical_plan::{DisplayAs, DisplayFormatType, ExecutionPlan, Partitioning, PlanProperties};
+use flow::units::bytes_text;
+use scan::TextNumbers;
+use std::fmt;
+use std::ops::Range;
+use std::sync::Arc;
+
+/// What was left out before any byte was read.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Left {
+    /// Objects whose names rule them out.
+    pub(super) objects: u64,
+    /// Folders that were not listed.
+    pub(super) folders: u64,
+}
+
+/// Reads the records of some objects: each partition a stretch of them, in order.
+#[derive(Debug, Clone)]
+pub struct FlowsExec {
+    reading: Arc<Reading>,
+    left: Left,
+    partitions: Vec<Range<usize>>,
+    /// Rows that any partition gives at most.
+    limit: Option<usize>,
+    properties: Arc<PlanProperties>,
+    metrics: ExecutionPlanMetricsSet,
+}
+
+impl FlowsExec {
+    pub(super) fn new(reading: Reading, left: Left, threads: usize, limit: Option<usize>) -> Self {
+        // The first rows of all are the same every time when one partition reads them, and nothing is read in vain.
+        let threads = if limit.is_some() && reading.rows.filter().is_none() { 1 } else { threads };
+        let partitions = stretches(&reading.objects, threads);
+        let properties = PlanProperties::new(
+            EquivalenceProperties::new(reading.rows.output().clone()),
+            Partitioning::UnknownPartitioning(partitions.len()),
+            EmissionType::Incremental,
+            Boundedness::Bounded,
+        );
+        let (reading, properties) = (Arc::new(reading), Arc::new(properties));
+        Self { reading, left, partitions, limit, properties, metrics: ExecutionPlanMetricsSet::new() }
+    }
+
+    /// The same scan with codes of `UInt32` in the place of the texts of some columns, as `book` numbers them; `None` when
+    /// it has to read their texts. It counts where this one does.
+    pub fn coded(&self, places: &[usize], book: Arc<dyn TextNumbers>) -> Option<Self> {
+        if places.is_empty() {
+            return None;
+        }
+        let reading = Reading { rows: self.reading.rows.with_codes(places, book)?, ..(*self.reading).clone() };
+        let properties = PlanProperties::new(
+            EquivalenceProperties::new(reading.rows.output().clone()),
+            self.properties.partitioning.clone(),
+            EmissionType::Incremental,
+            Boundedness::Bounded,
+        );
+        Some(Self { reading: Arc::new(reading), properties: Arc::new(properties), ..self.clone() })
+    }
+
+    /// Objects that will be read, at least their footers.
+    pub fn objects(&self) -> &[Object] {
+        &self.reading.objects
+    }
+
+    /// Bytes of these objects: what the scan reads at most.
+    pub fn bytes(&self) -> u64 {
+        self.objects().iter().map(|object| object.size).sum()
+    }
+
+    /// Bytes and records that were read so far.
+    pub fn progress(&self) -> (u64, u64) {
+        let metrics = self.metrics.clone_inner();
+        let sum = |name: &str| metrics.sum_by_name(name).map_or(0, |value| value.as_usize() as u64);
+        (sum(BYTES_READ), sum(RECORDS_READ))
+    }
+}
+
+/// Cuts objects into at most `count` stretches of about equal bytes; one at least, which may be empty.
+fn stretches(objects: &[Object], count: usize) -> Vec<Range<usize>> {
+    let total: u64 = objects.iter().map(|object| object.size.max(1)).sum();
+    let share = total.div_ceil(count.max(1) as u64).max(1);
+    let (mut stretches, mut from, mut before) = (Vec::new(), 0, 0u64);
+    for (at, object) in objects.iter().enumerate() {
+        before += object.size.max(1);
+        // A stretch ends where its share of all bytes does, to the nearer object.
+        if before >= share * (stretches.len() as u64 + 1) && at + 1 < objects.len() && stretches.len() + 1 < count {
+            stretches.push(from..at + 1);
+            from = at + 1;
+        }
+    }
+    stretches.push(from..objects.len());
+    stretches
+}
+
+impl DisplayAs for FlowsExec {
+    fn fmt_as(&self, _: DisplayFormatType, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let objects = self.objects().len();
+        write!(f, "FlowsExec: objects={objects}, bytes<={}", bytes_text(self.bytes()))?;
+        write!(f, ", pruned_objects={}, pruned_folders={}", self.left.objects, self.left.folders)?;
+        let schema = self.reading.rows.output();
+        let names: Vec<&str> = schema.fields().iter().map(|field| field.name().as_str()).collect();
+        write!(f, ", columns=[{}]", names.join(", "))?;
+        if let Some(filter) = self.reading.rows.filter() {
+            write!(f, ", filter={}, asked_of_dictionaries={}", filter.whole().0, filter.tests().len())?;
+        }
+        match self.limit {
+            Some(limit) => write!(f, ", limit={limit}"),
+            None => Ok(()),
+        }
+    }
+}
+
+impl ExecutionPlan for FlowsExec {
+    fn name(&self) -> &str {
+        "FlowsExec"
+    }
+
+    fn properties(&self) -> &Arc<PlanProperties> {
+        &self.properties
+    }
+
+    fn children(&self) -> Vec<&Arc<dyn ExecutionPlan>> {
+        Vec::new()
+    }
+
+    fn apply_expressions(
+        &self,
+        f: &mut dyn FnMut(&Arc<dyn PhysicalExpr>) -> Result<TreeNodeRecursion>,
+    ) -> Result<TreeNodeRecursion> {
+        self.reading.rows.filter().map_or(Ok(TreeNodeRecursion::Continue), |filter| f(filter.whole().0))
+    }
+
+    fn replace_children(
+        self: Arc<Self>,
+        children: Vec<Arc<dyn ExecutionPlan>>,
+        _: ReplaceChildrenOptions,
+    ) -> Result<Arc<dyn ExecutionPlan>> {
+        match children.is_empty() {
+            true => Ok(self),
+            false => Err(DataFusionError::Internal("FlowsExec reads objects and no other plan".to_owned())),
+        }
+    }
+
+    fn with_new_children(self: Arc<Self>, children: Vec<Arc<dyn ExecutionPlan>>) -> Result<Arc<dyn ExecutionPlan>> {
+        use datafusion::physical_plan::execution_plan::ChildrenPropertiesMode;
+        self.replace_children(children, ReplaceChildrenOptions::new(ChildrenPropertiesMode::Recompute))
+    }
+
+    fn execute(&self, partition: usize, _: Arc<TaskContext>) -> Result<SendableRecordBatchStream> {
+        let objects = self.partitions.get(partition).cloned().unwrap_or(0..0);
+        let baseline = BaselineMetrics::new(&self.metrics, partition);
+        let rows = self.reading.clone().read(objects, Counts::new(&self.metrics, partition));
+        let schema = self.reading.rows.output().clone();
+        let stream: SendableRecordBatchStream = Box::pin(RecordBatchStreamAdapter::new(schema, rows));
+        // It ends with the batch that reaches the limit, not with the one behind it, and counts rows.
+        Ok(Box::pin(LimitStream::new(stream, 0, Some(self.limit.unwrap_or(usize::MAX)), baseline)))
+    }
+
+    fn metrics(&self) -> Option<MetricsSet> {
+        Some(self.metrics.clone_inner())
+    }
+
+    fn supports_limit_pushdown(&self) -> bool {
+        false
+    }
+
+    fn with_fetch(&self, limit: Option<usize>) -> Option<Arc<dyn ExecutionPlan>> {
+        Some(Arc::new(Self { limit, ..self.clone() }))
+    }
+
+    fn fetch(&self) -> Option<usize> {
+        self.limit
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::source::{KeyFacts, Location, TimeRange};
+
+    #[test]
+    fn stretches_hold_every_object_once_and_about_as_much_each() {
+        let object = |size| Object {
+            url: "x".into(),
+            location: Location::S3 { bucket: "b".into(), key: "x".into() },
+            size,
+            version: "v".into(),
+            modified_s: 0,
+            facts: KeyFacts::default(),
+            starts: TimeRange::default(),
+        };
+        for (sizes, count, expected) in [
+            (vec![10; 8], 2, vec![(0, 4), (4, 8)]),
+            (vec![10; 3], 8, vec![(0, 1), (1, 2), (2, 3)]),
+            (vec![90, 10, 10], 2, vec![(0, 1), (1, 3)]),
+            (vec![0; 4], 2, vec![(0, 2), (2, 4)]),
+            (vec![], 3, vec![(0, 0)]),
+            (vec![5], 0, vec![(0, 1)]),
+        ] {
+            let objects: Vec<Object> = sizes.iter().copied().map(object).collect();
+            let found: Vec<_> = stretches(&objects, count).iter().map(|range| (range.start, range.end)).collect();
+            assert_eq!(found, expected, "{sizes:?} {count}");
+        }
+    }
+}

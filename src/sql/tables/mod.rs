@@ -1,0 +1,15 @@
+//! What can stand behind FROM: `flows` straight from the logs, tables that are derived from them when a query first reads
+//! one, tables in memory or on disk, and local files.
+//!
+//! Begin reading at `derived`, or for the scan of the logs at `flows`.
+
+pub(super) mod derived;
+mod display_types;
+pub(super) mod files;
+pub(super) mod flows;
+pub(super) mod in_memory;
+pub(super) mod lists;
+mod skipped_objects;
+pub(super) mod spilled;
+
+pub use skipped_objects::SkippedObjects;
