@@ -14,7 +14,7 @@ type Hosts = BTreeMap<Address, (u64, u64, u64)>;
 fn empty(books: &Interners) -> UnitRollup {
     let unit = UnitRollup::new(RollupOptions::default());
     unit.books().texts.intern_all(books.texts.entries().iter().map(|text| Some(text.as_str())));
-    unit.books().addresses.enter_all(books.addresses.entries().into_iter().map(Some));
+    unit.books().addresses.intern_all(books.addresses.entries().into_iter().map(Some));
     unit
 }
 

@@ -2,7 +2,7 @@
 
 use super::table::Definitions;
 use datafusion::sql::sqlparser::ast::{
-    self, Expr, ObjectName, ObjectNamePart, Query, SelectItem, SetExpr, TableFactor, Visit, Visitor,
+    self, Expr, ObjectName, Query, SelectItem, SetExpr, TableFactor, Visit, Visitor,
 };
 use std::collections::HashSet;
 use std::ops::ControlFlow;
@@ -57,7 +57,7 @@ impl Visitor for Tables {
     }
 }
 
-pub(super) fn tables_of(query: &Query) -> Tables {
+fn tables_of(query: &Query) -> Tables {
     let mut tables = Tables::default();
     let _ = Visit::visit(query, &mut tables);
     tables
