@@ -138,7 +138,9 @@ fn crates_depend_only_on_what_lies_below_sql() {
     for (name, may) in MAY_DEPEND {
         let path = top().join("crates").join(name).join("Cargo.toml");
         let manifest: toml::Table = fs::read_to_string(&path).unwrap().parse().unwrap();
-        for dependency in manifest["dependencies"].as_table().unwrap().keys() {
+        for dependency in
+            manifest.get("dependencies").and_then(toml::Value::as_table).into_iter().flat_map(toml::Table::keys)
+        {
             let own = MAY_DEPEND.iter().any(|(other, _)| other == dependency);
             assert!(!own || may.contains(&dependency.as_str()), "{name} depends on {dependency}");
             assert!(!ABOVE.iter().any(|above| dependency.starts_with(above)), "{name} depends on {dependency}");

@@ -47,7 +47,7 @@ use std::sync::Arc;
 /// let metadata = ParquetMetaDataReader::new().parse_and_finish(&*object)?;
 /// let mut stream = PageStream::open(&object, &metadata, 0, 0)?;
 /// let (mut decompressor, mut buffer) = (Decompressor::new(), PageBuffer::default());
-/// while let Some(page) = stream.next()? {
+/// while let Some(page) = stream.next_page()? {
 ///     assert_eq!(page.values, 2);
 ///     stream.load(page, &mut decompressor, &mut buffer)?;
 ///     assert_eq!(buffer.values(), [443u32.to_le_bytes(), 22u32.to_le_bytes()].concat());
@@ -187,7 +187,7 @@ impl PageStream {
     ///
     /// # Errors
     /// When the page is damaged, claims too much, or is of an unsupported kind.
-    pub fn next(&mut self) -> Result<Option<RawPage>> {
+    pub fn next_page(&mut self) -> Result<Option<RawPage>> {
         let raw = match &mut self.pages {
             PageOrigin::Decoded(pages) => match pages.get_next_page()? {
                 Some(page) => decoded(page, self.has_levels)?,

@@ -1,6 +1,6 @@
 //! The tables that are made of the logs as a whole, made when a query first reads one of them and not before.
 
-use super::display_types::{present, presented};
+use super::display_schema::{present, presented};
 use super::skipped_objects::SkippedObjects;
 use crate::hours::{ListedUnits, Pipeline, Progress, SourceHours};
 use crate::intel::InternalNetworks;

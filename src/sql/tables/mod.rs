@@ -4,7 +4,7 @@
 //! Begin reading at `derived`, or for the scan of the logs at `flows`.
 
 pub(super) mod derived;
-mod display_types;
+mod display_schema;
 pub(super) mod files;
 pub(super) mod flows;
 pub(super) mod in_memory;

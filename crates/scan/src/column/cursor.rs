@@ -15,7 +15,7 @@
 //! first column keeps its recent pages, and the second copies the rows of those that it shares.
 
 use super::decoder::ColumnDecoder;
-use super::shared_page::SharedPage;
+use super::page_reuse::SharedPage;
 use crate::interner::Interners;
 use bytes::Bytes;
 use pages::ObjectBytes;
@@ -254,7 +254,7 @@ impl<D: ColumnDecoder> ColumnCursor<D> {
     ) -> Result<()> {
         let ended = || ParquetError::General("column has fewer values than its row group has rows".to_owned());
         let stream = self.stream.as_mut().ok_or_else(ended)?;
-        let page = stream.next()?.ok_or_else(ended)?;
+        let page = stream.next_page()?.ok_or_else(ended)?;
         if page.is_dictionary {
             return self.read_dictionary(page, original, decompressor, interners);
         }

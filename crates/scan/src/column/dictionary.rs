@@ -46,7 +46,7 @@ fn answers(
 ) -> Result<Vec<bool>> {
     let none = || ParquetError::General("no dictionary where the footer has one".to_owned());
     let mut stream = PageStream::of_bytes(chunk, bytes)?;
-    let page = stream.next()?.filter(|page| page.is_dictionary).ok_or_else(none)?;
+    let page = stream.next_page()?.filter(|page| page.is_dictionary).ok_or_else(none)?;
     let count = page.values;
     let mut buffer = PageBuffer::default();
     stream.load(page, &mut Decompressor::new(), &mut buffer)?;

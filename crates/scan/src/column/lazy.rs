@@ -187,7 +187,7 @@ impl LazyColumn {
                 continue;
             }
             let ended = || ParquetError::General("column has fewer values than its row group has rows".to_owned());
-            let page = stream.next()?.ok_or_else(ended)?;
+            let page = stream.next_page()?.ok_or_else(ended)?;
             let rows = page.values;
             let encoding = page.encoding;
             if page.is_dictionary {

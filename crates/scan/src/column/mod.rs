@@ -9,7 +9,7 @@ pub(crate) mod plain_text;
 pub(crate) mod text_cache;
 
 pub(crate) mod decoder;
-mod shared_page;
+mod page_reuse;
 
 pub(crate) mod cursor;
 
