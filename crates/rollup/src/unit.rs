@@ -348,7 +348,7 @@ impl ObjectRollup<'_> {
         counts.add(&self.counts);
         held.join(self.held);
         drop(content);
-        record_lists(&memory).give(self.spare, memory.max_unused_bytes());
+        record_lists(memory).give(self.spare, memory.max_unused_bytes());
         Ok(())
     }
 }
