@@ -155,7 +155,7 @@ pub(super) fn interval(value: Interval, out: &mut BytesMut) {
 pub(super) fn element(value: &[u8], out: &mut BytesMut) {
     let special =
         |byte: &u8| matches!(byte, b'"' | b'{' | b'}' | b',' | b'\\') || byte.is_ascii_whitespace() || *byte == 11;
-    if !value.is_empty() && !value.iter().any(|byte| special(byte)) && !value.eq_ignore_ascii_case(b"null") {
+    if !value.is_empty() && !value.iter().any(special) && !value.eq_ignore_ascii_case(b"null") {
         out.put_slice(value);
         return;
     }
