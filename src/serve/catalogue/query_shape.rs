@@ -2,7 +2,7 @@
 
 use super::table::Definitions;
 use datafusion::sql::sqlparser::ast::{
-    self, Expr, ObjectName, Query, SelectItem, SetExpr, TableFactor, Visit, Visitor,
+    self, Expr, ObjectName, Query, SelectItem, SetExpr, TableFactor, Visit, Visitor, visit_expressions,
 };
 use std::collections::HashSet;
 use std::ops::ControlFlow;
@@ -29,6 +29,8 @@ struct Tables {
     others: bool,
     /// The first parts of names of columns.
     owners: HashSet<String>,
+    /// Whether arguments of a function that stands for a table name columns.
+    calls_for_each_row: bool,
 }
 
 impl Visitor for Tables {
@@ -38,6 +40,13 @@ impl Visitor for Tables {
         if let TableFactor::Table { name, args, alias, .. } = factor {
             let last = last_of(name);
             self.others |= args.is_none() && !TABLES.contains(&last);
+            self.calls_for_each_row |= args.as_ref().is_some_and(|args| {
+                let named = visit_expressions(&args.args, |part| match part {
+                    Expr::Identifier(_) | Expr::CompoundIdentifier(_) => ControlFlow::Break(()),
+                    _ => ControlFlow::Continue(()),
+                });
+                named.is_break()
+            });
             self.names.insert(last);
             self.names.extend(alias.iter().map(|alias| alias.name.value.to_ascii_lowercase()));
         }
@@ -67,6 +76,11 @@ fn tables_of(query: &Query) -> Tables {
 pub(super) fn of_catalogue(query: &Query) -> bool {
     let tables = tables_of(query);
     !tables.names.is_empty() && !tables.others
+}
+
+/// Returns whether a query reads a function whose arguments name columns, such as `generate_series(1, t.n)`.
+pub(super) fn calls_for_each_row(query: &Query) -> bool {
+    tables_of(query).calls_for_each_row
 }
 
 /// Returns whether a query names columns of a query around it.

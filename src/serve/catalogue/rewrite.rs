@@ -3,7 +3,7 @@
 //! Clients write what only Postgres knows: names that resolve to OIDs, operators and functions with their schema, arrays as
 //! texts. Each rule below says in the engine's SQL what one of these means; what no rule knows stays as it is.
 
-use super::query_shape::{TABLES, is_aggregate, is_correlated, last_of, of_catalogue};
+use super::query_shape::{TABLES, calls_for_each_row, is_aggregate, is_correlated, last_of, of_catalogue};
 use datafusion::sql::sqlparser::ast::{
     Array, ArrayElemTypeDef, BinaryOperator, CastKind, DataType, Expr, Function, FunctionArg, FunctionArgExpr,
     FunctionArgumentList, FunctionArguments, Ident, ObjectName, ObjectNamePart, Query, Select, SelectItem,
@@ -109,9 +109,15 @@ fn rewritten(expr: &mut Expr) -> Option<Expr> {
             None
         }
         Expr::Cast { expr: operand, data_type, kind, .. } => cast(operand, data_type, kind),
-        Expr::Subquery(query) if of_catalogue(query) && !is_aggregate(query) && is_correlated(query) => Some(null()),
+        Expr::Subquery(query) if of_catalogue(query) && !can_be_planned(query) => Some(null()),
         _ => None,
     }
+}
+
+/// Returns whether the engine can plan a subquery: one that names columns of the query around it must have one row, and
+/// none may make a series for each row.
+fn can_be_planned(query: &Query) -> bool {
+    !is_correlated(query) || (is_aggregate(query) && !calls_for_each_row(query))
 }
 
 fn null() -> Expr {
