@@ -1,6 +1,6 @@
 //! The command line: one file or folder a command. Printing and progress live here and nowhere else.
 //!
-//! [`options`] has what several commands share, [`session`] what `sql`, `query` and `serve` do. Begin with
+//! `options` has what several commands share, `session` what `sql`, `query` and `serve` do. Begin with
 //! `detect/mod.rs`, which goes from the options to the exit code.
 
 mod detect;

@@ -115,7 +115,7 @@ impl SourceHours {
     /// read, so that hours and tables need not be in memory together.
     ///
     /// # Errors
-    /// As [`derive`].
+    /// As [`derive()`].
     pub fn derive(
         &self,
         pair_hours: Vec<PairHours>,

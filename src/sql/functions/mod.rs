@@ -1,6 +1,6 @@
 //! The functions of flowsift's SQL: thin wrappers of kernels and lists.
 //!
-//! Each is described beside its code, with an example that a test runs; [`described`] lists them all, and
+//! Each is described beside its code, with an example that a test runs; [`function_docs`] lists them all, and
 //! `docs/functions.md` and `flowsift sql --functions` are made from that.
 
 mod addresses;

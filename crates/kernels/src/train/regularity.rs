@@ -5,7 +5,7 @@
 //! known in closed form, so its lower tail is computed by the saddle point (Lugannani & Rice 1980 in the r* form of
 //! Barndorff-Nielsen 1986) to a few per cent at any depth: no simulation can reach p = 1e-40, this does. The reference
 //! shape is [`NULL_SHAPE`]: κ = 2, half the variance of Poisson, stands for mild automation. What other benign traffic
-//! does to this p-value is measured by simulation: see [`super::calibration`].
+//! does to this p-value is measured by simulation: see [`crate::calibration`].
 //!
 //! Rounding to whole units cannot make distances look alike: the variance `u²/6` that rounding adds to a distance is
 //! added once more to the statistic (as `u²/(12·mean²)`), which is its floor when all distances are equal.
