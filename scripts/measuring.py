@@ -46,8 +46,8 @@ def busy_s():
 def measured(command, env=None):
     """Runs a command in a fresh process.
 
-    Returns its output as text, and its wall seconds, processor seconds, peak megabytes, and the share of a core that
-    all other processes used meanwhile.
+    Returns its output as text, and its wall seconds, processor seconds, peak megabytes, and the share of a
+    core that all other processes used meanwhile.
     """
     busy_before, begun = busy_s(), time.perf_counter()
     process = subprocess.Popen(

@@ -1,4 +1,4 @@
-//! A thousand trains of starts judged: nine hundred benign ones, as most pairs are, and a hundred implants.
+//! Judges a thousand trains of starts: nine hundred benign ones, as most pairs are, and a hundred implants.
 
 use criterion::{Criterion, Throughput};
 use kernels::beacon::{BeaconStatistics, ObservedWindow, beacon};
@@ -38,7 +38,7 @@ fn judged(train: &Train) -> Option<BeaconStatistics> {
     beacon(&train.starts_s, &[SizeCount::new(100, train.starts_s.len() as u32)], &observed)
 }
 
-/// An implant's period is its mean distance, and no benign train looks like one.
+/// An implant's period is its mean distance, and no benign train resembles one.
 fn check(trains: &[Train]) {
     for train in trains {
         let statistics = judged(train);

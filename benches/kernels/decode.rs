@@ -1,4 +1,4 @@
-//! A gzip file of flow logs in memory to batches: the direct way, the way through Arrow, and the stock reader.
+//! Decodes a gzip file of flow logs in memory to batches: the native path, the Arrow path, and the stock reader.
 
 use crate::sample::{FILE, scan_sample};
 use arrow::array::{Array, AsArray, RecordBatch};

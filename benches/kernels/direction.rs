@@ -1,4 +1,4 @@
-//! The records of one pair: who is the client, and where connections begin and end.
+//! The records of one pair: which side is the client, and where connections begin and end.
 
 use criterion::{BatchSize, Criterion, Throughput};
 use flow::Address;
@@ -19,8 +19,8 @@ fn starts() -> Vec<u32> {
         .collect()
 }
 
-/// Four records a connection: SYN, SYN with ACK, then both directions once more. Without `flags` and direction,
-/// ports and times alone tell.
+/// Four records per connection: SYN, SYN with ACK, then both directions once more. Without `flags` and direction, only
+/// ports and times decide.
 fn batch(flags: bool) -> FlowBatch {
     let code = |text: &str| text.parse::<Address>().ok().and_then(own_code).expect("an address");
     let (host, remote) = (code("10.0.0.1"), code("93.184.216.34"));
@@ -61,7 +61,7 @@ fn batch(flags: bool) -> FlowBatch {
 
 fn unit(batch: &FlowBatch) -> UnitRollup {
     let unit = UnitRollup::new(RollupOptions::default());
-    unit.books().texts.intern_all(std::iter::once(Some("eni-1")));
+    unit.interners().texts.intern_all(std::iter::once(Some("eni-1")));
     let mut object = unit.object(0);
     object.add(batch);
     object.commit().expect("memory without limit");

@@ -1,4 +1,4 @@
-//! What the job spends its time on, piece by piece: `cargo bench`, or `cargo bench --bench kernels -- --quick`.
+//! Where the job spends its time, piece by piece: `cargo bench`, or `cargo bench --bench kernels -- --quick`.
 //!
 //! Every bench checks its answer against an independent computation before it is timed.
 

@@ -1,4 +1,4 @@
-//! One unit of about 200,000 records: packing them as they come, and folding them when all are in.
+//! One unit of about 200,000 records: packing them as they arrive, and folding them once the unit is complete.
 
 use crate::sample::batches;
 use criterion::{BatchSize, Criterion, Throughput};
@@ -10,11 +10,11 @@ use std::collections::BTreeMap;
 /// Records, bytes out and bytes in by host.
 type Hosts = BTreeMap<Address, (u64, u64, u64)>;
 
-/// An empty unit in whose books the batches' codes mean the same.
+/// An empty unit that shares the interners of the batches' codes.
 fn empty(books: &Interners) -> UnitRollup {
     let unit = UnitRollup::new(RollupOptions::default());
-    unit.books().texts.intern_all(books.texts.entries().iter().map(|text| Some(text.as_str())));
-    unit.books().addresses.intern_all(books.addresses.entries().into_iter().map(Some));
+    unit.interners().texts.intern_all(books.texts.entries().iter().map(|text| Some(text.as_str())));
+    unit.interners().addresses.intern_all(books.addresses.entries().into_iter().map(Some));
     unit
 }
 
@@ -32,7 +32,7 @@ fn is_internal(address: Address) -> bool {
     address.v4_bits().is_some_and(|bits| bits >> 24 == 10)
 }
 
-/// Adds up the records of each host, as ENIs with a known direction tell.
+/// Adds up the records of each host from ENIs with a known direction.
 fn slow(batches: &[FlowBatch], books: &Interners) -> Hosts {
     let entries = books.addresses.entries();
     let mut hosts = Hosts::new();

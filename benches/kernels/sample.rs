@@ -31,7 +31,7 @@ pub fn scan_sample(way: DecodePath, books: &Interners, sink: impl FnMut(&FlowBat
     scan_with(way, "sample", bytes, &metadata, ROLLUP_FIELDS, books, sink).expect("records")
 }
 
-/// The sample's batches, without the columns that only describe an ENI, and the books that they are in.
+/// The sample's batches, without the columns that only describe an ENI, and their interners.
 pub fn batches() -> (Vec<FlowBatch>, Interners) {
     let books = Interners::default();
     let mut batches = Vec::new();

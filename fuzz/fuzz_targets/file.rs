@@ -35,7 +35,7 @@ fuzz_target!(
             let unit = UnitRollup::new(RollupOptions::default());
             let mut object = unit.object(0);
             let mut records = Records::default();
-            scan_with(way, "object", &bytes, &metadata, ROLLUP_FIELDS, unit.books(), |batch| {
+            scan_with(way, "object", &bytes, &metadata, ROLLUP_FIELDS, unit.interners(), |batch| {
                 // Both orders of reading are tried: before the rollup and after it.
                 if step % 2 == 0 {
                     records.add(batch, step);
@@ -46,8 +46,8 @@ fuzz_target!(
                 }
             })?;
             object.commit().unwrap_or_else(|error| panic!("{error}"));
-            records.addresses = unit.books().addresses.entries();
-            records.texts = unit.books().texts.entries();
+            records.addresses = unit.interners().addresses.entries();
+            records.texts = unit.interners().texts.entries();
             let tables = unit.finish(Some("123456789012"), None, &is_internal);
             Ok((records, tables.unwrap_or_else(|error| panic!("{error}"))))
         };

@@ -20,13 +20,14 @@ WITH trains AS (
         CASE WHEN cardinality(slow_starts) > 0 THEN slow_starts ELSE starts END AS train
     FROM pairs
     WHERE NOT local_scope AND NOT mirrored
-        -- Of the lists' lengths: most pairs have none, and no list is copied for them.
-        AND CASE WHEN cardinality(slow_starts) > 0 THEN cardinality(slow_starts) ELSE cardinality(starts) END >= $min_connections
+        -- Uses only the lists' lengths: most pairs have no list, and none is copied for them.
+        AND CASE WHEN cardinality(slow_starts) > 0 THEN cardinality(slow_starts)
+            ELSE cardinality(starts) END >= $min_connections
 ),
 judged AS (
     SELECT
         *,
-        -- No p-value above the rate is ever within it, so only the others are described.
+        -- A p-value above the rate can never be reported, so only smaller ones are described.
         beacon_statistics(
             train, sizes, CASE WHEN slow THEN $baseline_from_s ELSE $window_from_s END, $window_to_s, window_s, $fdr,
             interface_id
@@ -40,11 +41,13 @@ placed AS (
         *,
         b['clock_period_s'] IS NOT NULL AND b['period_s'] >= 60 AS keeps_clock,
         role = 'client' AND protocol = 6 AND port IN (1080, 3128, 8118, 9050) AS to_proxy,
-        -- On a grid of windows, beats of fewer than two windows are known by their number alone.
+        -- On a grid of windows, beats shorter than two windows are known only by their number.
         b['method'] = 'counts' AND b['period_s'] < 2 * window_s AS too_fast,
-        -- Records beyond the first windows of each connection: one that lasts until the next is no check-in.
+        -- Records beyond the first windows of each connection: a connection that lasts until the next is not a
+        -- check-in.
         b['period_s'] >= 10 * window_s
-            AND (CAST(records AS DOUBLE) / (2 * greatest(connections, 1)) - 2) * window_s >= $connected_share * b['period_s'] AS stays_connected,
+            AND (CAST(records AS DOUBLE) / (2 * greatest(connections, 1)) - 2) * window_s >= $connected_share
+                * b['period_s'] AS stays_connected,
         CASE
             WHEN port = 123 AND protocol = 17 THEN 'NTP keeps time by design'
             WHEN protocol IN (1, 58) THEN 'echo requests are monitoring'
@@ -63,11 +66,12 @@ SELECT
         WHEN lowered_because IS NOT NULL THEN 'informational'
         WHEN role = 'server' OR stays_connected THEN 'low'
         -- What keeps time with a proxy keeps time with something outside.
-        WHEN NOT external THEN CASE WHEN to_proxy AND first_contact IS NOT FALSE AND NOT keeps_clock THEN 'medium' ELSE 'low' END
+        WHEN NOT external
+            THEN CASE WHEN to_proxy AND first_contact IS NOT FALSE AND NOT keeps_clock THEN 'medium' ELSE 'low' END
         WHEN $hosts < $few_hosts THEN CASE WHEN first_contact IS FALSE THEN 'low' ELSE 'medium' END
         -- Implants sleep after their work, so they drift; what keeps the wall clock was scheduled.
         WHEN rare AND keeps_clock THEN CASE WHEN first_contact THEN 'medium' ELSE 'low' END
-        -- A number that is even shows neither drift nor clock.
+        -- Where only the number of beats is known, neither drift nor clock shows.
         WHEN rare AND too_fast THEN CASE WHEN first_contact THEN 'high' ELSE 'medium' END
         WHEN rare THEN CASE WHEN first_contact IS FALSE THEN 'medium' ELSE 'high' END
         -- Uncommon: many hosts at once that were all silent before the window may be an outbreak.
@@ -102,22 +106,29 @@ SELECT
     aws_service,
     lowered_because,
     concat(
-        CASE WHEN role = 'client' THEN concat(ip(host), ' called ', ip(remote)) ELSE concat(ip(remote), ' called ', ip(host)) END,
+        CASE WHEN role = 'client' THEN concat(ip(host), ' called ', ip(remote))
+            ELSE concat(ip(remote), ' called ', ip(host)) END,
         ' on ', protocol_name(protocol), ' port ', CAST(port AS VARCHAR), ' every ', human_duration(b['period_s']),
         ' ± ', CAST(CAST(round(100 * b['jitter_ratio']) AS BIGINT) AS VARCHAR), ' %, ',
-        CAST(CASE WHEN slow THEN cardinality(train) ELSE connections END AS VARCHAR), ' connections over ', human_duration(b['span_s']),
+        CAST(CASE WHEN slow THEN cardinality(train) ELSE connections END AS VARCHAR), ' connections over ',
+        human_duration(b['span_s']),
         CASE WHEN b['missed_ratio'] >= 0.05
-            THEN concat(', ', CAST(CAST(round(100 * b['missed_ratio']) AS BIGINT) AS VARCHAR), ' % of beats missed') ELSE '' END,
+            THEN concat(', ', CAST(CAST(round(100 * b['missed_ratio']) AS BIGINT) AS VARCHAR), ' % of beats missed')
+            ELSE '' END,
         CASE WHEN b['other_period_s'] IS NOT NULL
             THEN concat(', and a second train every ', human_duration(b['other_period_s'])) ELSE '' END,
         CASE WHEN b['active_from_h'] IS NOT NULL
-            THEN concat(', only from ', CAST(b['active_from_h'] AS VARCHAR), ' to ', CAST(b['active_to_h'] AS VARCHAR), ' o''clock UTC')
+            THEN concat(', only from ', CAST(b['active_from_h'] AS VARCHAR), ' to ', CAST(b['active_to_h'] AS VARCHAR),
+                ' o''clock UTC')
             ELSE '' END,
         CASE WHEN too_fast
-            THEN concat('; beats too fast for windows of ', CAST(window_s AS VARCHAR), ' s, so only their number tells') ELSE '' END,
+            THEN concat('; beats too fast for windows of ', CAST(window_s AS VARCHAR), ' s, so only their number tells')
+            ELSE '' END,
         CASE
-            WHEN role = 'client' AND external AND $hosts >= $few_hosts AND prevalence_hosts = 1 THEN '; no other host talks to this remote'
-            WHEN role = 'client' AND external AND $hosts >= $few_hosts THEN concat('; ', CAST(prevalence_hosts AS VARCHAR), ' hosts talk to this remote')
+            WHEN role = 'client' AND external AND $hosts >= $few_hosts AND prevalence_hosts = 1
+                THEN '; no other host talks to this remote'
+            WHEN role = 'client' AND external AND $hosts >= $few_hosts
+                THEN concat('; ', CAST(prevalence_hosts AS VARCHAR), ' hosts talk to this remote')
             ELSE '' END,
         CASE WHEN first_contact THEN ', never seen before the window' ELSE '' END,
         '.',
@@ -126,6 +137,7 @@ SELECT
             THEN ' It keeps the wall clock, as scheduled jobs do.' ELSE '' END,
         CASE WHEN lowered_because IS NULL AND stays_connected
             THEN ' Each connection lasts until about the next: a session that reconnects.' ELSE '' END,
-        CASE WHEN NOT external AND to_proxy THEN ' The port is that of a proxy: who is called stands in its log.' ELSE '' END
+        CASE WHEN NOT external AND to_proxy THEN ' The port is that of a proxy: who is called stands in its log.'
+            ELSE '' END
     ) AS explanation
 FROM placed

@@ -26,27 +26,32 @@ guesses AS (
         -- The last connection is the long one: it came after the others.
         CAST(last_seen AS BIGINT) - starts[-1] >= $session_s AS long_last,
         CASE port
-            WHEN 21 THEN 'FTP' WHEN 22 THEN 'SSH' WHEN 23 THEN 'Telnet' WHEN 1433 THEN 'SQL Server' WHEN 3306 THEN 'MySQL'
+            WHEN 21 THEN 'FTP' WHEN 22 THEN 'SSH' WHEN 23 THEN 'Telnet' WHEN 1433 THEN 'SQL Server'
+            WHEN 3306 THEN 'MySQL'
             WHEN 3389 THEN 'RDP' WHEN 5432 THEN 'PostgreSQL' WHEN 5900 THEN 'VNC' ELSE 'WinRM'
         END AS service
     FROM logins
     WHERE connections >= $min_per_hour * active_hours
-        -- A login that is refused costs both sides some packets: a port that is closed or silent does not.
+        -- A refused login costs both sides some packets; a closed or silent port does not.
         AND server_bytes >= 200 * connections
         AND (client_bytes <= $most_bytes_out * connections AND server_bytes <= $most_bytes_in * connections
-            -- What a session moves that came after the guesses lifts the means; the typical connection stays a guess.
+            -- Traffic of a session after the guesses raises the means; the typical connection is still a guess.
             OR longest_s >= $session_s AND CAST(last_seen AS BIGINT) - starts[-1] >= $session_s
-                AND typical_size(sizes) BETWEEN 200 AND CASE WHEN role = 'client' THEN $most_bytes_out ELSE $most_bytes_in END)
+                AND typical_size(sizes) BETWEEN 200 AND CASE WHEN role = 'client' THEN $most_bytes_out
+                    ELSE $most_bytes_in END)
 )
 SELECT
     CASE
-        WHEN role = 'server' AND external THEN CASE WHEN long_session AND first_contact THEN 'medium' WHEN long_session THEN 'low' ELSE 'informational' END
+        WHEN role = 'server' AND external
+            THEN CASE WHEN long_session AND first_contact THEN 'medium' WHEN long_session THEN 'low'
+                ELSE 'informational' END
         WHEN first_contact IS FALSE THEN 'low'
         WHEN port IN (1433, 3306, 5432) THEN CASE WHEN first_contact THEN 'medium' ELSE 'informational' END
         WHEN first_contact THEN 'high'
         ELSE 'medium'
     END AS severity,
-    least(1.0, 0.4 + ln(CAST(connections AS DOUBLE) / $min_attempts) / 10 + CASE WHEN long_session THEN 0.2 ELSE 0.0 END) AS score,
+    least(1.0, 0.4 + ln(CAST(connections AS DOUBLE) / $min_attempts) / 10
+        + CASE WHEN long_session THEN 0.2 ELSE 0.0 END) AS score,
     account_id, region, host, remote, port, protocol, role, interface_id, first_seen, last_seen,
     service,
     connections AS attempts,
@@ -58,20 +63,29 @@ SELECT
     first_contact,
     network_owner(remote) AS network_owner,
     concat(
-        CASE WHEN role = 'client' THEN concat(ip(host), ' opened ', CAST(connections AS VARCHAR), ' short ', service, ' connections to ', ip(remote))
-            ELSE concat(ip(remote), ' opened ', CAST(connections AS VARCHAR), ' short ', service, ' connections to ', ip(host)) END,
+        CASE WHEN role = 'client'
+            THEN concat(ip(host), ' opened ', CAST(connections AS VARCHAR), ' short ', service, ' connections to ',
+                ip(remote))
+            ELSE concat(ip(remote), ' opened ', CAST(connections AS VARCHAR), ' short ', service, ' connections to ',
+                ip(host)) END,
         ' in ', CAST(active_hours AS VARCHAR), CASE WHEN active_hours = 1 THEN ' hour' ELSE ' hours' END,
         ', about as much each as a refused login',
         CASE
-            WHEN long_session AND long_last THEN concat('; one connection then lasted ', human_duration(longest_s), ', so a guess may have been right')
-            WHEN long_session THEN concat('; one connection lasted ', human_duration(longest_s), ': if it came after them, a guess may have been right')
+            WHEN long_session AND long_last
+                THEN concat('; one connection then lasted ', human_duration(longest_s),
+                    ', so a guess may have been right')
+            WHEN long_session
+                THEN concat('; one connection lasted ', human_duration(longest_s),
+                    ': if it came after them, a guess may have been right')
             ELSE ''
         END,
         CASE WHEN first_contact THEN '; the pair is new' ELSE '' END, '.',
         CASE
-            WHEN role = 'server' AND external AND NOT long_session THEN ' Lowered: the Internet guesses at every open port.'
+            WHEN role = 'server' AND external AND NOT long_session
+                THEN ' Lowered: the Internet guesses at every open port.'
             WHEN first_contact IS FALSE THEN ' Lowered: the baseline has it, as deployment tools do.'
-            WHEN port IN (1433, 3306, 5432) AND first_contact IS NULL THEN ' Lowered: applications without a pool connect to databases like this.'
+            WHEN port IN (1433, 3306, 5432) AND first_contact IS NULL
+                THEN ' Lowered: applications without a pool connect to databases like this.'
             ELSE '' END
     ) AS explanation
 FROM guesses

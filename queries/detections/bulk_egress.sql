@@ -46,7 +46,8 @@ past AS (
         array_agg(ln(1 + CAST(coalesce(h.bytes_out, 0) AS DOUBLE)) ORDER BY l.hour) AS levels
     FROM born b
     JOIN logged l ON l.account_id = b.account_id AND l.region = b.region AND l.hour >= b.first_hour
-    LEFT JOIN host_hours h ON h.account_id = b.account_id AND h.region = b.region AND h.host = b.host AND h.hour = l.hour
+    LEFT JOIN host_hours h ON h.account_id = b.account_id AND h.region = b.region AND h.host = b.host
+        AND h.hour = l.hour
     GROUP BY b.account_id, b.region, b.host
 ),
 seasons AS (
@@ -58,7 +59,7 @@ judged AS (
     SELECT
         *,
         robust_z(ln(1 + CAST(bytes_out AS DOUBLE)), s['centre'], s['spread']) AS season_z,
-        -- Two days tell nothing of the hour of the day.
+        -- Two days do not show a habit at an hour of the day.
         coalesce(s['samples'], 0) >= $min_season_days AS has_season
     FROM seasons
 ),
@@ -76,7 +77,8 @@ beyond AS (
         FROM judged
         WHERE CASE
             WHEN has_season THEN season_z >= $min_z
-            ELSE (baseline_hours < $min_baseline_hours OR z >= $min_z) AND (NOT $has_history OR bytes_out > baseline_p99_bytes)
+            ELSE (baseline_hours < $min_baseline_hours OR z >= $min_z)
+                AND (NOT $has_history OR bytes_out > baseline_p99_bytes)
         END
         WINDOW most AS (PARTITION BY account_id, region, host ORDER BY bytes_out DESC, hour)
     )
@@ -84,24 +86,28 @@ beyond AS (
 ),
 -- include: recurring
 -- include: takers
--- One remote that got more than half is what the hour is judged by; of several each got a part.
+-- If one remote received more than half, the hour is judged by it; otherwise several each received a part.
 aimed AS (
     SELECT
         h.*,
         r.recurs, r.days_alike, r.days_seen,
         t.remote, t.interface_id,
         2 * h.top_remote_bytes_out > h.bytes_out AS most,
-        CASE WHEN t.top_ports = 1 OR t.fits AND 2 * t.max_hour_bytes_out > h.top_remote_bytes_out THEN t.port END AS port,
-        CASE WHEN t.top_ports = 1 OR t.fits AND 2 * t.max_hour_bytes_out > h.top_remote_bytes_out THEN t.protocol END AS protocol,
+        CASE WHEN t.top_ports = 1 OR t.fits AND 2 * t.max_hour_bytes_out > h.top_remote_bytes_out
+            THEN t.port END AS port,
+        CASE WHEN t.top_ports = 1 OR t.fits AND 2 * t.max_hour_bytes_out > h.top_remote_bytes_out
+            THEN t.protocol END AS protocol,
         CASE WHEN 2 * h.top_remote_bytes_out > h.bytes_out THEN t.prevalence_hosts END AS prevalence_hosts,
         CASE WHEN 2 * h.top_remote_bytes_out > h.bytes_out THEN t.first_contact
             WHEN t.first_contact IS NOT NULL THEN coalesce(t.any_first, false) END AS first_contact,
         CASE WHEN 2 * h.top_remote_bytes_out > h.bytes_out THEN t.aws_service END AS aws_service,
         CASE
             WHEN 2 * h.top_remote_bytes_out <= h.bytes_out
-                THEN CASE WHEN 2 * t.rare_bytes_most < h.bytes_out THEN 'most of it went to services, to remotes that many hosts share or that sent more' END
+                THEN CASE WHEN 2 * t.rare_bytes_most < h.bytes_out
+                    THEN 'most of it went to services, to remotes that many hosts share or that sent more' END
             WHEN h.top_remote_bytes_out < h.top_remote_bytes_in THEN 'that remote sent more than it got'
-            WHEN t.aws_service IS NOT NULL AND t.aws_service NOT IN ('EC2', 'AMAZON') THEN concat('the remote is AWS ', t.aws_service)
+            WHEN t.aws_service IS NOT NULL AND t.aws_service NOT IN ('EC2', 'AMAZON')
+                THEN concat('the remote is AWS ', t.aws_service)
             WHEN $hosts >= $few_hosts AND t.prevalence_hosts > greatest(2, least($rare_hosts, $rare_share * $hosts))
                 THEN 'many hosts share that remote'
         END AS lowered_because
@@ -130,7 +136,8 @@ SELECT
     bytes_out AS bytes_out_hour,
     bytes_beyond AS bytes_out,
     hours_beyond,
-    CASE WHEN has_season OR baseline_median_ln > 0 THEN CAST(bytes_out AS DOUBLE) / greatest(1.0, usual_bytes) END AS times_baseline,
+    CASE WHEN has_season OR baseline_median_ln > 0
+        THEN CAST(bytes_out AS DOUBLE) / greatest(1.0, usual_bytes) END AS times_baseline,
     hour_z AS robust_z,
     CAST(usual_bytes AS BIGINT) AS baseline_median_bytes,
     CASE WHEN has_season THEN s['samples'] END AS season_days,
@@ -151,14 +158,18 @@ SELECT
         CASE WHEN has_season THEN concat(', at this hour it is usually ', human_bytes(usual_bytes))
             WHEN baseline_hours >= $min_baseline_hours
             THEN concat(', its usual hour is ', human_bytes(usual_bytes)) ELSE ', with little history to compare' END,
-        CASE WHEN most THEN '; most of it to ' ELSE concat('; ', human_bytes(top_remote_bytes_out), ' of it, the largest part, to ') END,
+        CASE WHEN most THEN '; most of it to '
+            ELSE concat('; ', human_bytes(top_remote_bytes_out), ' of it, the largest part, to ') END,
         ip(remote), CASE WHEN port IS NULL THEN '' ELSE concat(' port ', CAST(port AS VARCHAR)) END,
         CASE WHEN $hosts >= $few_hosts AND prevalence_hosts = 1 THEN ', which no other host talks to'
-            WHEN $hosts >= $few_hosts AND most THEN concat(', which ', CAST(prevalence_hosts AS VARCHAR), ' hosts talk to') ELSE '' END,
-        CASE WHEN most AND first_contact THEN ' and which is new' WHEN first_contact THEN '; some of it went to new remotes' ELSE '' END,
+            WHEN $hosts >= $few_hosts AND most
+                THEN concat(', which ', CAST(prevalence_hosts AS VARCHAR), ' hosts talk to') ELSE '' END,
+        CASE WHEN most AND first_contact THEN ' and which is new'
+            WHEN first_contact THEN '; some of it went to new remotes' ELSE '' END,
         '.',
         CASE WHEN first_contact IS NULL AND recurs
-            THEN concat(' It did so at this hour on ', CAST(days_alike AS VARCHAR), ' of ', CAST(days_seen AS VARCHAR), ' days.') ELSE '' END,
+            THEN concat(' It did so at this hour on ', CAST(days_alike AS VARCHAR), ' of ', CAST(days_seen AS VARCHAR),
+                ' days.') ELSE '' END,
         CASE WHEN lowered_because IS NULL THEN '' ELSE concat(' Lowered: ', lowered_because, '.') END
     ) AS explanation
 FROM aimed

@@ -12,7 +12,8 @@ WITH reached AS (
         CASE
             WHEN protocol = 6 AND port IN (22, 3389, 5985, 5986, 5900, 23, 10250, 2375, 2376) THEN 'administration'
             WHEN protocol = 6 AND port IN (135, 139, 445, 2049, 111, 873, 21) THEN 'file sharing'
-            WHEN port IN (1433, 1521, 2379, 3306, 5432, 5984, 6379, 7000, 7001, 8020, 9042, 9092, 9200, 9300, 11211, 27017, 50070) THEN 'a data store'
+            WHEN port IN (1433, 1521, 2379, 3306, 5432, 5984, 6379, 7000, 7001, 8020, 9042, 9092, 9200, 9300, 11211,
+                27017, 50070) THEN 'a data store'
         END AS sensitive
     FROM services
     WHERE connections >= $min_connections AND protocol IN (6, 17) AND first_contact IS NOT FALSE

@@ -14,10 +14,11 @@
 WITH asked AS (
     SELECT
         *,
-        -- Zone transfers and DNS over TLS have large packets by nature; only plain questions tell.
+        -- Zone transfers and DNS over TLS have large packets by nature; only plain queries are evidence.
         port = 53 AND bytes_out >= $tunnel_bytes AND bytes_out >= $tunnel_packet_bytes * packets_out AS tunnel
     FROM pairs
-    WHERE external AND role = 'client' AND port IN (53, 853) AND protocol IN (6, 17) AND rejected < records AND bytes_in > 0
+    WHERE external AND role = 'client' AND port IN (53, 853) AND protocol IN (6, 17) AND rejected < records
+        AND bytes_in > 0
         AND NOT local_scope AND packets_out >= $min_packets
         AND ($hosts < $few_hosts OR prevalence_hosts <= 2 OR prevalence_share < $common_share)
 ),
@@ -28,7 +29,8 @@ resolvers AS (
             *,
             count(*) OVER (PARTITION BY account_id, region, host) AS resolvers,
             sum(bytes_out) OVER (PARTITION BY account_id, region, host) AS bytes_out_all,
-            row_number() OVER (PARTITION BY account_id, region, host ORDER BY tunnel DESC, bytes_out DESC, remote, port, protocol) AS nth
+            row_number() OVER (PARTITION BY account_id, region, host
+                ORDER BY tunnel DESC, bytes_out DESC, remote, port, protocol) AS nth
         FROM asked
     )
     WHERE nth = 1
@@ -51,7 +53,8 @@ SELECT
     first_contact,
     network_owner(remote) AS network_owner,
     concat(
-        ip(host), ' asked the resolver ', ip(remote), ' on ', protocol_name(protocol), ' port ', CAST(port AS VARCHAR), ': ',
+        ip(host), ' asked the resolver ', ip(remote), ' on ', protocol_name(protocol), ' port ', CAST(port AS VARCHAR),
+        ': ',
         CAST(packets_out AS VARCHAR), ' packets, ', human_bytes(bytes_out), ' out, ', human_bytes(bytes_in), ' in',
         CASE WHEN resolvers > 1 THEN concat('; ', CAST(resolvers - 1 AS VARCHAR), ' more resolvers') ELSE '' END,
         CASE WHEN first_contact THEN '; never asked before the window' ELSE '' END,

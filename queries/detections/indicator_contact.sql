@@ -18,7 +18,8 @@ SELECT
         WHEN hit['port_matched'] THEN 'critical'
         ELSE 'high'
     END AS severity,
-    least(1.0, coalesce(hit['confidence'], 50) / 100.0 * 0.8 + CASE WHEN hit['port_matched'] THEN 0.2 ELSE 0.1 END) AS score,
+    least(1.0, coalesce(hit['confidence'], 50) / 100.0 * 0.8
+        + CASE WHEN hit['port_matched'] THEN 0.2 ELSE 0.1 END) AS score,
     account_id, region, host, remote, port, protocol, role, interface_id, first_seen, last_seen,
     hit['source'] AS indicator_source,
     hit['indicator'] AS indicator,
@@ -30,10 +31,12 @@ SELECT
     first_contact,
     network_owner(remote) AS network_owner,
     concat(
-        CASE WHEN role = 'client' THEN concat(ip(host), ' contacted ', ip(remote)) ELSE concat(ip(remote), ' contacted ', ip(host)) END,
+        CASE WHEN role = 'client' THEN concat(ip(host), ' contacted ', ip(remote))
+            ELSE concat(ip(remote), ' contacted ', ip(host)) END,
         ' on ', protocol_name(protocol), ' port ', CAST(port AS VARCHAR), ', listed by ', hit['source'],
         CASE WHEN hit['malware'] IS NOT NULL THEN concat(' as ', hit['malware']) ELSE '' END,
-        ': ', CAST(connections AS VARCHAR), ' connections, ', human_bytes(bytes_out), ' out, ', human_bytes(bytes_in), ' in',
+        ': ', CAST(connections AS VARCHAR), ' connections, ', human_bytes(bytes_out), ' out, ', human_bytes(bytes_in),
+        ' in',
         CASE WHEN rejected >= records THEN ', all rejected' ELSE '' END, '.'
     ) AS explanation
 FROM hits

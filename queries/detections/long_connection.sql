@@ -13,7 +13,7 @@ SELECT
     CASE
         WHEN NOT external THEN 'informational'
         WHEN role = 'server' THEN CASE WHEN longest_s >= $long_s THEN 'low' ELSE 'informational' END
-        -- Chat of the old kind is what botnets stay on, and hardly what a server does.
+        -- Botnets stay on old chat protocols; servers hardly use them.
         WHEN port IN (194, 6697, 7000) OR port BETWEEN 6660 AND 6669
             THEN CASE WHEN first_contact IS FALSE OR protocol <> 6 THEN 'low' ELSE 'medium' END
         WHEN $hosts >= $few_hosts AND prevalence_hosts > greatest(2, $rare_share * $hosts) THEN 'informational'
@@ -27,13 +27,17 @@ SELECT
     connections,
     bytes_out, bytes_in,
     CASE WHEN bytes_in > 0 THEN CAST(bytes_out AS DOUBLE) / CAST(bytes_in AS DOUBLE) END AS out_in_ratio,
-    -- Two records a window, one each way, of one connection that is the pair's only one.
+    -- Two records per window, one each way, of one connection that is the pair's only one.
     CASE WHEN connections <= 1 AND records > 0
-        THEN least(1.0, CAST(records AS DOUBLE) * greatest(window_s, 1) / (2 * CAST(longest_s AS DOUBLE))) END AS busy_windows_ratio,
+        THEN least(1.0, CAST(records AS DOUBLE) * greatest(window_s, 1)
+            / (2 * CAST(longest_s AS DOUBLE))) END AS busy_windows_ratio,
     CASE WHEN connections <= 1 AND records > 0
-        THEN greatest(CAST(window_s AS DOUBLE), 2 * CAST(longest_s AS DOUBLE) / CAST(records AS DOUBLE)) END AS sign_of_life_s,
-    -- 1 where every active hour sends as much: a channel that keeps itself alive; above, someone works.
-    CASE WHEN bytes_out > 0 THEN CAST(max_hour_bytes_out AS DOUBLE) * active_hours / CAST(bytes_out AS DOUBLE) END AS fullest_hour_times_mean,
+        THEN greatest(CAST(window_s AS DOUBLE), 2 * CAST(longest_s AS DOUBLE)
+            / CAST(records AS DOUBLE)) END AS sign_of_life_s,
+    -- 1 where every active hour sends as much: a channel that keeps itself alive; more, where someone works.
+    CASE WHEN bytes_out > 0
+        THEN CAST(max_hour_bytes_out AS DOUBLE) * active_hours
+            / CAST(bytes_out AS DOUBLE) END AS fullest_hour_times_mean,
     bytes_out > bytes_in AS sends_more_than_it_gets,
     CASE WHEN role = 'client' THEN prevalence_hosts END AS prevalence_hosts,
     first_contact,

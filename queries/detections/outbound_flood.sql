@@ -20,9 +20,11 @@ WITH floods AS (
         AND packets_out >= $min_packets_per_hour * greatest(active_hours, 1)
         AND (
             role = 'client' AND packets_in <= $most_answer_share * packets_out
-                -- Offloading merges acknowledgements, so an upload over TCP may get few packets back; its packets are full.
+                -- Offloading merges acknowledgements, so an upload over TCP may get few packets back; its packets are
+                -- full.
                 AND (protocol <> 6 OR bytes_out <= $most_tcp_packet_bytes * packets_out)
-            OR role = 'server' AND protocol = 17 AND port IN (17, 19, 53, 69, 111, 123, 137, 161, 389, 1900, 3702, 5353, 11211)
+            OR role = 'server' AND protocol = 17
+                AND port IN (17, 19, 53, 69, 111, 123, 137, 161, 389, 1900, 3702, 5353, 11211)
                 AND bytes_out >= $min_amplification * bytes_in
         )
 )
@@ -44,12 +46,17 @@ SELECT
     network_owner(remote) AS network_owner,
     aws_service,
     concat(
-        ip(host), ' sent ', CAST(packets_out AS VARCHAR), ' packets (', human_bytes(bytes_out), ') to ', ip(remote), ' on ',
+        ip(host), ' sent ', CAST(packets_out AS VARCHAR), ' packets (', human_bytes(bytes_out), ') to ', ip(remote),
+        ' on ',
         protocol_name(protocol), ' port ', CAST(port AS VARCHAR), ' within ',
-        human_duration(CAST(last_seen AS BIGINT) - CAST(first_seen AS BIGINT)), ' and got ', CAST(packets_in AS VARCHAR), ' back',
-        CASE WHEN amplifies THEN concat('; it answers with ', CAST(bytes_out / greatest(bytes_in, 1) AS VARCHAR), ' times what it is asked') ELSE '' END, '.',
+        human_duration(CAST(last_seen AS BIGINT) - CAST(first_seen AS BIGINT)), ' and got ',
+        CAST(packets_in AS VARCHAR), ' back',
+        CASE WHEN amplifies
+            THEN concat('; it answers with ', CAST(bytes_out / greatest(bytes_in, 1) AS VARCHAR),
+                ' times what it is asked') ELSE '' END, '.',
         CASE
-            WHEN role = 'client' AND protocol = 17 AND port IN (514, 2055, 4739, 6343, 8125, 12201) THEN ' Lowered: logs and measurements are sent like this.'
+            WHEN role = 'client' AND protocol = 17 AND port IN (514, 2055, 4739, 6343, 8125, 12201)
+                THEN ' Lowered: logs and measurements are sent like this.'
             WHEN first_contact IS FALSE THEN ' Lowered: the baseline has it.' ELSE '' END
     ) AS explanation
 FROM floods

@@ -33,7 +33,8 @@ SELECT
         WHEN max_hour_bytes_out >= $high_bytes THEN 'high'
         ELSE 'medium'
     END AS severity,
-    least(1.0, 0.4 + ln(CAST(max_hour_bytes_out AS DOUBLE) / $floor_bytes) / 12 + ln(times_history / $min_times) / 40) AS score,
+    least(1.0, 0.4 + ln(CAST(max_hour_bytes_out AS DOUBLE) / $floor_bytes) / 12
+        + ln(times_history / $min_times) / 40) AS score,
     account_id, region, host, remote, port, protocol, role, interface_id, first_seen, last_seen,
     max_hour_bytes_out AS bytes_out_hour,
     bytes_out, bytes_in,
@@ -46,12 +47,17 @@ SELECT
     network_owner(remote) AS network_owner,
     aws_service,
     concat(
-        ip(host), ' sent ', human_bytes(max_hour_bytes_out), ' in one hour to ', ip(remote), ' on ', protocol_name(protocol), ' port ',
-        CAST(port AS VARCHAR), ', ', CAST(CAST(round(times_history) AS BIGINT) AS VARCHAR), ' times the largest of the ',
-        CAST(baseline_hours AS VARCHAR), ' hours in which they met before (', human_bytes(baseline_max_hour_bytes_out), ')',
+        ip(host), ' sent ', human_bytes(max_hour_bytes_out), ' in one hour to ', ip(remote), ' on ',
+        protocol_name(protocol), ' port ',
+        CAST(port AS VARCHAR), ', ', CAST(CAST(round(times_history) AS BIGINT) AS VARCHAR),
+        ' times the largest of the ',
+        CAST(baseline_hours AS VARCHAR), ' hours in which they met before (', human_bytes(baseline_max_hour_bytes_out),
+        ')',
         CASE WHEN $hosts >= $few_hosts AND prevalence_hosts = 1 THEN '; no other host talks to it'
-            WHEN $hosts >= $few_hosts THEN concat('; ', CAST(prevalence_hosts AS VARCHAR), ' hosts talk to it') ELSE '' END, '.',
-        CASE WHEN aws_service IS NOT NULL AND aws_service NOT IN ('EC2', 'AMAZON') THEN concat(' Lowered: the remote is AWS ', aws_service, '.')
+            WHEN $hosts >= $few_hosts THEN concat('; ', CAST(prevalence_hosts AS VARCHAR), ' hosts talk to it')
+            ELSE '' END, '.',
+        CASE WHEN aws_service IS NOT NULL AND aws_service NOT IN ('EC2', 'AMAZON')
+            THEN concat(' Lowered: the remote is AWS ', aws_service, '.')
             WHEN $hosts >= $few_hosts AND NOT rare THEN ' Lowered: many hosts share that remote.' ELSE '' END
     ) AS explanation
 FROM surges

@@ -34,7 +34,7 @@ outliers AS (
     WHERE bytes_out >= $floor_bytes AND ln_bytes >= median_ln + ln(CAST($min_times AS DOUBLE))
         AND bytes_out >= bytes_in
 ),
--- A remote is one whatever its ports.
+-- A remote counts once, whatever its ports.
 met AS (
     SELECT
         p.account_id, p.region, p.host, p.remote,
@@ -60,7 +60,7 @@ takers AS (
         bool_or(first_contact) OVER (PARTITION BY account_id, region, host) AS any_first
     FROM met
 ),
--- One remote that got more than half is what the host is judged by; of several each got a part.
+-- If one remote received more than half, the host is judged by it; otherwise several each received a part.
 aimed AS (
     SELECT
         o.*,
@@ -73,9 +73,12 @@ aimed AS (
         CASE WHEN 2 * t.bytes_out > o.bytes_out THEN t.aws_service END AS aws_service,
         CASE
             WHEN 2 * t.bytes_out <= o.bytes_out
-                THEN CASE WHEN 2 * t.rare_bytes_out < o.bytes_out THEN 'most of it went to services, known remotes or such as many hosts share' END
-            WHEN t.aws_service IS NOT NULL AND t.aws_service NOT IN ('EC2', 'AMAZON') THEN concat('the remote is AWS ', t.aws_service)
-            WHEN t.prevalence_hosts > greatest(2, least($rare_hosts, $rare_share * $hosts)) THEN 'many hosts share that remote'
+                THEN CASE WHEN 2 * t.rare_bytes_out < o.bytes_out
+                    THEN 'most of it went to services, known remotes or such as many hosts share' END
+            WHEN t.aws_service IS NOT NULL AND t.aws_service NOT IN ('EC2', 'AMAZON')
+                THEN concat('the remote is AWS ', t.aws_service)
+            WHEN t.prevalence_hosts > greatest(2, least($rare_hosts, $rare_share * $hosts))
+                THEN 'many hosts share that remote'
         END AS lowered_because
     FROM outliers o
     JOIN takers t ON t.account_id = o.account_id AND t.region = o.region AND t.host = o.host AND t.nth = 1
@@ -108,9 +111,11 @@ SELECT
     aws_service,
     lowered_because,
     concat(
-        ip(host), ' sent ', human_bytes(bytes_out), ' out; the ', CAST(peer_hosts AS VARCHAR), ' hosts of its subnet ', subnet_id,
+        ip(host), ' sent ', human_bytes(bytes_out), ' out; the ', CAST(peer_hosts AS VARCHAR), ' hosts of its subnet ',
+        subnet_id,
         ' sent ', human_bytes(peer_median_bytes), ' in the median; ',
-        CASE WHEN most THEN 'most went to ' ELSE concat(human_bytes(remote_bytes_out), ' of it, the largest part, went to ') END,
+        CASE WHEN most THEN 'most went to '
+            ELSE concat(human_bytes(remote_bytes_out), ' of it, the largest part, went to ') END,
         ip(remote), CASE WHEN port IS NULL THEN '' ELSE concat(' port ', CAST(port AS VARCHAR)) END,
         CASE WHEN most AND first_contact THEN ', which is new' ELSE '' END, '.',
         CASE WHEN lowered_because IS NULL THEN '' ELSE concat(' Lowered: ', lowered_because, '.') END

@@ -23,9 +23,10 @@ WITH called AS (
     FROM pairs
     WHERE role = 'client' AND external AND NOT local_scope AND NOT mirrored
         AND protocol IN (6, 17) AND NOT (port = 123 AND protocol = 17)
-        AND prevalence_hosts >= 2 AND prevalence_hosts <= 64 AND NOT (prevalence_share >= $common_share AND prevalence_hosts > 2)
+        AND prevalence_hosts >= 2 AND prevalence_hosts <= 64
+        AND NOT (prevalence_share >= $common_share AND prevalence_hosts > 2)
         AND (aws_service IS NULL OR aws_service IN ('EC2', 'AMAZON', 'CLOUDFRONT', 'API_GATEWAY', 'GLOBALACCELERATOR'))
-        -- Of the lists' lengths: no list is copied for the others.
+        -- Uses only the lists' lengths: no list is copied for the others.
         AND CASE WHEN cardinality(slow_starts) > 0 THEN cardinality(slow_starts) ELSE cardinality(starts) END
             BETWEEN 2 AND $most_connections - 1
 ),
@@ -41,7 +42,8 @@ together AS (
         max(window_s) AS window_s,
         sum(bytes_out) AS bytes_out,
         sum(bytes_in) AS bytes_in,
-        array_agg(named_struct('host', host, 'starts', train, 'size', typical_size(sizes), 'interface_id', interface_id)) AS members
+        array_agg(named_struct('host', host, 'starts', train, 'size', typical_size(sizes), 'interface_id',
+            interface_id)) AS members
     FROM called
     GROUP BY account_id, region, remote, port, protocol
     HAVING count(*) >= 2 AND sum(cardinality(train)) >= $min_connections
@@ -83,7 +85,8 @@ SELECT
     bytes_out, bytes_in, window_s, prevalence_hosts, first_contact,
     network_owner(remote) AS network_owner,
     concat(
-        CAST(b['members'] AS VARCHAR), ' hosts, among them ', ip(host), ', called ', ip(remote), ' on ', protocol_name(protocol), ' port ',
+        CAST(b['members'] AS VARCHAR), ' hosts, among them ', ip(host), ', called ', ip(remote), ' on ',
+        protocol_name(protocol), ' port ',
         CAST(port AS VARCHAR), ', each every ', human_duration(b['period_s']), ' ± ',
         CAST(CAST(round(100 * b['jitter_ratio']) AS BIGINT) AS VARCHAR), ' %, ', CAST(b['connections'] AS VARCHAR),
         ' connections in all: together they keep time far more surely than the best of them alone',

@@ -14,11 +14,13 @@ WITH probes AS (
     SELECT
         *,
         rejected >= records OR (CASE WHEN role = 'client' THEN packets_in ELSE packets_out END) = 0
-            -- A closed port answers with one reset a try.
-            OR (protocol = 6 AND (CASE WHEN role = 'client' THEN bytes_in ELSE bytes_out END) <= 60 * greatest(connections, 1)) AS silent
+            -- A closed port answers with one reset per try.
+            OR (protocol = 6
+                AND (CASE WHEN role = 'client' THEN bytes_in ELSE bytes_out END) <= 60
+                    * greatest(connections, 1)) AS silent
     FROM pairs
     WHERE protocol IN (6, 17) AND port > 0 AND NOT local_scope AND NOT mirrored
-        -- Visitors of web sites come by the million, and each brings one of these two ports.
+        -- Web sites have millions of visitors, and each brings one of these two ports.
         AND (role = 'client' OR port NOT IN (80, 443))
         AND bytes_out + bytes_in <= $most_bytes * greatest(connections, 1)
         AND packets_out + packets_in <= $most_packets * greatest(connections, 1)
@@ -26,7 +28,7 @@ WITH probes AS (
 scans AS (
     SELECT
         account_id, region, host, remote, role, protocol, external,
-        -- Pairs are distinct in everything that is grouped by but the port.
+        -- Within these groups, pairs differ only in the port.
         count(*) AS ports,
         sum(CAST(silent AS BIGINT)) AS silent_ports,
         sum(CASE WHEN first_contact IS FALSE THEN 1 ELSE 0 END) AS known_ports,
@@ -61,13 +63,17 @@ SELECT
     connections, rejected, bytes_out, bytes_in,
     network_owner(remote) AS network_owner,
     concat(
-        CASE WHEN role = 'client' THEN concat(ip(host), ' tried ', CAST(ports AS VARCHAR), ' ', protocol_name(protocol), ' ports of ', ip(remote))
-            ELSE concat(ip(remote), ' tried ', CAST(ports AS VARCHAR), ' ', protocol_name(protocol), ' ports of ', ip(host)) END,
+        CASE WHEN role = 'client'
+            THEN concat(ip(host), ' tried ', CAST(ports AS VARCHAR), ' ', protocol_name(protocol), ' ports of ',
+                ip(remote))
+            ELSE concat(ip(remote), ' tried ', CAST(ports AS VARCHAR), ' ', protocol_name(protocol), ' ports of ',
+                ip(host)) END,
         ' between ', CAST(lowest_port AS VARCHAR), ' and ', CAST(highest_port AS VARCHAR), ' within ',
         human_duration(CAST(last_seen AS BIGINT) - CAST(first_seen AS BIGINT)), ', a few packets each; ',
         CAST(silent_ports AS VARCHAR), ' were rejected, closed or silent.',
         CASE WHEN role = 'server' AND external THEN ' Lowered: the Internet scans every address.'
-            WHEN 2 * known_ports >= ports THEN ' Lowered: it tried most of them before the window too, as inventories do.'
+            WHEN 2 * known_ports >= ports
+                THEN ' Lowered: it tried most of them before the window too, as inventories do.'
             ELSE '' END
     ) AS explanation
 FROM scans

@@ -16,7 +16,8 @@ WITH tried AS (
         *,
         bytes_out + bytes_in <= $most_bytes * greatest(connections, 1)
             AND packets_out + packets_in <= $most_packets * greatest(connections, 1)
-            AND (rejected >= records OR packets_in = 0 OR (protocol = 6 AND bytes_in <= 60 * greatest(connections, 1))) AS silent
+            AND (rejected >= records OR packets_in = 0
+                OR (protocol = 6 AND bytes_in <= 60 * greatest(connections, 1))) AS silent
     FROM pairs
     WHERE role = 'client' AND protocol IN (1, 6, 17, 58) AND NOT local_scope
 ),
@@ -70,7 +71,8 @@ SELECT
         CAST(remotes AS VARCHAR), ' addresses between ', ip(lowest_remote), ' and ', ip(highest_remote), ' within ',
         human_duration(CAST(last_seen AS BIGINT) - CAST(first_seen AS BIGINT)), '; ',
         CAST(silent_remotes AS VARCHAR), ' rejected, reset or never answered',
-        CASE WHEN silent_external = 0 THEN ', all of them inside' WHEN silent_external = silent_remotes THEN ', all of them outside' ELSE '' END, '.',
+        CASE WHEN silent_external = 0 THEN ', all of them inside'
+            WHEN silent_external = silent_remotes THEN ', all of them outside' ELSE '' END, '.',
         CASE WHEN 2 * known_remotes >= silent_remotes
             THEN ' Lowered: it tried most of them before the window too, as monitoring does.' ELSE '' END
     ) AS explanation

@@ -19,7 +19,8 @@
 WITH rare AS (
     SELECT
         *,
-        active_hours >= $drip_hours AND bytes_out >= $floor_bytes AND bytes_out >= $drip_hour_bytes * active_hours AND prevalence_hosts <= 2
+        active_hours >= $drip_hours AND bytes_out >= $floor_bytes AND bytes_out >= $drip_hour_bytes * active_hours
+            AND prevalence_hosts <= 2
             AND max_hour_bytes_out * active_hours <= $drip_evenness * bytes_out AS drip
     FROM pairs
     WHERE external AND role = 'client'
@@ -40,7 +41,7 @@ sums AS (
     FROM rare
     GROUP BY account_id, region, host
 ),
--- Most hosts send nothing to rare remotes, so those that do are each other's measure.
+-- Most hosts send nothing to rare remotes, so those that do are compared with each other.
 centred AS (
     SELECT *, median(ln(1 + CAST(bytes_out AS DOUBLE))) OVER () AS median_ln FROM sums
 ),
@@ -48,12 +49,13 @@ spread AS (
     SELECT *, median(abs(ln(1 + CAST(bytes_out AS DOUBLE)) - median_ln)) OVER () AS mad_ln FROM centred
 ),
 beyond AS (
-    SELECT *, robust_z(ln(1 + CAST(bytes_out AS DOUBLE)), median_ln, mad_ln) AS z, exp(median_ln) - 1 AS peer_median_bytes
+    SELECT *, robust_z(ln(1 + CAST(bytes_out AS DOUBLE)), median_ln, mad_ln) AS z,
+        exp(median_ln) - 1 AS peer_median_bytes
     FROM spread
     WHERE bytes_out >= $floor_bytes
 ),
 -- include: recurring
--- Where it went, for those hosts alone; a remote is one whatever its ports.
+-- The remotes of those hosts alone; a remote counts once, whatever its ports.
 taken AS (
     SELECT
         r.account_id, r.region, r.host, r.remote,
@@ -89,7 +91,8 @@ ranked AS (
 SELECT
     CASE
         WHEN $hosts < $few_hosts THEN CASE WHEN bytes_out >= $high_bytes OR drip THEN 'medium' ELSE 'low' END
-        WHEN bytes_out >= $high_bytes OR drip THEN CASE WHEN any_first IS FALSE OR (any_first IS NULL AND recurs) THEN 'medium' ELSE 'high' END
+        WHEN bytes_out >= $high_bytes OR drip
+            THEN CASE WHEN any_first IS FALSE OR (any_first IS NULL AND recurs) THEN 'medium' ELSE 'high' END
         WHEN any_first THEN 'medium'
         ELSE 'low'
     END AS severity,
@@ -115,10 +118,13 @@ SELECT
         CASE WHEN remotes = 1 THEN 'all went to ' WHEN 2 * remote_bytes_out > bytes_out THEN 'most went to '
             ELSE concat(human_bytes(remote_bytes_out), ' of it, the largest part, went to ') END,
         ip(remote), CASE WHEN port IS NULL THEN '' ELSE concat(' port ', CAST(port AS VARCHAR)) END,
-        CASE WHEN $hosts >= $few_hosts THEN concat('; hosts that use such remotes sent ', human_bytes(peer_median_bytes), ' in the median') ELSE '' END,
+        CASE WHEN $hosts >= $few_hosts
+            THEN concat('; hosts that use such remotes sent ', human_bytes(peer_median_bytes), ' in the median')
+            ELSE '' END,
         CASE WHEN drip THEN concat('; it flows evenly over ', CAST(active_hours AS VARCHAR), ' hours') ELSE '' END, '.',
         CASE WHEN any_first IS NULL AND recurs
-            THEN concat(' It did so at the same hour on ', CAST(days_alike AS VARCHAR), ' of ', CAST(days_seen AS VARCHAR), ' days.') ELSE '' END
+            THEN concat(' It did so at the same hour on ', CAST(days_alike AS VARCHAR), ' of ',
+                CAST(days_seen AS VARCHAR), ' days.') ELSE '' END
     ) AS explanation
 FROM ranked
 WHERE nth = 1

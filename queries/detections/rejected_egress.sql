@@ -32,7 +32,8 @@ centred AS (
     SELECT *, median(ln_rejected) OVER (PARTITION BY account_id, region, host) AS median_ln FROM past
 ),
 habits AS (
-    SELECT account_id, region, host, count(*) AS baseline_hours, max(median_ln) AS median_ln, median(abs(ln_rejected - median_ln)) AS mad_ln
+    SELECT account_id, region, host, count(*) AS baseline_hours, max(median_ln) AS median_ln,
+        median(abs(ln_rejected - median_ln)) AS mad_ln
     FROM centred
     GROUP BY account_id, region, host
 ),
@@ -42,7 +43,7 @@ judged AS (
     FROM spikes s
     LEFT JOIN habits h ON h.account_id = s.account_id AND h.region = s.region AND h.host = s.host
 ),
--- Where it went in the window; a remote is one whatever its ports.
+-- The remotes in the window; a remote counts once, whatever its ports.
 aims AS (
     SELECT
         *,
@@ -85,15 +86,22 @@ SELECT
     a.rejecting_remotes AS destinations,
     ip(a.remote) AS top_remote,
     concat(
-        CAST(j.rejected AS VARCHAR), ' records of calls that ', ip(j.host), ' made to the outside were rejected in one hour',
+        CAST(j.rejected AS VARCHAR), ' records of calls that ', ip(j.host),
+        ' made to the outside were rejected in one hour',
         CASE WHEN j.habit_hours >= $min_baseline_hours
-            THEN concat('; in its usual hour it is ', CAST(CAST(round(exp(j.median_ln) - 1) AS BIGINT) AS VARCHAR)) ELSE '' END,
+            THEN concat('; in its usual hour it is ', CAST(CAST(round(exp(j.median_ln) - 1) AS BIGINT) AS VARCHAR))
+            ELSE '' END,
         CASE WHEN a.rejecting_remotes = 1 THEN '; all went to '
             WHEN 2 * a.rejected > a.rejected_all THEN '; most went to '
-            ELSE concat('; the most in the window, ', CAST(a.rejected AS VARCHAR), ' of ', CAST(a.rejected_all AS VARCHAR), ', went to ') END,
-        ip(a.remote), CASE WHEN a.ports = 1 THEN concat(' on ', protocol_name(a.protocol), ' port ', CAST(a.port AS VARCHAR)) ELSE '' END,
-        CASE WHEN a.rejecting_remotes > 1 THEN concat(', the rest to ', CAST(a.rejecting_remotes - 1 AS VARCHAR), ' more') ELSE '' END, '.',
-        CASE WHEN coalesce(j.habit_hours, 0) < $min_baseline_hours THEN ' Lowered: there is little history to compare.' ELSE '' END
+            ELSE concat('; the most in the window, ', CAST(a.rejected AS VARCHAR), ' of ',
+                CAST(a.rejected_all AS VARCHAR), ', went to ') END,
+        ip(a.remote),
+        CASE WHEN a.ports = 1 THEN concat(' on ', protocol_name(a.protocol), ' port ', CAST(a.port AS VARCHAR))
+            ELSE '' END,
+        CASE WHEN a.rejecting_remotes > 1
+            THEN concat(', the rest to ', CAST(a.rejecting_remotes - 1 AS VARCHAR), ' more') ELSE '' END, '.',
+        CASE WHEN coalesce(j.habit_hours, 0) < $min_baseline_hours THEN ' Lowered: there is little history to compare.'
+            ELSE '' END
     ) AS explanation
 FROM judged j
 JOIN aims a ON a.account_id = j.account_id AND a.region = j.region AND a.host = j.host AND a.nth_aim = 1

@@ -36,7 +36,8 @@ together AS (
     HAVING count(*) >= 2 AND sum(connections) >= $min_connections
 ),
 judged AS (
-    SELECT *, rotating_statistics(members, $window_from_s, $window_to_s, window_s, $fdr, interface_id) AS b FROM together
+    SELECT *, rotating_statistics(members, $window_from_s, $window_to_s, window_s, $fdr, interface_id) AS b
+    FROM together
 )
 SELECT
     CASE
@@ -44,7 +45,7 @@ SELECT
         WHEN b['clock_period_s'] IS NOT NULL AND b['period_s'] >= 60
             THEN CASE WHEN first_contact THEN 'medium' ELSE 'low' END
         WHEN first_contact IS FALSE THEN 'medium'
-        -- Remotes that keep time by themselves are found one by one; a group of them is no more than that.
+        -- Remotes that are regular by themselves are found one by one; grouping them adds nothing.
         WHEN b['member_p_value'] <= $member_alone THEN 'medium'
         ELSE 'high'
     END AS severity,

@@ -28,7 +28,8 @@ rises AS (
     WHERE all_bytes >= $floor_bytes AND judged_days > 0
 ),
 alarms AS (
-    SELECT account_id, region, host, days, d['statistic'] AS statistic, d['usual'] AS usual, d['from'] AS from_day, d['to'] AS to_day
+    SELECT account_id, region, host, days, d['statistic'] AS statistic, d['usual'] AS usual, d['from'] AS from_day,
+        d['to'] AS to_day
     FROM rises
     WHERE d['statistic'] >= $alarm
 ),
@@ -48,7 +49,8 @@ drips AS (
         last_value(n.top_remote ORDER BY n.day) AS top_remote,
         min(n.top_remote) = max(n.top_remote) AND bool_and(2 * n.top_bytes_out > n.rare_bytes_out) AS one_remote
     FROM alarms a
-    JOIN numbered n ON n.account_id = a.account_id AND n.region = a.region AND n.host = a.host AND n.at BETWEEN a.from_day AND a.to_day
+    JOIN numbered n ON n.account_id = a.account_id AND n.region = a.region AND n.host = a.host
+        AND n.at BETWEEN a.from_day AND a.to_day
     GROUP BY a.account_id, a.region, a.host, a.days, a.statistic, a.usual
 )
 SELECT
@@ -72,10 +74,12 @@ SELECT
     ip(top_remote) AS top_remote,
     network_owner(top_remote) AS network_owner,
     concat(
-        ip(host), ' sent ', human_bytes(bytes_out), ' to remotes that hardly any host talks to over ', CAST(drift_days AS VARCHAR),
+        ip(host), ' sent ', human_bytes(bytes_out), ' to remotes that hardly any host talks to over ',
+        CAST(drift_days AS VARCHAR),
         ' days, ', human_bytes(bytes_out / drift_days), ' a day against ',
         human_bytes((exp(usual) - 1) * $unit_bytes), ' usually',
-        CASE WHEN one_remote THEN concat('; each day most of it went to ', ip(top_remote)) ELSE concat('; last to ', ip(top_remote)) END,
+        CASE WHEN one_remote THEN concat('; each day most of it went to ', ip(top_remote))
+            ELSE concat('; last to ', ip(top_remote)) END,
         '.'
     ) AS explanation
 FROM drips

@@ -9,7 +9,7 @@
 WITH mail AS (
     SELECT
         account_id, region, host,
-        -- One that takes mail on two ports counts twice: that is rare, and distinct remotes cannot be spilled.
+        -- A remote that takes mail on two ports counts twice: that is rare, and distinct counts cannot be spilled.
         count(*) AS remotes,
         sum(connections) AS connections,
         sum(rejected) AS rejected,
@@ -35,7 +35,8 @@ SELECT
         ELSE 'medium'
     END AS severity,
     least(1.0, 0.4 + ln(CAST(remotes AS DOUBLE) / $min_remotes) / 10) AS score,
-    account_id, region, host, port, CAST(6 AS TINYINT) AS protocol, 'client' AS role, interface_id, first_seen, last_seen,
+    account_id, region, host, port, CAST(6 AS TINYINT) AS protocol, 'client' AS role, interface_id, first_seen,
+    last_seen,
     remotes AS destinations,
     connections, rejected, bytes_out, bytes_in,
     known_pairs,
@@ -46,7 +47,8 @@ SELECT
         ' servers outside and sent ', human_bytes(bytes_out),
         CASE WHEN $has_history AND known_pairs = 0 THEN '; it met none of them before the window' ELSE '' END, '.',
         CASE WHEN rejected >= connections THEN ' Lowered: all of it was rejected.'
-            WHEN 10 * known_pairs >= remotes THEN ' Lowered: it sent mail before the window too, as relays do.' ELSE '' END
+            WHEN 10 * known_pairs >= remotes THEN ' Lowered: it sent mail before the window too, as relays do.'
+            ELSE '' END
     ) AS explanation
 FROM mail
 WHERE remotes >= $min_remotes AND connections >= $min_connections

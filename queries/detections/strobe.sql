@@ -13,8 +13,9 @@
 WITH rates AS (
     SELECT
         *,
-        -- A window that is not whole would make a short storm look slow.
-        greatest(600, least(3600 * active_hours, CAST(last_seen AS BIGINT) - CAST(first_seen AS BIGINT) + 1)) AS active_s,
+        -- A partial window would make a short storm look slow.
+        greatest(600,
+            least(3600 * active_hours, CAST(last_seen AS BIGINT) - CAST(first_seen AS BIGINT) + 1)) AS active_s,
         prevalence_hosts <= greatest(2, least($rare_hosts, $rare_share * $hosts)) AS rare
     FROM pairs
     WHERE connections >= $min_connections AND role = 'client' AND external AND NOT local_scope AND protocol IN (6, 17)
@@ -22,7 +23,9 @@ WITH rates AS (
 )
 SELECT
     CASE
-        WHEN aws_service IS NOT NULL AND aws_service NOT IN ('EC2', 'AMAZON', 'CLOUDFRONT', 'API_GATEWAY', 'GLOBALACCELERATOR') THEN 'informational'
+        WHEN aws_service IS NOT NULL
+            AND aws_service NOT IN ('EC2', 'AMAZON', 'CLOUDFRONT', 'API_GATEWAY', 'GLOBALACCELERATOR')
+            THEN 'informational'
         WHEN $hosts >= $few_hosts AND NOT rare THEN 'informational'
         WHEN first_contact IS FALSE THEN 'low'
         WHEN first_contact THEN 'medium'
@@ -41,8 +44,10 @@ SELECT
     network_owner(remote) AS network_owner,
     aws_service,
     concat(
-        ip(host), ' opened ', CAST(connections AS VARCHAR), ' connections to ', ip(remote), ' on ', protocol_name(protocol), ' port ',
-        CAST(port AS VARCHAR), ', ', CAST(round(10.0 * CAST(connections AS DOUBLE) / CAST(active_s AS DOUBLE)) / 10 AS VARCHAR),
+        ip(host), ' opened ', CAST(connections AS VARCHAR), ' connections to ', ip(remote), ' on ',
+        protocol_name(protocol), ' port ',
+        CAST(port AS VARCHAR), ', ',
+        CAST(round(10.0 * CAST(connections AS DOUBLE) / CAST(active_s AS DOUBLE)) / 10 AS VARCHAR),
         ' a second while it did',
         CASE WHEN first_contact THEN '; never seen before the window' ELSE '' END, '.',
         CASE WHEN $hosts >= $few_hosts AND NOT rare THEN ' Lowered: many hosts call that remote.' ELSE '' END

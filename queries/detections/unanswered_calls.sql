@@ -17,8 +17,9 @@ WITH silent AS (
     FROM pairs
     WHERE role = 'client' AND external AND protocol = 6 AND NOT local_scope
         AND (rejected >= records
-            -- Ports are used again within a window, so packets tell more than connections do.
-            OR (bytes_in <= ($empty_packet_bytes + 20) * packets_in AND bytes_out <= ($empty_packet_bytes + 20) * packets_out
+            -- Ports are reused within a window, so packets say more than connections do.
+            OR (bytes_in <= ($empty_packet_bytes + 20) * packets_in
+                AND bytes_out <= ($empty_packet_bytes + 20) * packets_out
                 AND (bytes_in <= $empty_packet_bytes * packets_in AND bytes_out <= $empty_packet_bytes * packets_out
                     OR NOT cidr_contains('0.0.0.0/0', remote))))
 ),
@@ -36,7 +37,8 @@ retried AS (
         beacon_statistics(starts, sizes, $window_from_s, $window_to_s, window_s, 1.0, interface_id) AS b
     FROM silent s
     JOIN silent_ports n ON n.account_id = s.account_id AND n.region = s.region AND n.host = s.host AND n.port = s.port
-    WHERE greatest(connections, rejected) >= $min_connections AND span_s >= $min_span_s AND silent_remotes < $sweep_remotes
+    WHERE greatest(connections, rejected) >= $min_connections AND span_s >= $min_span_s
+        AND silent_remotes < $sweep_remotes
 )
 SELECT
     CASE
@@ -44,7 +46,8 @@ SELECT
         WHEN first_contact IS FALSE THEN 'low'
         ELSE 'medium'
     END AS severity,
-    least(1.0, 0.3 + ln(CAST(greatest(connections, rejected) AS DOUBLE) / $min_connections) / 15 + 0.2 * coalesce(b['score'], 0.0)) AS score,
+    least(1.0, 0.3 + ln(CAST(greatest(connections, rejected) AS DOUBLE) / $min_connections) / 15
+        + 0.2 * coalesce(b['score'], 0.0)) AS score,
     account_id, region, host, remote, port, protocol, role, interface_id, first_seen, last_seen,
     connections,
     rejected,
@@ -60,10 +63,13 @@ SELECT
     network_owner(remote) AS network_owner,
     aws_service,
     concat(
-        ip(host), ' opened ', CAST(greatest(connections, rejected) AS VARCHAR), ' connections to ', ip(remote), ' port ', CAST(port AS VARCHAR),
+        ip(host), ' opened ', CAST(greatest(connections, rejected) AS VARCHAR), ' connections to ', ip(remote),
+        ' port ', CAST(port AS VARCHAR),
         ' within ', human_duration(span_s),
-        CASE WHEN rejected >= records THEN ', all of which were rejected' ELSE ' and got no answer but resets or silence' END,
-        CASE WHEN b['period_s'] IS NOT NULL AND b['p_value'] <= 0.01 THEN concat('; it retries every ', human_duration(b['period_s'])) ELSE '' END,
+        CASE WHEN rejected >= records THEN ', all of which were rejected'
+            ELSE ' and got no answer but resets or silence' END,
+        CASE WHEN b['period_s'] IS NOT NULL AND b['p_value'] <= 0.01
+            THEN concat('; it retries every ', human_duration(b['period_s'])) ELSE '' END,
         CASE WHEN first_contact THEN '; never tried before the window' ELSE '' END, '.',
         CASE WHEN $hosts >= $few_hosts AND NOT rare THEN ' Lowered: many hosts call that remote.'
             WHEN first_contact IS FALSE THEN ' Lowered: the baseline has it.' ELSE '' END

@@ -12,11 +12,11 @@ WITH odd AS (
     SELECT *
     FROM pairs
     WHERE external AND role = 'client' AND protocol IN (6, 17) AND NOT local_scope AND port > 0
-        -- What everyone uses by design: web, mail, names, time, logins, VPN, chat, monitoring, media.
+        -- Ports that everyone uses by design: web, mail, names, time, logins, VPN, chat, monitoring, media.
         AND port NOT IN (20, 21, 22, 25, 43, 53, 80, 110, 123, 143, 443, 465, 500, 587, 853, 993, 995, 1935, 3478, 4500,
             5060, 5061, 5222, 5228, 5671, 5672, 8080, 8443, 8883, 9418, 11371, 19302, 51820)
 ),
--- The ports of a host in the window; ports are prevalent by hosts, not by pairs.
+-- The ports of a host in the window; prevalence counts hosts, not pairs.
 ports AS (
     SELECT
         account_id, region, host, port, protocol,
@@ -42,9 +42,11 @@ rare AS (
 named AS (
     SELECT
         r.*, o.remote, o.interface_id, o.aws_service, o.prevalence_hosts,
-        row_number() OVER (PARTITION BY r.account_id, r.region, r.host, r.port, r.protocol ORDER BY o.bytes_out DESC, o.remote) AS nth
+        row_number() OVER (PARTITION BY r.account_id, r.region, r.host, r.port, r.protocol
+            ORDER BY o.bytes_out DESC, o.remote) AS nth
     FROM rare r
-    JOIN odd o ON o.account_id = r.account_id AND o.region = r.region AND o.host = r.host AND o.port = r.port AND o.protocol = r.protocol
+    JOIN odd o ON o.account_id = r.account_id AND o.region = r.region AND o.host = r.host AND o.port = r.port
+        AND o.protocol = r.protocol
 )
 SELECT
     CASE
@@ -67,7 +69,8 @@ SELECT
         ' on ', protocol_name(protocol), ' port ', CAST(port AS VARCHAR), ', which ',
         CASE WHEN port_hosts = 1 THEN 'no other host uses' ELSE concat(CAST(port_hosts AS VARCHAR), ' hosts use') END,
         CASE WHEN all_new THEN ' and which it never used before the window' ELSE '' END,
-        ': ', CAST(connections AS VARCHAR), ' connections, ', human_bytes(bytes_out), ' out, ', human_bytes(bytes_in), ' in.'
+        ': ', CAST(connections AS VARCHAR), ' connections, ', human_bytes(bytes_out), ' out, ', human_bytes(bytes_in),
+        ' in.'
     ) AS explanation
 FROM named
 WHERE nth = 1

@@ -26,7 +26,8 @@ WITH uploads AS (
 ),
 -- Only hosts with such an hour are compared with their past.
 past AS (
-    SELECT u.account_id, u.region, u.host, ln((1 + CAST(h.bytes_out AS DOUBLE)) / (1 + CAST(h.bytes_in AS DOUBLE))) AS ln_ratio
+    SELECT u.account_id, u.region, u.host,
+        ln((1 + CAST(h.bytes_out AS DOUBLE)) / (1 + CAST(h.bytes_in AS DOUBLE))) AS ln_ratio
     FROM uploads u
     JOIN host_hours h ON h.account_id = u.account_id AND h.region = u.region AND h.host = u.host AND NOT h.in_window
     WHERE u.nth = 1
@@ -35,14 +36,16 @@ centred AS (
     SELECT *, median(ln_ratio) OVER (PARTITION BY account_id, region, host) AS median_ln FROM past
 ),
 habits AS (
-    SELECT account_id, region, host, count(*) AS past_hours, max(median_ln) AS median_ln, median(abs(ln_ratio - median_ln)) AS mad_ln
+    SELECT account_id, region, host, count(*) AS past_hours, max(median_ln) AS median_ln,
+        median(abs(ln_ratio - median_ln)) AS mad_ln
     FROM centred
     GROUP BY account_id, region, host
 ),
 beyond AS (
     SELECT *
     FROM (
-        SELECT u.account_id, u.region, u.host, u.hour, u.bytes_out, u.bytes_in, u.remotes, u.top_remote, u.top_remote_bytes_out,
+        SELECT u.account_id, u.region, u.host, u.hour, u.bytes_out, u.bytes_in, u.remotes, u.top_remote,
+            u.top_remote_bytes_out,
             u.ln_ratio, h.past_hours, h.median_ln,
             robust_z(u.ln_ratio, h.median_ln, h.mad_ln) AS z
         FROM uploads u
@@ -52,14 +55,16 @@ beyond AS (
     WHERE z >= $min_z
 ),
 -- include: takers
--- One remote that got more than half is what the hour is judged by; of several each got a part.
+-- If one remote received more than half, the hour is judged by it; otherwise several each received a part.
 aimed AS (
     SELECT
         b.*,
         t.remote, t.interface_id,
         2 * b.top_remote_bytes_out > b.bytes_out AS most,
-        CASE WHEN t.top_ports = 1 OR t.fits AND 2 * t.max_hour_bytes_out > b.top_remote_bytes_out THEN t.port END AS port,
-        CASE WHEN t.top_ports = 1 OR t.fits AND 2 * t.max_hour_bytes_out > b.top_remote_bytes_out THEN t.protocol END AS protocol,
+        CASE WHEN t.top_ports = 1 OR t.fits AND 2 * t.max_hour_bytes_out > b.top_remote_bytes_out
+            THEN t.port END AS port,
+        CASE WHEN t.top_ports = 1 OR t.fits AND 2 * t.max_hour_bytes_out > b.top_remote_bytes_out
+            THEN t.protocol END AS protocol,
         CASE WHEN 2 * b.top_remote_bytes_out > b.bytes_out THEN t.prevalence_hosts END AS prevalence_hosts,
         CASE WHEN 2 * b.top_remote_bytes_out > b.bytes_out THEN t.first_contact
             WHEN 2 * t.new_bytes_most < b.bytes_out THEN false END AS first_contact,
@@ -68,7 +73,8 @@ aimed AS (
             WHEN 2 * b.top_remote_bytes_out <= b.bytes_out
                 THEN CASE WHEN $hosts >= $few_hosts AND 2 * t.rare_bytes_most < b.bytes_out
                     THEN 'most of it went to services or to remotes that many hosts share' END
-            WHEN t.aws_service IS NOT NULL AND t.aws_service NOT IN ('EC2', 'AMAZON') THEN concat('the remote is AWS ', t.aws_service)
+            WHEN t.aws_service IS NOT NULL AND t.aws_service NOT IN ('EC2', 'AMAZON')
+                THEN concat('the remote is AWS ', t.aws_service)
             WHEN $hosts >= $few_hosts AND t.prevalence_hosts > greatest(2, least($rare_hosts, $rare_share * $hosts))
                 THEN 'many hosts share that remote'
         END AS lowered_because
@@ -106,8 +112,10 @@ SELECT
     lowered_because,
     concat(
         ip(host), ' sent ', human_bytes(bytes_out), ' and got ', human_bytes(bytes_in), ' in one hour, ',
-        CAST(round(10 * exp(ln_ratio)) / 10 AS VARCHAR), ' to 1; its usual hour is ', CAST(round(100 * exp(median_ln)) / 100 AS VARCHAR),
-        CASE WHEN most THEN ' to 1; most went to ' ELSE concat(' to 1; ', human_bytes(top_remote_bytes_out), ' of it, the largest part, went to ') END,
+        CAST(round(10 * exp(ln_ratio)) / 10 AS VARCHAR), ' to 1; its usual hour is ',
+        CAST(round(100 * exp(median_ln)) / 100 AS VARCHAR),
+        CASE WHEN most THEN ' to 1; most went to '
+            ELSE concat(' to 1; ', human_bytes(top_remote_bytes_out), ' of it, the largest part, went to ') END,
         ip(remote), CASE WHEN port IS NULL THEN '' ELSE concat(' port ', CAST(port AS VARCHAR)) END,
         CASE WHEN most AND first_contact THEN ', which is new' ELSE '' END, '.',
         CASE WHEN lowered_because IS NULL THEN '' ELSE concat(' Lowered: ', lowered_because, '.') END

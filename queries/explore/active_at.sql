@@ -11,9 +11,11 @@
 -- column bytes: bytes
 -- column first_seen: first second
 -- column last_seen: last second
-SELECT host, remote, port, role, count(*) AS records, sum(bytes) AS bytes, min(start) AS first_seen, max("end") AS last_seen
+SELECT host, remote, port, role, count(*) AS records, sum(bytes) AS bytes, min(start) AS first_seen,
+    max("end") AS last_seen
 FROM flows
-WHERE start < $at + CAST(concat($around_s, ' seconds') AS INTERVAL) AND "end" >= $at - CAST(concat($around_s, ' seconds') AS INTERVAL)
+WHERE start < $at + CAST(concat($around_s, ' seconds') AS INTERVAL)
+    AND "end" >= $at - CAST(concat($around_s, ' seconds') AS INTERVAL)
     AND start >= $at - INTERVAL '1 hour' AND host IS NOT NULL
 GROUP BY host, remote, port, role
 ORDER BY bytes DESC NULLS LAST, host, remote, port, role

@@ -13,7 +13,8 @@
 SELECT srcaddr, dstport, service_name(dstport, protocol) AS service,
     distinct_hosts(dstaddr) AS hosts, count(*) AS records, sum(bytes) AS bytes
 FROM flows
-WHERE start >= $from AND start < $to AND protocol = 6 AND dstport IN (22, 23, 3389, 5900, 5985, 5986, 2375, 2376, 6443, 8443, 10250)
+WHERE start >= $from AND start < $to AND protocol = 6
+    AND dstport IN (22, 23, 3389, 5900, 5985, 5986, 2375, 2376, 6443, 8443, 10250)
 GROUP BY srcaddr, dstport, protocol
 ORDER BY bytes DESC NULLS LAST, srcaddr, dstport
 LIMIT $limit

@@ -27,10 +27,13 @@ WITH judged AS (
         AND cardinality(starts) > 0
 )
 SELECT host, remote, port, human_duration(b['period_s']) AS period,
-    round(100 * b['jitter_ratio'], 1) AS jitter_percent, round(100 * b['missed_ratio'], 1) AS missed_percent, connections,
-    signif(b['p_value'], 3) AS p_value, round(b['score'], 2) AS score, b['clock_period_s'] AS keeps_clock, prevalence_hosts
+    round(100 * b['jitter_ratio'], 1) AS jitter_percent, round(100 * b['missed_ratio'], 1) AS missed_percent,
+    connections,
+    signif(b['p_value'], 3) AS p_value, round(b['score'], 2) AS score, b['clock_period_s'] AS keeps_clock,
+    prevalence_hosts
 FROM judged
 WHERE b['p_value'] <= $max_p
--- Implants sleep after their work and so drift; contacts that follow the wall clock were scheduled. Few hosts share an implant.
+-- Implants sleep after their work and so drift; contacts that follow the wall clock were scheduled. Few hosts share an
+-- implant.
 ORDER BY b['clock_period_s'] IS NOT NULL, prevalence_hosts, round(b['score'], 2) DESC, host, remote, port, protocol
 LIMIT $limit

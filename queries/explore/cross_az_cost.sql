@@ -11,7 +11,8 @@
 -- column bytes: bytes in both directions
 -- column cost: bytes at the price
 WITH zones AS (
-    SELECT host AS address, min(az_id) AS az_id FROM flows WHERE start >= $from AND start < $to AND host IS NOT NULL AND az_id IS NOT NULL GROUP BY host
+    SELECT host AS address, min(az_id) AS az_id FROM flows
+    WHERE start >= $from AND start < $to AND host IS NOT NULL AND az_id IS NOT NULL GROUP BY host
 ),
 moved AS (
     SELECT host, remote, sum(bytes) AS bytes

@@ -10,7 +10,8 @@
 -- column records: flow records
 SELECT az_id, next_hop_az_id, sum(bytes) AS bytes, count(*) AS records
 FROM flows
-WHERE start >= $from AND start < $to AND flow_direction = 'egress' AND next_hop_az_id IS NOT NULL AND next_hop_az_id <> az_id
+WHERE start >= $from AND start < $to AND flow_direction = 'egress' AND next_hop_az_id IS NOT NULL
+    AND next_hop_az_id <> az_id
 GROUP BY az_id, next_hop_az_id
 ORDER BY bytes DESC NULLS LAST, az_id, next_hop_az_id
 LIMIT $limit

@@ -10,7 +10,8 @@
 -- column bytes_in: bytes that came in
 -- column first_seen: first second
 -- column last_seen: last second
-SELECT host, port, service_name(port, protocol) AS service, distinct_hosts(remote) AS remotes, sum(connections) AS connections,
+SELECT host, port, service_name(port, protocol) AS service, distinct_hosts(remote) AS remotes,
+    sum(connections) AS connections,
     sum(bytes_out) AS bytes_out, sum(bytes_in) AS bytes_in, min(first_seen) AS first_seen, max(last_seen) AS last_seen
 FROM pairs
 WHERE role = 'server' AND external AND connections > 0 AND port > 0

@@ -9,9 +9,11 @@
 -- column ports: different ports
 -- column records: flow records
 -- column bytes: bytes
-SELECT srcaddr, distinct_hosts(dstaddr) AS hosts, count(DISTINCT dstport) AS ports, count(*) AS records, sum(bytes) AS bytes
+SELECT srcaddr, distinct_hosts(dstaddr) AS hosts, count(DISTINCT dstport) AS ports, count(*) AS records,
+    sum(bytes) AS bytes
 FROM flows
-WHERE start >= $from AND start < $to AND action = 'ACCEPT' AND NOT is_internal(srcaddr) AND NOT outbound AND role = 'server'
+WHERE start >= $from AND start < $to AND action = 'ACCEPT' AND NOT is_internal(srcaddr) AND NOT outbound
+    AND role = 'server'
 GROUP BY srcaddr
 ORDER BY bytes DESC NULLS LAST, srcaddr
 LIMIT $limit

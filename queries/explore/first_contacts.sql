@@ -12,7 +12,8 @@
 -- column bytes_in: bytes that came in
 -- column prevalence_hosts: hosts that talk to this remote
 -- column owner: owner of the network, if --networks knows it
-SELECT host, remote, port, first_seen, connections, bytes_out, bytes_in, prevalence_hosts, network_owner(remote) AS owner
+SELECT host, remote, port, first_seen, connections, bytes_out, bytes_in, prevalence_hosts,
+    network_owner(remote) AS owner
 FROM pairs
 WHERE external AND role = 'client' AND first_seen >= $since AND coalesce(baseline_hours, 0) = 0
     AND prevalence_hosts <= $max_hosts

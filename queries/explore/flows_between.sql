@@ -21,6 +21,7 @@
 SELECT start, "end", flow_direction, srcaddr, srcport, dstaddr, dstport, protocol_name(protocol) AS protocol,
     tcp_flags_text(tcp_flags) AS flags, packets, bytes, action
 FROM flows
-WHERE start >= $from AND start < $to AND ((srcaddr = $one AND dstaddr = $other) OR (srcaddr = $other AND dstaddr = $one))
+WHERE start >= $from AND start < $to
+    AND ((srcaddr = $one AND dstaddr = $other) OR (srcaddr = $other AND dstaddr = $one))
 ORDER BY start, "end", srcaddr, srcport, dstport, flow_direction, bytes
 LIMIT $limit

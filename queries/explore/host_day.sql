@@ -21,7 +21,8 @@ WITH hours AS (
 ranked AS (
     SELECT *, row_number() OVER (PARTITION BY hour ORDER BY bytes_out DESC, remote) AS nth FROM hours
 )
-SELECT hour, sum(connections) AS connections, count(*) AS remotes, sum(bytes_out) AS bytes_out, sum(bytes_in) AS bytes_in,
+SELECT hour, sum(connections) AS connections, count(*) AS remotes, sum(bytes_out) AS bytes_out,
+    sum(bytes_in) AS bytes_in,
     sum(rejected) AS rejected, max(remote) FILTER (WHERE nth = 1) AS most_to, max(bytes_out) AS most_bytes
 FROM ranked
 GROUP BY hour

@@ -13,7 +13,8 @@
 -- column active_hours: hours with traffic
 -- column prevalence_hosts: hosts that talk to this remote
 -- column first_seen: first second
-SELECT remote, port, service_name(port, protocol) AS service, role, external, connections, bytes_out, bytes_in, active_hours,
+SELECT remote, port, service_name(port, protocol) AS service, role, external, connections, bytes_out, bytes_in,
+    active_hours,
     prevalence_hosts, first_seen
 FROM pairs
 WHERE host = $host

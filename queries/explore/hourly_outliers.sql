@@ -11,16 +11,18 @@
 -- column usual_bytes: median of its hours
 -- column robust_z: deviations from it
 WITH logs AS (
-    SELECT account_id, region, host, hour, bytes_out, ln(1 + CAST(bytes_out AS DOUBLE)) AS log_bytes FROM host_hours WHERE in_window
+    SELECT account_id, region, host, hour, bytes_out, ln(1 + CAST(bytes_out AS DOUBLE)) AS log_bytes FROM host_hours
+    WHERE in_window
 ),
 judged AS (
-    -- Hosts of several accounts may have one address.
+    -- Hosts of several accounts may have the same address.
     SELECT account_id, region, host, hour, bytes_out, median(log_bytes) OVER own AS middle,
         robust_z(log_bytes, median(log_bytes) OVER own, mad(log_bytes) OVER own) AS z
     FROM logs
     WINDOW own AS (PARTITION BY account_id, region, host)
 )
-SELECT account_id, region, host, hour, bytes_out, CAST(round(exp(middle) - 1) AS BIGINT) AS usual_bytes, round(z, 1) AS robust_z
+SELECT account_id, region, host, hour, bytes_out, CAST(round(exp(middle) - 1) AS BIGINT) AS usual_bytes,
+    round(z, 1) AS robust_z
 FROM judged
 WHERE bytes_out >= $min_bytes AND z >= $min_z
 ORDER BY z DESC, account_id, region, host, hour

@@ -15,7 +15,8 @@
 SELECT dstaddr, dstport, service_name(dstport, protocol) AS service, distinct_hosts(srcaddr) AS remotes,
     count(*) AS records, sum(bytes) AS bytes
 FROM flows
-WHERE start >= $from AND start < $to AND action = 'ACCEPT' AND protocol IN (6, 17) AND NOT is_internal(srcaddr) AND is_internal(dstaddr)
+WHERE start >= $from AND start < $to AND action = 'ACCEPT' AND protocol IN (6, 17) AND NOT is_internal(srcaddr)
+    AND is_internal(dstaddr)
     AND role = 'server' AND dstport NOT IN ($open_port, $other_open_port)
 GROUP BY dstaddr, dstport, protocol
 ORDER BY bytes DESC NULLS LAST, dstaddr, dstport, protocol

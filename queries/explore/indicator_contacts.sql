@@ -15,7 +15,8 @@
 WITH hits AS (
     SELECT *, indicator(remote, port, protocol, first_seen, last_seen) AS hit FROM pairs WHERE NOT local_scope
 )
-SELECT host, remote, port, hit['source'] AS source, hit['malware'] AS malware, connections, bytes_out, first_seen, last_seen
+SELECT host, remote, port, hit['source'] AS source, hit['malware'] AS malware, connections, bytes_out, first_seen,
+    last_seen
 FROM hits
 WHERE hit IS NOT NULL AND coalesce(hit['confidence'], 50) >= $min_confidence
 ORDER BY bytes_out DESC, host, remote, port

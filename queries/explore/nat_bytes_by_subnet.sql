@@ -10,7 +10,8 @@
 -- column records: flow records
 SELECT subnet_id, srcaddr, sum(bytes) AS bytes, count(*) AS records
 FROM flows
-WHERE start >= $from AND start < $to AND flow_direction = 'egress' AND next_hop_interface_type IN ('nat_gateway', 'regional_nat_gateway')
+WHERE start >= $from AND start < $to AND flow_direction = 'egress'
+    AND next_hop_interface_type IN ('nat_gateway', 'regional_nat_gateway')
 GROUP BY subnet_id, srcaddr
 ORDER BY bytes DESC NULLS LAST, subnet_id, srcaddr
 LIMIT $limit

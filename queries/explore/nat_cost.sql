@@ -9,15 +9,17 @@
 -- column bytes: bytes through NAT in both directions
 -- column cost: bytes at the price
 WITH translated AS (
-    -- On the ENI of the gateway: what clients send to it, and what it hands back to them.
+    -- On the gateway's ENI: what clients send to it, and what it returns to them.
     SELECT srcaddr AS host, pkt_dstaddr AS remote, bytes
     FROM flows
-    WHERE start >= $from AND start < $to AND flow_direction = 'ingress' AND pkt_dstaddr <> dstaddr AND is_internal(srcaddr)
+    WHERE start >= $from AND start < $to AND flow_direction = 'ingress' AND pkt_dstaddr <> dstaddr
+        AND is_internal(srcaddr)
         AND NOT is_internal(pkt_dstaddr)
     UNION ALL
     SELECT dstaddr, pkt_srcaddr, bytes
     FROM flows
-    WHERE start >= $from AND start < $to AND flow_direction = 'egress' AND pkt_srcaddr <> srcaddr AND is_internal(dstaddr)
+    WHERE start >= $from AND start < $to AND flow_direction = 'egress' AND pkt_srcaddr <> srcaddr
+        AND is_internal(dstaddr)
         AND NOT is_internal(pkt_srcaddr)
 )
 SELECT host, distinct_hosts(remote) AS remotes, sum(bytes) AS bytes, round(sum(bytes) / 1e9 * $price_per_gb, 4) AS cost

@@ -9,7 +9,8 @@
 -- column bytes_out: bytes that left the host
 -- column prevalence_hosts: hosts that talk to this remote
 -- column first_seen: first second
-SELECT host, remote, port, protocol_name(protocol) AS protocol_name, connections, bytes_out, prevalence_hosts, first_seen
+SELECT host, remote, port, protocol_name(protocol) AS protocol_name, connections, bytes_out, prevalence_hosts,
+    first_seen
 FROM pairs
 WHERE external AND role = 'client' AND protocol IN (6, 17) AND service_name(port, protocol) IS NULL AND connections > 0
 ORDER BY bytes_out DESC, host, remote, port, protocol

@@ -9,7 +9,8 @@
 -- column remotes: remotes
 -- column connections: connections
 -- column rejected: rejected records
-SELECT host, port, service_name(port, protocol) AS service, distinct_hosts(remote) AS remotes, sum(connections) AS connections,
+SELECT host, port, service_name(port, protocol) AS service, distinct_hosts(remote) AS remotes,
+    sum(connections) AS connections,
     sum(rejected) AS rejected
 FROM pairs
 WHERE role = 'client' AND NOT local_scope AND (NOT external OR NOT $only_internal)

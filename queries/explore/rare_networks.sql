@@ -9,7 +9,8 @@
 -- column bytes_in: bytes that came in
 -- column first_seen: first second
 WITH networks_met AS (
-    SELECT coalesce(network_owner(remote), prefix(remote, 24, 48)) AS network, host, remote, bytes_out, bytes_in, first_seen
+    SELECT coalesce(network_owner(remote), prefix(remote, 24, 48)) AS network, host, remote, bytes_out, bytes_in,
+        first_seen
     FROM pairs
     WHERE external AND role = 'client'
 )

@@ -7,7 +7,8 @@
 -- column ports: different ports
 -- column bytes_out: bytes that left the host
 -- column owner: owner of the network, if --networks knows it
-SELECT remote, prevalence_hosts AS hosts, round(prevalence_share, 3) AS share, ports, bytes_out, network_owner(remote) AS owner
+SELECT remote, prevalence_hosts AS hosts, round(prevalence_share, 3) AS share, ports, bytes_out,
+    network_owner(remote) AS owner
 FROM destinations
 WHERE external AND role = 'client'
 ORDER BY hosts DESC, bytes_out DESC, remote

@@ -15,7 +15,8 @@
 WITH judged AS (
     SELECT srcaddr, dstaddr, dstport, beacon(start, bytes) AS b
     FROM flows
-    WHERE start >= $from AND start < $to AND outbound AND protocol = 6 AND tcp_flags & 18 = 2 AND NOT is_internal(dstaddr)
+    WHERE start >= $from AND start < $to AND outbound AND protocol = 6 AND tcp_flags & 18 = 2
+        AND NOT is_internal(dstaddr)
     GROUP BY srcaddr, dstaddr, dstport
 )
 SELECT srcaddr, dstaddr, dstport, round(b['period_s'], 1) AS period_s, round(b['jitter_ratio'], 3) AS jitter_ratio,

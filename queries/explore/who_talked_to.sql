@@ -12,7 +12,8 @@
 -- column rejected: rejected records
 -- column first_seen: first second
 -- column last_seen: last second
-SELECT host, role, port, service_name(port, protocol) AS service, connections, bytes_out, bytes_in, rejected, first_seen, last_seen
+SELECT host, role, port, service_name(port, protocol) AS service, connections, bytes_out, bytes_in, rejected,
+    first_seen, last_seen
 FROM pairs
 WHERE remote = $address
 ORDER BY bytes_out + bytes_in DESC, host, role, port, protocol

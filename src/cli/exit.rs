@@ -1,6 +1,8 @@
-//! How a run ends: the exit codes, and the one line that explains a failure.
+//! How a run ends: the exit codes, and the line that explains a failure.
 
+use flow::error_text;
 use std::error::Error;
+use std::fmt::Display;
 use std::io::Write;
 use std::process::ExitCode;
 
@@ -52,23 +54,33 @@ impl From<Exit> for ExitCode {
 /// Why a command failed.
 #[derive(Debug)]
 pub(super) enum Failure {
-    /// The options make no sense, or name something that cannot be used.
+    /// The options are wrong, or name something that cannot be used.
     Usage(String),
-    /// Something went wrong on the way.
+    /// The command could not be completed.
     Failed(String),
     /// The reader of stdout has closed it.
     BrokenPipe,
 }
 
 impl Failure {
-    /// Returns a failure with the text of an error and its sources.
+    /// Returns a failure with the text of an error and its causes.
     pub(super) fn failed(error: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
-        Failure::Failed(with_sources(&*error.into()))
+        Failure::Failed(error_text(&*error.into()))
     }
 
-    /// Returns a mistake of the user with the text of an error and its sources.
+    /// Returns a failure about a file or an option, with the text of an error and its causes.
+    pub(super) fn failed_at(what: impl Display, error: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
+        Failure::Failed(format!("{what}: {}", error_text(&*error.into())))
+    }
+
+    /// Returns a mistake of the user with the text of an error and its causes.
     pub(super) fn usage(error: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
-        Failure::Usage(with_sources(&*error.into()))
+        Failure::Usage(error_text(&*error.into()))
+    }
+
+    /// Returns a mistake of the user about a file or an option, with the text of an error and its causes.
+    pub(super) fn usage_at(what: impl Display, error: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
+        Failure::Usage(format!("{what}: {}", error_text(&*error.into())))
     }
 
     /// Treats a closed stdout as success: the rest of the work is still done.
@@ -94,27 +106,11 @@ impl Failure {
     }
 }
 
-/// Returns an error and its sources as `a: b: c`. A source whose text is already there is left out, as some libraries
-/// print their sources themselves.
-fn with_sources(error: &(dyn Error + 'static)) -> String {
-    let mut text = error.to_string();
-    let mut next = error.source();
-    while let Some(source) = next {
-        let more = source.to_string();
-        if !text.contains(&more) {
-            text.push_str(": ");
-            text.push_str(&more);
-        }
-        next = source.source();
-    }
-    text
-}
-
 impl From<std::io::Error> for Failure {
     fn from(error: std::io::Error) -> Self {
         match error.kind() {
             std::io::ErrorKind::BrokenPipe => Failure::BrokenPipe,
-            _ => Failure::failed(format!("writing output: {error}")),
+            _ => Failure::failed_at("writing output", error),
         }
     }
 }
@@ -130,18 +126,18 @@ mod tests {
     use super::*;
 
     #[derive(Debug, thiserror::Error)]
-    #[error("{text}")]
-    struct Link {
-        text: &'static str,
-        source: Option<Box<Link>>,
+    #[error("could not read a")]
+    struct Unread {
+        source: std::io::Error,
     }
 
     #[test]
-    fn sources_follow_their_error_and_nothing_is_said_twice() {
-        let link = |text, source: Option<Link>| Link { text, source: source.map(Box::new) };
-        let error = link("could not read a", Some(link("the disk: it is full", Some(link("it is full", None)))));
-        let Failure::Failed(text) = Failure::failed(error) else { panic!("not a failure") };
-        assert_eq!(text, "could not read a: the disk: it is full");
+    fn a_failure_has_the_causes_of_its_error() {
+        let error = || Unread { source: std::io::Error::other("the disk is full") };
+        let Failure::Failed(text) = Failure::failed(error()) else { panic!("not a failure") };
+        assert_eq!(text, "could not read a: the disk is full");
+        let Failure::Usage(text) = Failure::usage_at("--x", error()) else { panic!("not usage") };
+        assert_eq!(text, "--x: could not read a: the disk is full");
         let Failure::Usage(text) = Failure::usage("--x: no") else { panic!("not usage") };
         assert_eq!(text, "--x: no");
     }

@@ -3,7 +3,7 @@
 use super::exit::{Exit, Failure};
 use super::options::Global;
 use clap::{Args, ValueEnum};
-use corpus::{Codec, GenerateOptions, Layout, PageVersion, Partition, generate, parse_attacks};
+use corpus::{FolderLayout, FolderPeriod, GenerateOptions, PageCodec, PageVersion, generate, parse_attacks};
 use flow::time::parse_time;
 use flow::units::{bytes_text, count_text};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
@@ -114,7 +114,7 @@ impl GenerateArgs {
             Some(path) => {
                 let name = path.display().to_string();
                 let text = std::fs::read_to_string(path)
-                    .map_err(|error| Failure::usage(format!("--attacks {name}: {error}")))?;
+                    .map_err(|error| Failure::usage_at(format_args!("--attacks {name}"), error))?;
                 Some(parse_attacks(&text, &name).map_err(Failure::usage)?)
             }
         };
@@ -123,7 +123,7 @@ impl GenerateArgs {
             rows: self.rows,
             hosts: self.hosts,
             hours: self.hours,
-            start_s: parse_time(&self.start, 0).map_err(|error| Failure::usage(format!("--start {error}")))?,
+            start_s: parse_time(&self.start, 0).map_err(|error| Failure::usage_at("--start", error))?,
             seed: self.seed,
             attacks,
             attack_hosts: self.attack_hosts,
@@ -131,18 +131,18 @@ impl GenerateArgs {
             regions: self.regions.clone(),
             window_s: self.window,
             layout: match self.layout {
-                LayoutArg::Hive => Layout::Hive,
-                LayoutArg::Plain => Layout::Plain,
+                LayoutArg::Hive => FolderLayout::Hive,
+                LayoutArg::Plain => FolderLayout::Plain,
             },
             partition: match self.partition {
-                PartitionArg::Hourly => Partition::Hourly,
-                PartitionArg::Daily => Partition::Daily,
+                PartitionArg::Hourly => FolderPeriod::Hourly,
+                PartitionArg::Daily => FolderPeriod::Daily,
             },
             codec: match self.codec {
-                CodecArg::Gzip => Codec::Gzip,
-                CodecArg::Snappy => Codec::Snappy,
-                CodecArg::Zstd => Codec::Zstd,
-                CodecArg::None => Codec::None,
+                CodecArg::Gzip => PageCodec::Gzip,
+                CodecArg::Snappy => PageCodec::Snappy,
+                CodecArg::Zstd => PageCodec::Zstd,
+                CodecArg::None => PageCodec::None,
             },
             codec_level: self.codec_level,
             dictionary: !self.no_dictionary,

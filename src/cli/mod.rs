@@ -1,7 +1,7 @@
-//! The command line: one file or folder a command. Printing and progress live here and nowhere else.
+//! The command line: one file or folder per command. Only this module prints and shows progress.
 //!
-//! `options` has what several commands share, `session` what `sql`, `query` and `serve` do. Begin with
-//! `detect/mod.rs`, which goes from the options to the exit code.
+//! `options` holds the options that several commands share, `session` the code shared by `sql`, `query` and `serve`.
+//! Begin with `detect/mod.rs`, which goes from the options to the exit code.
 
 mod detect;
 mod evaluate;

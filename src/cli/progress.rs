@@ -7,7 +7,7 @@ use std::fmt::Write;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-/// Counts objects, bytes and rows, and shows them when asked to.
+/// Counts objects, bytes and rows, and shows them if wanted.
 pub(super) struct Bar {
     bar: ProgressBar,
     objects: u64,
@@ -16,12 +16,12 @@ pub(super) struct Bar {
 }
 
 impl Bar {
-    /// Begins a bar over `objects` objects of `bytes` bytes in all; hidden unless `global` wants it.
+    /// Starts a bar over `objects` objects of `bytes` bytes in all; hidden unless `global` wants it.
     pub(super) fn new(global: &Global, objects: u64, bytes: u64) -> Self {
         Self::shown(global.shows_progress_now(), objects, bytes)
     }
 
-    /// Begins a bar that is hidden unless `shown`.
+    /// Starts a bar that is hidden unless `shown`.
     pub(super) fn shown(shown: bool, objects: u64, bytes: u64) -> Self {
         let bar = ProgressBar::new(bytes);
         if shown {
@@ -48,7 +48,7 @@ impl Drop for Bar {
 
 fn style() -> ProgressStyle {
     let template = "{bar:24} {percent:>3}%  {msg}  {bytes}/{total_bytes}  {bytes_per_sec}  left {left}";
-    // The template is fixed, so it parses; a failure would only cost the look.
+    // The template is fixed, so it parses; a failure would only change the look.
     ProgressStyle::with_template(template)
         .unwrap_or_else(|_| ProgressStyle::default_bar())
         .progress_chars("=> ")

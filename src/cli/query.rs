@@ -1,4 +1,4 @@
-//! `flowsift query`: the catalogue of questions.
+//! `flowsift query`: the catalogue of queries.
 
 use super::exit::{Exit, Failure};
 use super::options::Global;
@@ -10,7 +10,7 @@ use crate::sql::statements;
 use clap::Args;
 use std::io::Write;
 
-/// Ask one of the questions of the catalogue
+/// Run one of the queries of the catalogue
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:\n  flowsift query --list\n  flowsift query top_talkers datasets/demo\n  \
     flowsift query host_day s3://flow-logs/AWSLogs --from 24h --param host=10.0.52.5\n  \
@@ -25,7 +25,7 @@ pub(super) struct QueryArgs {
     /// Value of a parameter; may be given several times
     #[arg(short, long, value_name = "NAME=VALUE", value_parser = parse_pair)]
     param: Vec<(String, String)>,
-    /// Name all queries, one a line
+    /// Name all queries, one per line
     #[arg(long)]
     list: bool,
     /// Print the query with its parameters and its SQL, and read nothing
@@ -70,7 +70,7 @@ pub(super) fn run(global: &Global, args: &QueryArgs) -> Result<Exit, Failure> {
             format!("what shall be read? flowsift query {name} SOURCE, such as s3://bucket/prefix or a folder");
         return Err(Failure::usage(problem));
     }
-    // A query's own bounds are those of the run, unless they are given: tables of hours hold the baseline, too.
+    // The query's bounds default to those of the run: tables of hours hold the baseline, too.
     let bounds = args.workspace.bounds().filter(|(bound, _)| query.parameters.iter().any(|p| p.name == *bound));
     let mut given: Vec<(String, String)> = bounds.collect();
     given.extend_from_slice(&args.param);

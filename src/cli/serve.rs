@@ -14,7 +14,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-/// Where the password may stand instead of a file.
+/// The environment variable that may hold the password instead of a file.
 const PASSWORD_VARIABLE: &str = "FLOWSIFT_PASSWORD";
 
 /// Answer SQL over the Postgres wire protocol: psql, Grafana, DBeaver, Python
@@ -33,13 +33,13 @@ pub(super) struct ServeArgs {
     /// Address and port to listen on
     #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:5433", value_parser = parse_address)]
     postgres: SocketAddr,
-    /// The one user who may come in
+    /// The one user who may connect
     #[arg(long, value_name = "NAME", default_value = "flowsift")]
     user: String,
     /// File whose first line is the password
     #[arg(long, value_name = "FILE", conflicts_with = "no_password")]
     password_file: Option<PathBuf>,
-    /// Let in everyone on this machine; refused beyond loopback
+    /// Let everyone on this machine connect; refused beyond loopback
     #[arg(long)]
     no_password: bool,
     /// Certificate (PEM); connections without TLS are then refused
@@ -134,7 +134,7 @@ pub(super) fn run(global: &Global, args: &ServeArgs) -> Result<Exit, Failure> {
         let server = Server::listen(workspace, &options).await?;
         let address = server.address();
         if let Some(password) = made {
-            // Even when quiet: nobody else knows it.
+            // Printed even when quiet: it is stored nowhere else.
             Say { quiet: false }.line(&format!("password of {}, made for this run: {password}", args.user))?;
         }
         let user = if args.no_password { "anyone".to_owned() } else { args.user.clone() };
@@ -146,12 +146,12 @@ pub(super) fn run(global: &Global, args: &ServeArgs) -> Result<Exit, Failure> {
     })?;
     Ok(match stopped {
         Signal::Interrupt => stopped.exit(),
-        // Stopping a server is how it ends well.
+        // A server that was stopped has succeeded.
         Signal::Terminate => Exit::Done,
     })
 }
 
-/// Who may come in, and the password if it had to be made.
+/// Returns who may connect, and the password if one had to be generated.
 fn login(args: &ServeArgs) -> Result<(Login, Option<String>), Failure> {
     if args.no_password {
         return Ok((Login::Open, None));
@@ -160,7 +160,7 @@ fn login(args: &ServeArgs) -> Result<(Login, Option<String>), Failure> {
         (Some(path), _) => Some(password_of(path)?),
         (None, Ok(password)) => Some(password),
         (None, Err(std::env::VarError::NotPresent)) => None,
-        (None, Err(error)) => return Err(Failure::usage(format!("{PASSWORD_VARIABLE}: {error}"))),
+        (None, Err(error)) => return Err(Failure::usage_at(PASSWORD_VARIABLE, error)),
     };
     if given.as_deref().is_some_and(str::is_empty) {
         return Err(Failure::usage("the password is empty; --no-password lets everyone in on loopback"));
@@ -177,7 +177,7 @@ fn login(args: &ServeArgs) -> Result<(Login, Option<String>), Failure> {
 
 fn password_of(path: &Path) -> Result<String, Failure> {
     let text = std::fs::read_to_string(path)
-        .map_err(|error| Failure::usage(format!("--password-file {}: {error}", path.display())))?;
+        .map_err(|error| Failure::usage_at(format_args!("--password-file {}", path.display()), error))?;
     Ok(text.lines().next().unwrap_or_default().to_owned())
 }
 
@@ -194,7 +194,7 @@ async fn stop_on_signal(mut signals: Signals) -> Signal {
     first
 }
 
-/// Says what is no data.
+/// Prints a message to stderr.
 struct Say {
     quiet: bool,
 }

@@ -1,4 +1,4 @@
-//! Shell completions and man pages, made from the one definition of the command line.
+//! Shell completions and man pages, generated from the definition of the command line.
 
 use super::exit::{Exit, Failure};
 use clap::Args;
@@ -13,7 +13,7 @@ pub(super) struct CompletionsArgs {
     shell: Shell,
 }
 
-/// Print the man page, or write one page a command to a folder
+/// Print the man page, or write one page per command to a folder
 #[derive(Debug, Args)]
 pub(super) struct ManArgs {
     /// Folder to write all pages to, instead of the main one to stdout
@@ -31,7 +31,7 @@ pub(super) fn completions(args: &CompletionsArgs, mut definition: clap::Command)
 pub(super) fn man(args: &ManArgs, definition: clap::Command) -> Result<Exit, Failure> {
     match &args.out {
         Some(folder) => {
-            let failed = |error| Failure::failed(format!("{}: {error}", folder.display()));
+            let failed = |error: std::io::Error| Failure::failed_at(folder.display(), error);
             std::fs::create_dir_all(folder).map_err(failed)?;
             clap_mangen::generate_to(definition, folder).map_err(failed)?;
         }

@@ -1,11 +1,11 @@
-//! Ctrl-C and SIGTERM, by which schedulers and containers end a job.
+//! Ctrl-C and SIGTERM; schedulers and containers end a job by the latter.
 
 use super::exit::Exit;
 use memory::Memory;
 use std::io::Write;
 use tokio::runtime::Runtime;
 
-/// What asks the process to stop.
+/// A signal that asks the process to stop.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum Signal {
     /// Ctrl-C.
@@ -22,7 +22,7 @@ impl Signal {
         }
     }
 
-    /// Returns how a run ends that the signal ends.
+    /// Returns the exit of a run that the signal ends.
     pub(super) fn exit(self) -> Exit {
         match self {
             Signal::Interrupt => Exit::Interrupted,
@@ -31,17 +31,17 @@ impl Signal {
     }
 }
 
-/// Signals that are waited for instead of ending the process by themselves.
+/// Waits for signals, which then do not end the process by themselves.
 pub(super) struct Signals {
     #[cfg(unix)]
     terminate: tokio::signal::unix::Signal,
 }
 
 impl Signals {
-    /// Begins to listen; needs a runtime around it.
+    /// Starts to listen; must be called inside a runtime.
     ///
     /// # Errors
-    /// When the system does not allow it.
+    /// When the system refuses.
     pub(super) fn listen() -> std::io::Result<Self> {
         Ok(Self {
             #[cfg(unix)]
@@ -65,7 +65,7 @@ impl Signals {
     }
 }
 
-/// Lets either signal end the process; what `memory` has spilled is removed first.
+/// Makes either signal end the process; the data that `memory` has spilled is removed first.
 pub(super) fn end_process_on_signal(runtime: &Runtime, memory: Option<Memory>) {
     runtime.spawn(async move {
         let Ok(mut signals) = Signals::listen() else { return };

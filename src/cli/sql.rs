@@ -1,4 +1,4 @@
-//! `flowsift sql`: questions in SQL, one by one or at a prompt.
+//! `flowsift sql`: SQL from the command line, from a script or at a prompt.
 
 use super::exit::{Exit, Failure};
 use super::options::Global;
@@ -12,7 +12,7 @@ use clap::Args;
 use std::io::{IsTerminal, Read, Write};
 use std::path::PathBuf;
 
-/// Ask flow logs in SQL: a query, a script, or a prompt
+/// Query flow logs in SQL: a statement, a script, or a prompt
 #[derive(Debug, Args)]
 #[command(
     after_help = "Examples:\n  flowsift sql datasets/demo -c 'SELECT host, sum(bytes) FROM flows GROUP BY host'\n  \
@@ -67,18 +67,16 @@ pub(super) fn run(global: &Global, args: &SqlArgs) -> Result<Exit, Failure> {
     opened.report_skipped(global)
 }
 
-/// Reads the statements to run; from stdin when nothing is named.
+/// Reads the statements to run: from stdin unless a file or a statement is given.
 fn script(args: &SqlArgs) -> Result<String, Failure> {
     if let Some(command) = &args.command {
         return Ok(command.clone());
     }
     match args.file.as_deref().filter(|path| path.as_os_str() != "-") {
-        Some(path) => {
-            std::fs::read_to_string(path).map_err(|error| Failure::usage(format!("{}: {error}", path.display())))
-        }
+        Some(path) => std::fs::read_to_string(path).map_err(|error| Failure::usage_at(path.display(), error)),
         None => {
             let mut text = String::new();
-            std::io::stdin().read_to_string(&mut text).map_err(|error| Failure::failed(format!("stdin: {error}")))?;
+            std::io::stdin().read_to_string(&mut text).map_err(|error| Failure::failed_at("stdin", error))?;
             Ok(text)
         }
     }

@@ -12,14 +12,14 @@ use flow::fnv::Fnv128;
 /// The version of the finding's fields that this code writes and reads.
 pub const SCHEMA_VERSION: u32 = 1;
 
-/// One finding, schema version 1: a JSON object a line, and the same columns in Parquet.
+/// One finding, schema version 1: one JSON object per line, and the same columns in Parquet.
 ///
 /// Times are seconds since 1970-01-01 UTC here and RFC 3339 text in JSON; addresses are text in JSON.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Finding {
     /// The version of these fields: [`SCHEMA_VERSION`].
     pub schema_version: u32,
-    /// 32 hex characters from [`finding_id`]; the same in every run that finds the same.
+    /// 32 hex characters from [`finding_id`]; equal in every run that finds the same.
     pub id: String,
     /// The detection's name, which is its SQL file's name, such as `beacon`.
     pub detection: String,
@@ -31,9 +31,9 @@ pub struct Finding {
     pub score: f64,
     /// The calibrated chance of seeing this much by accident, 0–1; `None` where the detection is not statistical.
     pub p_value: Option<f64>,
-    /// The AWS account, 12 digits; `None` where the logs do not tell.
+    /// The AWS account, 12 digits; `None` where the logs do not name it.
     pub account_id: Option<String>,
-    /// The AWS region; `None` where the logs do not tell.
+    /// The AWS region; `None` where the logs do not name it.
     pub region: Option<String>,
     /// The monitored side.
     #[serde(with = "address_text")]
@@ -68,7 +68,7 @@ pub struct Finding {
     pub window_end_s: i64,
     /// ATT&CK technique ids, such as `T1071.001`.
     pub techniques: Vec<String>,
-    /// Named values with units in their names, in the order the detection gives them: the most telling first.
+    /// Named values with units in their names, in the order of the detection: the most important first.
     pub evidence: serde_json::Map<String, serde_json::Value>,
     /// One plain sentence.
     pub explanation: String,
@@ -83,7 +83,7 @@ pub struct Finding {
 /// its bytes; an absent field is the length 0xffffffff alone. Texts are UTF-8, addresses their 16 bytes in network
 /// order (IPv4 as v4-mapped), port 2, protocol 1 and times 8 bytes, all little endian; the role is its word. The regions
 /// of an account may use the same private addresses, and a pair may call each other on one port: without region and
-/// role, two findings would be one to whoever keeps them by id.
+/// role, two findings would have one id.
 #[allow(clippy::too_many_arguments, reason = "the arguments are the fields that make the id, in hashing order")]
 pub fn finding_id(
     detection: &str,
@@ -117,10 +117,10 @@ fn write_field(hash: &mut Fnv128, bytes: Option<&[u8]>) {
     hash.write(bytes.unwrap_or_default());
 }
 
-/// Orders findings as they are reported: severity from worst, score from highest, then id.
+/// Compares findings in the order of reports: severity from worst, score from highest, then id.
 ///
-/// A score that is no number comes last within its severity. A detection of the user's own may tell several things of
-/// one pair, which have one id: those are ordered by what they say.
+/// A score that is not a number comes last within its severity. A detection of the user's own may have several findings
+/// about one pair, which share an id: those are ordered by their content.
 pub fn compare_findings(a: &Finding, b: &Finding) -> Ordering {
     let score = |finding: &Finding| if finding.score.is_nan() { f64::NEG_INFINITY } else { finding.score };
     let said = |finding: &Finding| serde_json::to_string(finding).unwrap_or_default();
@@ -128,7 +128,7 @@ pub fn compare_findings(a: &Finding, b: &Finding) -> Ordering {
         .then_with(|| said(a).cmp(&said(b)))
 }
 
-/// Sorts findings as they are reported; see [`compare_findings`].
+/// Sorts findings in the order of reports; see [`compare_findings`].
 pub fn sort_findings(findings: &mut [Finding]) {
     findings.sort_by(compare_findings);
 }

@@ -1,45 +1,54 @@
-//! Names the ENI of findings that name none, by their host: it tells coverage, instance and VPC.
+//! Fills in the ENI of findings that name none, by their host: coverage, instance and VPC follow from it.
 
 use super::finding::Finding;
 use arrow::array::{Array, AsArray, RecordBatch};
 use flow::Address;
 use std::collections::HashMap;
 
-/// Account, region and ENI of a host.
-type Place<'a> = (&'a str, &'a str, &'a str);
+/// An ENI that has the address of a host.
+struct HostInterface<'a> {
+    account_id: &'a str,
+    region: &'a str,
+    interface_id: &'a str,
+}
 
-/// Fills in the ENI of findings without one from `hosts`, where account and region, as far as they are given, leave no
-/// doubt.
+/// Fills in the ENI of findings without one from `hosts`, where the account and the region of the finding, if any, leave
+/// exactly one.
 pub(super) fn name_interfaces(findings: &mut [Finding], hosts: &RecordBatch) {
     if findings.iter().all(|finding| finding.interface_id.is_some()) {
         return;
     }
-    let places = places(hosts);
+    let interfaces = interfaces(hosts);
     for finding in findings.iter_mut().filter(|finding| finding.interface_id.is_none()) {
         let agrees = |given: &Option<String>, known: &str| given.as_deref().is_none_or(|given| given == known);
-        let of_host = places.get(&finding.host).into_iter().flatten();
-        let mut of_host =
-            of_host.filter(|place| agrees(&finding.account_id, place.0) && agrees(&finding.region, place.1));
-        if let (Some(place), None) = (of_host.next(), of_host.next()) {
-            finding.interface_id = Some(place.2.to_owned());
+        let of_host = interfaces.get(&finding.host).into_iter().flatten();
+        let mut of_host = of_host.filter(|interface| {
+            agrees(&finding.account_id, interface.account_id) && agrees(&finding.region, interface.region)
+        });
+        if let (Some(interface), None) = (of_host.next(), of_host.next()) {
+            finding.interface_id = Some(interface.interface_id.to_owned());
         }
     }
 }
 
-fn places(hosts: &RecordBatch) -> HashMap<Address, Vec<Place<'_>>> {
+fn interfaces(hosts: &RecordBatch) -> HashMap<Address, Vec<HostInterface<'_>>> {
     let text = |name: &str| hosts.column_by_name(name).and_then(|column| column.as_string_opt::<i32>());
     let addresses = hosts.column_by_name("host").and_then(|column| column.as_fixed_size_binary_opt());
-    let mut places: HashMap<Address, Vec<Place<'_>>> = HashMap::new();
+    let mut by_host: HashMap<Address, Vec<HostInterface<'_>>> = HashMap::new();
     let (Some(accounts), Some(regions), Some(interfaces), Some(addresses)) =
         (text("account_id"), text("region"), text("interface_id"), addresses)
     else {
-        return places;
+        return by_host;
     };
     for row in (0..hosts.num_rows()).filter(|row| interfaces.is_valid(*row)) {
         if let Ok(bytes) = addresses.value(row).try_into() {
-            let place = (accounts.value(row), regions.value(row), interfaces.value(row));
-            places.entry(Address::from_bytes(bytes)).or_default().push(place);
+            let interface = HostInterface {
+                account_id: accounts.value(row),
+                region: regions.value(row),
+                interface_id: interfaces.value(row),
+            };
+            by_host.entry(Address::from_bytes(bytes)).or_default().push(interface);
         }
     }
-    places
+    by_host
 }

@@ -1,7 +1,7 @@
-//! Two findings about the same contact that say more together than each alone.
+//! Two findings about the same contact that mean more together than each alone.
 //!
-//! An implant that calls home and a volume that leaves are both common by themselves: software polls, backups upload.
-//! The same rare remote that is called regularly and suddenly gets far more than it used to is neither.
+//! Regular calls and large uploads are both common by themselves: software polls, backups upload. A rare remote that is
+//! called regularly and suddenly gets far more than it used to is explained by neither.
 
 use super::finding::Finding;
 use super::severity::Severity;
@@ -12,50 +12,60 @@ use std::collections::HashMap;
 /// Detections of regular contact.
 const CALLS: &[&str] = &["beacon", "rotating_beacon"];
 
-/// Detections of bytes out that grew beyond what was usual. `rare_egress` is none of them: it sums, and what a steady
-/// poller sends to a supplier of its own adds up as well.
+/// Detections of outbound volume beyond what was usual. `rare_egress` is not one of them: it sums, and the bytes that a
+/// steady poller sends to its own supplier add up, too.
 const UPLOADS: &[&str] = &["bulk_egress", "pair_surge", "upload_asymmetry", "slow_drip", "peer_egress"];
 
-/// Hosts that meet the remote at most; what more share is a service.
-const RARE_HOSTS: u64 = 5;
+/// A remote that more hosts contact is a service.
+const MAX_RARE_HOSTS: u64 = 5;
 
-/// Account, host and remote.
-type Key = (Option<String>, Address, Address);
+/// A host and a rare remote that it calls.
+#[derive(PartialEq, Eq, Hash)]
+struct ContactKey {
+    account_id: Option<String>,
+    host: Address,
+    remote: Address,
+}
 
-fn key(finding: &Finding) -> Option<Key> {
+fn contact_key(finding: &Finding) -> Option<ContactKey> {
     let may_count = finding.severity >= Severity::Low
         && finding.role == Some(Role::Client)
         && !finding.evidence.contains_key("allowed_by");
-    finding.remote.filter(|_| may_count).map(|remote| (finding.account_id.clone(), finding.host, remote))
+    let remote = finding.remote.filter(|_| may_count)?;
+    Some(ContactKey { account_id: finding.account_id.clone(), host: finding.host, remote })
 }
 
-/// What goes out every night did not grow.
+/// Returns whether the volume recurs: what goes out every night did not grow.
 fn recurs(finding: &Finding) -> bool {
     finding.evidence.get("recurs").and_then(serde_json::Value::as_bool) == Some(true)
 }
 
 fn is_rare(finding: &Finding) -> bool {
-    finding.evidence.get("prevalence_hosts").and_then(serde_json::Value::as_u64).is_none_or(|hosts| hosts <= RARE_HOSTS)
+    finding
+        .evidence
+        .get("prevalence_hosts")
+        .and_then(serde_json::Value::as_u64)
+        .is_none_or(|hosts| hosts <= MAX_RARE_HOSTS)
 }
 
 fn agree(a: Option<u16>, b: Option<u16>) -> bool {
     a.is_none() || b.is_none() || a == b
 }
 
-/// Raises by one step every regular contact with a rare remote to which more than usual went as well, and the findings
-/// about that volume. Each says why; each is raised once. What is allowed or informational takes no part.
+/// Raises by one step the findings of regular contact with a rare remote that also got more than usual, and the findings
+/// of that volume. Each is raised once and explains why. Findings that are allowed or informational take no part.
 pub(super) fn raise_joint(findings: &mut [Finding]) {
-    let mut by_key: HashMap<Key, (Vec<usize>, Vec<usize>)> = HashMap::new();
-    for (at, finding) in findings.iter().enumerate() {
-        let (call, upload) =
-            (CALLS.contains(&finding.detection.as_str()), UPLOADS.contains(&finding.detection.as_str()));
-        if (call || upload)
+    let mut by_key: HashMap<ContactKey, (Vec<usize>, Vec<usize>)> = HashMap::new();
+    for (index, finding) in findings.iter().enumerate() {
+        let is_call = CALLS.contains(&finding.detection.as_str());
+        let is_upload = UPLOADS.contains(&finding.detection.as_str());
+        if (is_call || is_upload)
             && is_rare(finding)
             && !recurs(finding)
-            && let Some(key) = key(finding)
+            && let Some(key) = contact_key(finding)
         {
             let (calls, uploads) = by_key.entry(key).or_default();
-            if call { calls } else { uploads }.push(at);
+            if is_call { calls } else { uploads }.push(index);
         }
     }
     let mut raised: Vec<(usize, String)> = Vec::new();
@@ -78,8 +88,8 @@ pub(super) fn raise_joint(findings: &mut [Finding]) {
             }
         }
     }
-    for (at, with) in raised {
-        let finding = &mut findings[at];
+    for (index, with) in raised {
+        let finding = &mut findings[index];
         let why = if CALLS.contains(&finding.detection.as_str()) {
             format!(" Raised: the same remote also got far more than usual ({with}).")
         } else {

@@ -1,7 +1,7 @@
 //! Turns rows of a detection's result into findings.
 
-use super::DetectError;
 use super::catalogue::Detection;
+use super::error::DetectError;
 use super::finding::{Finding, SCHEMA_VERSION, finding_id};
 use super::severity::Severity;
 use arrow::array::{Array, ArrayRef, AsArray, RecordBatch};
@@ -31,17 +31,17 @@ const FIELDS: &[&str] = &[
     "explanation",
 ];
 
-/// Says that a detection's result lacks a column.
+/// Returns the error for a column that a detection's result lacks.
 pub(super) fn missing(name: &str, column: &str, expected: &'static str) -> DetectError {
     DetectError::Result { name: name.to_owned(), column: column.to_owned(), got: "missing".to_owned(), expected }
 }
 
-struct Columns<'a> {
+struct ResultColumns<'a> {
     detection: &'a Detection,
     batch: &'a RecordBatch,
 }
 
-impl Columns<'_> {
+impl ResultColumns<'_> {
     fn as_type(&self, column: &str, kind: DataType, expected: &'static str) -> Result<Option<ArrayRef>, DetectError> {
         let Some(array) = self.batch.column_by_name(column) else { return Ok(None) };
         let wrong = || DetectError::Result {
@@ -115,7 +115,7 @@ pub(super) fn findings(
     batch: &RecordBatch,
     window: &Window,
 ) -> Result<Vec<Finding>, DetectError> {
-    let columns = Columns { detection, batch };
+    let columns = ResultColumns { detection, batch };
     let severity = columns.required("severity", columns.text("severity")?, "text")?;
     let explanation = columns.required("explanation", columns.text("explanation")?, "text")?;
     let (severity, explanation) = (Some(severity), Some(explanation));
@@ -203,7 +203,8 @@ pub(super) fn findings(
     Ok(found)
 }
 
-/// A cell as JSON; NULL is no evidence. Floats are rounded to six significant figures: more would feign precision.
+/// Returns a cell as JSON; `None` for NULL, which is no evidence. Floats are rounded to six significant figures: more would
+/// feign precision.
 fn json_at(array: &ArrayRef, row: usize) -> Option<Value> {
     if array.is_null(row) {
         return None;

@@ -1,7 +1,7 @@
 //! Runs every detection over the tables of a run.
 
-use super::DetectError;
 use super::catalogue::{Detection, Need};
+use super::error::DetectError;
 use super::finding::{Finding, sort_findings};
 use super::interfaces::name_interfaces;
 use super::joint::raise_joint;
@@ -16,9 +16,8 @@ use datafusion::prelude::SessionContext;
 use futures::StreamExt;
 use kernels::discovery::benjamini_hochberg;
 use rayon::prelude::*;
-use rollup::coverage::coverage_shares;
-use rollup::derive::{Derived, HostFacts};
-use rollup::lost_times::LostTimes;
+use rollup::coverage::{HostFacts, LostTimes, coverage_shares};
+use rollup::derive::Derived;
 use rollup::window::Window;
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
@@ -26,7 +25,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use tokio::runtime::Handle;
 use tracing::Instrument;
 
-/// What detections are run with.
+/// The inputs of a run besides the derived tables.
 #[derive(Debug)]
 pub struct Context<'a> {
     /// The window and its history.
@@ -37,9 +36,9 @@ pub struct Context<'a> {
     pub indicators: Arc<Indicators>,
     /// Owners of networks.
     pub networks: Arc<Networks>,
-    /// Which addresses are the user's own.
+    /// The user's own networks.
     pub internal: Arc<InternalNetworks>,
-    /// What is known to be fine.
+    /// Contacts that the user accepts.
     pub allow: &'a AllowList,
     /// Tables of `coverage`.
     pub coverage: &'a [RecordBatch],
@@ -65,7 +64,7 @@ pub struct Outcome {
 }
 
 impl Outcome {
-    /// The findings of a severity and above, sorted.
+    /// Returns the findings of a severity and above, sorted.
     pub fn at_least(&self, least: Severity) -> &[Finding] {
         &self.findings[..self.findings.partition_point(|finding| finding.severity >= least)]
     }
@@ -74,7 +73,7 @@ impl Outcome {
 /// Runs the detections; the findings come sorted and do not depend on the number of threads.
 ///
 /// # Errors
-/// [`DetectError`] when a detection's SQL fails or its result has not the form of findings.
+/// [`DetectError`] when a detection's SQL fails or its result does not have the form of findings.
 pub async fn detect(
     detections: &[Detection],
     derived: &Derived,
@@ -106,9 +105,9 @@ pub async fn detect(
     furnish(&session, tables, &lists, context.threads)?;
     add_table(&session, "pairs", &derived.pairs, context.threads)?;
     let egress_hosts = count_egress_hosts(&derived.hosts);
-    let given = Given { window: context.window, fdr: context.fdr, egress_hosts };
-    // Plans end on one thread, so a few more than threads keep all of them busy. Where pairs did not fit into memory, plans
-    // that run side by side would not either.
+    let given = RunParameters { window: context.window, fdr: context.fdr, egress_hosts };
+    // The last part of a plan runs on one thread, so a few more plans than threads keep all threads busy. Where pairs did
+    // not fit into memory, plans that run at the same time would not fit either.
     let most = if derived.pairs.is_in_memory() { context.threads + 2 } else { 1 };
     let has = |need: &Need| match need {
         Need::Indicators => !context.indicators.is_empty(),
@@ -116,7 +115,7 @@ pub async fn detect(
         Need::Days => derived.host_days.num_rows() > 0,
     };
     let able: Vec<&Detection> = detections.iter().filter(|detection| detection.needs.iter().all(has)).collect();
-    // Planning is most of what a detection costs on a small run, and nothing in it waits for anything.
+    // Planning is most of the cost of a detection on a small run, and it never waits for I/O.
     let runtime = Handle::current();
     let plan = |detection: &&Detection| runtime.block_on(prepare(detection, &session, given));
     let plans = able.par_iter().map(plan).collect::<Result<Vec<StagedQuery>, DetectError>>()?;
@@ -143,7 +142,7 @@ pub async fn detect(
                 outcome.candidates += found.candidates;
                 outcome.expected_false += found.expected_false;
             }
-            // No more begin, and those that run come to their end: a plan whose runtime goes away under it panics.
+            // No more detections begin, but those that run are awaited: a plan whose runtime ends under it panics.
             Err(error) => {
                 failed.store(true, Ordering::Relaxed);
                 first_error.get_or_insert(error);
@@ -161,16 +160,20 @@ pub async fn detect(
     Ok(outcome)
 }
 
-/// What every detection is given beside its own parameters.
+/// The parameters that every detection has besides its own.
 #[derive(Clone, Copy)]
-struct Given {
+struct RunParameters {
     window: Window,
     fdr: f64,
     egress_hosts: i64,
 }
 
-/// Plans a detection's query, or the first part of it that runs on its own.
-async fn prepare(detection: &Detection, session: &SessionContext, given: Given) -> Result<StagedQuery, DetectError> {
+/// Plans a detection's query, or its first part that runs on its own.
+async fn prepare(
+    detection: &Detection,
+    session: &SessionContext,
+    given: RunParameters,
+) -> Result<StagedQuery, DetectError> {
     let mut parameters: BTreeMap<String, Literal> =
         detection.parameters.iter().map(|p| (p.name.clone(), p.default.clone())).collect();
     parameters.insert("window_from_s".to_owned(), Literal::Integer(given.window.from_s));
@@ -179,15 +182,16 @@ async fn prepare(detection: &Detection, session: &SessionContext, given: Given) 
     parameters.insert("hosts".to_owned(), Literal::Integer(given.egress_hosts));
     parameters.insert("has_history".to_owned(), Literal::Boolean(given.window.has_history()));
     parameters.insert("fdr".to_owned(), Literal::Float(given.fdr));
-    let sql = bind(&detection.name, &detection.sql, &parameters)?;
-    Ok(StagedQuery::in_stages(session, &detection.name, &sql, &detection.once).await?)
+    let label = format!("detection {}", detection.name);
+    let sql = bind(&label, &detection.sql, &parameters)?;
+    Ok(StagedQuery::in_stages(session, &label, &sql, &detection.once).await?)
 }
 
 async fn run_detection(
     detection: Detection,
     plan: StagedQuery,
     session: SessionContext,
-    given: Given,
+    given: RunParameters,
 ) -> Result<Outcome, DetectError> {
     let started = std::time::Instant::now();
     let mut outcome = Outcome::default();
@@ -216,8 +220,8 @@ async fn run_detection(
     Ok(outcome)
 }
 
-/// Tells which candidates have a q-value within the false-discovery rate (Benjamini and Hochberg 1995), and how many of
-/// them are expected to be there by chance. A p-value that is no number counts as a test that found nothing.
+/// Returns which candidates have a q-value within the false-discovery rate (Benjamini and Hochberg 1995), and how many of
+/// them are expected by chance. A p-value that is not a number counts as a test that found nothing.
 fn discover(p_values: &[f64], fdr: f64) -> (Vec<bool>, f64) {
     let kept: Vec<bool> = benjamini_hochberg(p_values).into_iter().map(|q| q <= fdr).collect();
     // Of m candidates, at most m·p with a p-value as small as the largest kept one are expected by chance.
@@ -251,7 +255,7 @@ fn complete(finding: &mut Finding, context: &Context<'_>, coverage: &BTreeMap<St
     }
 }
 
-/// Hosts that sent anything to external remotes as clients: what prevalence is a share of.
+/// Returns the number of hosts that sent anything to external remotes as clients: prevalence is a share of them.
 fn count_egress_hosts(hosts: &RecordBatch) -> i64 {
     let Some(destinations) = hosts.column_by_name("destinations") else { return 0 };
     let destinations = destinations.as_primitive::<arrow::datatypes::UInt64Type>();

@@ -10,13 +10,13 @@ use std::str::FromStr;
 pub enum Severity {
     /// Worth knowing, nothing to do.
     Informational,
-    /// To be looked at when there is time.
+    /// To be checked when there is time.
     Low,
-    /// To be looked at this week.
+    /// To be checked this week.
     Medium,
-    /// To be looked at today.
+    /// To be checked today.
     High,
-    /// To be looked at now.
+    /// To be checked now.
     Critical,
 }
 
@@ -64,7 +64,7 @@ impl fmt::Display for Severity {
     }
 }
 
-/// Says that a text is no severity.
+/// A text is not a severity.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("`{text}` is not a severity; expected informational, low, medium, high or critical")]
 pub struct InvalidSeverity {

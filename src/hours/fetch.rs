@@ -3,7 +3,7 @@
 //! Small objects come whole, with one request; of large ones the footer comes first and then only the column chunks
 //! that the scan reads.
 
-use crate::source::{Object, ObjectReader};
+use crate::source::{Object, ObjectReader, ReadError};
 use crossbeam_channel::{Receiver, unbounded};
 use flow::schema::Field;
 use futures::{FutureExt, StreamExt};
@@ -21,11 +21,11 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 /// How objects are fetched.
 #[derive(Clone, Copy, Debug)]
 pub struct FetchOptions {
-    /// Requests under way at once, at least 1.
+    /// Objects that are fetched at the same time, at least 1.
     pub concurrency: usize,
-    /// Bytes fetched and not yet decoded, at most; a single larger object is let through alone.
+    /// Most bytes that are fetched and not yet decoded; a single larger object passes alone.
     pub budget_bytes: usize,
-    /// Objects up to this size come whole.
+    /// Objects up to this size are fetched whole.
     pub whole_limit_bytes: u64,
 }
 
@@ -35,13 +35,14 @@ impl Default for FetchOptions {
     }
 }
 
-/// Bytes of local files read ahead: there is no latency to hide, and buffers that come back soon are still in the caches.
+/// Bytes of local files that are read ahead. There is no latency to hide, and a buffer that comes back soon is still in the
+/// CPU's caches.
 const LOCAL_BUDGET_BYTES: usize = 32 << 20;
 /// Local files read at once.
 const LOCAL_CONCURRENCY: usize = 4;
 
 impl FetchOptions {
-    /// The options that fit these objects: less is read ahead where all are local files.
+    /// Returns the options for these objects: less is read ahead where all are local files.
     fn for_objects(self, objects: &[Object]) -> Self {
         if !objects.iter().all(Object::is_local) {
             return self;
@@ -60,17 +61,47 @@ const FOOTER_BYTES: u64 = 512 << 10;
 /// One fetched object.
 #[derive(Debug)]
 pub struct Fetched {
-    /// Position of the object in the list that was given.
-    pub at: usize,
-    /// Its bytes, with the footer if that had to be read already.
-    pub content: Result<(Arc<ObjectBytes>, Option<Arc<ParquetMetaData>>), ScanError>,
+    /// Index of the object in the list that was given.
+    pub index: usize,
     /// Bytes that came over the wire or from disk.
     pub bytes_read: u64,
-    /// Gives the bytes back to the budget when dropped.
+    content: Result<FetchedContent, ScanError>,
+    /// Returns the bytes to the budget when dropped.
     _permit: Option<OwnedSemaphorePermit>,
 }
 
-/// Starts to fetch `objects` in order on `runtime`; they arrive in that order. Dropping the receiver stops it.
+/// The bytes of an object, with the footer if that had to be read already.
+#[derive(Debug)]
+struct FetchedContent {
+    bytes: Arc<ObjectBytes>,
+    metadata: Option<Arc<ParquetMetaData>>,
+}
+
+/// An object that can be scanned.
+#[derive(Debug)]
+pub struct OpenedObject {
+    /// The whole object, or all ranges of the bound columns.
+    pub bytes: Arc<ObjectBytes>,
+    /// Its footer.
+    pub metadata: Arc<ParquetMetaData>,
+}
+
+impl Fetched {
+    /// Opens the object: parses its footer if that was not done yet. Its bytes no longer count against the budget.
+    ///
+    /// # Errors
+    /// [`ScanError`] when the object could not be fetched or its footer is damaged.
+    pub fn open(self, object: &Object) -> Result<OpenedObject, ScanError> {
+        let FetchedContent { bytes, metadata } = self.content?;
+        let metadata = match metadata {
+            Some(metadata) => metadata,
+            None => footer(object.url.as_ref(), &bytes)?,
+        };
+        Ok(OpenedObject { bytes, metadata })
+    }
+}
+
+/// Starts to fetch `objects` on `runtime`. They arrive in their order; dropping the receiver stops it.
 pub fn fetch(
     runtime: &Handle,
     reader: ObjectReader,
@@ -85,24 +116,26 @@ pub fn fetch(
     runtime.spawn(async move {
         let count = objects.len();
         let arrivals = futures::stream::iter(0..count)
-            .then(|at| {
+            .then(|index| {
                 // Permits are taken in order, before the request starts, so the next object can always come.
-                let cost = objects[at].size.min(budget as u64).max(1) as u32;
+                let cost = objects[index].size.min(budget as u64).max(1) as u32;
                 let permits = permits.clone();
-                async move { (at, permits.acquire_many_owned(cost).await.ok()) }
+                async move { (index, permits.acquire_many_owned(cost).await.ok()) }
             })
-            .map(|(at, permit)| {
-                let (reader, object) = (reader.clone(), objects[at].clone());
+            .map(|(index, permit)| {
+                let reader = reader.clone();
+                let object = objects[index].clone();
                 async move {
                     // A panic would end the whole task, and with it every object that has not arrived.
                     let loaded = AssertUnwindSafe(load(&reader, &object, wanted, &options)).catch_unwind().await;
-                    let (content, bytes_read) = match loaded.unwrap_or_else(|panic| {
+                    let loaded = loaded.unwrap_or_else(|panic| {
                         Err(ScanError::Damaged { object: object.url.to_string(), reason: panic_text(&*panic) })
-                    }) {
-                        Ok((bytes, footer, read)) => (Ok((Arc::new(bytes), footer)), read),
+                    });
+                    let (content, bytes_read) = match loaded {
+                        Ok((content, bytes_read)) => (Ok(content), bytes_read),
                         Err(error) => (Err(error), 0),
                     };
-                    Fetched { at, content, bytes_read, _permit: permit }
+                    Fetched { index, bytes_read, content, _permit: permit }
                 }
             })
             .buffered(options.concurrency.max(1));
@@ -116,47 +149,54 @@ pub fn fetch(
     receiver
 }
 
-type Loaded = (ObjectBytes, Option<Arc<ParquetMetaData>>, u64);
-
+/// Reads what a scan needs of an object, and returns also how many bytes were read.
 async fn load(
     reader: &ObjectReader,
     object: &Object,
     wanted: &[Field],
     options: &FetchOptions,
-) -> Result<Loaded, ScanError> {
-    let failed = |error: crate::source::ReadError| ScanError::Fetch(error.to_string());
+) -> Result<(FetchedContent, u64), ScanError> {
     if object.size <= options.whole_limit_bytes {
-        let bytes = reader.whole(object).await.map_err(failed)?;
-        let read = bytes.len() as u64;
-        return Ok((ObjectBytes::Whole(bytes), None, read));
+        let bytes = reader.whole(object).await.map_err(fetch_error)?;
+        let bytes_read = bytes.len() as u64;
+        return Ok((FetchedContent { bytes: Arc::new(ObjectBytes::Whole(bytes)), metadata: None }, bytes_read));
     }
-    let (metadata, mut read) = read_footer(reader, object, FOOTER_BYTES).await?;
+    let Footer { metadata, mut bytes_read } = read_footer(reader, object, FOOTER_BYTES).await?;
     let name = object.url.as_ref();
     let binding = Binding::new(name, metadata.file_metadata().schema_descr(), wanted)?;
     let ranges = bound_ranges(&binding, metadata.row_groups()).map_err(|error| ScanError::in_footer(name, error))?;
-    let parts = reader.ranges(object, &ranges).await.map_err(failed)?;
-    read += parts.iter().map(|part| part.len() as u64).sum::<u64>();
+    let parts = reader.ranges(object, &ranges).await.map_err(fetch_error)?;
+    bytes_read += parts.iter().map(|part| part.len() as u64).sum::<u64>();
     let parts = ranges.iter().map(|range| range.start).zip(parts).collect();
-    Ok((ObjectBytes::Ranges { len: object.size, parts }, Some(metadata), read))
+    let bytes = Arc::new(ObjectBytes::Ranges { len: object.size, parts });
+    Ok((FetchedContent { bytes, metadata: Some(metadata) }, bytes_read))
 }
 
-/// Reads the footer of an object, of which `usual` bytes are asked for at first; also returns how many were read.
+/// The footer of an object.
+#[derive(Debug)]
+pub struct Footer {
+    /// The parsed footer.
+    pub metadata: Arc<ParquetMetaData>,
+    /// Bytes that were read for it.
+    pub bytes_read: u64,
+}
+
+/// Reads the footer of an object. The first request asks for the last `usual_bytes`; a longer footer takes a second one.
 ///
 /// # Errors
 /// [`ScanError::Fetch`] when the object cannot be read, [`ScanError::Parquet`] or [`ScanError::Damaged`] when it is
-/// truncated, damaged or no Parquet.
-pub async fn read_footer(
-    reader: &ObjectReader,
-    object: &Object,
-    usual: u64,
-) -> Result<(Arc<ParquetMetaData>, u64), ScanError> {
-    let failed = |error: crate::source::ReadError| ScanError::Fetch(error.to_string());
-    let mut tail = reader.suffix(object, usual).await.map_err(failed)?;
-    let mut read = tail.len() as u64;
+/// truncated, damaged or not Parquet.
+pub async fn read_footer(reader: &ObjectReader, object: &Object, usual_bytes: u64) -> Result<Footer, ScanError> {
+    let mut tail = reader.suffix(object, usual_bytes).await.map_err(fetch_error)?;
+    let mut bytes_read = tail.len() as u64;
     if let Some(needed) = footer_length(&tail).filter(|needed| *needed > tail.len() as u64 && *needed <= object.size) {
-        tail = reader.suffix(object, needed).await.map_err(failed)?;
-        read += tail.len() as u64;
+        tail = reader.suffix(object, needed).await.map_err(fetch_error)?;
+        bytes_read += tail.len() as u64;
     }
     let at_end = ObjectBytes::Ranges { len: object.size, parts: vec![(object.size - tail.len() as u64, tail)] };
-    Ok((footer(object.url.as_ref(), &at_end)?, read))
+    Ok(Footer { metadata: footer(object.url.as_ref(), &at_end)?, bytes_read })
+}
+
+fn fetch_error(error: ReadError) -> ScanError {
+    ScanError::Fetch(error.into())
 }

@@ -1,6 +1,6 @@
-//! Kept hours: one folder a unit, holding the tables of one fingerprint for each source that has the unit.
+//! Kept hours: a folder per unit, which holds the tables of one fingerprint for each source that has the unit.
 
-use super::HoursError;
+use super::error::HoursError;
 use super::seal::{is_whole, seal, unsealed};
 use crate::source::{PutMode, Store, Unit};
 use arrow::array::RecordBatch;
@@ -18,7 +18,7 @@ use rollup::{PairHours, RollupError, UnitCounts, UnitTables};
 use scan::guarded;
 use std::sync::Arc;
 
-/// Version of the layout and schema of kept hours; a new one leaves older files alone.
+/// Version of the layout and schema of kept hours. A new version leaves older files alone.
 const VERSION: &str = "v4";
 const COUNTS_KEY: &str = "flowsift.counts";
 
@@ -29,7 +29,7 @@ pub struct KeptHours {
     settings: u64,
 }
 
-/// Hashes what the fold depends on besides the records, such as the internal networks (FNV-1a, 64 bits).
+/// Returns a hash of what the fold depends on besides the records, such as the internal networks (FNV-1a, 64 bits).
 pub fn settings_hash<'a>(settings: impl IntoIterator<Item = &'a str>) -> u64 {
     let mut hash = Fnv64::default();
     for text in settings {
@@ -40,10 +40,10 @@ pub fn settings_hash<'a>(settings: impl IntoIterator<Item = &'a str>) -> u64 {
 }
 
 impl KeptHours {
-    /// The folders that this and earlier versions keep hours in.
+    /// The folders in which this version and earlier ones keep hours.
     pub const FOLDERS: &[&str] = &["v1", "v2", "v3", VERSION];
 
-    /// Opens kept hours; `settings` is [`settings_hash`] of whatever else decides the tables.
+    /// Opens kept hours; `settings` is the [`settings_hash`] of everything else that the tables depend on.
     pub fn new(store: Store, settings: u64) -> Self {
         Self { store, settings }
     }
@@ -57,7 +57,7 @@ impl KeptHours {
         format!("{}/{fingerprint}-{:016x}{}", Self::folder(unit), self.settings, Self::end_of_name(unit, table))
     }
 
-    /// What the kept tables of every state of a unit end in.
+    /// Returns the end of the names of a unit's kept tables, whatever their fingerprint.
     fn end_of_name(unit: &Unit, table: &str) -> String {
         format!("-{:016x}.{table}.parquet", unit.origin())
     }
@@ -65,7 +65,7 @@ impl KeptHours {
     /// Loads a unit's tables if the same objects under the same settings were kept; damaged files count as absent.
     ///
     /// # Errors
-    /// [`HoursError::Store`] when the place cannot be read.
+    /// [`HoursError::Store`] when the store cannot be read.
     pub async fn load(&self, unit: &Unit) -> Result<Option<UnitTables>, HoursError> {
         // Coverage is written first, so that the presence of the hours means that both are whole.
         let Some(hours) = self.store.get(&self.name(unit, "pair_hours")).await? else { return Ok(None) };
@@ -79,8 +79,8 @@ impl KeptHours {
         Ok(tables.ok().flatten())
     }
 
-    /// Keeps a unit's tables, then removes those of the unit's other fingerprints; what another source left under the
-    /// unit's id stays.
+    /// Keeps a unit's tables, then removes those of its other fingerprints. Tables that another source left under the same
+    /// unit's id stay.
     ///
     /// # Errors
     /// [`HoursError`] when the tables cannot be written.
@@ -106,16 +106,16 @@ impl KeptHours {
     async fn put(&self, name: String, bytes: Result<Bytes, WriteError>) -> Result<(), HoursError> {
         let bytes = bytes.map_err(|error| match error {
             WriteError::Table(error) => HoursError::Rollup(error),
-            WriteError::File(error) => HoursError::Write { name: name.clone(), error },
+            WriteError::File(source) => HoursError::Write { name: name.clone(), source },
         })?;
         Ok(self.store.put(&name, bytes, PutMode::Overwrite).await?)
     }
 }
 
-/// Rows of `pair_hours` that are turned into columns at a time.
+/// Rows of `pair_hours` that become columns at a time.
 const BATCH_ROWS: usize = 1 << 20;
 
-/// Says why a table could not be written.
+/// Why a table could not be encoded.
 enum WriteError {
     Table(RollupError),
     File(ParquetError),
@@ -158,7 +158,7 @@ fn read(bytes: Bytes) -> Option<(RecordBatch, String)> {
     let metadata = builder.metadata().file_metadata().key_value_metadata().cloned().unwrap_or_default();
     let counts = metadata.into_iter().find(|entry| entry.key == COUNTS_KEY).and_then(|entry| entry.value)?;
     let batches = builder.build().ok()?.collect::<Result<Vec<_>, _>>().ok()?;
-    // The file's own key-value metadata is no part of the table: kept and new tables must look alike.
+    // The key-value metadata belongs to the file, not to the table: kept and new tables must look alike.
     let whole = concat_batches(&schema, &batches).ok()?;
     let plain = Arc::new(Schema::new(schema.fields().clone()));
     Some((RecordBatch::try_new(plain, whole.columns().to_vec()).ok()?, counts))
@@ -173,7 +173,7 @@ fn write_counts(counts: &UnitCounts) -> String {
         counts.unusable,
         counts.outside,
         counts.transit,
-        counts.knocks,
+        counts.rejected_probes,
         counts.doubled,
     ];
     numbers.map(|number| number.to_string()).join(" ")
@@ -191,7 +191,7 @@ fn parse_counts(text: &str) -> UnitCounts {
         &mut counts.unusable,
         &mut counts.outside,
         &mut counts.transit,
-        &mut counts.knocks,
+        &mut counts.rejected_probes,
         &mut counts.doubled,
     ] {
         *field = next();

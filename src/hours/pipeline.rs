@@ -2,22 +2,25 @@
 //! suite share.
 //!
 //! [`Pipeline::list`] finds the units, [`Pipeline::gather`] folds them into hours and chooses the window, and
-//! [`SourceHours::derive`] makes the tables. The three steps are separate because their callers do something between
-//! them: they show progress, refuse what would read too much, or stop when nobody asks for the tables.
+//! [`SourceHours::derive`] makes the tables. The three steps are separate because callers do something between them: they
+//! show progress, refuse what would read too much, or stop when the tables are not needed.
 
+use super::error::HoursError;
 use super::fetch::FetchOptions;
-use super::gather::{GatherOptions, Gathered, Progress, gather};
-use super::{HoursError, KeptHours};
+use super::gather::{Progress, gather};
+use super::gathered::Gathered;
+use super::kept::KeptHours;
+use super::unit_job::{GatherContext, GatherOptions};
 use crate::source::{Grain, Source, SourceError, TimeRange, Unit, units};
 use ::memory::Memory;
-use rollup::coverage::host_facts;
-use rollup::derive::{Derived, HostFacts, Wanted, derive};
+use rollup::coverage::{HostFacts, host_facts};
+use rollup::derive::{Derived, Wanted, derive};
 use rollup::window::{BaselineKind, Window, WindowOptions, choose_window};
 use rollup::{IsInternal, PairHours, RollupError, RollupOptions};
 use std::collections::HashMap;
 use tokio::runtime::Handle;
 
-/// What the tables are made of, and with how much of the machine.
+/// The source of the tables, and how much of the machine they may use.
 #[derive(Clone, Debug)]
 pub struct Pipeline {
     /// The flow logs.
@@ -56,7 +59,7 @@ impl ListedUnits {
     }
 }
 
-/// The hours of a source, and what follows from them: the window, and the facts of its ENIs.
+/// The hours of a source, with the window and the facts of ENIs that follow from them.
 #[derive(Debug)]
 pub struct SourceHours {
     /// The hours, their coverage, and what was read for them.
@@ -96,14 +99,21 @@ impl Pipeline {
         is_internal: &IsInternal<'_>,
         progress: &dyn Progress,
     ) -> Result<SourceHours, HoursError> {
-        // Hours that are kept must hold all records of their unit.
-        let rollup = match self.kept {
-            Some(_) => RollupOptions::default(),
-            None => RollupOptions { from_s: self.window.earliest_s(), to_s: self.window.latest_s() },
+        let rollup = if self.kept.is_some() {
+            // Hours that are kept must hold all records of their unit.
+            RollupOptions::default()
+        } else {
+            RollupOptions { from_s: self.window.earliest_s(), to_s: self.window.latest_s() }
         };
         let options = GatherOptions { threads: self.threads, rollup, fetch: self.fetch, memory: self.memory.clone() };
-        let reader = self.source.reader();
-        let gathered = gather(&self.runtime, &reader, units, self.kept.as_ref(), &options, is_internal, progress)?;
+        let context = GatherContext {
+            runtime: &self.runtime,
+            reader: &self.source.reader(),
+            kept: self.kept.as_ref(),
+            options: &options,
+            is_internal,
+        };
+        let gathered = gather(&context, units, progress)?;
         let (hours_s, host_facts) = rayon::join(|| gathered.hours(&self.window), || host_facts(&gathered.coverage));
         let (window, baseline) = choose_window(&self.window, hours_s);
         Ok(SourceHours { gathered, window, baseline, host_facts })
@@ -111,8 +121,8 @@ impl Pipeline {
 }
 
 impl SourceHours {
-    /// Derives the tables of the window from its hours, which `pair_hours` hands over: they are dropped as they are
-    /// read, so that hours and tables need not be in memory together.
+    /// Derives the tables of the window from `pair_hours`, the hours taken out of `gathered`. They are dropped as they are
+    /// read, so hours and tables need not be in memory together.
     ///
     /// # Errors
     /// As [`derive()`].

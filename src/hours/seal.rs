@@ -1,46 +1,46 @@
-//! A checksum over a whole Parquet file, carried in the file's own metadata: storage may flip bits that decode as well.
+//! A checksum over a whole Parquet file, stored in the file's own metadata: a bit flipped by storage may still decode.
 
 use parquet::file::metadata::KeyValue;
 
 const KEY: &str = "flowsift.seal";
 const MARK: &[u8] = b"crc32:";
-/// Stands where the checksum will, and for it while it is computed.
+/// Takes the offset of the checksum until it is known, and while it is computed.
 const BLANK: &[u8; 8] = b"00000000";
 
-/// Returns the metadata that a file must be written with so that [`seal`] can seal it.
+/// Returns the metadata entry that a file needs before [`seal`] can seal it.
 pub(super) fn unsealed() -> KeyValue {
     KeyValue::new(KEY.to_owned(), format!("{}{}", String::from_utf8_lossy(MARK), String::from_utf8_lossy(BLANK)))
 }
 
 /// Writes the checksum of a file into its metadata.
 pub(super) fn seal(file: &mut [u8]) {
-    if let Some(place) = place_of_sum(file) {
-        let sum = sum_of(file, place);
-        file[place..place + BLANK.len()].copy_from_slice(sum.as_bytes());
+    if let Some(offset) = offset_of_sum(file) {
+        let sum = sum_of(file, offset);
+        file[offset..offset + BLANK.len()].copy_from_slice(sum.as_bytes());
     }
 }
 
-/// Tells whether a file is as it was when it was sealed.
+/// Returns whether a file is as it was when it was sealed.
 pub(super) fn is_whole(file: &[u8]) -> bool {
-    place_of_sum(file).is_some_and(|place| sum_of(file, place).as_bytes() == &file[place..place + BLANK.len()])
+    offset_of_sum(file).is_some_and(|offset| sum_of(file, offset).as_bytes() == &file[offset..offset + BLANK.len()])
 }
 
-/// Finds the checksum: behind the last mark of the footer, whose length stands before the last four bytes.
-fn place_of_sum(file: &[u8]) -> Option<usize> {
+/// Returns the offset of the checksum: after the last mark in the footer, whose length precedes the last four bytes.
+fn offset_of_sum(file: &[u8]) -> Option<usize> {
     let end = file.len().checked_sub(8)?;
     let length = u32::from_le_bytes(file[end..end + 4].try_into().ok()?);
     let begin = end.checked_sub(usize::try_from(length).ok()?)?;
     let mark = file[begin..end].windows(MARK.len()).rposition(|bytes| bytes == MARK)?;
-    let place = begin + mark + MARK.len();
-    (place + BLANK.len() <= end).then_some(place)
+    let offset = begin + mark + MARK.len();
+    (offset + BLANK.len() <= end).then_some(offset)
 }
 
-/// The checksum of everything with the checksum itself left blank.
-fn sum_of(file: &[u8], place: usize) -> String {
+/// Returns the checksum of the whole file, with the checksum itself left blank.
+fn sum_of(file: &[u8], offset: usize) -> String {
     let mut sum = libdeflater::Crc::new();
-    sum.update(&file[..place]);
+    sum.update(&file[..offset]);
     sum.update(BLANK);
-    sum.update(&file[place + BLANK.len()..]);
+    sum.update(&file[offset + BLANK.len()..]);
     format!("{:08x}", sum.sum())
 }
 

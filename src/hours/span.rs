@@ -1,4 +1,4 @@
-//! Which hours the data is of.
+//! Which hours the data covers.
 
 use arrow::array::{AsArray, RecordBatch};
 use arrow::datatypes::{TimestampSecondType, UInt64Type};
@@ -7,14 +7,15 @@ use rollup::PairHours;
 use std::collections::BTreeMap;
 use std::ops::Range;
 
-/// An hour at either end with fewer records than this part of a mean hour's is of strays.
-const STRAY_PART: u64 = 1_000;
+/// An hour at either end holds only strays when it has fewer records than this fraction of a mean hour's.
+const STRAY_FRACTION: u64 = 1_000;
 
-/// First and last hour of the data, in seconds since 1970, by its pairs and their ENIs; `None` when there is none.
+/// Returns the first and the last hour of the data, in seconds since 1970: those of its pairs or, without pairs, of its
+/// coverage. `None` when there is no data.
 ///
-/// Strays at the ends are left out: a record of the second after the last hour, or of a clock that is years off, would
-/// make a window that is mostly empty, in which everybody's coverage is poor. What is a stray, the hours in `needed` tell
-/// alone: kept hours may reach beyond, and must give the same window.
+/// Strays at the ends are left out. A record of the second after the last hour, or from a clock that is years off, would
+/// make a window that is mostly empty, in which the coverage of every ENI is poor. Only hours inside `needed` decide what a
+/// stray is: kept hours may reach beyond, and must give the same window.
 pub(super) fn span(pair_hours: &[PairHours], coverage: &[RecordBatch], needed: &Range<i64>) -> Option<(i64, i64)> {
     let widest =
         |spans: Vec<(i64, i64)>| Some((spans.iter().map(|span| span.0).min()?, spans.iter().map(|span| span.1).max()?));
@@ -45,10 +46,12 @@ fn records_by_hour(coverage: &[RecordBatch], needed: &Range<i64>) -> BTreeMap<i6
 
 fn without_strays((first_s, last_s): (i64, i64), records_by_hour: &BTreeMap<i64, u64>) -> (i64, i64) {
     let within = || records_by_hour.range(first_s..=last_s).filter(|(_, records)| **records > 0);
-    let (hours, records) = (within().count() as u64, within().map(|(_, records)| records).sum::<u64>());
-    let counts = |(_, of): &(&i64, &u64)| (**of).saturating_mul(STRAY_PART).saturating_mul(hours) >= records;
-    let first = within().find(counts).map_or(first_s, |(hour_s, _)| *hour_s);
-    let last = within().rfind(counts).map_or(last_s, |(hour_s, _)| *hour_s);
+    let hours = within().count() as u64;
+    let total = within().map(|(_, records)| records).sum::<u64>();
+    let is_no_stray =
+        |(_, records): &(&i64, &u64)| (**records).saturating_mul(STRAY_FRACTION).saturating_mul(hours) >= total;
+    let first = within().find(is_no_stray).map_or(first_s, |(hour_s, _)| *hour_s);
+    let last = within().rfind(is_no_stray).map_or(last_s, |(hour_s, _)| *hour_s);
     (first, last)
 }
 

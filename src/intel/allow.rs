@@ -1,6 +1,6 @@
-//! Contacts that the user knows and accepts.
+//! Allow-lists: contacts that the user knows and accepts.
 //!
-//! An allow-list is a text file with one entry a line:
+//! An allow-list is a text file with one entry per line:
 //!
 //! ```text
 //! # remote            conditions                                                     comment
@@ -23,7 +23,7 @@
 //! | `#` | the reason, shown with each finding that the entry lowers |
 //!
 //! All conditions of an entry must hold. A finding that is allowed is lowered with the reason, never hidden. An entry
-//! counts for what was last seen before its time was over; one that ends before the window does is reported.
+//! applies to what was last seen before it expired; an entry that expires before the end of the window is reported.
 
 use std::path::{Path, PathBuf};
 
@@ -44,7 +44,7 @@ const EXPECTED_DETECTION: &str = "`detection=` with the name of a detection, suc
 const EXPECTED_UNTIL: &str = "`until=` with a date or an RFC 3339 time, such as until=2026-12-31";
 const EXPECTED_RENEWED: &str = "a later `until=`, or the entry removed";
 
-/// What a finding is about, as far as entries ask for it.
+/// The facts of a finding that entries have conditions on.
 #[derive(Debug, Clone, Copy)]
 pub struct Contact<'a> {
     /// The monitored side.
@@ -131,7 +131,7 @@ pub struct AllowList {
 impl AllowList {
     /// Reads allow-list files.
     ///
-    /// These are written by hand and decide what is lowered, so any line that is not exactly right is an error.
+    /// They are written by hand and decide which findings are lowered, so any line that is not exactly right is an error.
     ///
     /// # Errors
     /// [`IntelError::Read`] when a file cannot be read, [`IntelError::Line`] for the first line that is wrong.
@@ -148,7 +148,7 @@ impl AllowList {
     /// # Errors
     /// [`IntelError::Line`] for the first line that is wrong.
     pub fn add(&mut self, path: &Path, text: &str) -> Result<(), IntelError> {
-        for (at, line) in text.lines().enumerate() {
+        for (index, line) in text.lines().enumerate() {
             let (content, comment) = match line.split_once('#') {
                 Some((content, comment)) => (content.trim(), shorten(comment)),
                 None => (line.trim(), String::new()),
@@ -158,12 +158,12 @@ impl AllowList {
             }
             let mut entry = parse_entry(content).map_err(|(got, expected)| IntelError::Line {
                 path: path.to_owned(),
-                line: at as u64 + 1,
+                line: index as u64 + 1,
                 got: shorten(got),
                 expected,
             })?;
             entry.path = path.to_owned();
-            entry.line = at as u64 + 1;
+            entry.line = index as u64 + 1;
             entry.comment = Some(comment).filter(|comment| !comment.is_empty());
             self.entries.push(entry);
         }
@@ -177,17 +177,17 @@ impl AllowList {
 
     /// Returns the first entry that accepts a contact at its time, or `None`.
     ///
-    /// Where the contact lacks something, an entry that asks for it does not hold.
+    /// An entry with a condition on something that the contact lacks does not apply.
     pub fn allowed(&self, contact: &Contact<'_>) -> Option<&AllowEntry> {
         self.entries.iter().find(|entry| entry.holds(contact) && !entry.is_expired(contact.at_s))
     }
 
-    /// Returns the first entry that asks who owns the remote's network, which only `--networks` can tell.
+    /// Returns the first entry with a condition on the owner of the remote's network, which needs `--networks`.
     pub fn asks_owner(&self) -> Option<&AllowEntry> {
         self.entries.iter().find(|entry| entry.owner.is_some() || entry.asn.is_some())
     }
 
-    /// Returns one warning for each entry whose time is over at the second `at_s`.
+    /// Returns one warning for each entry that has expired at the second `at_s`.
     pub fn expired(&self, at_s: i64) -> Vec<Warning> {
         let expired = self.entries.iter().filter(|entry| entry.is_expired(at_s));
         expired
@@ -202,7 +202,7 @@ impl AllowList {
             .collect()
     }
 
-    /// Returns the names of detections that entries ask for, sorted, so that misspelt ones can be told.
+    /// Returns the names of detections that entries name, sorted, so that misspelt ones can be reported.
     pub fn detections(&self) -> Vec<&str> {
         let mut names: Vec<&str> = self.entries.iter().filter_map(|entry| entry.detection.as_deref()).collect();
         names.sort_unstable();
@@ -211,7 +211,7 @@ impl AllowList {
     }
 }
 
-/// Reads an entry without its comment; the error is what was found and what was expected.
+/// Reads an entry without its comment. The error holds the text that was found and what was expected.
 fn parse_entry(content: &str) -> Result<AllowEntry, (&str, &'static str)> {
     let mut words = words(content);
     let first = words.next().unwrap_or_default();

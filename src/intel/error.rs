@@ -1,9 +1,9 @@
-//! What can go wrong with a list, and what was left out of one.
+//! Why a list could not be used, and what was left out of one.
 
 use std::fmt;
 use std::path::{Path, PathBuf};
 
-/// Says why a list could not be used.
+/// Why a list could not be used.
 #[derive(Debug, thiserror::Error)]
 pub enum IntelError {
     /// The file could not be read; check that it exists and may be read.
@@ -42,23 +42,23 @@ pub enum IntelError {
     },
 }
 
-/// Says what kind of entry was left out of a list.
+/// Why an entry was left out of a list, or counts only in part.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum WarningKind {
     /// The entry could not be read.
     Unreadable,
-    /// The network is so broad that it would accuse everybody.
+    /// The network is so broad that it would match everybody.
     TooBroad,
-    /// The address is private or of local scope, so it says nothing about a remote.
+    /// The address is private or of local scope, so it identifies no remote.
     Private,
     /// The file holds no entries at all.
     Empty,
-    /// The entry's time is over.
+    /// The entry has expired.
     Expired,
 }
 
 impl WarningKind {
-    /// Returns why such an entry is left out, or for what it counts, as it stands in a message.
+    /// Returns the reason as it stands in a message.
     pub const fn reason(self) -> &'static str {
         match self {
             WarningKind::Unreadable => "could not be read",
@@ -106,14 +106,14 @@ impl fmt::Display for Warning {
     }
 }
 
-/// Counts what is left out of one file, one [`Warning`] a kind, so that a million bad lines stay one message.
+/// Counts the entries left out of one file. Each kind has one [`Warning`], so a million bad lines stay one message.
 #[derive(Debug)]
-pub(crate) struct Tally {
+pub(crate) struct WarningTally {
     path: PathBuf,
     warnings: Vec<Warning>,
 }
 
-impl Tally {
+impl WarningTally {
     pub(crate) fn new(path: &Path) -> Self {
         Self { path: path.to_owned(), warnings: Vec::new() }
     }
@@ -154,7 +154,6 @@ pub(crate) fn shorten(text: &str) -> String {
 }
 
 /// Reads a whole list as text; bytes that are not UTF-8 become U+FFFD, as comments may be in any encoding.
-#[allow(clippy::disallowed_methods, reason = "lists are small local files given by the user; the error names the path")]
 pub(crate) fn read_text(path: &Path) -> Result<String, IntelError> {
     let bytes = std::fs::read(path).map_err(|source| IntelError::Read { path: path.to_owned(), source })?;
     let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&bytes);

@@ -1,11 +1,11 @@
-//! Reads one indicator feed: plain lists, CSV, Feodo Tracker, Spamhaus DROP. The format is seen from the content.
+//! Reads one indicator feed: plain lists, CSV, Feodo Tracker, Spamhaus DROP. The content determines the format.
 
 use std::borrow::Cow;
 use std::path::Path;
 
 use serde::Deserialize;
 
-use super::error::{IntelError, Tally, Warning, WarningKind, shorten};
+use super::error::{IntelError, Warning, WarningKind, WarningTally, shorten};
 use super::internal::InternalNetworks;
 use super::row::split_row;
 use flow::time;
@@ -17,10 +17,10 @@ pub const DEFAULT_CONFIDENCE: u8 = 50;
 pub const FEODO_ONLINE_CONFIDENCE: u8 = 90;
 /// Confidence of a Feodo Tracker server that no longer answers, 0–100: proven once, but the address may be reused.
 pub const FEODO_OFFLINE_CONFIDENCE: u8 = 75;
-/// IPv4 indicators with fewer prefix bits are refused: they would accuse a large part of the internet.
+/// IPv4 indicators with fewer prefix bits are refused: they would match a large part of the internet.
 pub const SHORTEST_V4_PREFIX: u8 = 8;
-/// IPv6 indicators with fewer prefix bits are refused; 16 bits already hold several regional registries' blocks. So are
-/// those that hold `::ffff:0:0/96`, which is all of IPv4.
+/// IPv6 indicators with fewer prefix bits are refused: even 16 bits hold blocks of several regional registries. Those that
+/// hold `::ffff:0:0/96`, which is all of IPv4, are refused as well.
 pub const SHORTEST_V6_PREFIX: u8 = 16;
 
 const EXPECTED_LINE: &str = "an address or network, such as 203.0.113.7, 203.0.113.7:443 or 203.0.113.0/24";
@@ -34,17 +34,17 @@ const EXPECTED_PUBLIC: &str = "public addresses";
 /// One indicator as a feed states it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FeedEntry {
-    /// The accused addresses.
+    /// The listed addresses.
     pub network: Network,
-    /// The accused service port; `None` when any.
+    /// The listed service port; `None` for any.
     pub port: Option<u16>,
     /// How sure the feed is, 0–100.
     pub confidence: u8,
-    /// First valid second; `None` when since ever.
+    /// First valid second; `None` when unbounded.
     pub valid_from_s: Option<i64>,
-    /// Last valid second; `None` when for ever.
+    /// Last valid second; `None` when unbounded.
     pub valid_until_s: Option<i64>,
-    /// The list's own word for its source; `None` when the file's name says it.
+    /// The list's own name for its source; `None` when the file's name is to be used.
     pub source: Option<String>,
     /// The malware or listing the feed names.
     pub malware: Option<String>,
@@ -66,18 +66,18 @@ impl FeedEntry {
 
 /// Reads the text of a feed; `path` is for messages only.
 ///
-/// Returns the usable entries and what was left out.
+/// Returns the usable entries, and warnings about those that were left out.
 ///
 /// # Errors
 /// [`IntelError::NothingReadable`] when the text has entries and none can be read.
 pub fn parse_feed(text: &str, path: &Path) -> Result<(Vec<FeedEntry>, Vec<Warning>), IntelError> {
     let mut feed =
-        Feed { tally: Tally::new(path), entries: Vec::new(), tried: 0, private: InternalNetworks::default() };
+        Feed { tally: WarningTally::new(path), entries: Vec::new(), tried: 0, private: InternalNetworks::default() };
     let start = text.trim_start();
     let expected = match start.chars().next() {
         Some('[') => feed.read_feodo_json(text),
         Some('{') => feed.read_json_lines(text),
-        _ => match Columns::sniff(text) {
+        _ => match FeedColumns::sniff(text) {
             Some(columns) => feed.read_csv(text, &columns),
             None => feed.read_lines(text),
         },
@@ -86,7 +86,7 @@ pub fn parse_feed(text: &str, path: &Path) -> Result<(Vec<FeedEntry>, Vec<Warnin
     Ok((feed.entries, warnings))
 }
 
-/// Tells whether a line is blank or a comment.
+/// Returns whether a line is blank or a comment.
 fn is_comment(line: &str) -> bool {
     let line = line.trim();
     line.is_empty() || line.starts_with(['#', ';'])
@@ -123,7 +123,7 @@ pub(crate) fn parse_valid_time(text: &str, end_of_day: bool) -> Option<i64> {
 
 /// Where the wanted columns of a CSV feed are.
 #[derive(Debug)]
-struct Columns {
+struct FeedColumns {
     has_header: bool,
     indicator: usize,
     port: Option<usize>,
@@ -135,24 +135,24 @@ struct Columns {
     malware: Option<usize>,
 }
 
-impl Columns {
-    /// Finds the columns from the first row that is no comment; `None` when the text is no CSV feed.
+impl FeedColumns {
+    /// Finds the columns by the first row that is not a comment; `None` when the text is not a CSV feed.
     fn sniff(text: &str) -> Option<Self> {
         let line = text.lines().find(|line| !is_comment(line))?;
         let fields: Vec<String> =
             line.split(',').map(|field| field.trim().trim_matches('"').to_ascii_lowercase()).collect();
-        let at = |names: &[&str]| fields.iter().position(|field| names.contains(&field.as_str()));
-        if let Some(indicator) = at(&["indicator", "dst_ip", "ip_address", "ip", "cidr", "address"]) {
+        let column = |names: &[&str]| fields.iter().position(|field| names.contains(&field.as_str()));
+        if let Some(indicator) = column(&["indicator", "dst_ip", "ip_address", "ip", "cidr", "address"]) {
             return Some(Self {
                 has_header: true,
                 indicator,
-                port: at(&["port", "dst_port"]),
-                confidence: at(&["confidence"]),
-                valid_from: at(&["valid_from"]),
-                valid_until: at(&["valid_until"]),
-                source: at(&["source"]),
-                status: at(&["c2_status", "status"]),
-                malware: at(&["malware"]),
+                port: column(&["port", "dst_port"]),
+                confidence: column(&["confidence"]),
+                valid_from: column(&["valid_from"]),
+                valid_until: column(&["valid_until"]),
+                source: column(&["source"]),
+                status: column(&["c2_status", "status"]),
+                malware: column(&["malware"]),
             });
         }
         // Some copies of the Feodo Tracker list carry the header as a comment, or none.
@@ -171,7 +171,9 @@ impl Columns {
     }
 
     fn entry(&self, row: &[Cow<'_, str>]) -> Option<FeedEntry> {
-        let field = |at: Option<usize>| at.and_then(|at| row.get(at)).map(Cow::as_ref).filter(|text| !text.is_empty());
+        let field = |index: Option<usize>| {
+            index.and_then(|index| row.get(index)).map(Cow::as_ref).filter(|text| !text.is_empty())
+        };
         let (network, port) = parse_indicator(field(Some(self.indicator))?)?;
         let mut entry = FeedEntry::new(network, port);
         if let Some(text) = field(self.port) {
@@ -195,7 +197,7 @@ impl Columns {
     }
 }
 
-/// Port 0 in a tracker's list means that none is known.
+/// Returns the port of a tracker's list; port 0 there means that none is known.
 fn known_port(port: u16) -> Option<u16> {
     Some(port).filter(|port| *port != 0)
 }
@@ -225,7 +227,7 @@ struct DropObject {
 
 /// A feed being read.
 struct Feed {
-    tally: Tally,
+    tally: WarningTally,
     entries: Vec<FeedEntry>,
     tried: u64,
     private: InternalNetworks,
@@ -254,7 +256,7 @@ impl Feed {
     }
 
     fn read_lines(&mut self, text: &str) -> &'static str {
-        for (at, line) in text.lines().enumerate() {
+        for (index, line) in text.lines().enumerate() {
             if is_comment(line) {
                 continue;
             }
@@ -269,14 +271,14 @@ impl Feed {
                 entry.malware = Some(shorten(remark)).filter(|remark| remark.starts_with("SBL"));
                 entry
             });
-            self.accept(at as u64 + 1, line, entry, EXPECTED_LINE);
+            self.accept(index as u64 + 1, line, entry, EXPECTED_LINE);
         }
         EXPECTED_LINE
     }
 
-    fn read_csv(&mut self, text: &str, columns: &Columns) -> &'static str {
+    fn read_csv(&mut self, text: &str, columns: &FeedColumns) -> &'static str {
         let mut is_header = columns.has_header;
-        for (at, line) in text.lines().enumerate() {
+        for (index, line) in text.lines().enumerate() {
             if is_comment(line) {
                 continue;
             }
@@ -284,7 +286,7 @@ impl Feed {
                 continue;
             }
             let entry = split_row(line).and_then(|row| columns.entry(&row));
-            self.accept(at as u64 + 1, line, entry, EXPECTED_CSV);
+            self.accept(index as u64 + 1, line, entry, EXPECTED_CSV);
         }
         EXPECTED_CSV
     }
@@ -298,7 +300,7 @@ impl Feed {
                 return EXPECTED_JSON;
             }
         };
-        for (at, value) in values.into_iter().enumerate() {
+        for (index, value) in values.into_iter().enumerate() {
             let got = value.to_string();
             let entry = serde_json::from_value::<FeodoObject>(value).ok().and_then(|object| {
                 let mut entry = FeedEntry::new(object.ip_address.parse().ok()?, object.port);
@@ -307,13 +309,13 @@ impl Feed {
                 Some(entry)
             });
             // An array has no lines of its own: the place is the element, counted from 1.
-            self.accept(at as u64 + 1, &got, entry, EXPECTED_JSON);
+            self.accept(index as u64 + 1, &got, entry, EXPECTED_JSON);
         }
         EXPECTED_JSON
     }
 
     fn read_json_lines(&mut self, text: &str) -> &'static str {
-        for (at, line) in text.lines().enumerate() {
+        for (index, line) in text.lines().enumerate() {
             if is_comment(line) {
                 continue;
             }
@@ -326,7 +328,7 @@ impl Feed {
                 entry.malware = object.sblid;
                 Some(entry)
             });
-            self.accept(at as u64 + 1, line, entry, EXPECTED_JSON);
+            self.accept(index as u64 + 1, line, entry, EXPECTED_JSON);
         }
         EXPECTED_JSON
     }

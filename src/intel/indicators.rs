@@ -5,14 +5,14 @@ use std::path::Path;
 use super::error::{IntelError, Warning, read_text};
 use super::feed::{FeedEntry, parse_feed};
 use super::internal::InternalNetworks;
-use super::listing::Listing;
+use super::list_category::ListCategory;
 use super::ranges::RangeMap;
 use flow::{Address, codes};
 
 /// What the feeds know about one contact; the texts live as long as the [`Indicators`].
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct IndicatorHit<'a> {
-    /// The feed's name: its own word, or the file's name without folder.
+    /// The feed's name: its own, or the file's name without folder.
     pub source: &'a str,
     /// The indicator as text, such as `203.0.113.7`, `203.0.113.7:443` or `203.0.113.0/24`.
     pub indicator: String,
@@ -22,8 +22,8 @@ pub struct IndicatorHit<'a> {
     pub confidence: u8,
     /// The malware or listing that the feed names.
     pub malware: Option<&'a str>,
-    /// What the list is about.
-    pub listing: Listing,
+    /// The category of the list.
+    pub listing: ListCategory,
 }
 
 /// All indicators of a run, looked up by address in O(log n).
@@ -39,14 +39,14 @@ pub struct Indicators {
 #[derive(Debug)]
 struct Known {
     source: u32,
-    listing: Listing,
+    listing: ListCategory,
     entry: FeedEntry,
 }
 
 impl Indicators {
     /// Reads feed files of any known format: plain lists, CSV, Feodo Tracker CSV and JSON, Spamhaus DROP.
     ///
-    /// Entries that cannot be used are left out and stand in [`Indicators::warnings`].
+    /// Entries that cannot be used are left out and counted in [`Indicators::warnings`].
     ///
     /// # Errors
     /// [`IntelError::Read`] when a file cannot be read, [`IntelError::NothingReadable`] when it has entries and none
@@ -82,14 +82,14 @@ impl Indicators {
                         sources.len() - 1
                     }
                 };
-                let listing = Listing::of(name, entry.malware.as_deref());
+                let listing = ListCategory::of(name, entry.malware.as_deref());
                 known.push((entry.network, Known { source: source as u32, listing, entry }));
             }
         }
         Ok(Self { map: RangeMap::build(known), sources, warnings, private: InternalNetworks::default() })
     }
 
-    /// Returns what was left out of the feeds, one warning for each file and reason.
+    /// Returns the warnings about entries that were left out: one for each file and reason.
     pub fn warnings(&self) -> &[Warning] {
         &self.warnings
     }
@@ -99,12 +99,12 @@ impl Indicators {
         self.map.len()
     }
 
-    /// Tells whether there are no indicators.
+    /// Returns whether there are no indicators.
     pub fn is_empty(&self) -> bool {
         self.map.is_empty()
     }
 
-    /// Lists all indicators with the names of their feeds, by first address.
+    /// Returns all indicators with the names of their feeds, by first address.
     pub fn entries(&self) -> impl Iterator<Item = (&str, &FeedEntry)> {
         let source = |known: &Known| self.sources.get(known.source as usize).map_or("", String::as_str);
         self.map.iter().map(move |(_, known)| (source(known), &known.entry))
@@ -116,8 +116,8 @@ impl Indicators {
     /// Best is: port matched, then the most specific network, then the highest confidence, then the first loaded.
     /// An indicator counts when its validity overlaps the contact. A feed that names another port still counts, with
     /// `port_matched` false. Ports count for TCP, UDP and SCTP, or when `protocol` is unknown. Private addresses
-    /// never match, though a broad indicator may hold them. With a `listing`, only indicators of such lists count: an
-    /// address may be on several, and which feed was loaded first must not decide what it is.
+    /// never match, even inside a broad indicator. With a `listing`, only indicators of that category count: an address
+    /// may be on lists of several categories, and the order of the feeds must not decide which one it has.
     pub fn lookup(
         &self,
         address: Address,
@@ -125,7 +125,7 @@ impl Indicators {
         protocol: Option<u8>,
         first_s: i64,
         last_s: i64,
-        listing: Option<Listing>,
+        listing: Option<ListCategory>,
     ) -> Option<IndicatorHit<'_>> {
         let has_ports = protocol.is_none_or(|protocol| matches!(protocol, codes::TCP | codes::UDP | 132));
         let port = port.filter(|_| has_ports);
@@ -228,9 +228,9 @@ mod tests {
                 let found = known.lookup("203.0.113.7".parse().unwrap(), Some(443), Some(6), 0, 0, listing);
                 found.map(|hit| (hit.source, hit.listing))
             };
-            assert_eq!(on(Some(Listing::Tor)), Some(("tor-exit.txt", Listing::Tor)));
-            assert_eq!(on(Some(Listing::Other)), Some(("botnet.txt", Listing::Other)));
-            assert_eq!(on(Some(Listing::Mining)), None);
+            assert_eq!(on(Some(ListCategory::Tor)), Some(("tor-exit.txt", ListCategory::Tor)));
+            assert_eq!(on(Some(ListCategory::Other)), Some(("botnet.txt", ListCategory::Other)));
+            assert_eq!(on(Some(ListCategory::Mining)), None);
             assert_eq!(on(None).unwrap().0, feeds[0]);
         }
     }

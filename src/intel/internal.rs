@@ -1,8 +1,8 @@
-//! Which addresses are the user's own.
+//! The user's own networks.
 
 use flow::{Address, Network};
 
-/// The networks taken as internal unless the user names others: RFC 1918, RFC 6598 and unique local IPv6 (RFC 4193).
+/// The networks that are internal unless the user names others: RFC 1918, RFC 6598 and unique local IPv6 (RFC 4193).
 pub const DEFAULT_INTERNAL: [&str; 5] = ["10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "100.64.0.0/10", "fc00::/7"];
 
 /// The set of internal networks; a look-up is one binary search over merged ranges.
@@ -13,9 +13,9 @@ pub struct InternalNetworks {
 }
 
 impl InternalNetworks {
-    /// Makes the set from networks; overlapping and touching ones are merged.
+    /// Returns the set of some networks; overlapping and touching ones are merged.
     ///
-    /// An empty list makes a set that holds nothing; use [`InternalNetworks::default`] for the private networks.
+    /// The set of an empty list holds nothing; use [`InternalNetworks::default`] for the private networks.
     pub fn new(networks: &[Network]) -> Self {
         let mut sorted: Vec<(u128, u128)> =
             networks.iter().map(|network| (network.first().bits(), network.last().bits())).collect();
@@ -30,14 +30,14 @@ impl InternalNetworks {
         Self { ranges }
     }
 
-    /// Tells whether `address` is internal.
+    /// Returns whether `address` is internal.
     pub fn contains(&self, address: Address) -> bool {
         let bits = address.bits();
         let upto = self.ranges.partition_point(|(first, _)| *first <= bits);
         upto > 0 && bits <= self.ranges[upto - 1].1
     }
 
-    /// Tells whether every address of `network` is internal.
+    /// Returns whether every address of `network` is internal.
     pub fn contains_all(&self, network: Network) -> bool {
         let upto = self.ranges.partition_point(|(first, _)| *first <= network.first().bits());
         upto > 0 && network.last().bits() <= self.ranges[upto - 1].1
@@ -45,7 +45,7 @@ impl InternalNetworks {
 }
 
 impl Default for InternalNetworks {
-    /// Makes the set of [`DEFAULT_INTERNAL`].
+    /// Returns the set of [`DEFAULT_INTERNAL`].
     fn default() -> Self {
         let networks: Vec<Network> = DEFAULT_INTERNAL.iter().filter_map(|text| text.parse().ok()).collect();
         Self::new(&networks)

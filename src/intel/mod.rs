@@ -6,7 +6,7 @@ pub mod allow;
 pub mod feed;
 pub mod indicators;
 pub mod internal;
-pub mod listing;
+pub mod list_category;
 pub mod networks;
 pub mod ranges;
 
@@ -17,6 +17,6 @@ pub use allow::{AllowEntry, AllowList, Contact};
 pub use error::{IntelError, Warning, WarningKind};
 pub use indicators::{IndicatorHit, Indicators};
 pub use internal::InternalNetworks;
-pub use listing::Listing;
+pub use list_category::ListCategory;
 pub use networks::{NetworkOwner, Networks};
-pub use ranges::{Block, RangeMap};
+pub use ranges::{AddressBlock, RangeMap};

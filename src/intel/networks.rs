@@ -1,4 +1,4 @@
-//! Who owns an address: AWS's ip-ranges.json, CSV of networks, CSV of ranges with AS numbers.
+//! Owners of addresses: AWS's ip-ranges.json, CSV of networks, CSV of ranges with AS numbers.
 
 use std::borrow::Cow;
 use std::collections::HashMap;
@@ -6,8 +6,8 @@ use std::path::Path;
 
 use serde::Deserialize;
 
-use super::error::{IntelError, Tally, Warning, WarningKind, read_text};
-use super::ranges::{Block, RangeMap};
+use super::error::{IntelError, Warning, WarningKind, WarningTally, read_text};
+use super::ranges::{AddressBlock, RangeMap};
 use super::row::split_row;
 use flow::{Address, Network};
 
@@ -18,14 +18,14 @@ const EXPECTED_CSV: &str =
     "`cidr,owner[,service][,region]` or `start,end,asn,\"organisation\"`, such as `203.0.113.0/24,Example,cdn,eu`";
 const EXPECTED_JSON: &str = "AWS's ip-ranges.json with `prefixes` and `ipv6_prefixes`";
 
-/// Who owns an address and what runs there, as far as the lists say.
+/// The owner of an address and the service there, as far as the lists state them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct NetworkOwner<'a> {
     /// The owner's name, such as `Amazon Web Services`.
     pub owner: &'a str,
-    /// The service in the owner's words, such as `S3`.
+    /// The service by its owner's name for it, such as `S3`.
     pub service: Option<&'a str>,
-    /// The region in the owner's words, such as `eu-central-1`.
+    /// The region by its owner's name for it, such as `eu-central-1`.
     pub region: Option<&'a str>,
     /// The number of the autonomous system.
     pub asn: Option<u32>,
@@ -36,27 +36,27 @@ pub struct NetworkOwner<'a> {
 /// Takes about 150 bytes a network; each text is held once.
 #[derive(Debug, Default)]
 pub struct Networks {
-    map: RangeMap<Row>,
+    map: RangeMap<NetworkRow>,
     texts: Vec<String>,
     warnings: Vec<Warning>,
 }
 
-/// One network in numbers of texts.
+/// One network, its texts as indices.
 #[derive(Debug, Clone, Copy)]
-struct Row {
+struct NetworkRow {
     owner: u32,
     service: Option<u32>,
     region: Option<u32>,
     asn: Option<u32>,
-    /// Orders rows of one block: 0 a service of its own, 1 EC2, 2 the whole of Amazon.
+    /// Orders rows of one block: 0 for a particular service, 1 for EC2, 2 for all of Amazon.
     generality: u8,
     is_aws: bool,
 }
 
 impl Networks {
-    /// Reads network files: ip-ranges.json or CSV, seen from the content.
+    /// Reads network files: ip-ranges.json or CSV, by their content.
     ///
-    /// Rows that cannot be read are left out and stand in [`Networks::warnings`].
+    /// Rows that cannot be read are left out and counted in [`Networks::warnings`].
     ///
     /// # Errors
     /// [`IntelError::Read`] when a file cannot be read, [`IntelError::NothingReadable`] when it has rows and none of
@@ -81,7 +81,7 @@ impl Networks {
         Ok(loader.finish())
     }
 
-    /// Returns what was left out of the lists, one warning for each file and reason.
+    /// Returns the warnings about rows that were left out: one for each file and reason.
     pub fn warnings(&self) -> &[Warning] {
         &self.warnings
     }
@@ -91,19 +91,19 @@ impl Networks {
         self.map.len()
     }
 
-    /// Tells whether no network is known.
+    /// Returns whether no network is known.
     pub fn is_empty(&self) -> bool {
         self.map.is_empty()
     }
 
     /// Returns the owner of the most specific network that holds `address`.
     ///
-    /// In ip-ranges.json every service's block is also part of `AMAZON` and mostly of `EC2`: a service of its own
-    /// wins over both, even from a wider block. An AS number comes from the most specific row that has one; an
-    /// AS row of Amazon takes service and region from AWS's list.
+    /// In ip-ranges.json, every block of a service is also part of `AMAZON` and mostly of `EC2`: a particular service
+    /// wins over both, even with a wider block. The AS number is that of the most specific row that has one; an AS row of
+    /// Amazon gets its service and region from AWS's list.
     pub fn lookup(&self, address: Address) -> Option<NetworkOwner<'_>> {
-        let mut narrowest: Option<&Row> = None;
-        let mut aws: Option<&Row> = None;
+        let mut narrowest: Option<&NetworkRow> = None;
+        let mut aws: Option<&NetworkRow> = None;
         let mut asn = None;
         for row in self.map.matches(address).flat_map(|(_, rows)| rows) {
             narrowest = narrowest.or(Some(row));
@@ -124,17 +124,17 @@ impl Networks {
         })
     }
 
-    /// Lists all networks and their owners, by first address.
-    pub fn entries(&self) -> impl Iterator<Item = (Block, NetworkOwner<'_>)> {
+    /// Returns all networks and their owners, by first address.
+    pub fn entries(&self) -> impl Iterator<Item = (AddressBlock, NetworkOwner<'_>)> {
         self.map.iter().map(|(block, row)| {
-            let text = |at: u32| self.text(at);
+            let text = |index: u32| self.text(index);
             let (service, region) = (row.service.map(text), row.region.map(text));
             (block, NetworkOwner { owner: self.text(row.owner), service, region, asn: row.asn })
         })
     }
 
-    fn text(&self, at: u32) -> &str {
-        self.texts.get(at as usize).map_or("", String::as_str)
+    fn text(&self, index: u32) -> &str {
+        self.texts.get(index as usize).map_or("", String::as_str)
     }
 }
 
@@ -158,15 +158,15 @@ struct AwsRanges {
 /// Lists being read.
 #[derive(Default)]
 struct Loader {
-    rows: Vec<(Block, Row)>,
+    rows: Vec<(AddressBlock, NetworkRow)>,
     texts: Vec<String>,
-    text_at: HashMap<String, u32>,
+    text_index: HashMap<String, u32>,
     warnings: Vec<Warning>,
 }
 
 impl Loader {
     fn add(&mut self, path: &Path, text: &str) -> Result<(), IntelError> {
-        let mut tally = Tally::new(path);
+        let mut tally = WarningTally::new(path);
         let (tried, expected) = if text.trim_start().starts_with('{') {
             (self.read_aws(text, &mut tally), EXPECTED_JSON)
         } else {
@@ -183,16 +183,16 @@ impl Loader {
     }
 
     fn intern(&mut self, text: &str) -> u32 {
-        if let Some(at) = self.text_at.get(text) {
-            return *at;
+        if let Some(index) = self.text_index.get(text) {
+            return *index;
         }
-        let at = self.texts.len() as u32;
+        let index = self.texts.len() as u32;
         self.texts.push(text.to_owned());
-        self.text_at.insert(text.to_owned(), at);
-        at
+        self.text_index.insert(text.to_owned(), index);
+        index
     }
 
-    fn read_aws(&mut self, text: &str, tally: &mut Tally) -> u64 {
+    fn read_aws(&mut self, text: &str, tally: &mut WarningTally) -> u64 {
         let ranges: AwsRanges = match serde_json::from_str(text) {
             Ok(ranges) => ranges,
             Err(error) => {
@@ -215,14 +215,15 @@ impl Loader {
                 _ => 0,
             };
             let (service, region) = (Some(self.intern(&prefix.service)), Some(self.intern(&prefix.region)));
-            self.rows.push((network.into(), Row { owner, service, region, asn: None, generality, is_aws: true }));
+            self.rows
+                .push((network.into(), NetworkRow { owner, service, region, asn: None, generality, is_aws: true }));
         }
         tried
     }
 
-    fn read_csv(&mut self, text: &str, tally: &mut Tally) -> u64 {
+    fn read_csv(&mut self, text: &str, tally: &mut WarningTally) -> u64 {
         let mut tried = 0;
-        for (at, line) in text.lines().enumerate() {
+        for (index, line) in text.lines().enumerate() {
             if line.trim().is_empty() || line.trim_start().starts_with('#') {
                 continue;
             }
@@ -234,7 +235,7 @@ impl Loader {
             }
             tried += 1;
             if row.and_then(|row| self.add_row(&row)).is_none() {
-                tally.add(WarningKind::Unreadable, at as u64 + 1, line, EXPECTED_CSV);
+                tally.add(WarningKind::Unreadable, index as u64 + 1, line, EXPECTED_CSV);
             }
         }
         tried
@@ -244,7 +245,7 @@ impl Loader {
     fn add_row(&mut self, row: &[Cow<'_, str>]) -> Option<()> {
         let first = row.first()?;
         let second = row.get(1).filter(|text| !text.is_empty())?;
-        let field = |at: usize| row.get(at).map(Cow::as_ref).filter(|text| !text.is_empty());
+        let field = |index: usize| row.get(index).map(Cow::as_ref).filter(|text| !text.is_empty());
         if let Some(last) = Address::parse(second.as_bytes()) {
             let asn: u32 = field(2)?.trim_start_matches("AS").parse().ok()?;
             let owner = field(3).map_or_else(|| format!("AS{asn}"), str::to_owned);
@@ -252,7 +253,7 @@ impl Loader {
             if first > last || first.is_v4() != last.is_v4() {
                 return None;
             }
-            let row = Row {
+            let row = NetworkRow {
                 owner: self.intern(&owner),
                 service: None,
                 region: None,
@@ -260,12 +261,13 @@ impl Loader {
                 generality: 0,
                 is_aws: false,
             };
-            self.rows.extend(Block::cover(first, last).into_iter().map(|block| (block, row)));
+            self.rows.extend(AddressBlock::cover(first, last).into_iter().map(|block| (block, row)));
         } else {
             let network: Network = first.parse().ok()?;
             let owner = self.intern(second);
             let (service, region) = (field(2).map(|text| self.intern(text)), field(3).map(|text| self.intern(text)));
-            self.rows.push((network.into(), Row { owner, service, region, asn: None, generality: 0, is_aws: false }));
+            self.rows
+                .push((network.into(), NetworkRow { owner, service, region, asn: None, generality: 0, is_aws: false }));
         }
         Some(())
     }

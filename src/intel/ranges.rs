@@ -1,20 +1,20 @@
 //! Longest-prefix match: blocks of addresses and their values, the narrowest block first.
 //!
-//! Blocks of CIDR notation either nest or are apart, never overlap in part. So one sweep over the blocks, sorted by
-//! first address, cuts the whole address space into segments that each know their innermost block, and every block
-//! knows the next wider one. A look-up is one binary search, then a walk outwards only as far as the caller wants.
+//! Blocks in CIDR notation nest or are disjoint; they never overlap in part. So one sweep over the blocks, sorted by first
+//! address, cuts the whole address space into segments that each have one innermost block, and each block points to the
+//! next wider one. A look-up is one binary search, then a walk outwards as far as the caller wants.
 
 use flow::{Address, Network};
 
-/// An aligned block of addresses: a power of two of them, starting at a multiple of their number.
+/// An aligned block of addresses: their number is a power of two, and the first is a multiple of it.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
-pub struct Block {
+pub struct AddressBlock {
     first: u128,
     last: u128,
 }
 
-impl Block {
-    /// Tells whether the block holds `address`.
+impl AddressBlock {
+    /// Returns whether the block holds `address`.
     pub const fn contains(self, address: Address) -> bool {
         self.first <= address.bits() && address.bits() <= self.last
     }
@@ -26,7 +26,7 @@ impl Block {
 
     /// Cuts the addresses from `first` to `last`, both included, into the fewest aligned blocks; none when
     /// `first` is above `last`.
-    pub fn cover(first: Address, last: Address) -> Vec<Block> {
+    pub fn cover(first: Address, last: Address) -> Vec<AddressBlock> {
         let (mut from, to) = (first.bits(), last.bits());
         let mut blocks = Vec::new();
         while from <= to {
@@ -36,7 +36,7 @@ impl Block {
                 mask >>= 1;
             }
             let end = from | mask;
-            blocks.push(Block { first: from, last: end });
+            blocks.push(AddressBlock { first: from, last: end });
             match end.checked_add(1) {
                 Some(next) => from = next,
                 None => break,
@@ -46,8 +46,8 @@ impl Block {
     }
 }
 
-/// The block in CIDR notation; IPv4 in its own.
-impl std::fmt::Display for Block {
+/// Writes the block in CIDR notation; IPv4 blocks in IPv4's.
+impl std::fmt::Display for AddressBlock {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let (first, last) = (Address::from_bits(self.first), Address::from_bits(self.last));
         let v4_bits = if first.is_v4() && last.is_v4() { 96 } else { 0 };
@@ -55,7 +55,7 @@ impl std::fmt::Display for Block {
     }
 }
 
-impl From<Network> for Block {
+impl From<Network> for AddressBlock {
     fn from(network: Network) -> Self {
         Self { first: network.first().bits(), last: network.last().bits() }
     }
@@ -69,7 +69,7 @@ const INDEX_FROM_SEGMENTS: usize = 1_024;
 /// One distinct block, its values and the next wider block around it.
 #[derive(Debug, Clone)]
 struct Node {
-    block: Block,
+    block: AddressBlock,
     parent: u32,
     values_from: u32,
     values_to: u32,
@@ -92,16 +92,16 @@ pub struct RangeMap<T> {
 
 impl<T> Default for RangeMap<T> {
     fn default() -> Self {
-        Self::build(Vec::<(Block, T)>::new())
+        Self::build(Vec::<(AddressBlock, T)>::new())
     }
 }
 
 impl<T> RangeMap<T> {
     /// Builds the map from blocks and their values in O(n log n); values of one block keep the order given.
     ///
-    /// Holds at most 2³¹ blocks; what lies beyond is left out.
-    pub fn build<B: Into<Block>>(entries: impl IntoIterator<Item = (B, T)>) -> Self {
-        let mut entries: Vec<(Block, T)> =
+    /// Holds at most 2³¹ blocks; more are left out.
+    pub fn build<B: Into<AddressBlock>>(entries: impl IntoIterator<Item = (B, T)>) -> Self {
+        let mut entries: Vec<(AddressBlock, T)> =
             entries.into_iter().take(1 << 31).map(|(block, value)| (block.into(), value)).collect();
         // Wider blocks first among those that start together, so that a parent is open before its children.
         entries.sort_by(|(a, _), (b, _)| a.first.cmp(&b.first).then(b.last.cmp(&a.last)));
@@ -135,8 +135,8 @@ impl<T> RangeMap<T> {
         map
     }
 
-    /// Lists all blocks with their values, by first address, wider blocks first.
-    pub fn iter(&self) -> impl Iterator<Item = (Block, &T)> {
+    /// Returns all blocks with their values, by first address, wider blocks first.
+    pub fn iter(&self) -> impl Iterator<Item = (AddressBlock, &T)> {
         self.nodes.iter().flat_map(|node| {
             let values = self.values.get(node.values_from as usize..node.values_to as usize).unwrap_or_default();
             values.iter().map(|value| (node.block, value))
@@ -154,7 +154,7 @@ impl<T> RangeMap<T> {
         }
     }
 
-    /// Hands the addresses after `node` back to its parent.
+    /// Continues with the parent of `node` after the end of its block.
     fn close(&mut self, node: u32) {
         let Node { block, parent, .. } = self.nodes[node as usize];
         if let Some(next) = block.last.checked_add(1) {
@@ -219,13 +219,13 @@ impl<T> RangeMap<T> {
         self.values.len()
     }
 
-    /// Tells whether the map holds no value.
+    /// Returns whether the map holds no value.
     pub fn is_empty(&self) -> bool {
         self.values.is_empty()
     }
 }
 
-/// Walks the blocks around an address outwards.
+/// Iterates over the blocks that hold an address, from the narrowest to the widest.
 #[derive(Debug, Clone)]
 pub struct Matches<'a, T> {
     map: &'a RangeMap<T>,
@@ -233,7 +233,7 @@ pub struct Matches<'a, T> {
 }
 
 impl<'a, T> Iterator for Matches<'a, T> {
-    type Item = (Block, &'a [T]);
+    type Item = (AddressBlock, &'a [T]);
 
     fn next(&mut self) -> Option<Self::Item> {
         let node = self.map.nodes.get(self.node as usize)?;
@@ -280,10 +280,10 @@ mod tests {
 
     #[test]
     fn covers_end_at_the_ends_of_the_space() {
-        let all = Block::cover(Address::from_bits(0), Address::from_bits(u128::MAX));
+        let all = AddressBlock::cover(Address::from_bits(0), Address::from_bits(u128::MAX));
         assert_eq!((all.len(), all[0].prefix_bits()), (1, 0));
-        assert_eq!(Block::cover(Address::from_bits(1), Address::from_bits(u128::MAX)).len(), 128);
-        assert_eq!(Block::cover(Address::from_bits(2), Address::from_bits(1)).len(), 0);
+        assert_eq!(AddressBlock::cover(Address::from_bits(1), Address::from_bits(u128::MAX)).len(), 128);
+        assert_eq!(AddressBlock::cover(Address::from_bits(2), Address::from_bits(1)).len(), 0);
     }
 
     /// Networks crowded around a few addresses, so that they nest, touch and repeat.
@@ -325,7 +325,7 @@ mod tests {
 
         #[test]
         fn covers_hold_exactly_their_range(from in 0u128..5_000, length in 0u128..5_000) {
-            let blocks = Block::cover(Address::from_bits(from), Address::from_bits(from + length));
+            let blocks = AddressBlock::cover(Address::from_bits(from), Address::from_bits(from + length));
             let mut next = from;
             for block in &blocks {
                 prop_assert_eq!(block.first, next);

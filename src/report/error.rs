@@ -1,19 +1,19 @@
-//! What can go wrong when findings are written or read.
+//! Why findings could not be written or read.
 
-/// Says why findings could not be written or read.
+/// Why findings could not be written or read.
 #[derive(Debug, thiserror::Error)]
 pub enum ReportError {
-    /// The place to write to does not take the bytes, or the place to read from does not give them.
+    /// Writing or reading failed.
     #[error("could not {action} {what}")]
     Io {
         /// `read` or `write`.
         action: &'static str,
         /// What was being read or written.
         what: String,
-        /// What the system said; a broken pipe is the reader's choice and no failure.
+        /// The system's error; a broken pipe is the reader's choice and no failure.
         source: std::io::Error,
     },
-    /// A line of JSON Lines is no finding; the file is damaged or something else.
+    /// A line of JSON Lines is not a finding: the file is damaged, or is something else.
     #[error("{name}:{line}: not a finding; expected a JSON object with the fields of schema version 1")]
     Line {
         /// The file's name.
@@ -31,7 +31,7 @@ pub enum ReportError {
         /// What is wrong with it.
         source: serde_json::Error,
     },
-    /// The findings are of another version than this code knows; use a newer flowsift.
+    /// The findings have a schema version that this code does not know; use a newer flowsift.
     #[error("{name}: finding {row} has schema version {got}, expected {expected}; use the flowsift that wrote it")]
     SchemaVersion {
         /// The file's name.
@@ -43,7 +43,7 @@ pub enum ReportError {
         /// The version known.
         expected: u32,
     },
-    /// A value of a Parquet file is not what the column promises; the file is damaged or something else.
+    /// A value of a Parquet file does not fit its column: the file is damaged, or is something else.
     #[error("{name}: finding {row}, column `{column}`: got `{got}`, expected {expected}")]
     Value {
         /// The file's name.
@@ -57,7 +57,7 @@ pub enum ReportError {
         /// What would have been right.
         expected: &'static str,
     },
-    /// A Parquet file lacks a column or has it in another type; it holds something else than findings.
+    /// A Parquet file lacks a column or has it in another type: it does not hold findings.
     #[error("{name}: no column `{column}` of type {expected}; expected the columns of findings, schema version 1")]
     Column {
         /// The file's name.
@@ -74,23 +74,23 @@ pub enum ReportError {
         action: &'static str,
         /// The file's name, or what was being written.
         name: String,
-        /// What the Parquet library said.
+        /// The Parquet library's error.
         source: parquet::errors::ParquetError,
     },
-    /// Columns cannot be made or taken apart.
+    /// Columns cannot be built or read.
     #[error("could not {action} {name} as columns")]
     Arrow {
         /// `read` or `write`.
         action: &'static str,
         /// The file's name, or what was being written.
         name: String,
-        /// What the Arrow library said.
+        /// The Arrow library's error.
         source: arrow::error::ArrowError,
     },
 }
 
 impl ReportError {
-    /// Tells whether the reader of a pipe has gone, which ends the writing but is no failure.
+    /// Returns whether the reader of a pipe has gone, which ends the writing but is no failure.
     pub fn is_broken_pipe(&self) -> bool {
         match self {
             ReportError::Io { source, .. } => source.kind() == std::io::ErrorKind::BrokenPipe,

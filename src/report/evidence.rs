@@ -1,10 +1,10 @@
-//! The few words of evidence that go into a table's row.
+//! The few phrases of evidence in a row of the table.
 
 use serde_json::{Map, Value};
 
 use flow::units::{bytes_text, count_text, duration_text, number_text, printable, share_text};
 
-/// The evidence worth a place in a row, the most telling first; all else stays in the files.
+/// The evidence shown in a row, the most important first; everything else is in the files only.
 const TELLING: [&str; 17] = [
     "allowed_by",
     "indicator_source",
@@ -25,7 +25,7 @@ const TELLING: [&str; 17] = [
     "bytes_in",
 ];
 
-/// Returns short phrases for the evidence, the most telling first; empty when nothing telling is there.
+/// Returns short phrases for the evidence, the most important first; empty when there is none to show.
 pub(super) fn phrases(evidence: &Map<String, Value>) -> Vec<String> {
     let known = TELLING.iter().filter_map(|name| phrase(name, evidence.get(*name)?));
     let mut phrases: Vec<String> = known.collect();

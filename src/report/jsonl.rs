@@ -1,4 +1,4 @@
-//! Findings as JSON Lines: one JSON object a line, in the order given.
+//! Findings as JSON Lines: one JSON object per line, in the order given.
 
 use std::io::{BufRead, Write};
 
@@ -7,7 +7,7 @@ use crate::detect::finding::{Finding, SCHEMA_VERSION};
 
 /// Writes findings as JSON Lines.
 ///
-/// Writes line by line: hand over a buffered writer when there are many, and flush it.
+/// Writes line by line: pass a buffered writer when there are many, and flush it.
 ///
 /// # Errors
 /// [`ReportError::Io`] when the writer fails; see [`ReportError::is_broken_pipe`].
@@ -28,7 +28,7 @@ pub fn write_jsonl<W: Write>(mut out: W, findings: &[Finding]) -> Result<(), Rep
 /// `name` is for messages only.
 ///
 /// # Errors
-/// [`ReportError::Line`] for the first line that is no finding, [`ReportError::SchemaVersion`] for findings of
+/// [`ReportError::Line`] for the first line that is not a finding, [`ReportError::SchemaVersion`] for findings of
 /// another version, [`ReportError::Io`] when the reader fails.
 pub fn read_jsonl<R: BufRead>(mut input: R, name: &str) -> Result<Vec<Finding>, ReportError> {
     let mut findings = Vec::new();

@@ -1,6 +1,6 @@
-//! Writes what was found: JSON Lines and Parquet for programs, a table for people, a summary of the run.
+//! Writes findings: JSON Lines and Parquet for programs, a table for people, a summary of the run.
 //!
-//! Nothing here prints: every writer takes the place to write to.
+//! Nothing here prints: every function writes to the writer that it is given.
 
 pub mod jsonl;
 pub mod parquet;
@@ -13,5 +13,5 @@ mod evidence;
 pub use self::parquet::{finding_schema, read_parquet, write_parquet};
 pub use error::ReportError;
 pub use jsonl::{read_jsonl, write_jsonl};
-pub use summary::{Baseline, BaselineKind, ObjectCounts, SkippedObject, StageTime, Summary};
+pub use summary::{BaselineOrigin, BaselineSpan, ObjectCounts, SkippedObject, StageTime, Summary};
 pub use table::{TableOptions, findings_table, write_table};

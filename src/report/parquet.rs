@@ -1,7 +1,7 @@
 //! Findings as Parquet: the columns of the JSON objects, in the same order.
 //!
 //! Times are `TIMESTAMP(MILLIS, UTC)`, `techniques` a list of texts, `evidence` a JSON object as text (its names
-//! differ by detection). Numbers are signed, as Athena and Hive read no unsigned ones.
+//! differ by detection). Numbers are signed: Athena and Hive cannot read unsigned ones.
 
 use std::io::Write;
 use std::sync::Arc;
@@ -26,7 +26,7 @@ use flow::codes::Role;
 
 /// The time zone as readers know it.
 const UTC: &str = "UTC";
-/// Findings that go into one batch; bounds the memory of writing.
+/// Findings in one batch; bounds the memory of writing.
 const BATCH_ROWS: usize = 8_192;
 /// What is being written, for messages.
 const FINDINGS: &str = "findings";
@@ -66,7 +66,7 @@ pub fn finding_schema() -> Schema {
     ])
 }
 
-/// Writes findings as one Parquet file, compressed with zstd; no findings make a file without rows.
+/// Writes findings as one Parquet file, compressed with zstd; without findings, the file has no rows.
 ///
 /// # Errors
 /// [`ReportError::Parquet`] when the writer fails.
@@ -139,13 +139,13 @@ fn finding_batch(schema: &Arc<Schema>, rows: &[Finding]) -> Result<RecordBatch, 
     )
 }
 
-/// Reads findings from a Parquet file that [`write_parquet`] made; further columns are ignored.
+/// Reads findings from a Parquet file of [`write_parquet`]; other columns are ignored.
 ///
 /// `name` is for messages only.
 ///
 /// # Errors
-/// [`ReportError::Parquet`] or [`ReportError::Arrow`] when the bytes are no Parquet, [`ReportError::Column`] when a
-/// column is missing, [`ReportError::Value`] when a value is not what the column promises,
+/// [`ReportError::Parquet`] or [`ReportError::Arrow`] when the bytes are not Parquet, [`ReportError::Column`] when a
+/// column is missing, [`ReportError::Value`] when a value does not fit its column,
 /// [`ReportError::SchemaVersion`] for findings of another version.
 pub fn read_parquet<R: ChunkReader + 'static>(input: R, name: &str) -> Result<Vec<Finding>, ReportError> {
     let failed = |source: ParquetError| ReportError::Parquet { action: "read", name: name.to_owned(), source };
@@ -153,22 +153,22 @@ pub fn read_parquet<R: ChunkReader + 'static>(input: R, name: &str) -> Result<Ve
     let mut findings = Vec::new();
     for batch in reader {
         let batch = batch.map_err(|source| ReportError::Arrow { action: "read", name: name.to_owned(), source })?;
-        let columns = Columns { name, batch: &batch, first_row: findings.len() as u64 + 1 };
-        for at in 0..batch.num_rows() {
-            findings.push(columns.finding(at)?);
+        let columns = FindingColumns { name, batch: &batch, first_row: findings.len() as u64 + 1 };
+        for index in 0..batch.num_rows() {
+            findings.push(columns.finding(index)?);
         }
     }
     Ok(findings)
 }
 
-/// The columns of one batch, taken apart row by row; findings are few, so clarity beats speed.
-struct Columns<'a> {
+/// The columns of one batch, read row by row; findings are few, so clarity beats speed.
+struct FindingColumns<'a> {
     name: &'a str,
     batch: &'a RecordBatch,
     first_row: u64,
 }
 
-impl Columns<'_> {
+impl FindingColumns<'_> {
     fn column(&self, column: &'static str, expected: &'static str) -> Result<&ArrayRef, ReportError> {
         self.batch.column_by_name(column).ok_or_else(|| self.missing(column, expected))
     }
@@ -177,108 +177,108 @@ impl Columns<'_> {
         ReportError::Column { name: self.name.to_owned(), column, expected }
     }
 
-    fn invalid(&self, at: usize, column: &'static str, got: &str, expected: &'static str) -> ReportError {
-        let (name, row) = (self.name.to_owned(), self.first_row + at as u64);
+    fn invalid(&self, index: usize, column: &'static str, got: &str, expected: &'static str) -> ReportError {
+        let (name, row) = (self.name.to_owned(), self.first_row + index as u64);
         ReportError::Value { name, row, column, got: got.to_owned(), expected }
     }
 
-    fn optional(&self, at: usize, column: &'static str) -> Result<Option<String>, ReportError> {
+    fn optional(&self, index: usize, column: &'static str) -> Result<Option<String>, ReportError> {
         let array = self.column(column, "text")?.as_string_opt::<i32>().ok_or_else(|| self.missing(column, "text"))?;
-        Ok(array.is_valid(at).then(|| array.value(at).to_owned()))
+        Ok(array.is_valid(index).then(|| array.value(index).to_owned()))
     }
 
-    fn text(&self, at: usize, column: &'static str) -> Result<String, ReportError> {
-        self.optional(at, column)?.ok_or_else(|| self.invalid(at, column, "null", "text"))
+    fn text(&self, index: usize, column: &'static str) -> Result<String, ReportError> {
+        self.optional(index, column)?.ok_or_else(|| self.invalid(index, column, "null", "text"))
     }
 
-    fn optional_real(&self, at: usize, column: &'static str) -> Result<Option<f64>, ReportError> {
+    fn optional_real(&self, index: usize, column: &'static str) -> Result<Option<f64>, ReportError> {
         let expected = "DOUBLE";
         let array = self.column(column, expected)?;
         let array = array.as_primitive_opt::<Float64Type>().ok_or_else(|| self.missing(column, expected))?;
-        Ok(array.is_valid(at).then(|| array.value(at)))
+        Ok(array.is_valid(index).then(|| array.value(index)))
     }
 
-    fn real(&self, at: usize, column: &'static str) -> Result<f64, ReportError> {
-        self.optional_real(at, column)?.ok_or_else(|| self.invalid(at, column, "null", "a number"))
+    fn real(&self, index: usize, column: &'static str) -> Result<f64, ReportError> {
+        self.optional_real(index, column)?.ok_or_else(|| self.invalid(index, column, "null", "a number"))
     }
 
-    fn number<T: TryFrom<i32>>(&self, at: usize, column: &'static str) -> Result<Option<T>, ReportError> {
+    fn number<T: TryFrom<i32>>(&self, index: usize, column: &'static str) -> Result<Option<T>, ReportError> {
         let array = self.column(column, "INT32")?;
         let array = array.as_primitive_opt::<Int32Type>().ok_or_else(|| self.missing(column, "INT32"))?;
-        if array.is_null(at) {
+        if array.is_null(index) {
             return Ok(None);
         }
-        let value = array.value(at);
+        let value = array.value(index);
         let number = T::try_from(value);
-        number.map(Some).map_err(|_| self.invalid(at, column, &value.to_string(), "a number within its range"))
+        number.map(Some).map_err(|_| self.invalid(index, column, &value.to_string(), "a number within its range"))
     }
 
-    fn time(&self, at: usize, column: &'static str) -> Result<i64, ReportError> {
+    fn time(&self, index: usize, column: &'static str) -> Result<i64, ReportError> {
         let expected = "TIMESTAMP(MILLIS, UTC)";
         let array = self.column(column, expected)?;
         let array =
             array.as_primitive_opt::<TimestampMillisecondType>().ok_or_else(|| self.missing(column, expected))?;
-        if array.is_null(at) {
-            return Err(self.invalid(at, column, "null", "a time"));
+        if array.is_null(index) {
+            return Err(self.invalid(index, column, "null", "a time"));
         }
-        Ok(array.value(at).div_euclid(1_000))
+        Ok(array.value(index).div_euclid(1_000))
     }
 
-    fn techniques(&self, at: usize) -> Result<Vec<String>, ReportError> {
+    fn techniques(&self, index: usize) -> Result<Vec<String>, ReportError> {
         let (column, expected) = ("techniques", "list of texts");
         let missing = || self.missing(column, expected);
         let lists = self.column(column, expected)?.as_list_opt::<i32>().ok_or_else(missing)?;
-        let items = lists.value(at);
+        let items = lists.value(index);
         let items = items.as_string_opt::<i32>().ok_or_else(missing)?;
         Ok(items.iter().flatten().map(str::to_owned).collect())
     }
 
     fn parsed<T>(
         &self,
-        at: usize,
+        index: usize,
         column: &'static str,
         expected: &'static str,
         parse: impl FnOnce(&str) -> Option<T>,
     ) -> Result<Option<T>, ReportError> {
-        match self.optional(at, column)? {
-            Some(text) => parse(&text).map(Some).ok_or_else(|| self.invalid(at, column, &text, expected)),
+        match self.optional(index, column)? {
+            Some(text) => parse(&text).map(Some).ok_or_else(|| self.invalid(index, column, &text, expected)),
             None => Ok(None),
         }
     }
 
-    fn finding(&self, at: usize) -> Result<Finding, ReportError> {
-        let null = |column: &'static str, expected: &'static str| self.invalid(at, column, "null", expected);
-        let schema_version = self.number(at, "schema_version")?.unwrap_or(0);
-        check_version(self.name, self.first_row + at as u64, schema_version)?;
-        let severity = self.parsed(at, "severity", "a severity", |text| text.parse().ok())?;
-        let evidence = self.parsed(at, "evidence", "a JSON object", |text| serde_json::from_str(text).ok())?;
-        let host = self.parsed(at, "host", "an address", |text| text.parse().ok())?;
+    fn finding(&self, index: usize) -> Result<Finding, ReportError> {
+        let null = |column: &'static str, expected: &'static str| self.invalid(index, column, "null", expected);
+        let schema_version = self.number(index, "schema_version")?.unwrap_or(0);
+        check_version(self.name, self.first_row + index as u64, schema_version)?;
+        let severity = self.parsed(index, "severity", "a severity", |text| text.parse().ok())?;
+        let evidence = self.parsed(index, "evidence", "a JSON object", |text| serde_json::from_str(text).ok())?;
+        let host = self.parsed(index, "host", "an address", |text| text.parse().ok())?;
         Ok(Finding {
             schema_version,
-            id: self.text(at, "id")?,
-            detection: self.text(at, "detection")?,
-            title: self.text(at, "title")?,
+            id: self.text(index, "id")?,
+            detection: self.text(index, "detection")?,
+            title: self.text(index, "title")?,
             severity: severity.ok_or_else(|| null("severity", "a severity"))?,
-            score: self.real(at, "score")?,
-            p_value: self.optional_real(at, "p_value")?,
-            account_id: self.optional(at, "account_id")?,
-            region: self.optional(at, "region")?,
+            score: self.real(index, "score")?,
+            p_value: self.optional_real(index, "p_value")?,
+            account_id: self.optional(index, "account_id")?,
+            region: self.optional(index, "region")?,
             host: host.ok_or_else(|| null("host", "an address"))?,
-            interface_id: self.optional(at, "interface_id")?,
-            instance_id: self.optional(at, "instance_id")?,
-            vpc_id: self.optional(at, "vpc_id")?,
-            remote: self.parsed(at, "remote", "an address", |text| text.parse().ok())?,
-            port: self.number(at, "port")?,
-            protocol: self.number(at, "protocol")?,
-            role: self.parsed(at, "role", "client or server", Role::parse)?,
-            first_seen_s: self.time(at, "first_seen")?,
-            last_seen_s: self.time(at, "last_seen")?,
-            window_start_s: self.time(at, "window_start")?,
-            window_end_s: self.time(at, "window_end")?,
-            techniques: self.techniques(at)?,
+            interface_id: self.optional(index, "interface_id")?,
+            instance_id: self.optional(index, "instance_id")?,
+            vpc_id: self.optional(index, "vpc_id")?,
+            remote: self.parsed(index, "remote", "an address", |text| text.parse().ok())?,
+            port: self.number(index, "port")?,
+            protocol: self.number(index, "protocol")?,
+            role: self.parsed(index, "role", "client or server", Role::parse)?,
+            first_seen_s: self.time(index, "first_seen")?,
+            last_seen_s: self.time(index, "last_seen")?,
+            window_start_s: self.time(index, "window_start")?,
+            window_end_s: self.time(index, "window_end")?,
+            techniques: self.techniques(index)?,
             evidence: evidence.ok_or_else(|| null("evidence", "a JSON object"))?,
-            explanation: self.text(at, "explanation")?,
-            coverage: self.real(at, "coverage")?,
+            explanation: self.text(index, "explanation")?,
+            coverage: self.real(index, "coverage")?,
         })
     }
 }

@@ -12,15 +12,15 @@ use crate::detect::finding::rfc3339_text;
 use flow::time;
 use flow::units::{bytes_text, count_text, duration_text, number_text, printable, share_text};
 
-/// Skipped objects that the text names; the JSON names all.
+/// Skipped objects named in the text; the JSON names all.
 const NAMED_SKIPPED: usize = 5;
-/// Sources that the text names; the JSON names all.
+/// Sources named in the text; the JSON names all.
 const NAMED_SOURCES: usize = 3;
 
 /// Where the baseline comes from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
 #[serde(rename_all = "snake_case")]
-pub enum BaselineKind {
+pub enum BaselineOrigin {
     /// Hours kept by earlier runs.
     History,
     /// Logs before `--from`, read in this run.
@@ -30,22 +30,22 @@ pub enum BaselineKind {
     Window,
 }
 
-impl BaselineKind {
-    /// Returns the words that people read.
+impl BaselineOrigin {
+    /// Returns the text for people.
     pub const fn as_str(self) -> &'static str {
         match self {
-            BaselineKind::History => "history",
-            BaselineKind::BeforeFrom => "before --from",
-            BaselineKind::Window => "the window itself",
+            BaselineOrigin::History => "history",
+            BaselineOrigin::BeforeFrom => "before --from",
+            BaselineOrigin::Window => "the window itself",
         }
     }
 }
 
 /// The time that the window is compared with.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
-pub struct Baseline {
+pub struct BaselineSpan {
     /// Where it comes from.
-    pub kind: BaselineKind,
+    pub kind: BaselineOrigin,
     /// First second of the baseline.
     #[serde(rename = "from", with = "rfc3339_text")]
     pub from_s: i64,
@@ -59,13 +59,13 @@ pub struct Baseline {
 pub struct ObjectCounts {
     /// Parquet objects listed.
     pub listed: u64,
-    /// Objects that are no Parquet, such as flow logs in text, and are not read.
+    /// Objects that are not Parquet, such as flow logs in text, and are not read.
     pub not_parquet: u64,
-    /// Objects left out unread, as their path or footer says that they hold nothing of the time asked for.
+    /// Objects left out unread, because their path says that they hold no record of the time range.
     pub pruned: u64,
     /// Objects read.
     pub read: u64,
-    /// Objects not read again, as their hours are kept.
+    /// Objects not read again, because their hours are kept.
     pub reused: u64,
     /// Objects that could not be read.
     pub skipped: u64,
@@ -87,12 +87,12 @@ pub struct StageTime {
     pub stage: String,
     /// Seconds of wall time.
     pub seconds: f64,
-    /// Highest resident memory up to its end; left out when the system does not tell.
+    /// Highest resident memory up to its end; left out when the system does not report it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub peak_memory_bytes: Option<u64>,
 }
 
-/// The account of one run; written to stderr as text and to `summary.json`.
+/// The summary of one run, written to stderr as text and to `summary.json`.
 #[derive(Debug, Clone, PartialEq, Default, Serialize)]
 pub struct Summary {
     /// The version of flowsift.
@@ -106,16 +106,16 @@ pub struct Summary {
     #[serde(rename = "window_end", with = "rfc3339_text")]
     pub window_end_s: i64,
     /// What the window is compared with.
-    pub baseline: Baseline,
+    pub baseline: BaselineSpan,
     /// What became of the objects.
     pub objects: ObjectCounts,
     /// The objects that could not be read, in the order met.
     pub skipped_objects: Vec<SkippedObject>,
-    /// Rows read, with those below.
+    /// Rows read, including those below.
     pub rows: u64,
-    /// Rows that say that an interface had no traffic.
+    /// `NODATA` rows: an interface had no traffic.
     pub nodata_rows: u64,
-    /// Rows that say that AWS lost flows.
+    /// `SKIPDATA` rows: AWS lost flows.
     pub skipdata_rows: u64,
     /// Rows that could not be used: without addresses, times or with values out of range.
     pub unusable_rows: u64,
@@ -131,11 +131,11 @@ pub struct Summary {
     pub destinations: u64,
     /// The share of the window with data, 0–1; `None` when unknown.
     pub coverage_share: Option<f64>,
-    /// Records not counted, as another interface counts the same packets.
+    /// Records not counted, because another interface counts the same packets.
     pub transit_records: u64,
-    /// Rejected records of remotes that did no more than knock, summed up by host and hour.
+    /// Rejected records of remotes with no other traffic, summed by host and hour.
     pub knock_records: u64,
-    /// ENIs, each hour by itself, that several flow logs wrote at once: their traffic counts several times.
+    /// Hours of ENIs that several flow logs recorded at the same time: their traffic counts several times.
     pub doubly_logged_hours: u64,
     /// Findings by detection.
     pub findings_by_detection: BTreeMap<String, u64>,
@@ -143,22 +143,22 @@ pub struct Summary {
     pub findings_by_severity: BTreeMap<Severity, u64>,
     /// Pairs tested by the statistical detections.
     pub candidates_tested: u64,
-    /// The false-discovery rate asked for, 0–1.
+    /// The false-discovery rate of the run, 0–1.
     pub fdr: f64,
-    /// Beacons expected to be accidents among those found.
+    /// How many of the reported beacons are expected by chance.
     pub expected_false_beacons: f64,
-    /// Time per stage in the order run.
+    /// Time per stage, in the order of the stages.
     pub stages: Vec<StageTime>,
     /// Seconds of wall time of the whole run.
     pub total_seconds: f64,
     /// Rows read per second of the whole run.
     pub rows_per_s: f64,
-    /// Highest resident memory; `None` when the system does not tell.
+    /// Highest resident memory; `None` when the system does not report it.
     pub peak_memory_bytes: Option<u64>,
     /// Bytes that did not fit into memory and went to disk; left out when nothing did.
     #[serde(skip_serializing_if = "is_zero")]
     pub spilled_bytes: u64,
-    /// The folder that they went to.
+    /// The folder of spilled data.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub spill_dir: Option<String>,
     /// Threads used.
@@ -199,7 +199,7 @@ impl Summary {
         line("window", &span_text(self.window_start_s, self.window_end_s));
         let baseline = self.baseline;
         match baseline.kind {
-            BaselineKind::Window => line("baseline", baseline.kind.as_str()),
+            BaselineOrigin::Window => line("baseline", baseline.kind.as_str()),
             kind => line("baseline", &format!("{}, {}", kind.as_str(), span_text(baseline.from_s, baseline.to_s))),
         }
         line("objects", &self.objects_text());
@@ -224,9 +224,9 @@ impl Summary {
         text
     }
 
-    /// Returns why nothing at all could be judged, which must not pass for a quiet network; `None` where something was.
+    /// Returns why nothing at all could be judged, which must not look like a quiet network; `None` if anything was judged.
     ///
-    /// Rows that say that there was no traffic, or that AWS lost it, are something.
+    /// `NODATA` and `SKIPDATA` rows count as something.
     pub fn warning(&self) -> Option<String> {
         let objects = self.objects;
         let silent = self.nodata_rows + self.skipdata_rows;
@@ -245,7 +245,7 @@ impl Summary {
         Some(format!("nothing could be judged: {reason}"))
     }
 
-    /// Lines for the skipped objects: those that share a reason share a line, and the first of them is named.
+    /// Returns lines for the skipped objects: those with the same reason share a line, which names the first of them.
     fn skipped_texts(&self) -> Vec<String> {
         let mut groups: Vec<(&SkippedObject, u64)> = Vec::new();
         for skipped in &self.skipped_objects {

@@ -1,6 +1,6 @@
-//! The table of findings for a terminal: how many and how bad, one row each, then what the worst mean.
+//! The table of findings for a terminal: counts by severity, one row per finding, then an explanation of the worst.
 //!
-//! Rows are ordered by severity, so the first line below the heading is what to look at. Nothing depends on colour.
+//! Rows are ordered by severity, so the first row matters most. Nothing depends on colour.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -18,21 +18,21 @@ use flow::units::{count_text, printable};
 const GAP: usize = 2;
 /// The share of the width, in per cent, that the evidence gets before addresses are shortened.
 const WHAT_PERCENT: usize = 30;
-/// The least width of `host → remote:port`, short enough for 80 columns.
-const LEAST_PAIR: usize = 31;
-/// From this width on, first seen has its year.
+/// Minimum width of `host → remote:port`, short enough for 80 columns.
+const MIN_PAIR_WIDTH: usize = 31;
+/// From this width on, the first-seen time has its year.
 const FULL_TIME_FROM: usize = 120;
-/// The narrowest table that is made; below it lines get longer than the width.
-const LEAST_WIDTH: usize = 80;
+/// The narrowest table; on a narrower terminal, lines are longer than its width.
+const MIN_WIDTH: usize = 80;
 
 /// How to show a table of findings.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct TableOptions {
-    /// Columns of the terminal; below 80 it is taken as 80. If unsure, 120, also for a pipe.
+    /// Columns of the terminal, at least 80. If unsure, 120, also for a pipe.
     pub width: usize,
     /// Whether the severity is coloured with ANSI sequences.
     pub color: bool,
-    /// Rows shown; `None` for all. What is left out is counted below the table.
+    /// Rows shown; `None` for all. Rows left out are counted below the table.
     pub limit: Option<usize>,
     /// Findings explained below the table, from the worst.
     pub explained: usize,
@@ -56,13 +56,13 @@ pub fn write_table<W: Write>(mut out: W, findings: &[Finding], options: &TableOp
 
 /// Returns the table of findings as text, ordered by severity, score and id.
 ///
-/// Evidence that does not fit is left out by whole phrases, then long addresses are shortened in their middle.
+/// Evidence that does not fit is left out in whole phrases, then long addresses are shortened in their middle.
 /// Control characters are replaced.
 pub fn findings_table(findings: &[Finding], options: &TableOptions) -> String {
     if findings.is_empty() {
         return "No findings\n".to_owned();
     }
-    let width = options.width.max(LEAST_WIDTH);
+    let width = options.width.max(MIN_WIDTH);
     let mut sorted: Vec<&Finding> = findings.iter().collect();
     sorted.sort_by(|a, b| compare_findings(a, b));
     let shown = &sorted[..options.limit.unwrap_or(sorted.len()).min(sorted.len())];
@@ -107,7 +107,7 @@ fn by_severity(findings: &[&Finding]) -> String {
     parts.collect::<Vec<_>>().join(", ")
 }
 
-/// The severity in at most eight columns.
+/// Returns the severity in at most eight columns.
 fn severity_word(severity: Severity) -> &'static str {
     match severity {
         Severity::Informational => "info",
@@ -161,7 +161,7 @@ fn push_rows(text: &mut String, findings: &[&Finding], width: usize, color: bool
     // Host and remote are what an analyst copies, so the evidence gives way first, down to a useful least.
     let room = width.saturating_sub(severity_width + score_width + name_width + time_width + 5 * GAP);
     let what_least = (width * WHAT_PERCENT / 100).min(widest(&joined, "WHAT"));
-    let pair_width = widest(&pairs, "HOST → REMOTE").min(room.saturating_sub(what_least).max(LEAST_PAIR));
+    let pair_width = widest(&pairs, "HOST → REMOTE").min(room.saturating_sub(what_least).max(MIN_PAIR_WIDTH));
     let what_width = room.saturating_sub(pair_width).clamp("WHAT".len(), widest(&joined, "WHAT").max(4));
 
     push_padded(text, "SEVERITY", severity_width);
@@ -187,7 +187,7 @@ fn minute_text(second: i64, from: usize) -> String {
     time::rfc3339(second).chars().take(16).skip(from).map(|c| if c == 'T' { ' ' } else { c }).collect()
 }
 
-/// Joins as many phrases as fit; the first is cut when it alone does not.
+/// Joins as many phrases as fit; the first is cut if it does not fit by itself.
 fn fitting(phrases: &[String], width: usize) -> String {
     let mut text = String::new();
     for phrase in phrases {

@@ -1,4 +1,4 @@
-//! One connection: its messages in, its answers out.
+//! One connection: messages in, answers out.
 
 use super::encode::Columns;
 use super::protocol::pg_error::{self, PgError};
@@ -6,7 +6,7 @@ use super::protocol::signals::{Deadline, Signals};
 use super::protocol::socket::{Socket, say};
 use super::session::Session;
 use super::statements::commands::Command;
-use super::statements::portal::{Held, Portal, State, Statement};
+use super::statements::portal::{NamedState, Portal, State, Statement};
 use super::statements::prepare::{Prepared, Query, prepare};
 use super::statements::running_query::RunningQuery;
 use crate::sql::statements;
@@ -25,18 +25,18 @@ use pgwire::messages::response::{EmptyQueryResponse, ReadyForQuery, TransactionS
 use pgwire::messages::{PgWireBackendMessage, PgWireFrontendMessage};
 use std::sync::Arc;
 
-/// A connection whose client has come in.
+/// A connection whose client has logged in.
 pub(super) struct Connection {
     pub(super) socket: Socket,
     pub(super) session: Session,
     pub(super) signals: Arc<Signals>,
-    pub(super) held: Held,
-    /// After an error of the extended protocol nothing counts before the next Sync.
+    pub(super) held: NamedState,
+    /// After an error in the extended protocol, all messages up to the next Sync are ignored.
     pub(super) skipping: bool,
 }
 
-/// What follows a message.
-enum Next {
+/// What to do after a message.
+enum NextStep {
     Go,
     Leave,
 }
@@ -64,8 +64,8 @@ impl Connection {
                 message = self.socket.next() => message,
                 () = self.held.end_late() => continue,
                 () = signals.draining() => {
-                    if let PgError::Said(said) = pg_error::shutting_down() {
-                        let _ = say(&mut self.socket, *said).await;
+                    if let PgError::Error(details) = pg_error::shutting_down() {
+                        let _ = say(&mut self.socket, *details).await;
                     }
                     return;
                 }
@@ -73,8 +73,8 @@ impl Connection {
             let message = match message {
                 Some(Ok(message)) => message,
                 Some(Err(error)) => {
-                    if let PgError::Said(said) = PgError::from(error) {
-                        let _ = say(&mut self.socket, *said).await;
+                    if let PgError::Error(details) = PgError::from(error) {
+                        let _ = say(&mut self.socket, *details).await;
                     }
                     return;
                 }
@@ -82,8 +82,8 @@ impl Connection {
             };
             let extended = message.is_extended_query();
             match Box::pin(self.answer(message)).await {
-                Ok(Next::Go) => {}
-                Ok(Next::Leave) => return,
+                Ok(NextStep::Go) => {}
+                Ok(NextStep::Leave) => return,
                 Err(error) => {
                     self.skipping = extended;
                     if self.fail(error).await.is_err() {
@@ -101,12 +101,12 @@ impl Connection {
         }
     }
 
-    async fn answer(&mut self, message: PgWireFrontendMessage) -> Result<Next, PgError> {
+    async fn answer(&mut self, message: PgWireFrontendMessage) -> Result<NextStep, PgError> {
         if matches!(message, PgWireFrontendMessage::Terminate(_)) {
-            return Ok(Next::Leave);
+            return Ok(NextStep::Leave);
         }
         if self.skipping && !matches!(message, PgWireFrontendMessage::Sync(_)) {
-            return Ok(Next::Go);
+            return Ok(NextStep::Go);
         }
         match message {
             PgWireFrontendMessage::Query(query) => self.simple(&query.query).await?,
@@ -121,22 +121,22 @@ impl Connection {
                 self.held.portals.remove("");
                 self.ready().await?;
             }
-            // What a client still sends of a COPY that was refused.
+            // The client is still sending data for a COPY that was refused.
             PgWireFrontendMessage::CopyData(_)
             | PgWireFrontendMessage::CopyDone(_)
             | PgWireFrontendMessage::CopyFail(_) => {}
             _ => return Err(pg_error::fatal("08P01", "unexpected message")),
         }
-        Ok(Next::Go)
+        Ok(NextStep::Go)
     }
 
-    /// Says what went wrong; a transaction does nothing more until its end.
+    /// Reports an error; an open transaction is then failed until its end.
     async fn fail(&mut self, error: PgError) -> Result<(), PgError> {
-        let PgError::Said(said) = error else { return Err(PgError::Gone) };
-        tracing::info!("{}: {}", said.code, said.message);
+        let PgError::Error(details) = error else { return Err(PgError::Gone) };
+        tracing::info!("{}: {}", details.code, details.message);
         let status = self.socket.transaction_status().to_error_state();
         self.socket.set_transaction_status(status);
-        say(&mut self.socket, *said).await
+        say(&mut self.socket, *details).await
     }
 
     async fn ready(&mut self) -> Result<(), PgError> {
@@ -162,7 +162,7 @@ impl Connection {
         Deadline::of(self.session.shared.limits.timeout, self.session.settings.statement_timeout())
     }
 
-    /// The simple protocol: one text, several statements perhaps; the first that fails is the last.
+    /// The simple protocol: one text, possibly of several statements; the first one that fails is the last one run.
     async fn simple(&mut self, text: &str) -> Result<(), PgError> {
         let all = statements(text);
         if all.is_empty() {
@@ -204,8 +204,8 @@ impl Connection {
     async fn warn(&mut self, query: &Query) -> Result<(), PgError> {
         let skipped = self.session.shared.workspace.skipped();
         match pg_error::incomplete(&skipped) {
-            Some(said) if Workspace::reads_logs(&query.plan).unwrap_or(true) => {
-                self.feed(PgWireBackendMessage::NoticeResponse(said.into())).await
+            Some(details) if Workspace::reads_logs(&query.plan).unwrap_or(true) => {
+                self.feed(PgWireBackendMessage::NoticeResponse(details.into())).await
             }
             _ => Ok(()),
         }
@@ -281,7 +281,7 @@ impl Connection {
         self.describe_rows(&columns).await
     }
 
-    /// The columns that a statement will give.
+    /// Returns the columns that a statement will return.
     fn columns_of(&self, prepared: Option<&Prepared>, format: &Format) -> Result<Columns, PgError> {
         match prepared {
             Some(Prepared::Query(query)) => Columns::of(query.plan.schema().as_arrow(), format),
@@ -295,7 +295,7 @@ impl Connection {
 
     async fn execute(&mut self, message: &Execute) -> Result<(), PgError> {
         let name = message.name.clone().unwrap_or_default();
-        // Less than one row at a time is all.
+        // A limit of 0 or less means all rows.
         let most = usize::try_from(message.max_rows).ok().filter(|most| *most > 0);
         let mut portal = self.held.portals.remove(&name).ok_or_else(|| no_portal(&name))?;
         let (signals, deadline) = (self.signals.clone(), self.deadline());
@@ -328,7 +328,7 @@ impl Connection {
         }
     }
 
-    /// Sends the next rows of a portal, which begins when it must; gives how many, and whether there may be more.
+    /// Sends the next rows of a portal, starting it if needed; returns how many, and whether there may be more.
     pub(super) async fn rows_of(
         &mut self,
         portal: &mut Portal,
@@ -371,7 +371,7 @@ fn no_portal(name: &str) -> PgError {
     pg_error::error("34000", format!("cursor \"{name}\" does not exist"))
 }
 
-/// What a question is called when it is done.
+/// Returns the tag of a completed query.
 fn tag_of(query: &Query) -> &'static str {
     match first_word(&query.sql).as_deref() {
         Some("EXPLAIN") => "EXPLAIN",

@@ -1,31 +1,35 @@
-//! Why a server does not begin.
+//! Errors that keep a server from starting.
 
+use datafusion::error::DataFusionError;
+use std::error::Error;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
-/// Why a server does not begin.
+/// Why a server does not start.
 #[derive(Debug, thiserror::Error)]
 pub enum ServeError {
-    /// The address cannot be listened on.
-    #[error("{address}: cannot listen: {error}")]
+    /// The server cannot listen on the address.
+    #[error("{address}: cannot listen")]
     Listen {
         /// The address.
         address: SocketAddr,
-        /// What the system said.
-        error: std::io::Error,
+        /// The system's error.
+        source: std::io::Error,
     },
-    /// A file of TLS cannot be used.
+    /// A TLS file cannot be used.
     #[error("{}: {problem}", path.display())]
     Tls {
         /// The file.
         path: PathBuf,
         /// What is wrong with it.
-        problem: String,
+        problem: &'static str,
+        /// Why, where something else says so.
+        source: Option<Box<dyn Error + Send + Sync>>,
     },
     /// The system has no more threads.
-    #[error("cannot start threads: {0}")]
-    Threads(std::io::Error),
-    /// The catalogue that clients ask cannot be set up.
-    #[error("pg_catalog: {0}")]
-    Catalogue(String),
+    #[error("cannot start threads")]
+    Threads(#[source] std::io::Error),
+    /// The catalogue that clients ask for cannot be set up.
+    #[error("cannot set up pg_catalog")]
+    Catalogue(#[source] Box<DataFusionError>),
 }

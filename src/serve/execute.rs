@@ -8,6 +8,7 @@ use super::statements::portal::{Portal, State};
 use super::statements::prepare::{Prepared, prepare};
 use arrow::array::{ArrayRef, RecordBatch, StringArray};
 use arrow::datatypes::Schema;
+use flow::error_text;
 use futures::SinkExt;
 use pgwire::api::ClientInfo;
 use pgwire::api::portal::Format;
@@ -18,14 +19,15 @@ use pgwire::messages::startup::ParameterStatus;
 use std::sync::Arc;
 
 impl Connection {
-    /// Does a command and says so; `described` tells the columns of what it shows first, as the simple protocol does.
+    /// Executes a command and reports its completion; with `described`, the columns it shows are announced first, as
+    /// the simple protocol requires.
     pub(super) async fn command(&mut self, command: &Command, described: bool) -> Result<(), PgError> {
         let status = self.socket.transaction_status();
         let tag = match command {
             Command::Set(name, value) => {
                 if let Some((name, value)) = self.session.settings.set(name, value.as_deref())? {
-                    let told = PgWireBackendMessage::ParameterStatus(ParameterStatus::new(name, value));
-                    self.socket.feed(told).await?;
+                    let reported = PgWireBackendMessage::ParameterStatus(ParameterStatus::new(name, value));
+                    self.socket.feed(reported).await?;
                 }
                 "SET"
             }
@@ -53,7 +55,7 @@ impl Connection {
                 if well { "COMMIT" } else { "ROLLBACK" }
             }
             Command::Nothing("ROLLBACK") => {
-                // Back to a savepoint: the transaction goes on.
+                // A return to a savepoint: the transaction goes on.
                 if status == TransactionStatus::Error {
                     self.socket.set_transaction_status(TransactionStatus::Transaction);
                 }
@@ -75,7 +77,7 @@ impl Connection {
             }
             Command::Declare(name, sql) => {
                 let Prepared::Query(query) = prepare(&self.session, sql, 0, &[]).await? else {
-                    return Err(pg_error::error("42601", "a cursor is for a query"));
+                    return Err(pg_error::error("42601", "a cursor needs a query"));
                 };
                 let prepared = Some(Prepared::Query(query));
                 let portal =
@@ -121,7 +123,7 @@ impl Connection {
         };
         let arrays = (0..schema.fields().len()).map(column).collect();
         let batch = RecordBatch::try_new(Arc::new(schema.clone()), arrays)
-            .map_err(|error| pg_error::error("XX000", error.to_string()))?;
+            .map_err(|error| pg_error::error("XX000", error_text(&error)))?;
         for row in columns.rows(&batch)? {
             self.socket.feed(PgWireBackendMessage::DataRow(row?)).await?;
         }

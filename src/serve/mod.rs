@@ -1,10 +1,11 @@
 //! SQL for other programs: the tables and functions of a [`Workspace`](crate::sql::Workspace) over the Postgres wire
 //! protocol, for psql, Grafana, DBeaver and every driver that speaks it.
 //!
-//! `pgwire` reads and writes messages. From the bottom up: `encode` writes Arrow values as Postgres's and reads parameters;
-//! `protocol` lets clients in, cancels, and words errors; `catalogue` answers what clients ask before their users do;
-//! `statements` plans and runs what is asked; `connection` answers one client's messages, `server` all clients. A query costs
-//! what it costs in `flowsift sql`, and its rows are encoded a batch at a time. Begin reading in `connection`.
+//! `pgwire` reads and writes messages. From the bottom up: `encode` converts Arrow values to Postgres's and reads
+//! parameters; `protocol` handles login, cancellation and the wording of errors; `catalogue` answers what clients ask
+//! before their users do; `statements` plans and runs statements; `connection` answers one client's messages, `server`
+//! serves all clients. A query costs what it costs in `flowsift sql`, and its rows are encoded one batch at a time.
+//! Begin reading in `connection`.
 
 mod catalogue;
 mod connection;

@@ -1,10 +1,10 @@
-//! What a server is told.
+//! Options of the server.
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
-/// Who may come in.
+/// Which clients may log in.
 #[derive(Clone)]
 pub enum Login {
     /// This user with this password, by SCRAM-SHA-256.
@@ -14,7 +14,7 @@ pub enum Login {
         /// The password.
         password: String,
     },
-    /// Anyone.
+    /// Any client.
     Open,
 }
 
@@ -27,10 +27,10 @@ impl std::fmt::Debug for Login {
     }
 }
 
-/// The server's certificate and its key, as PEM.
+/// The server's certificate and its key, in PEM files.
 #[derive(Clone, Debug)]
 pub struct TlsFiles {
-    /// The certificate, and those between it and its root.
+    /// The certificate, and the chain between it and its root.
     pub certificate: PathBuf,
     /// The private key.
     pub key: PathBuf,
@@ -39,28 +39,28 @@ pub struct TlsFiles {
 /// Limits of each statement.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Limits {
-    /// Longest time from its start to its last row; a client may set less (`statement_timeout`).
+    /// Maximum time from the start of a statement to its last row; a client may set less (`statement_timeout`).
     pub timeout: Option<Duration>,
-    /// Most bytes of objects that it may read.
+    /// Maximum number of object bytes that it may read.
     pub max_bytes: Option<u64>,
-    /// Most rows of a result.
+    /// Maximum number of rows of a result.
     pub max_rows: Option<u64>,
 }
 
-/// What a server is told.
+/// Options of the server.
 #[derive(Clone, Debug)]
 pub struct ServeOptions {
-    /// Where to listen; port 0 takes a free one.
+    /// The address to listen on; port 0 takes a free one.
     pub address: SocketAddr,
-    /// Who may come in.
+    /// Which clients may log in.
     pub login: Login,
-    /// With it, connections without TLS are refused.
+    /// If set, connections without TLS are refused.
     pub tls: Option<TlsFiles>,
     /// Limits of each statement.
     pub limits: Limits,
-    /// Most connections at a time, at least 1.
+    /// Maximum number of connections at a time, at least 1.
     pub connections: usize,
-    /// What running statements are given when the server stops.
+    /// The grace period of running statements when the server stops.
     pub grace: Duration,
     /// Threads of each plan, at least 1.
     pub threads: usize,

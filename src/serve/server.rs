@@ -1,4 +1,4 @@
-//! Listens, lets clients in, and ends in good order.
+//! Listens, serves clients, and shuts down in order.
 
 use super::catalogue::with_catalogue;
 use super::connection::Connection;
@@ -8,10 +8,11 @@ use super::protocol::pg_error::{self, PgError};
 use super::protocol::register::{Entry, Register};
 use super::protocol::signals::{Phase, Signals};
 use super::protocol::socket::{Socket, say};
-use super::protocol::startup::{Account, Door};
+use super::protocol::startup::{Account, ClientLogin};
 use super::protocol::tls::{Tls, load};
-use super::session::{Session, Shared};
+use super::session::{Session, SharedState};
 use crate::sql::{PlanThreads, Workspace};
+use flow::error_text;
 use futures::StreamExt;
 use pgwire::api::{ClientInfo, METADATA_USER, PgWireConnectionState};
 use pgwire::messages::PgWireFrontendMessage;
@@ -24,22 +25,22 @@ use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 
-/// A client that has not come in by then is sent away.
+/// A client that has not logged in by then is disconnected.
 const STARTUP: Duration = Duration::from_secs(30);
-/// A wrong password is answered after this time, so that guessing takes long.
+/// A wrong password is answered after this delay, so that guessing is slow.
 const AFTER_WRONG_PASSWORD: Duration = Duration::from_secs(1);
-/// Connections beyond those that may come in: requests to cancel, and clients that are told that there is no place.
+/// Connections beyond the maximum: cancel requests, and clients that are refused because the server is full.
 const SPARE: usize = 32;
 /// Connections that wait to be accepted.
 const BACKLOG: u32 = 128;
-/// What is left to tell clients of the end.
+/// Time for the last messages to clients at the end.
 const LAST_WORDS: Duration = Duration::from_secs(2);
 
-/// A server that listens.
+/// A listening server.
 pub struct Server {
     listener: TcpListener,
     address: SocketAddr,
-    house: Arc<House>,
+    state: Arc<ServerState>,
     phase: watch::Sender<Phase>,
     grace: Duration,
 }
@@ -50,14 +51,14 @@ impl std::fmt::Debug for Server {
     }
 }
 
-/// What every client finds.
-struct House {
-    shared: Arc<Shared>,
+/// State shared by all clients.
+struct ServerState {
+    shared: Arc<SharedState>,
     account: Account,
     tls: Option<Tls>,
     register: Arc<Register>,
-    places: Arc<Semaphore>,
-    doors: Arc<Semaphore>,
+    login_slots: Arc<Semaphore>,
+    socket_slots: Arc<Semaphore>,
 }
 
 impl Server {
@@ -67,11 +68,11 @@ impl Server {
     /// When the address, the certificate or the catalogue cannot be used.
     pub async fn listen(workspace: Arc<Workspace>, options: &ServeOptions) -> Result<Self, ServeError> {
         let tls = options.tls.as_ref().map(load).transpose()?;
-        let failed = |error| ServeError::Listen { address: options.address, error };
+        let failed = |source| ServeError::Listen { address: options.address, source };
         let account = Account::of(&options.login).map_err(failed)?;
         let listener = listen(options.address).map_err(failed)?;
         let address = listener.local_addr().map_err(failed)?;
-        let shared = Shared {
+        let shared = SharedState {
             context: with_catalogue(&workspace)?,
             files: workspace.reads_files(),
             workspace,
@@ -80,25 +81,25 @@ impl Server {
             planning: PlanThreads::start(options.threads.max(2)).map_err(ServeError::Threads)?,
         };
         let connections = options.connections.clamp(1, Semaphore::MAX_PERMITS - SPARE);
-        let house = House {
+        let state = ServerState {
             shared: Arc::new(shared),
             account,
             tls,
             register: Arc::default(),
-            places: Arc::new(Semaphore::new(connections)),
-            doors: Arc::new(Semaphore::new(connections + SPARE)),
+            login_slots: Arc::new(Semaphore::new(connections)),
+            socket_slots: Arc::new(Semaphore::new(connections + SPARE)),
         };
         let (phase, _) = watch::channel(Phase::Serving);
-        Ok(Self { listener, address, house: Arc::new(house), phase, grace: options.grace })
+        Ok(Self { listener, address, state: Arc::new(state), phase, grace: options.grace })
     }
 
-    /// Where it listens.
+    /// Returns the address that the server listens on.
     pub fn address(&self) -> SocketAddr {
         self.address
     }
 
-    /// Serves until `stop` gives its reason, which is returned when all connections are closed: idle ones at once, running
-    /// statements when they have ended, at the latest after the time of grace.
+    /// Serves until `stop` completes, and returns its reason once all connections are closed: idle ones at once,
+    /// running statements when they have ended, at the latest after the grace period.
     pub async fn run<T>(self, stop: impl Future<Output = T>) -> T {
         let mut stop = std::pin::pin!(stop);
         let mut clients = JoinSet::new();
@@ -108,18 +109,18 @@ impl Server {
                 Some(_) = clients.join_next() => {}
                 accepted = self.listener.accept() => match accepted {
                     Ok((stream, _)) => {
-                        // Nobody is left waiting for a door: who finds none is gone again.
-                        if let Ok(door) = self.house.doors.clone().try_acquire_owned() {
-                            let (house, phase) = (self.house.clone(), self.phase.subscribe());
+                        // No client is left waiting: one that finds the server full is closed at once.
+                        if let Ok(slot) = self.state.socket_slots.clone().try_acquire_owned() {
+                            let (state, phase) = (self.state.clone(), self.phase.subscribe());
                             clients.spawn(async move {
-                                let _door = door;
-                                Box::pin(house.receive(stream, phase)).await;
+                                let _slot = slot;
+                                Box::pin(state.receive(stream, phase)).await;
                             });
                         }
                     }
                     Err(error) => {
-                        // Such as too many open files: it may get better, and asking at once does not help.
-                        tracing::warn!("accepting a connection: {error}");
+                        // Such as too many open files: this may get better, and retrying at once does not help.
+                        tracing::warn!("cannot accept a connection: {}", error_text(&error));
                         sleep(Duration::from_millis(100)).await;
                     }
                 },
@@ -139,21 +140,21 @@ impl Server {
 fn listen(address: SocketAddr) -> std::io::Result<TcpListener> {
     let socket = if address.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }?;
     socket.set_reuseaddr(true)?;
-    // Clients that vanished without a word give their place back some time.
+    // The connections of clients that vanished are eventually released.
     socket.set_keepalive(true)?;
     socket.bind(address)?;
     socket.listen(BACKLOG)
 }
 
-/// The connection, and the same once more to watch it.
+/// Returns the connection, and a second handle to watch it.
 fn twice(stream: TcpStream) -> std::io::Result<(TcpStream, TcpStream)> {
     let stream = stream.into_std()?;
     let other = stream.try_clone()?;
     Ok((TcpStream::from_std(stream)?, TcpStream::from_std(other)?))
 }
 
-impl House {
-    /// Receives a client and serves it to its end.
+impl ServerState {
+    /// Logs a client in and serves it until it leaves.
     async fn receive(self: Arc<Self>, stream: TcpStream, phase: watch::Receiver<Phase>) {
         let Ok((stream, peer)) = twice(stream) else { return };
         let signals = Arc::new(Signals::new(phase, peer));
@@ -174,22 +175,22 @@ impl House {
                 Box::pin(connection.run()).await;
             }
             Ok(false) | Err(PgError::Gone) => {}
-            Err(PgError::Said(mut said)) => {
-                // Whatever it was: nobody stays who did not come in.
-                said.severity = "FATAL".to_owned();
-                if said.code == "28P01" {
-                    // The protocol's crate knows no name where there is no such user.
+            Err(PgError::Error(mut details)) => {
+                // Whatever the reason, a client that did not log in is disconnected.
+                details.severity = "FATAL".to_owned();
+                if details.code == "28P01" {
+                    // `pgwire` leaves the name empty when there is no such user.
                     let user = socket.metadata().get(METADATA_USER).map_or("", String::as_str);
-                    said.message = format!("password authentication failed for user \"{user}\"");
+                    details.message = format!("password authentication failed for user \"{user}\"");
                     sleep(AFTER_WRONG_PASSWORD).await;
                 }
-                let _ = timeout(LAST_WORDS, say(&mut socket, *said)).await;
+                let _ = timeout(LAST_WORDS, say(&mut socket, *details)).await;
             }
         }
         self.register.leave(pid);
     }
 
-    /// Waits for the client to come in; `false` when it only wanted to cancel something, or left.
+    /// Waits for the client to log in; `false` when it only sent a cancel request, or left.
     async fn come_in(
         &self,
         socket: &mut Socket,
@@ -198,7 +199,7 @@ impl House {
     ) -> Result<bool, PgError> {
         let entry = Entry { register: self.register.clone(), signals: signals.clone() };
         let certificate = self.tls.as_ref().map(|tls| tls.certificate.as_slice());
-        let door = Door::new(&self.account, certificate, entry);
+        let login = ClientLogin::new(&self.account, certificate, entry);
         while let Some(message) = socket.next().await {
             let message = message?;
             match &message {
@@ -208,13 +209,13 @@ impl House {
                 }
                 PgWireFrontendMessage::Terminate(_) => return Ok(false),
                 PgWireFrontendMessage::Startup(_) if place.is_none() => {
-                    let free = self.places.clone().try_acquire_owned();
+                    let free = self.login_slots.clone().try_acquire_owned();
                     *place = Some(free.map_err(|_| pg_error::fatal("53300", "sorry, too many clients already"))?);
                 }
                 PgWireFrontendMessage::PasswordMessageFamily(_) => {}
                 _ => return Err(pg_error::fatal("08P01", "expected a startup message or a password")),
             }
-            door.receive(socket, message).await?;
+            login.receive(socket, message).await?;
             if matches!(socket.state(), PgWireConnectionState::ReadyForQuery) {
                 return Ok(true);
             }

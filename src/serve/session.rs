@@ -1,4 +1,4 @@
-//! The engine's session of one connection: the tables that all share, and the functions that know the connection.
+//! The engine's session of one connection: the tables that all share, and the functions that depend on the connection.
 
 use super::catalogue;
 use super::options::Limits;
@@ -10,8 +10,8 @@ use datafusion::prelude::SessionContext;
 use std::sync::Arc;
 use tokio::task::JoinSet;
 
-/// What all connections share.
-pub(super) struct Shared {
+/// State shared by all connections.
+pub(super) struct SharedState {
     pub(super) workspace: Arc<Workspace>,
     /// The workspace's session with `pg_catalog`.
     pub(super) context: SessionContext,
@@ -20,42 +20,42 @@ pub(super) struct Shared {
     pub(super) files: bool,
     /// Threads of each plan.
     pub(super) threads: usize,
-    /// Statements are planned here, apart from the threads that talk to clients.
+    /// Statements are planned on these threads, apart from those that talk to clients.
     pub(super) planning: PlanThreads,
 }
 
-impl std::fmt::Debug for Shared {
+impl std::fmt::Debug for SharedState {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Shared").field("limits", &self.limits).finish_non_exhaustive()
+        f.debug_struct("SharedState").field("limits", &self.limits).finish_non_exhaustive()
     }
 }
 
 /// The session of one connection.
 pub(super) struct Session {
-    pub(super) shared: Arc<Shared>,
+    pub(super) shared: Arc<SharedState>,
     pub(super) settings: Arc<Settings>,
     context: SessionContext,
 }
 
 impl Session {
     /// Opens a session for the connection `pid` of `user`.
-    pub(super) fn open(shared: &Arc<Shared>, pid: i32, user: &str) -> Self {
+    pub(super) fn open(shared: &Arc<SharedState>, pid: i32, user: &str) -> Self {
         let settings = Arc::new(Settings::default());
-        // A state of its own: what one connection registers or sets is nothing to the others.
+        // A state of its own: what one connection registers or sets does not affect the others.
         let context = SessionContext::new_with_state(shared.context.state());
         catalogue::register_functions_of(&context, &settings, pid, user);
         Self { shared: shared.clone(), settings, context }
     }
 
-    /// The engine's session.
+    /// Returns the engine's session.
     pub(super) fn context(&self) -> &SessionContext {
         &self.context
     }
 
-    /// Runs what plans a statement on the threads for it; dropping the future ends it.
+    /// Runs the planning of a statement on the planning threads; dropping the future cancels it.
     ///
     /// # Errors
-    /// When it was cut off.
+    /// When it was cancelled.
     pub(super) async fn planned<T: Send + 'static>(
         &self,
         planning: impl Future<Output = T> + Send + 'static,
@@ -71,14 +71,16 @@ impl Session {
         }
     }
 
-    /// Says what is wrong with a statement.
+    /// Returns the error for a mistake in a statement.
     pub(super) fn mistaken(&self, sql: &str, before: usize, failed: &DataFusionError) -> PgError {
         let error = pg_error::mistaken(&self.context, sql, before, failed);
         match error {
-            PgError::Said(mut said) if said.code == "42P01" && !self.shared.files && said.message.contains("file") => {
-                said.message = said.message.replace("no file", "no table").replace(" that is a table", "");
-                said.hint = Some("this server reads no files; --allow-files lets it".to_owned());
-                PgError::Said(said)
+            PgError::Error(mut details)
+                if details.code == "42P01" && !self.shared.files && details.message.contains("file") =>
+            {
+                details.message = details.message.replace("no file", "no table").replace(" that is a table", "");
+                details.hint = Some("this server does not read files; --allow-files allows it".to_owned());
+                PgError::Error(details)
             }
             other => other,
         }

@@ -1,16 +1,17 @@
-//! The settings of a connection, as `SET` and `SHOW` know them.
+//! The settings of a connection, for `SET` and `SHOW`.
 
 use super::protocol::pg_error::{self, PgError};
+use memory::lock;
 use std::collections::BTreeMap;
-use std::sync::{Mutex, PoisonError};
+use std::sync::Mutex;
 use std::time::Duration;
 
-/// The version of Postgres whose manners clients may expect.
+/// The version of Postgres that the server claims to be.
 pub(super) const SERVER_VERSION: &str = "15.0";
-/// The same as clients compare it.
+/// The same as the number that clients compare.
 const SERVER_VERSION_NUM: &str = "150000";
 
-/// Settings with a value from the start: name, value, whether a client may change it.
+/// The initial settings: name, value, whether a client may change it.
 pub(super) const KNOWN: &[(&str, &str, bool)] = &[
     ("application_name", "", true),
     ("bytea_output", "hex", true),
@@ -39,41 +40,43 @@ pub(super) const KNOWN: &[(&str, &str, bool)] = &[
     ("transaction_read_only", "on", false),
 ];
 
-/// Settings that a client is told of when it changes them, and under which name.
+/// Settings whose changes are reported to the client, and under which name.
 const REPORTED: &[(&str, &str)] = &[("application_name", "application_name")];
 
-/// Most settings that a client may add, and their longest value: what they take is no matter of the memory limit.
-const MOST_SETTINGS: usize = 200;
-const LONGEST_BYTES: usize = 4_096;
+/// Limits on the number of settings that a client may add and on the length of their values: the memory limit does not
+/// cover them.
+const MAX_SETTINGS: usize = 200;
+const MAX_VALUE_BYTES: usize = 4_096;
 
 /// The settings of a connection.
 #[derive(Debug, Default)]
 pub(super) struct Settings(Mutex<BTreeMap<String, String>>);
 
 impl Settings {
-    /// The value of a setting; names in any case.
+    /// Returns the value of a setting; names are case-insensitive.
     pub(super) fn get(&self, name: &str) -> Option<String> {
         let name = name.to_ascii_lowercase();
-        let set = self.0.lock().unwrap_or_else(PoisonError::into_inner).get(&name).cloned();
+        let set = lock(&self.0).get(&name).cloned();
         set.or_else(|| KNOWN.iter().find(|(known, _, _)| *known == name).map(|(_, value, _)| (*value).to_owned()))
     }
 
-    /// All settings, by name.
+    /// Returns all settings, by name.
     pub(super) fn all(&self) -> BTreeMap<String, String> {
         let mut all: BTreeMap<String, String> =
             KNOWN.iter().map(|(name, value, _)| ((*name).to_owned(), (*value).to_owned())).collect();
-        let set = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let set = lock(&self.0);
         all.extend(set.iter().map(|(name, value)| (name.clone(), value.clone())));
         all
     }
 
-    /// Sets a setting, or takes it back; gives what the client is to be told of it.
+    /// Sets a setting, or resets it to its default; returns what is to be reported to the client.
     ///
-    /// Settings that rows depend on stay as they are whatever is asked: times are written in UTC with their offset, in
-    /// ISO's form, and clients read them so.
+    /// Settings that rows depend on keep their values: times are written in UTC with their offset, in ISO format, and
+    /// clients read them that way.
     ///
     /// # Errors
-    /// When the engine's own settings are meant, which belong to the one who started the server, or the value is none.
+    /// When the setting belongs to the engine, which only the operator of the server configures, or the value is
+    /// invalid.
     pub(super) fn set(&self, name: &str, value: Option<&str>) -> Result<Option<(String, String)>, PgError> {
         let name = name.to_ascii_lowercase();
         if name.starts_with("datafusion.") {
@@ -85,9 +88,9 @@ impl Settings {
         if KNOWN.iter().any(|(known, _, free)| *known == name && !free) {
             return Ok(None);
         }
-        let mut set = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut set = lock(&self.0);
         match value {
-            Some(value) if value.len() <= LONGEST_BYTES && (set.len() < MOST_SETTINGS || set.contains_key(&name)) => {
+            Some(value) if value.len() <= MAX_VALUE_BYTES && (set.len() < MAX_SETTINGS || set.contains_key(&name)) => {
                 set.insert(name.clone(), value.to_owned());
             }
             Some(_) => return Err(pg_error::error("54000", format!("too many or too long settings at \"{name}\""))),
@@ -100,25 +103,25 @@ impl Settings {
         Ok(shown.map(|shown| (shown, self.get(&name).unwrap_or_default())))
     }
 
-    /// Takes back all settings.
+    /// Resets all settings.
     pub(super) fn reset(&self) {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).clear();
+        lock(&self.0).clear();
     }
 
-    /// The client's own limit of a statement.
+    /// Returns the client's own time limit for a statement.
     pub(super) fn statement_timeout(&self) -> Option<Duration> {
         self.get("statement_timeout").and_then(|value| milliseconds(&value)).filter(|time| !time.is_zero())
     }
 }
 
-/// Refuses values that would be a lie to accept.
+/// Refuses values that the server would not honour.
 fn check(name: &str, value: &str) -> Result<(), PgError> {
     let invalid = || pg_error::error("22023", format!("invalid value for parameter \"{name}\": \"{value}\""));
     match name {
         "client_encoding" => {
             let plain: String = value.chars().filter(char::is_ascii_alphanumeric).collect();
             let utf8 = ["utf8", "unicode", "sqlascii"].contains(&plain.to_ascii_lowercase().as_str());
-            utf8.then_some(()).ok_or_else(|| pg_error::with_hint(invalid(), "flowsift speaks UTF8"))
+            utf8.then_some(()).ok_or_else(|| pg_error::with_hint(invalid(), "flowsift supports only UTF8"))
         }
         "standard_conforming_strings" => {
             let on = ["on", "true", "1", "yes"].contains(&value.to_ascii_lowercase().as_str());
@@ -129,7 +132,7 @@ fn check(name: &str, value: &str) -> Result<(), PgError> {
     }
 }
 
-/// Reads `1500`, `30s`, `5min` as Postgres does: without a unit in milliseconds.
+/// Reads `1500`, `30s` or `5min` as Postgres does: without a unit in milliseconds.
 fn milliseconds(value: &str) -> Option<Duration> {
     let value: String = value.chars().filter(|letter| !letter.is_whitespace()).collect();
     let at = value.find(|letter: char| !letter.is_ascii_digit()).unwrap_or(value.len());
@@ -153,8 +156,8 @@ mod tests {
     fn settings_are_kept_reported_and_bounded() {
         let settings = Settings::default();
         assert_eq!(settings.get("Server_Version_Num").as_deref(), Some("150000"));
-        let told = settings.set("application_name", Some("a")).unwrap();
-        assert_eq!(told, Some(("application_name".to_owned(), "a".to_owned())));
+        let reported = settings.set("application_name", Some("a")).unwrap();
+        assert_eq!(reported, Some(("application_name".to_owned(), "a".to_owned())));
         assert_eq!(settings.set("TimeZone", Some("Europe/Berlin")).unwrap(), None);
         assert_eq!(settings.get("timezone").as_deref(), Some("UTC"), "times stay UTC");
         assert!(settings.set("datafusion.execution.batch_size", Some("1")).is_err());
@@ -166,7 +169,7 @@ mod tests {
         settings.set("statement_timeout", None).unwrap();
         assert_eq!(settings.statement_timeout(), None);
         let added = (0..1_000).filter(|at| settings.set(&format!("my.setting{at}"), Some("1")).is_ok()).count();
-        assert!(added < MOST_SETTINGS && added > 100);
+        assert!(added < MAX_SETTINGS && added > 100);
         assert!(settings.set("my.setting0", Some(&"x".repeat(5_000))).is_err());
         settings.reset();
         assert_eq!(settings.get("my.setting0"), None);

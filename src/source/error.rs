@@ -1,9 +1,16 @@
-//! What can go wrong before a single object is read.
+//! Why a source or a store cannot be used.
 
-/// Says why a SOURCE or a store cannot be used; each message is one line that says what to do.
+use flow::error_text;
+
+/// What a client library or S3 said, in one line: their errors are long, repeat themselves and borrow their requests.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub struct Cause(pub(super) String);
+
+/// Why a SOURCE or a store cannot be used. Each message is one line that says what to do.
 #[derive(Debug, thiserror::Error)]
 pub enum SourceError {
-    /// The text is no path and no `s3://` URL.
+    /// The text is neither a path nor an `s3://` URL.
     #[error("`{spec}` is not usable: {problem}; give s3://bucket/prefix, a folder, a file or a glob")]
     BadUrl {
         /// The text as given.
@@ -34,14 +41,14 @@ pub enum SourceError {
         pattern: String,
     },
     /// A local file or folder cannot be listed or written.
-    #[error("cannot {action} `{path}`: {error}")]
+    #[error("cannot {action} `{path}`")]
     Io {
         /// What was tried: `list`, `read`, `write`, `delete`.
         action: &'static str,
         /// The path.
         path: String,
-        /// The system's answer.
-        error: std::io::Error,
+        /// The system's error.
+        source: std::io::Error,
     },
     /// There is no Parquet object.
     #[error(
@@ -54,7 +61,7 @@ pub enum SourceError {
         /// Objects seen that are not Parquet.
         other_objects: u64,
     },
-    /// No place of AWS's chain has credentials.
+    /// Nothing in AWS's chain of providers has credentials.
     #[error(
         "no AWS credentials found: run `aws sso login`, set AWS_PROFILE or pass --profile, or pass --no-sign-request \
          for a public bucket"
@@ -66,11 +73,11 @@ pub enum SourceError {
         /// The profile as given.
         profile: String,
     },
-    /// A place of AWS's chain has credentials, but they cannot be loaded.
-    #[error("AWS credentials could not be loaded: {problem}; run `aws sso login` or check the profile")]
+    /// A provider in AWS's chain has credentials, but they cannot be loaded.
+    #[error("AWS credentials could not be loaded; run `aws sso login` or check the profile")]
     CredentialsFailed {
-        /// The chain of causes.
-        problem: String,
+        /// Why not.
+        source: Cause,
     },
     /// The credentials are wrong or expired.
     #[error(
@@ -113,24 +120,24 @@ pub enum SourceError {
         region: String,
     },
     /// The endpoint does not answer.
-    #[error("{endpoint} does not answer: {problem}; check the network, the proxy and --endpoint-url")]
+    #[error("{endpoint} does not answer; check the network, the proxy and --endpoint-url")]
     Unreachable {
         /// The endpoint.
         endpoint: String,
-        /// The chain of causes.
-        problem: String,
+        /// Why not.
+        source: Cause,
     },
     /// Any other answer of S3, after all retries.
-    #[error("S3 could not {action} `{url}`: {problem}")]
+    #[error("S3 could not {action} `{url}`")]
     S3 {
         /// What was tried.
         action: &'static str,
         /// What it was tried on.
         url: String,
-        /// S3's words.
-        problem: String,
+        /// S3's answer.
+        source: Cause,
     },
-    /// A whole-object write was to create an object that is there already.
+    /// The object to create exists already.
     #[error("`{url}` exists already; another run may be writing here")]
     Exists {
         /// The object.
@@ -151,17 +158,7 @@ pub(crate) fn without_xml(message: &str) -> String {
     }
 }
 
-/// Joins an error and its causes into one line, without repeating what an outer message already holds.
+/// Returns an error of a client library and its causes in one line.
 pub(crate) fn one_line(error: &(dyn std::error::Error + 'static)) -> String {
-    let mut line = error.to_string();
-    let mut cause = error.source();
-    while let Some(inner) = cause {
-        let text = inner.to_string();
-        if !line.contains(&text) {
-            line.push_str(": ");
-            line.push_str(&text);
-        }
-        cause = inner.source();
-    }
-    line.split_whitespace().collect::<Vec<_>>().join(" ")
+    error_text(error).split_whitespace().collect::<Vec<_>>().join(" ")
 }

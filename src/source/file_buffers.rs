@@ -1,18 +1,18 @@
-//! Buffers that files are read into and that serve the next file: memory that was touched before costs nothing to touch
-//! again.
+//! Reuses the buffers that files are read into: the system has already mapped their memory.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use memory::lock;
+use std::sync::{Arc, Mutex};
 
-/// Buffers kept for the next file; as many are read at a time from a disk.
-const KEPT: usize = 4;
-/// Larger buffers are let go.
-const KEPT_BYTES: usize = 16 << 20;
+/// Buffers kept for the next files: as many as are read from a disk at a time.
+const MAX_KEPT: usize = 4;
+/// Larger buffers are freed.
+const MAX_KEPT_BYTES: usize = 16 << 20;
 
-/// Buffers that no file is in.
+/// The buffers that are free.
 #[derive(Debug, Default)]
 pub(super) struct FileBuffers(Mutex<Vec<Vec<u8>>>);
 
-/// The bytes of one file; its buffer is kept for the next when it is dropped.
+/// The bytes of one file; dropping it returns its buffer.
 #[derive(Debug)]
 pub(super) struct FileBuffer {
     pub(super) bytes: Vec<u8>,
@@ -20,11 +20,11 @@ pub(super) struct FileBuffer {
 }
 
 impl FileBuffers {
-    /// An empty buffer with room for `length` bytes.
+    /// Returns an empty buffer with room for `length` bytes.
     pub(super) fn take(self: &Arc<Self>, length: usize) -> FileBuffer {
-        let kept = self.0.lock().unwrap_or_else(PoisonError::into_inner).pop();
+        let kept = lock(&self.0).pop();
         let mut bytes = kept.unwrap_or_default();
-        // Made anew rather than grown: what it held is of no use.
+        // Allocated anew rather than grown: growing would copy old bytes.
         if bytes.capacity() < length {
             bytes = Vec::with_capacity(length + length / 8);
         }
@@ -41,10 +41,10 @@ impl AsRef<[u8]> for FileBuffer {
 impl Drop for FileBuffer {
     fn drop(&mut self) {
         let mut bytes = std::mem::take(&mut self.bytes);
-        if bytes.capacity() <= KEPT_BYTES {
+        if bytes.capacity() <= MAX_KEPT_BYTES {
             bytes.clear();
-            let mut kept = self.home.0.lock().unwrap_or_else(PoisonError::into_inner);
-            if kept.len() < KEPT {
+            let mut kept = lock(&self.home.0);
+            if kept.len() < MAX_KEPT {
                 kept.push(bytes);
             }
         }
@@ -66,8 +66,8 @@ mod tests {
         drop(first);
         let again = buffers.take(50);
         assert_eq!((again.bytes.as_ptr(), again.as_ref()), (at, &[][..]));
-        drop(buffers.take(KEPT_BYTES + 1));
+        drop(buffers.take(MAX_KEPT_BYTES + 1));
         drop((second, again));
-        assert!(buffers.0.lock().unwrap().iter().all(|kept| kept.capacity() <= KEPT_BYTES));
+        assert!(buffers.0.lock().unwrap().iter().all(|kept| kept.capacity() <= MAX_KEPT_BYTES));
     }
 }

@@ -1,4 +1,4 @@
-//! Who asks: AWS's own chain of credentials, shared by listing (the SDK) and data reads (object_store).
+//! The identity of requests: AWS's own chain of credentials, shared by listing (the SDK) and data reads (object_store).
 
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
@@ -22,30 +22,30 @@ use object_store::CredentialProvider;
 use object_store::aws::AwsCredential;
 use tokio::sync::Mutex;
 
-use super::SourceOptions;
-use super::error::{SourceError, one_line};
+use super::error::{Cause, SourceError, one_line};
+use super::options::SourceOptions;
 
-/// Credentials are renewed this long before they end.
+/// Credentials are renewed this long before they expire.
 const RENEW_BEFORE: Duration = Duration::from_secs(300);
-/// A renewal that failed is tried again after this long, while the credentials last.
+/// A failed renewal is tried again after this long, while the credentials are valid.
 const RENEW_AGAIN: Duration = Duration::from_secs(20);
-/// The instance metadata service answers within milliseconds where it exists; elsewhere nobody should wait for it.
+/// The instance metadata service answers within milliseconds where it exists; elsewhere a run should not wait for it.
 const IMDS_TIMEOUT: Duration = Duration::from_secs(1);
 const IMDS_ATTEMPTS: u32 = 2;
 
-/// Everything needed to talk to AWS as one caller.
+/// Everything that requests to AWS need.
 #[derive(Debug, Clone)]
 pub(crate) struct Identity {
     /// The HTTP client of the SDK.
     pub(crate) http: SharedHttpClient,
-    /// The region of the option, the environment or the profile.
+    /// The region from the option, the environment or the profile.
     pub(crate) region: Option<Region>,
     /// `None` for unsigned requests.
     pub(crate) credentials: Option<Arc<CachedCredentials>>,
 }
 
 impl Identity {
-    /// Finds the caller's identity and loads credentials once, so that a missing login is told at once.
+    /// Finds the identity and loads its credentials once, so that a missing login is reported at once.
     ///
     /// # Errors
     /// [`SourceError::NoCredentials`] and [`SourceError::CredentialsFailed`].
@@ -67,10 +67,10 @@ impl Identity {
             .read_timeout(IMDS_TIMEOUT)
             .max_attempts(IMDS_ATTEMPTS)
             .build();
-        // STS and SSO need a region of their own; us-east-1 serves all when none is configured.
+        // STS and SSO need a region of their own; us-east-1 works for all when none is configured.
         let own_region = region.clone().unwrap_or_else(|| Region::from_static("us-east-1"));
         let chain: Arc<dyn ProvideCredentials> = match &options.profile {
-            // A profile named on purpose is the only place to look, as in AWS's own command line.
+            // A profile that the user named is the only provider, as in AWS's own command line.
             Some(profile) => {
                 let config = config.with_region(Some(own_region));
                 Arc::new(ProfileFileCredentialsProvider::builder().configure(&config).profile_name(profile).build())
@@ -86,14 +86,14 @@ impl Identity {
     }
 }
 
-/// Tells a missing login from a broken one.
+/// Explains why credentials could not be loaded: there are none, or they are broken.
 fn refusal(error: &CredentialsError, profile: Option<&str>) -> SourceError {
     let not_loaded = matches!(error, CredentialsError::CredentialsNotLoaded(_));
     match profile {
         Some(profile) if not_loaded => SourceError::NoProfile { profile: profile.to_owned() },
         // Instance metadata comes last: when it fails, nothing before it had credentials.
         None if not_loaded || is_from_imds(error) => SourceError::NoCredentials,
-        _ => SourceError::CredentialsFailed { problem: one_line(error) },
+        _ => SourceError::CredentialsFailed { source: Cause(one_line(error)) },
     }
 }
 
@@ -108,7 +108,7 @@ fn is_from_imds(error: &CredentialsError) -> bool {
     matches!(error, CredentialsError::ProviderTimedOut(_))
 }
 
-/// The SDK's HTTP client on rustls with ring: the TLS stack that the data reads use as well.
+/// Returns the SDK's HTTP client on rustls with ring, the TLS stack that the data reads use as well.
 fn http_client() -> SharedHttpClient {
     Builder::new().build_with_connector_fn(|settings, components| {
         let mut connector = Connector::builder().proxy_config(ProxyConfig::from_env());
@@ -118,7 +118,7 @@ fn http_client() -> SharedHttpClient {
     })
 }
 
-/// Asks the environment, then the profile; instance metadata is not asked, for a bucket tells its own region.
+/// Returns the region of the environment or of the profile. Instance metadata is not asked: a bucket returns its region.
 async fn region_of_chain(options: &SourceOptions) -> Option<Region> {
     let mut profile = ProfileFileRegionProvider::builder();
     if let Some(name) = &options.profile {
@@ -127,18 +127,18 @@ async fn region_of_chain(options: &SourceOptions) -> Option<Region> {
     RegionProviderChain::first_try(EnvironmentVariableRegionProvider::new()).or_else(profile.build()).region().await
 }
 
-/// AWS's chain of credentials with the last answer kept until shortly before it ends.
+/// AWS's chain of credentials with a cache, which is renewed shortly before it expires.
 #[derive(Debug)]
 pub(crate) struct CachedCredentials {
     chain: Arc<dyn ProvideCredentials>,
-    last: Mutex<Option<Answer>>,
+    last: Mutex<Option<LastCredentials>>,
 }
 
-/// What the chain answered last.
+/// The chain's last credentials.
 #[derive(Debug)]
-struct Answer {
+struct LastCredentials {
     credentials: Credentials,
-    /// No renewal is tried before, since one failed.
+    /// After a failed renewal: the time of the next one.
     not_before: Option<SystemTime>,
 }
 
@@ -147,13 +147,13 @@ impl CachedCredentials {
         Self { chain, last: Mutex::default() }
     }
 
-    /// Returns valid credentials; only one task asks the chain at a time. Where they cannot be renewed, those that are
-    /// at hand serve until they end.
+    /// Returns valid credentials; only one task asks the chain at a time. If they cannot be renewed, the cached ones are
+    /// used until they expire.
     pub(crate) async fn load(&self) -> Result<Credentials, CredentialsError> {
         let mut last = self.last.lock().await;
         let now = SystemTime::now();
         let lasts = |credentials: &Credentials, time| credentials.expiry().is_none_or(|expiry| expiry > time);
-        if let Some(Answer { credentials, not_before }) = last.as_ref()
+        if let Some(LastCredentials { credentials, not_before }) = last.as_ref()
             && (lasts(credentials, now + RENEW_BEFORE)
                 || (lasts(credentials, now) && not_before.is_some_and(|not_before| now < not_before)))
         {
@@ -161,7 +161,7 @@ impl CachedCredentials {
         }
         let error = match self.chain.provide_credentials().await {
             Ok(credentials) => {
-                *last = Some(Answer { credentials: credentials.clone(), not_before: None });
+                *last = Some(LastCredentials { credentials: credentials.clone(), not_before: None });
                 return Ok(credentials);
             }
             Err(error) => error,
@@ -170,7 +170,7 @@ impl CachedCredentials {
         let now = SystemTime::now();
         match last.as_mut().filter(|answer| lasts(&answer.credentials, now)) {
             Some(answer) => {
-                tracing::warn!("credentials could not be renewed, and still serve: {}", one_line(&error));
+                tracing::warn!("credentials could not be renewed; the old ones are still good: {}", one_line(&error));
                 answer.not_before = Some(now + RENEW_AGAIN);
                 Ok(answer.credentials.clone())
             }
@@ -208,7 +208,7 @@ mod tests {
     use super::*;
     use std::sync::atomic::{AtomicU64, Ordering};
 
-    /// Gives credentials once, for so many seconds, and fails from then on.
+    /// Returns credentials once, valid for so many seconds, and fails from then on.
     #[derive(Debug)]
     struct Once {
         seconds: u64,

@@ -1,4 +1,4 @@
-//! What an object's key says: AWS's delivery layouts and file names. Pure text, no I/O.
+//! Parses the keys of objects: AWS's delivery layouts and file names. Nothing here does I/O.
 //!
 //! | option | folders below the bucket or folder |
 //! | --- | --- |
@@ -16,7 +16,7 @@ use chrono::NaiveDate;
 
 use flow::time::{DAY_S, HOUR_S};
 
-/// How AWS laid out the folders above an object.
+/// AWS's layout of the folders above an object.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Default)]
 pub enum Layout {
     /// `account/vpcflowlogs/region/2024/04/19/`.
@@ -28,7 +28,7 @@ pub enum Layout {
     Bare,
 }
 
-/// The day or the hour that a folder stands for: `[from_s, to_s)` in seconds since 1970-01-01 UTC.
+/// The day or the hour of a folder: `[from_s, to_s)` in seconds since 1970-01-01 UTC.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub struct Partition {
     /// First second of the day or hour.
@@ -44,13 +44,13 @@ impl Partition {
         Self { from_s, to_s: from_s + DAY_S }
     }
 
-    /// Tells whether the partition is one hour long, not one day.
+    /// Returns whether the partition is one hour long, not one day.
     pub const fn is_hour(&self) -> bool {
         self.to_s - self.from_s == HOUR_S
     }
 }
 
-/// What the key of one object says about its content; everything is `None` when the key is silent.
+/// What the key of an object says about its content; a fact that it does not state is `None`.
 #[derive(Clone, PartialEq, Eq, Hash, Debug, Default)]
 pub struct KeyFacts {
     /// The AWS account, 12 digits.
@@ -61,46 +61,46 @@ pub struct KeyFacts {
     pub flow_log_id: Option<Arc<str>>,
     /// The day or hour of the folder; the day of the file name's time when the folders name none.
     pub partition: Option<Partition>,
-    /// The time in the file name, in seconds since 1970-01-01 UTC: within minutes of the records' window, begin or
-    /// end (AWS's descriptions differ).
+    /// The time in the file name, in seconds since 1970-01-01 UTC. It is within minutes of the begin or the end of the
+    /// records (AWS's descriptions differ).
     pub file_time_s: Option<i64>,
     /// The layout of the folders.
     pub layout: Layout,
 }
 
-/// What a folder is in AWS's layouts, as far as its name tells; it steers the descent of a listing.
+/// What a folder is in AWS's layouts, by its name. This decides how a listing descends.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub(crate) enum Place {
-    /// Nothing of AWS's layouts yet.
+pub(crate) enum FolderKind {
+    /// No part of a layout of AWS was seen yet.
     Unknown,
-    /// `AWSLogs`, an organisation, an account, the flow-log service or a region: worth looking into.
+    /// `AWSLogs`, an organisation, an account, the flow-log service or a region: flow logs may be below.
     Above,
-    /// Another service's logs (CloudTrail, load balancers, …): never worth looking into.
+    /// Logs of another service (CloudTrail, load balancers, …): no flow logs are below.
     Foreign,
     /// A year, month or day; the span is `[from_s, to_s)`.
     Dated { from_s: i64, to_s: i64 },
-    /// An hour: nothing but objects below.
+    /// An hour: only objects are below.
     Hour { from_s: i64, to_s: i64 },
 }
 
-/// Reads everything that a key or path tells, `/` between folders.
+/// Parses a key, or a path with `/` between folders.
 pub fn parse_key(key: &str) -> KeyFacts {
     let (folders, name) = key.rsplit_once('/').unwrap_or(("", key));
-    let walked = walk(folders);
+    let facts = walk(folders);
     let file = parse_file_name(name);
-    let partition = match walked.date {
+    let partition = match facts.date {
         Date::Day(from_s) => Some(Partition { from_s, to_s: from_s + DAY_S }),
         Date::Hour(from_s) => Some(Partition { from_s, to_s: from_s + HOUR_S }),
         _ => file.as_ref().map(|file| Partition::day_of(file.time_s)),
     };
-    let layout = match walked.date {
-        Date::Day(_) | Date::Hour(_) if walked.hive => Layout::Hive,
+    let layout = match facts.date {
+        Date::Day(_) | Date::Hour(_) if facts.hive => Layout::Hive,
         Date::Day(_) | Date::Hour(_) => Layout::Plain,
         _ => Layout::Bare,
     };
     KeyFacts {
-        account_id: walked.account.or(file.as_ref().map(|file| file.account_id)).map(Arc::from),
-        region: walked.region.or(file.as_ref().map(|file| file.region)).map(Arc::from),
+        account_id: facts.account.or(file.as_ref().map(|file| file.account_id)).map(Arc::from),
+        region: facts.region.or(file.as_ref().map(|file| file.region)).map(Arc::from),
         flow_log_id: file.as_ref().map(|file| Arc::from(file.flow_log_id)),
         partition,
         file_time_s: file.as_ref().map(|file| file.time_s),
@@ -108,35 +108,35 @@ pub fn parse_key(key: &str) -> KeyFacts {
     }
 }
 
-/// Tells what the folder `prefix` is; a last `/` does not matter.
-pub(crate) fn place_of(prefix: &str) -> Place {
-    let walked = walk(prefix.trim_end_matches('/'));
-    if walked.foreign {
-        return Place::Foreign;
+/// Returns what the folder `prefix` is; a last `/` does not matter.
+pub(crate) fn folder_kind(prefix: &str) -> FolderKind {
+    let facts = walk(prefix.trim_end_matches('/'));
+    if facts.foreign {
+        return FolderKind::Foreign;
     }
-    match walked.date {
-        Date::Hour(from_s) => Place::Hour { from_s, to_s: from_s + HOUR_S },
-        Date::Day(from_s) => Place::Dated { from_s, to_s: from_s + DAY_S },
+    match facts.date {
+        Date::Hour(from_s) => FolderKind::Hour { from_s, to_s: from_s + HOUR_S },
+        Date::Day(from_s) => FolderKind::Dated { from_s, to_s: from_s + DAY_S },
         Date::Month(year, month) => {
             let (next_year, next_month) = if month == 12 { (year + 1, 1) } else { (year, month + 1) };
             span(midnight(year, month, 1), midnight(next_year, next_month, 1))
         }
         Date::Year(year) => span(midnight(year, 1, 1), midnight(year + 1, 1, 1)),
-        Date::None if walked.inside => Place::Above,
-        Date::None => Place::Unknown,
+        Date::None if facts.inside => FolderKind::Above,
+        Date::None => FolderKind::Unknown,
     }
 }
 
-/// Tells whether an object is another service's log that lies beside the flow logs.
+/// Returns whether an object is a log of another service, stored next to the flow logs.
 pub(crate) fn is_foreign(key: &str) -> bool {
     key.rsplit_once('/').is_some_and(|(folders, _)| walk(folders).foreign)
 }
 
-/// Makes the place of a year or month; a span outside the calendar is merely looked into.
-fn span(from_s: Option<i64>, to_s: Option<i64>) -> Place {
+/// Returns the kind of a year's or a month's folder. A date outside the calendar is no date: the folder is listed.
+fn span(from_s: Option<i64>, to_s: Option<i64>) -> FolderKind {
     match (from_s, to_s) {
-        (Some(from_s), Some(to_s)) => Place::Dated { from_s, to_s },
-        _ => Place::Above,
+        (Some(from_s), Some(to_s)) => FolderKind::Dated { from_s, to_s },
+        _ => FolderKind::Above,
     }
 }
 
@@ -150,9 +150,9 @@ enum Date {
     Hour(i64),
 }
 
-/// What the folders say so far, walked from the left.
+/// The facts in the folders so far, from left to right.
 #[derive(Default, Debug)]
-struct Walked<'a> {
+struct FolderFacts<'a> {
     /// Inside `AWSLogs/`, an account or a Hive folder.
     inside: bool,
     account: Option<&'a str>,
@@ -164,42 +164,42 @@ struct Walked<'a> {
     date: Date,
 }
 
-fn walk(folders: &str) -> Walked<'_> {
-    let mut at = Walked::default();
+fn walk(folders: &str) -> FolderFacts<'_> {
+    let mut facts = FolderFacts::default();
     let mut below_aws_logs = false;
     for folder in folders.split('/').filter(|folder| !folder.is_empty() && *folder != ".") {
         // A nested `AWSLogs/` (accelerators keep account/vpc-name/AWSLogs/…) begins anew.
         if folder == "AWSLogs" {
-            at = Walked { inside: true, ..Walked::default() };
+            facts = FolderFacts { inside: true, ..FolderFacts::default() };
             below_aws_logs = true;
         } else if let Some((name, value)) = folder.split_once('=') {
-            step_hive(&mut at, name, value);
+            step_hive(&mut facts, name, value);
         } else if folder == "vpcflowlogs" {
-            at.service = true;
-            at.inside = true;
-        } else if at.service && !at.hive {
-            step_plain(&mut at, folder);
+            facts.service = true;
+            facts.inside = true;
+        } else if facts.service && !facts.hive {
+            step_plain(&mut facts, folder);
         } else if is_account_id(folder) {
-            at.account = Some(folder);
-            at.inside = true;
-            at.foreign = false;
-        } else if below_aws_logs && at.account.is_some() && !at.service && !at.foreign {
+            facts.account = Some(folder);
+            facts.inside = true;
+            facts.foreign = false;
+        } else if below_aws_logs && facts.account.is_some() && !facts.service && !facts.foreign {
             // AWSLogs/ACCOUNT/<something other than vpcflowlogs>: CloudTrail, elasticloadbalancing, Config, …
-            at.foreign = true;
+            facts.foreign = true;
         }
     }
-    at
+    facts
 }
 
-fn step_plain<'a>(at: &mut Walked<'a>, folder: &'a str) {
-    if at.region.is_none() {
-        at.region = Some(folder);
+fn step_plain<'a>(facts: &mut FolderFacts<'a>, folder: &'a str) {
+    if facts.region.is_none() {
+        facts.region = Some(folder);
         return;
     }
-    at.date = match (at.date, number(folder)) {
+    facts.date = match (facts.date, number(folder)) {
         (Date::None, Some(year)) if folder.len() == 4 => Date::Year(year.cast_signed()),
         (Date::Year(year), Some(month)) if folder.len() == 2 && (1..=12).contains(&month) => Date::Month(year, month),
-        (Date::Month(year, month), Some(day)) if folder.len() == 2 => day_or(at.date, year, month, day),
+        (Date::Month(year, month), Some(day)) if folder.len() == 2 => day_or(facts.date, year, month, day),
         (Date::Day(from_s), Some(hour)) if folder.len() == 2 && hour < 24 => {
             Date::Hour(from_s + i64::from(hour) * HOUR_S)
         }
@@ -207,23 +207,23 @@ fn step_plain<'a>(at: &mut Walked<'a>, folder: &'a str) {
     };
 }
 
-fn step_hive<'a>(at: &mut Walked<'a>, name: &str, value: &'a str) {
+fn step_hive<'a>(facts: &mut FolderFacts<'a>, name: &str, value: &'a str) {
     match name {
-        "aws-account-id" => (at.account, at.inside) = (Some(value), true),
+        "aws-account-id" => (facts.account, facts.inside) = (Some(value), true),
         "aws-service" => {
-            at.inside = true;
-            at.service = value == "vpcflowlogs";
-            at.foreign = !at.service;
+            facts.inside = true;
+            facts.service = value == "vpcflowlogs";
+            facts.foreign = !facts.service;
         }
-        "aws-region" => at.region = Some(value),
+        "aws-region" => facts.region = Some(value),
         "year" | "month" | "day" | "hour" => {}
         _ => return,
     }
-    at.hive = true;
-    at.date = match (name, at.date, number(value)) {
+    facts.hive = true;
+    facts.date = match (name, facts.date, number(value)) {
         ("year", Date::None, Some(year)) if (1970..=9999).contains(&year) => Date::Year(year.cast_signed()),
         ("month", Date::Year(year), Some(month)) if (1..=12).contains(&month) => Date::Month(year, month),
-        ("day", Date::Month(year, month), Some(day)) => day_or(at.date, year, month, day),
+        ("day", Date::Month(year, month), Some(day)) => day_or(facts.date, year, month, day),
         ("hour", Date::Day(from_s), Some(hour)) if hour < 24 => Date::Hour(from_s + i64::from(hour) * HOUR_S),
         (_, date, _) => date,
     };
@@ -344,22 +344,28 @@ mod tests {
     }
 
     #[test]
-    fn tells_folders_apart() {
+    fn folders_have_their_kinds() {
         let service = "AWSLogs/123456789012/vpcflowlogs";
-        assert_eq!(place_of(""), Place::Unknown);
-        assert_eq!(place_of("logs/"), Place::Unknown);
-        assert_eq!(place_of("AWSLogs/"), Place::Above);
-        assert_eq!(place_of("AWSLogs/o-abc/123456789012/"), Place::Above);
-        assert_eq!(place_of(&format!("{service}/eu-west-1/")), Place::Above);
-        assert_eq!(place_of("AWSLogs/123456789012/CloudTrail/"), Place::Foreign);
-        assert_eq!(place_of("AWSLogs/123456789012/elasticloadbalancing/eu-west-1/2024/"), Place::Foreign);
-        assert_eq!(place_of("AWSLogs/aws-account-id=123456789012/aws-service=elb/"), Place::Foreign);
+        assert_eq!(folder_kind(""), FolderKind::Unknown);
+        assert_eq!(folder_kind("logs/"), FolderKind::Unknown);
+        assert_eq!(folder_kind("AWSLogs/"), FolderKind::Above);
+        assert_eq!(folder_kind("AWSLogs/o-abc/123456789012/"), FolderKind::Above);
+        assert_eq!(folder_kind(&format!("{service}/eu-west-1/")), FolderKind::Above);
+        assert_eq!(folder_kind("AWSLogs/123456789012/CloudTrail/"), FolderKind::Foreign);
+        assert_eq!(folder_kind("AWSLogs/123456789012/elasticloadbalancing/eu-west-1/2024/"), FolderKind::Foreign);
+        assert_eq!(folder_kind("AWSLogs/aws-account-id=123456789012/aws-service=elb/"), FolderKind::Foreign);
         // Before AWSLogs/ an account's folder may hold anything.
-        assert_eq!(place_of("123456789012/vpc-name/"), Place::Above);
-        assert_eq!(place_of(&format!("{service}/r/2024/04/19/")), Place::Dated { from_s: DAY, to_s: DAY + DAY_S });
-        let april = Place::Dated { from_s: DAY - 18 * DAY_S, to_s: DAY + 12 * DAY_S };
-        assert_eq!(place_of(&format!("{service}/r/2024/04/")), april);
-        assert_eq!(place_of("year=2024/month=4/day=19/hour=1/"), Place::Hour { from_s: DAY + 3600, to_s: DAY + 7200 });
+        assert_eq!(folder_kind("123456789012/vpc-name/"), FolderKind::Above);
+        assert_eq!(
+            folder_kind(&format!("{service}/r/2024/04/19/")),
+            FolderKind::Dated { from_s: DAY, to_s: DAY + DAY_S }
+        );
+        let april = FolderKind::Dated { from_s: DAY - 18 * DAY_S, to_s: DAY + 12 * DAY_S };
+        assert_eq!(folder_kind(&format!("{service}/r/2024/04/")), april);
+        assert_eq!(
+            folder_kind("year=2024/month=4/day=19/hour=1/"),
+            FolderKind::Hour { from_s: DAY + 3600, to_s: DAY + 7200 }
+        );
         assert!(is_foreign("AWSLogs/123456789012/CloudTrail/eu-west-1/2024/04/19/a.parquet"));
         assert!(!is_foreign("AWSLogs/123456789012/vpcflowlogs/eu-west-1/2024/04/19/a.parquet"));
     }
@@ -368,7 +374,7 @@ mod tests {
         #[test]
         fn any_text_is_read_without_harm(key in ".{0,80}") {
             parse_key(&key);
-            place_of(&key);
+            folder_kind(&key);
         }
 
         #[test]

@@ -1,27 +1,27 @@
-//! What a run writes is not what it reads: files and folders left out of listings.
+//! The files and folders that a run writes, which listings leave out.
 
 use std::fs;
 use std::path::{Path, PathBuf};
 
-/// A place that a run writes to.
+/// A folder or prefix that a run writes to.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub(super) enum Written {
-    /// A folder, which may not be there yet.
+pub(super) enum OutputLocation {
+    /// A folder, which need not exist yet.
     Local(PathBuf),
     /// A prefix of a bucket, without `/` at its ends.
     S3 { bucket: String, prefix: String },
 }
 
-/// A place that a run writes to, and the names of what it writes there.
+/// A folder or prefix that a run writes to, and the names of what it writes there.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub(super) struct Output {
-    pub(super) place: Written,
+pub(super) struct RunOutput {
+    pub(super) location: OutputLocation,
     pub(super) names: Vec<String>,
 }
 
-/// What listings leave out: everything at and below these real paths and keys.
+/// The real paths and keys that listings leave out, with everything below them.
 ///
-/// Only what a run writes is left out, and not the folder that it writes to, which may hold logs as well.
+/// Only what a run writes is left out, not the folder that it writes to: that may hold logs as well.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub(super) struct LeftOut {
     paths: Vec<PathBuf>,
@@ -30,17 +30,17 @@ pub(super) struct LeftOut {
 }
 
 impl LeftOut {
-    /// Finds where outputs lie now.
-    pub(super) fn of(outputs: &[Output]) -> Self {
+    /// Resolves the real paths of outputs.
+    pub(super) fn of(outputs: &[RunOutput]) -> Self {
         let mut left_out = Self::default();
-        for Output { place, names } in outputs {
-            match place {
-                // A folder that is not there yet holds nothing.
-                Written::Local(folder) => {
+        for RunOutput { location, names } in outputs {
+            match location {
+                // A folder that does not exist yet holds nothing.
+                OutputLocation::Local(folder) => {
                     let real = fs::canonicalize(folder).ok();
                     left_out.paths.extend(real.iter().flat_map(|real| names.iter().map(|name| real.join(name))));
                 }
-                Written::S3 { bucket, prefix } => left_out.keys.extend(names.iter().map(|name| {
+                OutputLocation::S3 { bucket, prefix } => left_out.keys.extend(names.iter().map(|name| {
                     let key = if prefix.is_empty() { name.clone() } else { format!("{prefix}/{name}") };
                     (bucket.clone(), key)
                 })),
@@ -49,15 +49,15 @@ impl LeftOut {
         left_out
     }
 
-    /// Tells whether a real path is left out.
+    /// Returns whether a real path is left out.
     pub(super) fn has_path(&self, real: &Path) -> bool {
-        self.paths.iter().any(|place| real.starts_with(place))
+        self.paths.iter().any(|path| real.starts_with(path))
     }
 
-    /// Tells whether a key of a bucket, or a folder with its last `/`, is left out.
+    /// Returns whether a key of a bucket, or a folder with its last `/`, is left out.
     pub(super) fn has_key(&self, bucket: &str, key: &str) -> bool {
-        self.keys.iter().any(|(of_bucket, place)| {
-            let rest = key.strip_prefix(place.as_str()).filter(|_| of_bucket == bucket);
+        self.keys.iter().any(|(of_bucket, left_out)| {
+            let rest = key.strip_prefix(left_out.as_str()).filter(|_| of_bucket == bucket);
             rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
         })
     }
@@ -74,8 +74,8 @@ mod tests {
     #[test]
     fn keys_are_left_out_whole() {
         for prefix in ["", "logs/out"] {
-            let place = Written::S3 { bucket: "b".to_owned(), prefix: prefix.to_owned() };
-            let left_out = LeftOut::of(&[Output { place, names: names() }]);
+            let location = OutputLocation::S3 { bucket: "b".to_owned(), prefix: prefix.to_owned() };
+            let left_out = LeftOut::of(&[RunOutput { location, names: names() }]);
             let folder = if prefix.is_empty() { "" } else { "logs/out/" };
             for (name, is_out) in [
                 ("v4/", true),
@@ -93,8 +93,9 @@ mod tests {
     #[test]
     fn folders_are_known_by_their_real_paths() {
         let root = tempfile::tempdir().unwrap();
-        let left_out =
-            |folder: &str| LeftOut::of(&[Output { place: Written::Local(root.path().join(folder)), names: names() }]);
+        let left_out = |folder: &str| {
+            LeftOut::of(&[RunOutput { location: OutputLocation::Local(root.path().join(folder)), names: names() }])
+        };
         assert_eq!(left_out("out"), LeftOut::default());
         fs::create_dir(root.path().join("out")).unwrap();
         let real = fs::canonicalize(root.path()).unwrap();

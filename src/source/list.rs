@@ -1,33 +1,33 @@
-//! Listing a bucket: many prefixes at a time, along AWS's layouts, without the days nobody asked for.
+//! Lists a bucket along AWS's layouts: many prefixes at a time, and only the days that are wanted.
 
 use futures::stream::{self, StreamExt, TryStreamExt};
 
 use super::error::SourceError;
-use super::layout::{Place, is_foreign, parse_key, place_of};
+use super::layout::{FolderKind, folder_kind, is_foreign, parse_key};
 use super::left_out::LeftOut;
-use super::listing::{Found, Window};
-use super::s3::{Bucket, Listed};
-use super::{Kind, Location, Object, TimeRange, WILDCARDS, kind_of};
+use super::listing::{Found, ListWindow};
+use super::object::{Kind, Location, Object, TimeRange, WILDCARDS, kind_of};
+use super::s3::{Bucket, ListedObject};
 
-/// How many folders in a row may say nothing before the rest is listed in one go.
+/// After this many levels of folders without a known layout, the rest is listed at once.
 const BLIND_LEVELS: u32 = 3;
-/// With more unknown subfolders than this, one plain listing costs fewer requests than one for each.
+/// With more unknown subfolders than this, one plain listing takes fewer requests than one listing for each.
 const MANY_FOLDERS: usize = 64;
 
-/// What is asked of a bucket.
+/// What to list of a bucket.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Asked<'a> {
-    /// A folder, one object, or the pattern's own text.
+pub(super) struct BucketQuery<'a> {
+    /// A folder, one object, or the text of the pattern.
     pub(super) key: &'a str,
     pub(super) pattern: Option<&'a glob::Pattern>,
-    pub(super) window: Window,
+    pub(super) window: ListWindow,
     pub(super) left_out: &'a LeftOut,
 }
 
-/// What the descent passes by.
+/// What the descent leaves out.
 #[derive(Debug)]
-struct Passed<'a> {
-    window: Window,
+struct DescentFilter<'a> {
+    window: ListWindow,
     foreign_wanted: bool,
     left_out: &'a LeftOut,
 }
@@ -35,44 +35,48 @@ struct Passed<'a> {
 /// One step of the descent.
 #[derive(Debug)]
 enum Visit {
-    /// List the first level and look at the folders.
+    /// List the first level and decide on each of its folders.
     Look { prefix: String, blind: u32 },
     /// List everything below.
     All { prefix: String },
 }
 
-/// What one step saw.
+/// What one step found.
 #[derive(Debug, Default)]
-struct Seen {
-    objects: Vec<Listed>,
+struct StepResult {
+    objects: Vec<ListedObject>,
     next: Vec<Visit>,
     pruned_folders: u64,
 }
 
-/// Lists the Parquet objects below a key, without the folders that the window does not want.
+/// Lists the Parquet objects below a key, without the folders that are outside the window.
 ///
 /// # Errors
-/// Whatever keeps S3 from listing, and [`SourceError::NoMatch`] for a pattern without a match.
-pub(crate) async fn list_bucket(bucket: &Bucket, asked: &Asked<'_>, concurrency: usize) -> Result<Found, SourceError> {
-    let Asked { key, pattern, window, left_out } = *asked;
+/// [`SourceError::NoMatch`] for a pattern without a match, and any error of S3.
+pub(crate) async fn list_bucket(
+    bucket: &Bucket,
+    query: &BucketQuery<'_>,
+    concurrency: usize,
+) -> Result<Found, SourceError> {
+    let BucketQuery { key, pattern, window, left_out } = *query;
     if pattern.is_none()
         && !key.is_empty()
         && !key.ends_with('/')
         && let Some(single) = bucket.head(key).await
     {
-        // An object that is named alone is taken whatever its name and time.
+        // An object named by itself is listed whatever its name and time.
         return Ok(Found { objects: vec![object(bucket, single)], alone: true, ..Found::default() });
     }
     let mut found = Found::default();
     let prefix = root_prefix(key, pattern.is_some());
-    // A foreign folder that is named on purpose is listed.
-    let foreign_wanted = place_of(&prefix) == Place::Foreign;
-    let passed = Passed { window, foreign_wanted, left_out };
+    // A foreign folder that the user named is listed.
+    let foreign_wanted = folder_kind(&prefix) == FolderKind::Foreign;
+    let filter = DescentFilter { window, foreign_wanted, left_out };
     let mut round = vec![Visit::Look { prefix: prefix.clone(), blind: 0 }];
-    let mut listed: Vec<Listed> = Vec::new();
+    let mut listed: Vec<ListedObject> = Vec::new();
     while !round.is_empty() {
-        let steps: Vec<Seen> = stream::iter(round)
-            .map(|visit| step(bucket, visit, &passed))
+        let steps: Vec<StepResult> = stream::iter(round)
+            .map(|visit| step(bucket, visit, &filter))
             .buffer_unordered(concurrency.max(1))
             .try_collect()
             .await?;
@@ -86,7 +90,7 @@ pub(crate) async fn list_bucket(bucket: &Bucket, asked: &Asked<'_>, concurrency:
     let strict = glob::MatchOptions { require_literal_separator: true, ..glob::MatchOptions::new() };
     let mut matched = pattern.is_none();
     for entry in listed {
-        if (!foreign_wanted && is_foreign(&entry.key)) || passed.left_out.has_key(&bucket.name, &entry.key) {
+        if (!foreign_wanted && is_foreign(&entry.key)) || filter.left_out.has_key(&bucket.name, &entry.key) {
             continue;
         }
         if let Some(pattern) = pattern {
@@ -107,7 +111,7 @@ pub(crate) async fn list_bucket(bucket: &Bucket, asked: &Asked<'_>, concurrency:
     Ok(found)
 }
 
-/// The folder to begin in: the key itself, or the folders of a pattern before its first wildcard.
+/// Returns the folder to begin in: the key itself, or the folders of a pattern before its first wildcard.
 fn root_prefix(key: &str, is_pattern: bool) -> String {
     if is_pattern {
         let literal = key.find(WILDCARDS).map_or(key, |at| &key[..at]);
@@ -119,53 +123,60 @@ fn root_prefix(key: &str, is_pattern: bool) -> String {
     }
 }
 
-async fn step(bucket: &Bucket, visit: Visit, passed: &Passed<'_>) -> Result<Seen, SourceError> {
+async fn step(bucket: &Bucket, visit: Visit, filter: &DescentFilter<'_>) -> Result<StepResult, SourceError> {
     let (prefix, blind) = match visit {
         Visit::All { prefix } => {
             let page = bucket.list(&prefix, false).await?;
-            return Ok(Seen { objects: page.objects, ..Seen::default() });
+            return Ok(StepResult { objects: page.objects, ..StepResult::default() });
         }
         Visit::Look { prefix, blind } => (prefix, blind),
     };
     let page = bucket.list(&prefix, true).await?;
-    let here = place_of(&prefix);
-    let mut found = Seen { objects: page.objects, ..Seen::default() };
+    let own_kind = folder_kind(&prefix);
+    let mut found = StepResult { objects: page.objects, ..StepResult::default() };
     let mut unknown = 0;
     for folder in page.folders {
-        if passed.left_out.has_key(&bucket.name, &folder) {
+        if filter.left_out.has_key(&bucket.name, &folder) {
             continue;
         }
-        let place = place_of(&folder);
-        unknown += usize::from(place == Place::Unknown);
-        match place {
-            Place::Foreign if !passed.foreign_wanted => {}
-            Place::Dated { from_s, to_s } | Place::Hour { from_s, to_s } if !passed.window.overlaps(from_s, to_s) => {
+        let kind = folder_kind(&folder);
+        unknown += usize::from(kind == FolderKind::Unknown);
+        match kind {
+            FolderKind::Foreign if !filter.foreign_wanted => {}
+            FolderKind::Dated { from_s, to_s } | FolderKind::Hour { from_s, to_s }
+                if !filter.window.overlaps(from_s, to_s) =>
+            {
                 found.pruned_folders += 1;
             }
-            Place::Hour { .. } | Place::Foreign => found.next.push(Visit::All { prefix: folder }),
-            // A folder inside a day that is no hour: nothing left to learn.
-            Place::Dated { .. } if place == here => found.next.push(Visit::All { prefix: folder }),
-            Place::Dated { .. } => found.next.push(Visit::Look { prefix: folder, blind: 0 }),
-            Place::Above if here == Place::Unknown => found.next.push(Visit::Look { prefix: folder, blind: 0 }),
-            Place::Above | Place::Unknown if blind + 1 >= blind_limit(&place) => {
+            FolderKind::Hour { .. } | FolderKind::Foreign => found.next.push(Visit::All { prefix: folder }),
+            // A folder inside a day that is not an hour: its subfolders have no dates of their own.
+            FolderKind::Dated { .. } if kind == own_kind => found.next.push(Visit::All { prefix: folder }),
+            FolderKind::Dated { .. } => found.next.push(Visit::Look { prefix: folder, blind: 0 }),
+            FolderKind::Above if own_kind == FolderKind::Unknown => {
+                found.next.push(Visit::Look { prefix: folder, blind: 0 })
+            }
+            FolderKind::Above | FolderKind::Unknown if blind + 1 >= blind_limit(&kind) => {
                 found.next.push(Visit::All { prefix: folder });
             }
-            Place::Above | Place::Unknown => found.next.push(Visit::Look { prefix: folder, blind: blind + 1 }),
+            FolderKind::Above | FolderKind::Unknown => {
+                found.next.push(Visit::Look { prefix: folder, blind: blind + 1 })
+            }
         }
     }
     if unknown > MANY_FOLDERS {
         let next = vec![Visit::All { prefix }];
-        return Ok(Seen { next, ..Seen::default() });
+        return Ok(StepResult { next, ..StepResult::default() });
     }
     Ok(found)
 }
 
-/// Below `AWSLogs/` up to five folders (organisation, account, service, region, and a vpc-name) precede the year.
-fn blind_limit(place: &Place) -> u32 {
-    if *place == Place::Above { 2 * BLIND_LEVELS } else { BLIND_LEVELS }
+/// Returns how many levels without a date are listed one by one. Below `AWSLogs/`, up to five folders (organisation,
+/// account, service, region and a VPC's name) precede the year.
+fn blind_limit(kind: &FolderKind) -> u32 {
+    if *kind == FolderKind::Above { 2 * BLIND_LEVELS } else { BLIND_LEVELS }
 }
 
-fn object(bucket: &Bucket, listed: Listed) -> Object {
+fn object(bucket: &Bucket, listed: ListedObject) -> Object {
     Object {
         url: format!("s3://{}/{}", bucket.name, listed.key).into(),
         size: listed.size,

@@ -1,6 +1,7 @@
-//! What a listing is asked for and what it finds.
+//! The input and the result of a listing.
 
-use super::{Object, SourceOptions, TimeRange};
+use super::object::{Object, TimeRange};
+use super::options::SourceOptions;
 
 /// What a listing found.
 #[derive(Clone, Debug, Default)]
@@ -11,18 +12,18 @@ pub struct Listing {
     pub other_objects: u64,
     /// Parquet objects left out because of the times in their names.
     pub pruned_objects: u64,
-    /// Folders not looked into because of their date.
+    /// Folders that were not listed because of their date.
     pub pruned_folders: u64,
 }
 
-/// The time range with its margins: which folders can hold wanted records.
+/// The time range of a listing with its margins, which decides what folders can hold wanted records.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Window {
+pub(crate) struct ListWindow {
     from_s: i64,
     to_s: i64,
 }
 
-impl Window {
+impl ListWindow {
     pub(super) fn new(range: &TimeRange, options: &SourceOptions) -> Self {
         Self {
             from_s: range.from_s.map_or(i64::MIN, |from_s| from_s.saturating_sub(options.early_margin_s)),
@@ -30,31 +31,31 @@ impl Window {
         }
     }
 
-    /// Tells whether a folder of `[from_s, to_s)` can hold wanted objects.
+    /// Returns whether a folder of `[from_s, to_s)` can hold wanted objects.
     pub(crate) fn overlaps(&self, from_s: i64, to_s: i64) -> bool {
         from_s < self.to_s && self.from_s < to_s
     }
 }
 
-/// What one root holds, before objects are left out by the times in their names.
+/// What was found below one root, before objects are left out by the times in their names.
 #[derive(Debug, Default)]
 pub(crate) struct Found {
     /// Parquet objects.
     pub(crate) objects: Vec<Object>,
-    /// The root is one object: it is taken whatever its name and time.
+    /// The root is a single object, which is listed whatever its name and time.
     pub(crate) alone: bool,
     /// Objects that are not Parquet.
     pub(crate) other_objects: u64,
-    /// Folders not looked into because of their date.
+    /// Folders that were not listed because of their date.
     pub(crate) pruned_folders: u64,
 }
 
-/// What is listed together.
+/// What is listed together with a wanted object.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Grain {
-    /// Every object for itself.
+    /// Nothing else.
     Object,
-    /// An object that is wanted brings its whole [`Unit`](super::Unit): kept hours are those of whole units.
+    /// Its whole [`Unit`](super::Unit): kept hours cover whole units.
     Unit,
 }
 
@@ -65,11 +66,11 @@ mod tests {
     #[test]
     fn the_window_keeps_days_that_touch_its_margins() {
         let window =
-            Window::new(&TimeRange { from_s: Some(86_400), to_s: Some(2 * 86_400) }, &SourceOptions::default());
+            ListWindow::new(&TimeRange { from_s: Some(86_400), to_s: Some(2 * 86_400) }, &SourceOptions::default());
         assert!(window.overlaps(2 * 86_400, 3 * 86_400), "late objects lie in the next day's folder");
         assert!(window.overlaps(0, 86_400), "and early ones in the day before");
         assert!(!window.overlaps(3 * 86_400, 4 * 86_400));
-        let open = Window::new(&TimeRange::default(), &SourceOptions::default());
+        let open = ListWindow::new(&TimeRange::default(), &SourceOptions::default());
         assert!(open.overlaps(i64::MIN, 0) && open.overlaps(0, i64::MAX));
     }
 }

@@ -1,4 +1,4 @@
-//! Listing local folders, files and globs.
+//! Lists local folders, files and globs.
 
 use std::collections::HashSet;
 use std::fs::{self, Metadata};
@@ -6,10 +6,10 @@ use std::path::{Path, PathBuf};
 use std::time::UNIX_EPOCH;
 
 use super::error::SourceError;
-use super::layout::{Place, is_foreign, parse_key, place_of};
+use super::layout::{FolderKind, folder_kind, is_foreign, parse_key};
 use super::left_out::LeftOut;
-use super::listing::{Found, Window};
-use super::{Kind, Location, Object, TimeRange, kind_of};
+use super::listing::{Found, ListWindow};
+use super::object::{Kind, Location, Object, TimeRange, kind_of};
 
 /// Runs a listing on tokio's blocking threads.
 pub(crate) async fn blocking<T: Send + 'static>(
@@ -17,7 +17,7 @@ pub(crate) async fn blocking<T: Send + 'static>(
     work: impl FnOnce() -> Result<T, SourceError> + Send + 'static,
 ) -> Result<T, SourceError> {
     tokio::task::spawn_blocking(work).await.unwrap_or_else(|error| {
-        Err(SourceError::Io { action: "list", path: spec.to_owned(), error: std::io::Error::other(error) })
+        Err(SourceError::Io { action: "list", path: spec.to_owned(), source: std::io::Error::other(error) })
     })
 }
 
@@ -25,11 +25,11 @@ pub(crate) async fn blocking<T: Send + 'static>(
 ///
 /// # Errors
 /// [`SourceError::Io`] when the root cannot be read.
-pub(crate) fn list_path(root: &Path, window: &Window, left_out: &LeftOut) -> Result<Found, SourceError> {
+pub(crate) fn list_path(root: &Path, window: &ListWindow, left_out: &LeftOut) -> Result<Found, SourceError> {
     let metadata = fs::metadata(root).map_err(|error| io("list", root, error))?;
     let mut found = Found::default();
     if metadata.is_dir() {
-        Walk::new(root, window, left_out).folder(root, "", &mut found)?;
+        FolderWalk::new(root, window, left_out).folder(root, "", &mut found)?;
     } else {
         found.objects.push(object(root, &real_path(root)?, &metadata));
         found.alone = true;
@@ -41,7 +41,7 @@ pub(crate) fn list_path(root: &Path, window: &Window, left_out: &LeftOut) -> Res
 ///
 /// # Errors
 /// [`SourceError::NoMatch`], and [`SourceError::Io`] when a match cannot be read.
-pub(crate) fn list_glob(pattern: &str, window: &Window, left_out: &LeftOut) -> Result<Found, SourceError> {
+pub(crate) fn list_glob(pattern: &str, window: &ListWindow, left_out: &LeftOut) -> Result<Found, SourceError> {
     let matches = glob::glob(pattern).map_err(|error| SourceError::BadGlob {
         pattern: pattern.to_owned(),
         at: error.pos,
@@ -57,7 +57,7 @@ pub(crate) fn list_glob(pattern: &str, window: &Window, left_out: &LeftOut) -> R
         any = true;
         let metadata = fs::metadata(&path).map_err(|error| io("list", &path, error))?;
         if metadata.is_dir() {
-            Walk::new(&path, window, left_out).folder(&path, "", &mut found)?;
+            FolderWalk::new(&path, window, left_out).folder(&path, "", &mut found)?;
         } else {
             let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
             let real = real_path(&path)?;
@@ -68,17 +68,17 @@ pub(crate) fn list_glob(pattern: &str, window: &Window, left_out: &LeftOut) -> R
 }
 
 /// A depth-first walk in the order of names.
-struct Walk<'a> {
-    window: &'a Window,
+struct FolderWalk<'a> {
+    window: &'a ListWindow,
     left_out: &'a LeftOut,
-    /// Real paths of the folders seen: a link into a folder above, or twice into one, is followed once.
+    /// Real paths of the folders visited: a link to a folder above, or a second link to one folder, is not followed again.
     seen: HashSet<PathBuf>,
     foreign_wanted: bool,
 }
 
-impl<'a> Walk<'a> {
-    fn new(root: &Path, window: &'a Window, left_out: &'a LeftOut) -> Self {
-        let foreign_wanted = place_of(&slashed(root)) == Place::Foreign;
+impl<'a> FolderWalk<'a> {
+    fn new(root: &Path, window: &'a ListWindow, left_out: &'a LeftOut) -> Self {
+        let foreign_wanted = folder_kind(&slashed(root)) == FolderKind::Foreign;
         Self { window, left_out, seen: HashSet::new(), foreign_wanted }
     }
 
@@ -97,19 +97,19 @@ impl<'a> Walk<'a> {
             if name.starts_with('.') {
                 continue;
             }
-            // A dangling link or a file removed meanwhile is nobody's object.
+            // A dangling link, or a file removed in the meantime, is not an object.
             let Ok(metadata) = fs::metadata(&path) else { continue };
             if metadata.is_file() {
                 if self.foreign_wanted || !is_foreign(&slashed(&path)) {
-                    // Nearly every file lies where it is named, and to ask for that of each takes as long as the rest.
+                    // Nearly every file is no link, and resolving each path takes as long as everything else.
                     let own = entry.file_type().is_ok_and(|kind| kind.is_file());
                     let real = if own { real.join(entry.file_name()) } else { real_path(&path)? };
                     sort_in(&path, &real, self.left_out, &format!("{below_root}{name}"), &metadata, found);
                 }
             } else if metadata.is_dir() {
-                match place_of(&slashed(&path)) {
-                    Place::Foreign if !self.foreign_wanted => {}
-                    Place::Dated { from_s, to_s } | Place::Hour { from_s, to_s }
+                match folder_kind(&slashed(&path)) {
+                    FolderKind::Foreign if !self.foreign_wanted => {}
+                    FolderKind::Dated { from_s, to_s } | FolderKind::Hour { from_s, to_s }
                         if !self.window.overlaps(from_s, to_s) =>
                     {
                         found.pruned_folders += 1;
@@ -122,7 +122,7 @@ impl<'a> Walk<'a> {
     }
 }
 
-/// Sorts a file into a listing.
+/// Adds a file to a listing by its kind.
 fn sort_in(path: &Path, real: &Path, left_out: &LeftOut, below_root: &str, metadata: &Metadata, found: &mut Found) {
     if left_out.has_path(real) {
         return;
@@ -155,7 +155,7 @@ fn object(path: &Path, real: &Path, metadata: &Metadata) -> Object {
     }
 }
 
-/// What changes whenever a file is written anew: its modification time in nanoseconds and its size.
+/// Returns the version of a file, which changes whenever it is written: modification time in nanoseconds, and size.
 pub(crate) fn version_of(metadata: &Metadata) -> String {
     let nanos = metadata
         .modified()
@@ -165,14 +165,14 @@ pub(crate) fn version_of(metadata: &Metadata) -> String {
     format!("{nanos}-{}", metadata.len())
 }
 
-/// The absolute path with `/` between folders, so that a source named from inside `AWSLogs/` is recognised too.
+/// Returns the absolute path with `/` between folders, so that a source named from inside `AWSLogs/` is recognised, too.
 fn slashed(path: &Path) -> String {
     let absolute = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
     absolute.to_string_lossy().replace('\\', "/")
 }
 
-fn io(action: &'static str, path: &Path, error: std::io::Error) -> SourceError {
-    SourceError::Io { action, path: path.display().to_string(), error }
+fn io(action: &'static str, path: &Path, source: std::io::Error) -> SourceError {
+    SourceError::Io { action, path: path.display().to_string(), source }
 }
 
 #[cfg(test)]
@@ -186,8 +186,8 @@ mod tests {
         fs::write(path, name).unwrap();
     }
 
-    fn everything() -> Window {
-        Window::new(&TimeRange::default(), &SourceOptions::default())
+    fn everything() -> ListWindow {
+        ListWindow::new(&TimeRange::default(), &SourceOptions::default())
     }
 
     fn names(listing: &Found) -> Vec<&str> {
@@ -208,7 +208,7 @@ mod tests {
         let trail = list_path(&root.path().join("AWSLogs/123456789012/CloudTrail"), &everything(), &LeftOut::default())
             .unwrap();
         assert_eq!(names(&trail), ["5.parquet"], "named on purpose");
-        let window = Window::new(&TimeRange { from_s: Some(1_713_600_000), to_s: None }, &SourceOptions::default());
+        let window = ListWindow::new(&TimeRange { from_s: Some(1_713_600_000), to_s: None }, &SourceOptions::default());
         let late = list_path(root.path(), &window, &LeftOut::default()).unwrap();
         assert_eq!((names(&late), late.pruned_folders), (vec!["1.PARQUET", "2.parquet"], 1));
     }

@@ -1,4 +1,4 @@
-//! Reading bytes of listed objects; an object that changed since its listing is refused.
+//! Reads bytes of listed objects, and refuses an object that changed since it was listed.
 
 use std::collections::BTreeMap;
 use std::fs::File;
@@ -11,33 +11,33 @@ use bytes::Bytes;
 use object_store::path::Path as Key;
 use object_store::{GetOptions, GetRange, ObjectStore, coalesce_ranges};
 
-use super::error::{one_line, without_xml};
+use super::error::{Cause, one_line, without_xml};
 use super::file_buffers::FileBuffers;
 use super::local::version_of;
+use super::object::{Location, Object};
 use super::s3::{Bucket, GetError};
-use super::{Location, Object};
 
-/// Ranges closer than this are fetched as one: a request costs more than the bytes between.
+/// Ranges that are closer than this are fetched as one: a request costs more than the bytes between them.
 const COALESCE_BYTES: u64 = 1 << 20;
-/// The same for files, where bytes are copied.
+/// The same for files, whose bytes are copied.
 const COALESCE_FILE_BYTES: u64 = 16 << 10;
 
-/// Says why one object cannot be read; the run goes on without it.
+/// Why one object cannot be read; the run goes on without it.
 #[derive(Debug, thiserror::Error)]
 pub enum ReadError {
-    /// Another version is there now.
+    /// Another version was written since.
     #[error("{url} was replaced after it was listed; run again to read the new version")]
     Changed {
         /// The object.
         url: String,
     },
-    /// The object is gone.
+    /// The object was deleted.
     #[error("{url} was deleted after it was listed")]
     Gone {
         /// The object.
         url: String,
     },
-    /// The caller may not read it.
+    /// The identity may not read it.
     #[error("{url}: access denied ({problem}); the identity needs s3:GetObject, and kms:Decrypt where KMS encrypts")]
     Denied {
         /// The object.
@@ -62,12 +62,12 @@ pub enum ReadError {
         url: String,
     },
     /// Any other failure, after all retries.
-    #[error("cannot read {url}: {problem}")]
+    #[error("cannot read {url}")]
     Failed {
         /// The object.
         url: String,
-        /// The chain of causes.
-        problem: String,
+        /// Why not.
+        source: Cause,
     },
 }
 
@@ -86,7 +86,7 @@ impl ObjectReader {
     /// Reads a whole object with one request.
     ///
     /// # Errors
-    /// [`ReadError`] when the object is gone, replaced, truncated or refused.
+    /// [`ReadError`] when the object was deleted, replaced or truncated, or access is denied.
     pub async fn whole(&self, object: &Object) -> Result<Bytes, ReadError> {
         if object.size == 0 {
             return Ok(Bytes::new());
@@ -115,7 +115,7 @@ impl ObjectReader {
         coalesce_ranges(ranges, |range| self.range(object, Some(range)), COALESCE_BYTES).await
     }
 
-    /// Reads byte ranges of a file on this thread, given and returned in any order; `None` for an object that is no file.
+    /// Reads byte ranges of a local file on this thread, given and returned in any order; `None` for other objects.
     /// Ranges that nearly touch are read as one.
     ///
     /// # Errors
@@ -125,13 +125,13 @@ impl ObjectReader {
         if let Err(error) = within(object, ranges) {
             return Some(Err(error));
         }
-        let mut order: Vec<usize> = (0..ranges.len()).filter(|place| !ranges[*place].is_empty()).collect();
-        order.sort_unstable_by_key(|place| ranges[*place].start);
-        // Stretches of the file, and where each range lies in their bytes.
+        let mut order: Vec<usize> = (0..ranges.len()).filter(|index| !ranges[*index].is_empty()).collect();
+        order.sort_unstable_by_key(|index| ranges[*index].start);
+        // Stretches of the file, and the offset of each range in their bytes.
         let (mut stretches, mut before): (Vec<Range<u64>>, u64) = (Vec::new(), 0);
-        let mut places = vec![0; ranges.len()];
-        for place in order {
-            let range = &ranges[place];
+        let mut offsets = vec![0; ranges.len()];
+        for index in order {
+            let range = &ranges[index];
             match stretches.last_mut() {
                 Some(last) if range.start <= last.end + COALESCE_FILE_BYTES => last.end = last.end.max(range.end),
                 last => {
@@ -140,7 +140,7 @@ impl ObjectReader {
                 }
             }
             let begin = stretches.last().map_or(0, |last| last.start);
-            places[place] = before + range.start - begin;
+            offsets[index] = before + range.start - begin;
         }
         let read = read_file(path, &object.url, &object.version, &stretches, &self.buffers);
         Some(read.map(|bytes| {
@@ -149,7 +149,7 @@ impl ObjectReader {
                 let length = usize::try_from(range.end.saturating_sub(range.start)).unwrap_or(usize::MAX);
                 bytes.slice(begin..begin.saturating_add(length))
             };
-            ranges.iter().zip(places).map(slice).collect()
+            ranges.iter().zip(offsets).map(slice).collect()
         }))
     }
 
@@ -185,16 +185,16 @@ impl ObjectReader {
     ) -> Result<Bytes, ReadError> {
         let url = || object.url.to_string();
         let bucket = self.buckets.get(bucket).ok_or_else(|| ReadError::Unopened { url: url() })?;
-        // ETags are quoted; anything else is our own stand-in, which no server would match.
+        // ETags are quoted; anything else was made up by the listing, and no server would match it.
         let etag = object.version.contains('"').then(|| object.version.to_string());
-        // object_store has no name for keys such as `logs//AWSLogs/…` (a prefix configured with a last slash).
+        // object_store cannot express keys such as `logs//AWSLogs/…` (a prefix configured with a last slash).
         let Ok(key) = Key::parse(key) else {
             return bucket.get(key, range, etag).await.map_err(|error| refused(&object.url, error));
         };
         let options =
             GetOptions { range: range.map(GetRange::Bounded), if_match: etag.clone(), ..GetOptions::default() };
         let answer = bucket.store.get_opts(&key, options).await.map_err(|error| explain(&object.url, &error))?;
-        // Some servers ignore If-Match, but tell what they sent.
+        // Some servers ignore If-Match, but return the ETag of what they sent.
         if etag.is_some() && answer.meta.e_tag.is_some() && answer.meta.e_tag != etag {
             return Err(ReadError::Changed { url: url() });
         }
@@ -202,7 +202,7 @@ impl ObjectReader {
     }
 }
 
-/// Reads stretches of a file, one behind the other.
+/// Reads stretches of a file into one buffer.
 fn read_file(
     path: &Path,
     url: &str,
@@ -236,7 +236,7 @@ fn read_file(
     Ok(Bytes::from_owner(buffer))
 }
 
-/// Refuses ranges that end after their object: whoever claims them may claim any length.
+/// Refuses ranges that end after their object: a damaged footer may claim any length.
 fn within(object: &Object, ranges: &[Range<u64>]) -> Result<(), ReadError> {
     match ranges.iter().find(|range| range.end > object.size || range.start > range.end) {
         Some(beyond) => {
@@ -247,7 +247,7 @@ fn within(object: &Object, ranges: &[Range<u64>]) -> Result<(), ReadError> {
 }
 
 fn failed(url: &str, error: &(dyn std::error::Error + 'static)) -> ReadError {
-    ReadError::Failed { url: url.to_owned(), problem: one_line(error) }
+    ReadError::Failed { url: url.to_owned(), source: Cause(one_line(error)) }
 }
 
 fn refused(url: &str, error: GetError) -> ReadError {
@@ -256,7 +256,7 @@ fn refused(url: &str, error: GetError) -> ReadError {
         GetError { status: 404, .. } => ReadError::Gone { url },
         GetError { status: 412, .. } => ReadError::Changed { url },
         GetError { status: 401 | 403, problem } => ReadError::Denied { url, problem },
-        GetError { problem, .. } => ReadError::Failed { url, problem },
+        GetError { problem, .. } => ReadError::Failed { url, source: Cause(problem) },
     }
 }
 
@@ -269,11 +269,11 @@ fn explain(url: &str, error: &object_store::Error) -> ReadError {
         Error::PermissionDenied { .. } | Error::Unauthenticated { .. } => {
             ReadError::Denied { url: url_text, problem: without_xml(&status_of(error)) }
         }
-        other => ReadError::Failed { url: url_text, problem: without_xml(&one_line(other)) },
+        other => ReadError::Failed { url: url_text, source: Cause(without_xml(&one_line(other))) },
     }
 }
 
-/// The last words of an answer, such as `403 Forbidden`: what stands before them only repeats URL and object.
+/// Returns the status of an answer, such as `403 Forbidden`; the text before it only repeats URL and object.
 fn status_of(error: &object_store::Error) -> String {
     let line = one_line(error);
     let status = line.rsplit("status code: ").next().unwrap_or(&line);

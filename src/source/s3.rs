@@ -1,4 +1,4 @@
-//! One bucket: the SDK's client for listing, object_store's for data, and S3's errors in plain words.
+//! One bucket: the SDK's client for listing, object_store's for data, and messages for S3's errors.
 
 use std::ops::Range;
 use std::sync::Arc;
@@ -16,16 +16,16 @@ use object_store::aws::{AmazonS3, AmazonS3Builder};
 use object_store::client::SpawnedReqwestConnector;
 use object_store::{BackoffConfig, ClientOptions};
 
-use super::SourceOptions;
-use super::error::{SourceError, one_line};
+use super::error::{Cause, SourceError, one_line};
 use super::identity::Identity;
+use super::options::SourceOptions;
 
 /// The body of a 75 MB object must fit, on a slow link as well.
 const READ_TIMEOUT: Duration = Duration::from_secs(180);
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 const FIRST_BACKOFF: Duration = Duration::from_millis(100);
 const LAST_BACKOFF: Duration = Duration::from_secs(10);
-/// Tries of the very first request: a wrong endpoint should be told within seconds.
+/// Attempts of the very first request: a wrong endpoint should be reported within seconds.
 const PROBE_ATTEMPTS: u32 = 3;
 
 /// One opened bucket.
@@ -41,7 +41,7 @@ pub(crate) struct Bucket {
 
 /// One object of a listing.
 #[derive(Debug)]
-pub(crate) struct Listed {
+pub(crate) struct ListedObject {
     pub(crate) key: String,
     pub(crate) size: u64,
     pub(crate) version: String,
@@ -58,11 +58,11 @@ pub(crate) struct GetError {
 /// Everything below a prefix, or its first level when listed by folders.
 #[derive(Debug, Default)]
 pub(crate) struct Page {
-    pub(crate) objects: Vec<Listed>,
+    pub(crate) objects: Vec<ListedObject>,
     pub(crate) folders: Vec<String>,
 }
 
-/// Splits `s3://bucket/key`; `None` when the text is no URL, but a path.
+/// Splits `s3://bucket/key`; `None` when the text is a path.
 ///
 /// # Errors
 /// [`SourceError::BadUrl`] for other schemes and for a missing bucket.
@@ -84,7 +84,7 @@ pub(crate) fn split_url(spec: &str) -> Result<Option<(&str, &str)>, SourceError>
 }
 
 impl Bucket {
-    /// Makes both clients and asks the bucket for its region.
+    /// Creates both clients and asks the bucket for its region.
     pub(crate) async fn open(name: &str, identity: &Identity, options: &SourceOptions) -> Result<Self, SourceError> {
         if let Some(endpoint) = &options.endpoint_url
             && !(endpoint.starts_with("http://") || endpoint.starts_with("https://"))
@@ -104,12 +104,12 @@ impl Bucket {
             Err(SdkError::ServiceError(error)) if error.raw().status().as_u16() == 404 => {
                 return Err(SourceError::NoSuchBucket { bucket: name.to_owned(), endpoint });
             }
-            // A caller who may read but not ask for the bucket's head is told so by the listing, if need be.
+            // The identity may be allowed to list without being allowed to ask for the bucket; the listing will show.
             Err(SdkError::ServiceError(error)) => error.raw().headers().get("x-amz-bucket-region").map(str::to_owned),
             Err(error) => return Err(explain(error, "ask for", &format!("s3://{name}"), name, &region, &endpoint)),
         };
         let region = match own_region {
-            // The option is the caller's word, and other endpoints may say anything.
+            // The user's option wins, and other endpoints may return any region.
             Some(own) if options.region.is_none() && options.endpoint_url.is_none() => own,
             _ => region,
         };
@@ -120,15 +120,15 @@ impl Bucket {
         Ok(Self { name: name.into(), client, store: Arc::new(store), request_payer, region, endpoint })
     }
 
-    /// Returns the object of exactly this key, if there is one and the caller may see it.
-    pub(crate) async fn head(&self, key: &str) -> Option<Listed> {
+    /// Returns the object of exactly this key, if it exists and the identity may see it.
+    pub(crate) async fn head(&self, key: &str) -> Option<ListedObject> {
         let payer = self.request_payer.then_some(RequestPayer::Requester);
         let head =
             self.client.head_object().bucket(self.name.as_ref()).key(key).set_request_payer(payer).send().await.ok()?;
         let modified_s = head.last_modified().map_or(0, aws_sdk_s3::primitives::DateTime::secs);
         let size = u64::try_from(head.content_length().unwrap_or(0)).unwrap_or(0);
         let version = version_of(head.e_tag(), modified_s, size);
-        Some(Listed { key: key.to_owned(), size, version, modified_s })
+        Some(ListedObject { key: key.to_owned(), size, version, modified_s })
     }
 
     /// Lists every object below `prefix`, or with `by_folder` only its first level; follows all pages.
@@ -152,7 +152,7 @@ impl Bucket {
                 let size = u64::try_from(object.size().unwrap_or(0)).unwrap_or(0);
                 let version = version_of(object.e_tag(), modified_s, size);
                 if let Some(key) = object.key {
-                    page.objects.push(Listed { key, size, version, modified_s });
+                    page.objects.push(ListedObject { key, size, version, modified_s });
                 }
             }
             page.folders
@@ -198,7 +198,7 @@ impl Bucket {
         }
     }
 
-    /// Puts an SDK error into words.
+    /// Returns the error that explains an error of the SDK.
     fn explain<E>(&self, error: &SdkError<E>, action: &'static str, key: &str) -> SourceError
     where
         E: ProvideErrorMetadata + std::error::Error + 'static,
@@ -208,7 +208,7 @@ impl Bucket {
     }
 }
 
-/// The ETag, or where a server gives none, what changes with the content.
+/// Returns the ETag or, where a server returns none, a text that changes with the content.
 fn version_of(etag: Option<&str>, modified_s: i64, size: u64) -> String {
     etag.map_or_else(|| format!("{modified_s}-{size}"), str::to_owned)
 }
@@ -270,7 +270,7 @@ fn data_store(name: &str, identity: &Identity, options: &SourceOptions, region: 
     builder.build().map_err(|error| SourceError::S3 {
         action: "set up reads of",
         url: format!("s3://{name}"),
-        problem: one_line(&error),
+        source: Cause(one_line(&error)),
     })
 }
 
@@ -287,12 +287,12 @@ where
 {
     let url = url.to_owned();
     let SdkError::ServiceError(service) = error else {
-        let problem = one_line(error);
+        let source = Cause(one_line(error));
         return match error {
             SdkError::DispatchFailure(_) | SdkError::TimeoutError(_) => {
-                SourceError::Unreachable { endpoint: endpoint.to_owned(), problem }
+                SourceError::Unreachable { endpoint: endpoint.to_owned(), source }
             }
-            _ => SourceError::S3 { action, url, problem },
+            _ => SourceError::S3 { action, url, source },
         };
     };
     let status = service.raw().status().as_u16();
@@ -311,7 +311,7 @@ where
         ("AccessDenied", _) | (_, 403) => {
             SourceError::Denied { action, url, problem: message, needs: "s3:ListBucket and s3:GetObject" }
         }
-        _ => SourceError::S3 { action, url, problem: format!("HTTP {status} {code}: {message}") },
+        _ => SourceError::S3 { action, url, source: Cause(format!("HTTP {status} {code}: {message}")) },
     }
 }
 

@@ -1,17 +1,18 @@
-//! When the records of objects may begin, as far as the names of a listing tell.
+//! When the records of objects may begin, by the names of a listing.
 //!
-//! A name's time says where a file stands, not how long it is: AWS writes a file every five minutes, a copy may hold
-//! an hour or a day, and some are named by their begin and some by their end. The names around it say the rest. A file
-//! is taken to hold what lies between the name before and the name after, of its flow log in its folder, and the
-//! margins beyond; the first and the last of a folder reach to the ends of its day or hour, or without end where the
-//! folder stands for none. Leaving names out only makes spans longer, so a part of a listing is safe to judge.
+//! The time in a name is a point, and does not say how long the file is: AWS writes a file every five minutes, a copy may
+//! hold an hour or a day, and some files are named by their begin and some by their end. So the names around it are used,
+//! too. A file is assumed to hold the time from the previous name to the next name of its flow log in its folder, with a
+//! margin on each side. The first and the last file of a folder reach to the ends of its day or hour; where the folder has
+//! neither, they are unbounded. Fewer names only make spans longer, so part of a listing may be judged by itself.
 
 use std::collections::HashMap;
 
 use super::layout::Layout;
-use super::{Object, SourceOptions, TimeRange};
+use super::object::{Object, TimeRange};
+use super::options::SourceOptions;
 
-/// Notes in each object when its records may begin.
+/// Sets for each object when its records may begin.
 pub(super) fn note_spans(objects: &mut [Object], options: &SourceOptions) {
     let mut times: HashMap<(&str, Option<&str>), Vec<i64>> = HashMap::new();
     for object in objects.iter() {
@@ -32,12 +33,12 @@ pub(super) fn note_spans(objects: &mut [Object], options: &SourceOptions) {
     }
 }
 
-/// The files that one flow log left in one folder follow each other.
+/// Returns the key of an object's series: the files of one flow log in one folder.
 fn series_of(object: &Object) -> (&str, Option<&str>) {
     (object.folder(), object.facts.flow_log_id.as_deref())
 }
 
-/// What lies between the names around an object, given all times of its series in order, each once.
+/// Returns the span between the names around an object, given all times of its series in order, each once.
 fn span_of(object: &Object, times: &[i64]) -> TimeRange {
     let facts = &object.facts;
     let of_folder = facts.partition.filter(|_| facts.layout != Layout::Bare);
@@ -55,7 +56,7 @@ fn span_of(object: &Object, times: &[i64]) -> TimeRange {
     }
 }
 
-/// Widens what names say by what they may be wrong; the last second counts.
+/// Widens a span by the margins; the last second is part of it.
 fn with_margins(span: TimeRange, options: &SourceOptions) -> TimeRange {
     TimeRange {
         from_s: span.from_s.map(|from_s| from_s.saturating_sub(options.late_margin_s)),

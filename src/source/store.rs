@@ -1,4 +1,4 @@
-//! A folder or S3 prefix for whole objects: kept state and results.
+//! A folder or S3 prefix for whole objects: kept hours and results.
 
 use std::fs;
 use std::io::Write;
@@ -10,17 +10,17 @@ use bytes::Bytes;
 use object_store::path::Path as Key;
 use object_store::{ObjectStore, ObjectStoreExt, PutPayload};
 
-use super::SourceOptions;
-use super::error::{SourceError, one_line, without_xml};
+use super::error::{Cause, SourceError, one_line, without_xml};
 use super::identity::Identity;
-use super::left_out::Written;
+use super::left_out::OutputLocation;
 use super::local::blocking;
+use super::options::SourceOptions;
 use super::s3::{Bucket, split_url};
 
-/// What to do when the object is there already.
+/// What to do when the object exists already.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum PutMode {
-    /// Fail with [`SourceError::Exists`]: of two writers one wins.
+    /// Fail with [`SourceError::Exists`]: one of two writers wins.
     Create,
     /// Replace it.
     Overwrite,
@@ -39,11 +39,11 @@ pub struct StoredObject {
 #[derive(Clone, Debug)]
 pub struct Store {
     url: String,
-    place: Place,
+    backend: Backend,
 }
 
 #[derive(Clone, Debug)]
-enum Place {
+enum Backend {
     Local(PathBuf),
     S3 { bucket: Arc<Bucket>, prefix: String },
 }
@@ -52,20 +52,20 @@ enum Place {
 const UNFINISHED: &str = ".unfinished";
 
 impl Store {
-    /// Opens a folder (made on the first write) or `s3://bucket/prefix`.
+    /// Opens a folder (created by the first write) or `s3://bucket/prefix`.
     ///
     /// # Errors
-    /// [`SourceError`] when the text is neither, or AWS refuses the caller.
+    /// [`SourceError`] when the text is neither, or AWS refuses access.
     pub async fn open(url: &str, options: &SourceOptions) -> Result<Self, SourceError> {
-        let place = match split_url(url)? {
-            None => Place::Local(PathBuf::from(url)),
+        let backend = match split_url(url)? {
+            None => Backend::Local(PathBuf::from(url)),
             Some((name, key)) => {
                 let identity = Identity::resolve(options).await?;
                 let bucket = Arc::new(Bucket::open(name, &identity, options).await?);
-                Place::S3 { bucket, prefix: key.trim_matches('/').to_owned() }
+                Backend::S3 { bucket, prefix: key.trim_matches('/').to_owned() }
             }
         };
-        Ok(Self { url: url.trim_end_matches('/').to_owned(), place })
+        Ok(Self { url: url.trim_end_matches('/').to_owned(), backend })
     }
 
     /// Returns the URL or path of `name`.
@@ -75,32 +75,34 @@ impl Store {
 
     /// Returns the folder when the store is local.
     pub fn local_folder(&self) -> Option<&Path> {
-        match &self.place {
-            Place::Local(folder) => Some(folder),
-            Place::S3 { .. } => None,
+        match &self.backend {
+            Backend::Local(folder) => Some(folder),
+            Backend::S3 { .. } => None,
         }
     }
 
-    /// Returns the place as listings know it.
-    pub(super) fn written(&self) -> Written {
-        match &self.place {
-            Place::Local(folder) => Written::Local(folder.clone()),
-            Place::S3 { bucket, prefix } => Written::S3 { bucket: bucket.name.to_string(), prefix: prefix.clone() },
+    /// Returns the location as listings compare it.
+    pub(super) fn written(&self) -> OutputLocation {
+        match &self.backend {
+            Backend::Local(folder) => OutputLocation::Local(folder.clone()),
+            Backend::S3 { bucket, prefix } => {
+                OutputLocation::S3 { bucket: bucket.name.to_string(), prefix: prefix.clone() }
+            }
         }
     }
 
-    /// Writes an object whole.
+    /// Writes a whole object.
     ///
     /// # Errors
-    /// [`SourceError::Exists`] with [`PutMode::Create`]; else whatever keeps it from being written.
+    /// [`SourceError::Exists`] with [`PutMode::Create`], and any other [`SourceError`] when it cannot be written.
     pub async fn put(&self, name: &str, bytes: Bytes, mode: PutMode) -> Result<(), SourceError> {
         let url = self.url_of(name);
-        match &self.place {
-            Place::Local(folder) => {
+        match &self.backend {
+            Backend::Local(folder) => {
                 let path = folder.join(checked(name)?);
                 blocking(&url, move || put_file(&path, &bytes, mode)).await
             }
-            Place::S3 { bucket, prefix } => {
+            Backend::S3 { bucket, prefix } => {
                 let mode = match mode {
                     PutMode::Create => object_store::PutMode::Create,
                     PutMode::Overwrite => object_store::PutMode::Overwrite,
@@ -112,14 +114,14 @@ impl Store {
         }
     }
 
-    /// Reads an object whole; `None` when it is not there.
+    /// Reads a whole object; `None` when it does not exist.
     ///
     /// # Errors
-    /// Whatever keeps it from being read.
+    /// [`SourceError`] when it cannot be read.
     pub async fn get(&self, name: &str) -> Result<Option<Bytes>, SourceError> {
         let url = self.url_of(name);
-        match &self.place {
-            Place::Local(folder) => {
+        match &self.backend {
+            Backend::Local(folder) => {
                 let path = folder.join(checked(name)?);
                 blocking(&url, move || match fs::read(&path) {
                     Ok(bytes) => Ok(Some(bytes.into())),
@@ -128,7 +130,7 @@ impl Store {
                 })
                 .await
             }
-            Place::S3 { bucket, prefix } => {
+            Backend::S3 { bucket, prefix } => {
                 let answer = match bucket.store.get(&key_of(prefix, name)?).await {
                     Ok(answer) => answer.bytes().await,
                     Err(error) => Err(error),
@@ -142,14 +144,14 @@ impl Store {
         }
     }
 
-    /// Deletes an object; that it is not there is no error.
+    /// Deletes an object; it is no error when it does not exist.
     ///
     /// # Errors
-    /// Whatever keeps it from being deleted.
+    /// [`SourceError`] when it cannot be deleted.
     pub async fn delete(&self, name: &str) -> Result<(), SourceError> {
         let url = self.url_of(name);
-        match &self.place {
-            Place::Local(folder) => {
+        match &self.backend {
+            Backend::Local(folder) => {
                 let path = folder.join(checked(name)?);
                 blocking(&url, move || match fs::remove_file(&path) {
                     Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(io("delete", &path, error)),
@@ -157,18 +159,18 @@ impl Store {
                 })
                 .await
             }
-            Place::S3 { bucket, prefix } => bucket.delete(key_of(prefix, name)?.as_ref()).await,
+            Backend::S3 { bucket, prefix } => bucket.delete(key_of(prefix, name)?.as_ref()).await,
         }
     }
 
     /// Lists the objects whose names begin with the folder `below` (`""` for all), sorted by name.
     ///
     /// # Errors
-    /// Whatever keeps the store from being listed; a folder that does not exist is empty.
+    /// [`SourceError`] when the store cannot be listed; a folder that does not exist is empty.
     pub async fn list(&self, below: &str) -> Result<Vec<StoredObject>, SourceError> {
         let below = below.trim_matches('/').to_owned();
-        let mut found = match &self.place {
-            Place::Local(root) => {
+        let mut found = match &self.backend {
+            Backend::Local(root) => {
                 let (root, url) = (root.clone(), self.url.clone());
                 blocking(&url, move || {
                     let mut found = Vec::new();
@@ -179,7 +181,7 @@ impl Store {
                 })
                 .await?
             }
-            Place::S3 { bucket, prefix } => {
+            Backend::S3 { bucket, prefix } => {
                 let root = if prefix.is_empty() { String::new() } else { format!("{prefix}/") };
                 let folder = if below.is_empty() { root.clone() } else { format!("{root}{below}/") };
                 let listed = bucket.list(&folder, false).await?.objects;
@@ -193,7 +195,7 @@ impl Store {
     }
 }
 
-/// Refuses names that would leave the store.
+/// Returns a name as a path, and refuses names that lead out of the store.
 fn checked(name: &str) -> Result<&Path, SourceError> {
     let path = Path::new(name);
     let plain = path.components().all(|part| matches!(part, Component::Normal(_)));
@@ -210,7 +212,7 @@ fn key_of(prefix: &str, name: &str) -> Result<Key, SourceError> {
     Key::parse(&whole).map_err(|error| SourceError::BadUrl { spec: whole, problem: one_line(&error) })
 }
 
-/// Writes beside the target, then renames (or links, where nothing may be replaced).
+/// Writes a file next to the target, then renames it (or links it, where nothing may be replaced).
 fn put_file(path: &Path, bytes: &[u8], mode: PutMode) -> Result<(), SourceError> {
     static NEXT: AtomicU64 = AtomicU64::new(0);
     let folder = path.parent().unwrap_or(Path::new("."));
@@ -227,7 +229,7 @@ fn put_file(path: &Path, bytes: &[u8], mode: PutMode) -> Result<(), SourceError>
         PutMode::Create => fs::hard_link(&unfinished, path).and_then(|()| fs::remove_file(&unfinished)),
     });
     placed.map_err(|error| {
-        // The failure matters, not whether its leftover could be removed.
+        // The failure is reported, not whether the unfinished file could be removed.
         let _ = fs::remove_file(&unfinished);
         if error.kind() == std::io::ErrorKind::AlreadyExists {
             SourceError::Exists { url: path.display().to_string() }
@@ -259,8 +261,8 @@ fn list_folder(folder: &Path, prefix: &str, found: &mut Vec<StoredObject>) -> Re
     Ok(())
 }
 
-fn io(action: &'static str, path: &Path, error: std::io::Error) -> SourceError {
-    SourceError::Io { action, path: path.display().to_string(), error }
+fn io(action: &'static str, path: &Path, source: std::io::Error) -> SourceError {
+    SourceError::Io { action, path: path.display().to_string(), source }
 }
 
 fn explain(action: &'static str, url: String, error: &object_store::Error) -> SourceError {
@@ -271,7 +273,7 @@ fn explain(action: &'static str, url: String, error: &object_store::Error) -> So
             let needs = "s3:GetObject, s3:PutObject and s3:DeleteObject";
             SourceError::Denied { action, url, problem: without_xml(&one_line(error)), needs }
         }
-        other => SourceError::S3 { action, url, problem: without_xml(&one_line(other)) },
+        other => SourceError::S3 { action, url, source: Cause(without_xml(&one_line(other))) },
     }
 }
 

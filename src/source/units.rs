@@ -8,15 +8,15 @@ use chrono::DateTime;
 use flow::fnv::Fnv128;
 
 use super::layout::Partition;
-use super::{Location, Object};
+use super::object::{Location, Object};
 
 /// The objects that are folded together: one account, region and day or hour of the layout.
 ///
 /// Late objects join their own unit, so only that unit is computed again.
 #[derive(Clone, Debug)]
 pub struct Unit {
-    /// Stable name, also usable as a relative path: `account=A/region=R/day=2024-04-19[/hour=06]`, or
-    /// `folder=NAME-HASH` for objects whose keys tell no time.
+    /// A stable name, also usable as a relative path: `account=A/region=R/day=2024-04-19[/hour=06]`, or
+    /// `folder=NAME-HASH` for objects whose keys hold no time.
     pub id: String,
     /// The account in the keys.
     pub account_id: Option<Arc<str>>,
@@ -39,9 +39,9 @@ impl fmt::Display for Fingerprint {
 }
 
 impl Unit {
-    /// Hashes file name, size and version of every object, in the order of these.
+    /// Returns a hash of the file name, size and version of every object, in this order.
     ///
-    /// Folders do not enter: the same objects give the same value whether the source was named
+    /// Folders are no part of it: the same objects have the same fingerprint whether the source was named
     /// `s3://bucket` or `s3://bucket/AWSLogs/`.
     pub fn fingerprint(&self) -> Fingerprint {
         let mut parts: Vec<_> =
@@ -56,8 +56,8 @@ impl Unit {
         Fingerprint(hash.finish())
     }
 
-    /// Hashes the folder that holds all objects and the flow logs that wrote them: units of one id that differ in it
-    /// are parts of different sources, and do not take each other's place.
+    /// Returns a hash of the folder that holds all objects and of the flow logs that wrote them. Units of one id with
+    /// different origins are parts of different sources, and do not replace each other.
     pub fn origin(&self) -> u64 {
         let folder = |object: &Object| match &object.location {
             Location::Local(path) => path.parent().unwrap_or(path).to_string_lossy().into_owned(),
@@ -109,7 +109,7 @@ pub fn units(objects: impl IntoIterator<Item = Object>) -> Vec<Unit> {
     let mut units: Vec<Unit> = by_id.into_values().collect();
     for unit in &mut units {
         unit.objects.sort_unstable_by(|a, b| a.url.cmp(&b.url));
-        // A folder may mix accounts: it then stands for none.
+        // A folder may mix accounts: the unit then has none.
         let first = unit.objects[0].facts.clone();
         if unit.objects.iter().any(|object| object.facts.account_id != first.account_id) {
             unit.account_id = None;
@@ -121,7 +121,7 @@ pub fn units(objects: impl IntoIterator<Item = Object>) -> Vec<Unit> {
     units
 }
 
-/// Names the unit that an object belongs to.
+/// Returns the id of the unit that an object belongs to.
 pub(super) fn unit_id(object: &Object) -> String {
     let facts = &object.facts;
     let Some(partition) = facts.partition else {

@@ -6,25 +6,25 @@ use datafusion::error::DataFusionError;
 #[derive(Debug, thiserror::Error)]
 pub enum SqlError {
     /// The SQL itself, or its data.
-    #[error("{name}: {error}")]
+    #[error("{name} failed")]
     Query {
-        /// What was run, such as the name of a detection.
+        /// What was run, such as `detection beacon`.
         name: String,
-        /// What the engine said.
-        error: Box<DataFusionError>,
+        /// The engine's error.
+        source: Box<DataFusionError>,
     },
-    /// A plan needs more memory than the run may take, and cannot spill.
-    #[error("{name}: not enough memory: {error}: allow more with --memory")]
+    /// A plan needs more memory than the run may use, and cannot spill.
+    #[error("{name}: not enough memory; allow more with --memory")]
     Memory {
-        /// What was run, such as the name of a detection.
+        /// What was run, such as `detection beacon`.
         name: String,
-        /// What the engine said.
-        error: Box<DataFusionError>,
+        /// The engine's error.
+        source: Box<DataFusionError>,
     },
     /// A parameter is named in the SQL but has no value.
     #[error("{name}: no value for the parameter `${parameter}`; known are: {known}")]
     Parameter {
-        /// What was run.
+        /// What was running.
         name: String,
         /// The parameter.
         parameter: String,
@@ -35,8 +35,9 @@ pub enum SqlError {
 
 impl SqlError {
     pub(in crate::sql) fn query(name: &str, error: DataFusionError) -> Self {
-        let (name, short) = (name.to_owned(), matches!(error.find_root(), DataFusionError::ResourcesExhausted(_)));
-        let error = Box::new(error);
-        if short { Self::Memory { name, error } } else { Self::Query { name, error } }
+        let name = name.to_owned();
+        let is_short_of_memory = matches!(error.find_root(), DataFusionError::ResourcesExhausted(_));
+        let source = Box::new(error);
+        if is_short_of_memory { Self::Memory { name, source } } else { Self::Query { name, source } }
     }
 }

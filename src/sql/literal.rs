@@ -1,4 +1,4 @@
-//! Binding of named parameters: `$name` in SQL becomes a literal, never text that could be read as SQL.
+//! Binding of named parameters: `$name` in SQL becomes a literal, never text that could be parsed as SQL.
 
 use super::SqlError;
 use super::tokens::Tokens;
@@ -12,16 +12,16 @@ pub enum Literal {
     Integer(i64),
     /// A number with a fraction.
     Float(f64),
-    /// Yes or no.
+    /// A boolean.
     Boolean(bool),
-    /// A text.
+    /// Text.
     Text(String),
     /// A time in Unix seconds.
     Time(i64),
 }
 
 impl Literal {
-    /// Reads a literal as a header or a user writes it: numbers and `true`/`false` as such, all else as text.
+    /// Reads a literal as a header or a user writes it: numbers and `true`/`false` as such, everything else as text.
     pub fn parse(text: &str) -> Self {
         let text = text.trim();
         if let Ok(number) = text.parse::<i64>() {
@@ -43,7 +43,7 @@ impl Literal {
             Literal::Integer(number) => format!("({number})"),
             Literal::Float(number) => format!("CAST({number:e} AS DOUBLE)"),
             Literal::Boolean(value) => value.to_string(),
-            // The type that the tables' times have, so that comparing needs no cast of the column.
+            // The type of the tables' times, so that a comparison does not cast the column.
             Literal::Time(second) => format!("arrow_cast({second}, 'Timestamp(Second, Some(\"UTC\"))')"),
             Literal::Text(text) => format!("'{}'", text.replace('\'', "''")),
         }
@@ -69,7 +69,7 @@ pub fn bind(name: &str, sql: &str, parameters: &BTreeMap<String, Literal>) -> Re
         out.push_str(&literal.to_sql());
         copied = bytes.end;
     }
-    // Behind a token that cannot be read nothing is replaced; the parser explains why.
+    // Nothing is replaced after a token that cannot be read; the parser explains the reason.
     out.push_str(&sql[copied..]);
     Ok(out)
 }

@@ -1,7 +1,8 @@
-//! One budget for the plans of the engine and for what the rollup holds.
+//! One memory budget for the engine's plans and for the rollup.
 //!
-//! What the rollup must hold may grow with the logs until little is left, and a plan that gets nothing fails. A session
-//! therefore gets what is left when it opens, and a third of the whole or `MIN_PLAN_BYTES` in any case.
+//! The rollup may have to hold more and more as the logs grow, until little is left, and a plan that gets no memory
+//! fails. A session therefore gets what is left when it opens, but always at least a third of the whole or
+//! `MIN_PLAN_BYTES`.
 
 use super::engine::PlanPool;
 use ::memory::{Budget, Memory};
@@ -9,17 +10,19 @@ use datafusion::error::DataFusionError;
 use datafusion::execution::disk_manager::{DiskManagerBuilder, DiskManagerMode};
 use datafusion::execution::memory_pool::{FairSpillPool, MemoryConsumer, MemoryPool, MemoryReservation};
 use datafusion::execution::runtime_env::{RuntimeEnv, RuntimeEnvBuilder};
+use flow::error_text;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-/// Bytes below which plans over millions of pairs fail, however much they spill: better a little above the limit.
+/// With fewer bytes, plans over millions of pairs fail however much they spill: better to exceed the limit slightly.
 const MIN_PLAN_BYTES: usize = 48 << 20;
 
-/// What plans with large sorts leave to those that cannot spill, in percent. A merge of rows that are all key takes half
-/// of what its sort has reserved for them (a sort reserves twice what it holds), so this is more than half of the rest.
+/// The share that plans with large sorts leave to consumers that cannot spill, in percent. Merging rows that consist
+/// only of keys takes half of what the sort has reserved for them (a sort reserves twice what it holds), so this is
+/// more than half of the rest.
 const KEPT_FREE_FOR_MERGES: usize = 40;
 
-/// Memory of a run, which the engine's plans and the rollup take from one pool; clones share it.
+/// The memory of a run: the engine's plans and the rollup share one pool. Clones share it too.
 #[derive(Clone, Debug, Default)]
 pub struct SharedMemory {
     memory: Memory,
@@ -27,10 +30,11 @@ pub struct SharedMemory {
     large_sorts: bool,
 }
 
-/// Where a session's plans run.
+/// The pool for a session's plans.
 pub(super) struct PlanMemory {
     pub(super) runtime: Arc<RuntimeEnv>,
-    /// Bytes that all threads of one sort set aside for the merge of what they spill; `None` for what the engine does.
+    /// Bytes that all threads of one sort together set aside for merging what they spill; `None` for the engine's
+    /// default.
     pub(super) set_aside: Option<usize>,
     /// They may be more than the engine sets aside.
     pub(super) large_sorts: bool,
@@ -38,9 +42,9 @@ pub(super) struct PlanMemory {
 
 /// The rollup's part of the pool.
 #[derive(Debug)]
-struct Part(MemoryReservation);
+struct PoolBudget(MemoryReservation);
 
-impl Budget for Part {
+impl Budget for PoolBudget {
     fn try_take(&self, bytes: usize) -> bool {
         self.0.try_grow(bytes).is_ok()
     }
@@ -55,47 +59,49 @@ impl Budget for Part {
 }
 
 impl SharedMemory {
-    /// At most `bytes`; what does not fit goes to a private folder below `spill_dir`. The default has no limit.
+    /// At most `bytes`; anything beyond goes to a private folder below `spill_dir`. The default has no limit.
     pub fn limited(bytes: usize, spill_dir: PathBuf) -> Self {
         let pool: Arc<dyn MemoryPool> = Arc::new(FairSpillPool::new(bytes));
-        let part = Part(MemoryConsumer::new("rollup").register(&pool));
+        let part = PoolBudget(MemoryConsumer::new("rollup").register(&pool));
         Self { memory: Memory::limited(bytes, Box::new(part), spill_dir), pool: Some(pool), large_sorts: false }
     }
 
-    /// The same memory for sessions in which a person may sort anything. A sort that spills first merges what it holds,
-    /// and what that needs grows with what it holds; a person's query has a sort or two, not a detection's many.
+    /// Returns the same memory for sessions where a person may sort anything. A sort that spills first merges what it
+    /// holds, and the memory for that grows with what it holds; a person's query has one or two sorts, not a
+    /// detection's many.
     pub(super) fn for_large_sorts(&self) -> Self {
         Self { large_sorts: true, ..self.clone() }
     }
 
-    /// What the rollup takes from.
+    /// Returns the rollup's memory.
     pub fn memory(&self) -> &Memory {
         &self.memory
     }
 
-    /// Bytes that a session opened now may take for its plans; `None` for no limit.
+    /// Returns the bytes that a session opened now may use for its plans; `None` for no limit.
     pub(super) fn plan_bytes(&self) -> Option<usize> {
         let (pool, limit) = (self.pool.as_ref()?, self.memory.limit()?);
         Some(limit.saturating_sub(pool.reserved()).max(limit / 3).max(MIN_PLAN_BYTES))
     }
 
-    /// How many plans may run side by side, at most `most` and at least one: they share what a session may take, and
-    /// each of them needs some that cannot be spilled.
+    /// Returns how many plans may run at the same time, at most `most` and at least one: they share the session's
+    /// memory, and each needs some that cannot be spilled.
     pub fn plans_together(&self, most: usize) -> usize {
         self.plan_bytes().map_or(most, |bytes| most.min(bytes / MIN_PLAN_BYTES)).max(1)
     }
 
-    /// Where plans run: in what the rollup leaves, spilling sorts and aggregates to the same folder.
+    /// Returns the environment of plans: they use the memory that the rollup leaves, and sorts and aggregates spill to
+    /// the same folder.
     pub(super) fn for_plans(&self) -> Result<PlanMemory, DataFusionError> {
         let builder = RuntimeEnvBuilder::new();
         let Some(bytes) = self.plan_bytes() else {
             return Ok(PlanMemory { runtime: builder.build_arc()?, set_aside: None, large_sorts: false });
         };
-        // Most plans spill nothing, so a folder that cannot be made is no reason to fail before one is needed.
+        // Most plans spill nothing, so a folder that cannot be created must not fail them before one is needed.
         let mode = match self.memory.folder().path() {
             Ok(folder) => DiskManagerMode::Directories(vec![folder]),
             Err(error) => {
-                tracing::warn!("plans cannot spill: {error}");
+                tracing::warn!("plans cannot spill: {}", error_text(&error));
                 DiskManagerMode::Disabled
             }
         };

@@ -1,8 +1,8 @@
-//! SQL over the tables of a run: which tables there are, which functions, and how plans run.
+//! SQL over the tables of a run: its tables, its functions, and the execution of plans.
 //!
-//! Lower layers come first: `tables` and `engine`, then `functions`, the session and the workspace, and last what only
-//! people at a console need. Begin reading at [`Workspace`]. Opening one costs nothing; the first query of a derived table
-//! reads the logs.
+//! Lower layers come first: `tables` and `engine`, then `functions`, the session and the workspace, and finally the
+//! help for people at a console. Begin reading at [`Workspace`]. Opening one costs nothing; the first query of a
+//! derived table reads the logs.
 
 mod error;
 mod tokens;

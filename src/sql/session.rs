@@ -15,7 +15,7 @@ use std::sync::Arc;
 pub const CATALOG: &str = "flowsift";
 
 /// Opens a session on `threads` partitions with the given tables and all functions, which look things up in `lists`,
-/// and as much memory as it takes.
+/// without a memory limit.
 ///
 /// # Errors
 /// [`SqlError::Query`] when a table cannot be registered.
@@ -27,7 +27,7 @@ pub fn open_session(
     open_session_within(tables, lists, threads, &SharedMemory::default())
 }
 
-/// Opens a session as [`open_session`] does, whose plans stay within `memory`.
+/// Opens a session like [`open_session`] whose plans stay within `memory`.
 ///
 /// # Errors
 /// [`SqlError::Query`] when a table cannot be registered.
@@ -42,26 +42,27 @@ pub fn open_session_within(
     Ok(context)
 }
 
-/// Opens a session on `threads` partitions whose plans stay within `memory`, for [`furnish`] to fill.
+/// Opens a session on `threads` partitions whose plans stay within `memory`; [`furnish`] fills it.
 ///
 /// # Errors
-/// [`SqlError::Query`] when there is no memory to share out.
+/// [`SqlError::Query`] when the memory pool cannot be set up.
 pub fn open_empty_session(threads: usize, memory: &SharedMemory) -> Result<SessionContext, SqlError> {
     let mut config = SessionConfig::new()
         .with_default_catalog_and_schema(CATALOG, "public")
         .with_target_partitions(threads.max(1))
         .with_batch_size(BATCH_ROWS)
-        // The tables come in as many parts as there are threads; dealing them out again would only lose their order.
+        // The tables have as many partitions as there are threads; repartitioning would only lose their order.
         .with_round_robin_repartition(false)
         .with_information_schema(true)
         .with_collect_statistics(false);
-    // Made for files. On tables in memory it moves `b['x']` below the filters, and with it the statistic that makes `b`.
+    // Made for files. On tables in memory it moves `b['x']` below the filters, and with it the statistic that computes
+    // `b`.
     config.options_mut().optimizer.enable_leaf_expression_pushdown = false;
     let plans = memory.for_plans().map_err(|error| SqlError::query("session", error))?;
     if let Some(bytes) = plans.set_aside {
         let aside = &mut config.options_mut().execution.sort_spill_reservation_bytes;
         let each = bytes / threads.max(1);
-        // The engine's 10 MB for each thread are more than a small limit has, and enough for the sorts of detections.
+        // The engine's 10 MB per thread exceed a small limit; this is enough for the sorts of detections.
         *aside = if plans.large_sorts { each } else { each.min(*aside) };
     }
     Ok(with_narrow_filters(SessionContext::new_with_config_rt(config, plans.runtime)))

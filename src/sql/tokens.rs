@@ -1,7 +1,8 @@
 //! The tokens of SQL, as the engine's own tokenizer reads them.
 //!
-//! Comments, quotes and `$` mean the same wherever SQL comes from: a detection, a script of `flowsift sql`, or a client on
-//! the wire. Whatever cuts SQL or replaces a part of it does so by these tokens, read in the dialect that sessions parse.
+//! Comments, quotes and `$` mean the same wherever SQL comes from: a detection, a script of `flowsift sql`, or a client
+//! on the wire. All code that splits SQL or replaces a part of it works on these tokens, read in the dialect that
+//! sessions parse.
 
 use datafusion::sql::sqlparser::dialect::GenericDialect;
 use datafusion::sql::sqlparser::tokenizer::{Token, TokenWithSpan, Tokenizer};
@@ -10,20 +11,20 @@ use std::ops::Range;
 /// The tokens of a text, in order.
 #[derive(Debug)]
 pub(super) struct Tokens {
-    /// Each token with its bytes; every token begins where the one before it ends.
+    /// Each token with its byte range; every token begins where the previous one ends.
     pub(super) tokens: Vec<(Token, Range<usize>)>,
-    /// What comes after the last token.
+    /// How the text ended after the last token.
     pub(super) end: End,
 }
 
 /// How the tokens of a text end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum End {
-    /// With the text.
+    /// At the end of the text.
     Whole,
-    /// In a quoted text, a quoted name or a comment that more text may close.
+    /// Inside a string, a quoted name or a comment that more text may close.
     Open,
-    /// At something that is no token.
+    /// At something that is not a token.
     Invalid,
 }
 
@@ -41,7 +42,7 @@ impl Tokens {
         let mut letters = sql.chars();
         let (mut line, mut column, mut from) = (1, 1, 0);
         for TokenWithSpan { token, span } in found {
-            // The tokenizer counts lines and columns; both are walked again for the bytes.
+            // The tokenizer reports lines and columns; both are walked again to find the bytes.
             while (line, column) < (span.end.line, span.end.column) {
                 match letters.next() {
                     Some('\n') => (line, column) = (line + 1, 1),
@@ -57,8 +58,8 @@ impl Tokens {
     }
 }
 
-/// Returns the first word of a statement, in capitals; `None` when it begins with anything but a word. Space and comments
-/// before it do not count.
+/// Returns the first word of a statement, in capitals; `None` when it begins with anything but a word. Leading
+/// whitespace and comments do not count.
 pub fn first_word(sql: &str) -> Option<String> {
     let tokens = Tokens::of(sql).tokens.into_iter().map(|(token, _)| token);
     match tokens.into_iter().find(|token| !matches!(token, Token::Whitespace(_)))? {
@@ -85,7 +86,7 @@ mod tests {
         assert_eq!(tokens.iter().map(|(_, bytes)| &sql[bytes.clone()]).collect::<String>(), sql);
     }
 
-    /// The messages of the tokenizer tell open texts from wrong ones: this fails when they change.
+    /// The tokenizer's messages distinguish unclosed text from invalid text: this fails when they change.
     #[test]
     fn what_more_text_may_close_is_open() {
         for sql in

@@ -1,4 +1,4 @@
-//! A session over a source: all tables that a person can ask about, none of them made before it is asked for.
+//! A session over a source: all tables that a query can name, each computed only when one reads it.
 
 use super::SqlError;
 use super::engine::with_grouping;
@@ -25,7 +25,7 @@ use rollup::window::WindowOptions;
 use std::sync::Arc;
 use tokio::runtime::Handle;
 
-/// What a workspace is opened with besides its source.
+/// Options of a workspace besides its source.
 pub struct WorkspaceOptions {
     /// The window of `pairs`, `hosts` and `destinations`, and the history before it. `flows` has the window's records.
     pub window: WindowOptions,
@@ -43,9 +43,9 @@ pub struct WorkspaceOptions {
     pub threads: usize,
     /// How objects are fetched for the rollup.
     pub fetch: FetchOptions,
-    /// What plans and the rollup may take.
+    /// The memory that plans and the rollup may use.
     pub memory: SharedMemory,
-    /// Is told when the rollup begins.
+    /// Called when the rollup begins.
     pub progress: Arc<StartProgress>,
     /// The runtime that fetches objects for the rollup.
     pub runtime: Handle,
@@ -80,7 +80,7 @@ impl Workspace {
             indicators: options.indicators.clone(),
             networks: options.networks.clone(),
             internal: options.internal.clone(),
-            // What was lost is known once the logs were read, which a question may never do.
+            // Lost objects are known only once the logs have been read, which a query may never do.
             lost: Arc::default(),
         };
         let made = |table: Result<RecordBatch, arrow::error::ArrowError>| {
@@ -96,7 +96,7 @@ impl Workspace {
             let state = context.state_ref();
             let mut state = state.write();
             let settings = state.config_mut().options_mut();
-            // Messages about wrong SQL name the place.
+            // Messages about wrong SQL name the position.
             settings.sql_parser.collect_spans = true;
         }
         let flows = FlowsTable::new(source.clone(), range, skipped.clone());
@@ -121,12 +121,12 @@ impl Workspace {
         Ok(Self { context, skipped, files: options.files })
     }
 
-    /// The engine's session.
+    /// Returns the engine's session.
     pub fn context(&self) -> &SessionContext {
         &self.context
     }
 
-    /// Whether a query may read a local file that it names.
+    /// Returns whether a query may read a local file that it names.
     pub fn reads_files(&self) -> bool {
         self.files
     }
@@ -136,7 +136,7 @@ impl Workspace {
         self.skipped.list()
     }
 
-    /// Returns whether a query reads the logs, or a table that is made of them.
+    /// Returns whether a query reads the logs, or a table derived from them.
     ///
     /// # Errors
     /// [`DataFusionError`] when the query cannot be walked.
@@ -154,7 +154,8 @@ impl Workspace {
         Ok(found)
     }
 
-    /// Bytes that a query reads at most: its objects, and all of the logs where a table is yet to be made of them.
+    /// Returns the most bytes that a query can read: its objects, and all the logs where a derived table is yet to be
+    /// computed.
     ///
     /// # Errors
     /// [`DataFusionError`] when the source cannot be listed.

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use ::memory::Memory;
 use flow::Address;
 use flowsift::detect::{self, WindowOptions};
-use flowsift::hours::{GatherOptions, Progress, gather};
+use flowsift::hours::{GatherContext, GatherOptions, Progress, gather};
 use flowsift::intel::{AllowList, InternalNetworks};
 use flowsift::report::write_jsonl;
 use flowsift::source::{Source, SourceOptions, TimeRange, units};
@@ -33,7 +33,14 @@ fn findings(source: &str, memory: &Memory, threads: usize) -> (Vec<u8>, usize) {
     let networks = InternalNetworks::default();
     let internal = |address: Address| networks.contains(address);
     let units = units(listing.objects);
-    let gathered = gather(runtime.handle(), &source.reader(), &units, None, &options, &internal, &Silent).unwrap();
+    let context = GatherContext {
+        runtime: runtime.handle(),
+        reader: &source.reader(),
+        kept: None,
+        options: &options,
+        is_internal: &internal,
+    };
+    let gathered = gather(&context, &units, &Silent).unwrap();
     let ranges: Vec<(i64, i64)> = gathered.pair_hours.iter().filter_map(PairHours::hour_range).collect();
     let hours = ranges.iter().copied().reduce(|a, b| (a.0.min(b.0), a.1.max(b.1)));
     let (window, _) = detect::choose_window(&WindowOptions { from_s: None, to_s: None, baseline_s: 86_400 }, hours);
@@ -91,7 +98,7 @@ fn the_spill_folder_is_checked_first_and_left_empty() {
     fs::write(&file, "no folder").unwrap();
     let file = file.to_str().unwrap();
     let ran = flowsift(["detect", corpus.source(), "--spill-dir", file]).expect(1);
-    assert!(ran.err.starts_with(&format!("error: spill folder {file}: cannot be written to: ")), "{}", ran.err);
+    assert!(ran.err.starts_with(&format!("error: spill folder {file}: cannot be written to; ")), "{}", ran.err);
     assert!(ran.err.contains("--spill-dir") && ran.out.is_empty());
     let ran = flowsift(["detect", "/nonexistent", "--spill-dir", spill_text]).expect(1);
     assert!(!ran.err.contains("spill"), "{}", ran.err);

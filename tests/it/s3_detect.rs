@@ -3,9 +3,9 @@
 use std::fs;
 use std::sync::atomic::Ordering::Relaxed;
 
-use corpus::{Codec, GenerateOptions};
+use corpus::{GenerateOptions, PageCodec};
 use flowsift::hours::fetch::FetchOptions;
-use flowsift::hours::{GatherOptions, Gathered, Progress, gather};
+use flowsift::hours::{GatherContext, GatherOptions, Gathered, Progress, gather};
 use flowsift::source::{Source, SourceOptions, TimeRange, units};
 use serde_json::Value;
 
@@ -164,8 +164,13 @@ impl Progress for Silent {
 
 #[test]
 fn large_objects_are_read_by_ranges() {
-    let plain =
-        GenerateOptions { codec: Codec::None, dictionary: false, row_group_rows: 4_000, files_per_hour: 1, ..small() };
+    let plain = GenerateOptions {
+        codec: PageCodec::None,
+        dictionary: false,
+        row_group_rows: 4_000,
+        files_per_hour: 1,
+        ..small()
+    };
     let corpus =
         Corpus::generate(GenerateOptions { rows: 30_000, hosts: 20, hours: 1, attacks: Some(Vec::new()), ..plain });
     let served = serve(&corpus, true);
@@ -186,7 +191,14 @@ fn large_objects_are_read_by_ranges() {
         let fetch = FetchOptions { whole_limit_bytes, ..FetchOptions::default() };
         let options = GatherOptions { threads: 2, rollup: Default::default(), fetch, memory: Default::default() };
         let internal = |address: flow::Address| flowsift::intel::InternalNetworks::default().contains(address);
-        gather(runtime.handle(), &source.reader(), &units(objects.clone()), None, &options, &internal, &Silent).unwrap()
+        let context = GatherContext {
+            runtime: runtime.handle(),
+            reader: &source.reader(),
+            kept: None,
+            options: &options,
+            is_internal: &internal,
+        };
+        gather(&context, &units(objects.clone()), &Silent).unwrap()
     };
     let whole = gathered(u64::MAX);
     assert_eq!((served.gets(), whole.bytes_read), (1, size));

@@ -24,7 +24,7 @@ fn rolled(files: &[Bytes]) -> Result<UnitTables, ScanError> {
         let bytes = Arc::new(ObjectBytes::Whole(file.clone()));
         let metadata = footer(&name, &bytes)?;
         let mut records = unit.object(at);
-        scan(&name, &bytes, &metadata, ROLLUP_FIELDS, unit.books(), |batch| records.add(batch))?;
+        scan(&name, &bytes, &metadata, ROLLUP_FIELDS, unit.interners(), |batch| records.add(batch))?;
         records.commit().unwrap();
     }
     let internal = |address: flow::Address| {

@@ -8,10 +8,11 @@
 //! Implants of every scenario of the suite, in exact seconds and on grids of 60 and 600 s, stand among benign trains of
 //! every family with as many connections, and among short tight bursts of automated requests, which are regular and
 //! benign. Sizes are alike for implants (with an occasional task) and for half of the benign trains. A ridge-penalised
-//! logistic regression (Newton's method; le Cessie & van Houwelingen 1992) fits the weights; a weight below 0 is removed
-//! and the rest fitted again. For each scenario, stderr reports how many of its implants score above 99 % of its random
-//! benign trains (bursts are regular, and left out) under weights fitted without that scenario, and under those written.
-//! Seeded: the same source gives the same bytes on any number of threads. It takes a minute on two cores.
+//! logistic regression (Newton's method; le Cessie & van Houwelingen 1992) fits the weights; a weight below 0 is
+//! removed and the rest fitted again. For each scenario, stderr reports how many of its implants score above 99 % of
+//! its random benign trains (bursts are regular, and left out), both with weights fitted without that scenario and with
+//! those written. Seeded: the same source gives the same bytes on any number of threads. It takes a minute on two
+//! cores.
 
 #![allow(clippy::print_stdout, clippy::print_stderr, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
@@ -23,10 +24,10 @@ use kernels::sizes::{SizeCount, bucket_of};
 use rayon::prelude::*;
 use std::collections::BTreeMap;
 
-/// Increase whenever a feature, a scenario or the fit changes, and write the weights anew.
+/// Increase whenever a feature, a scenario or the fit changes, and write the weights again.
 const VERSION: u32 = 1;
 
-/// Seed of all trains; the suite's own seeds are others.
+/// Seed of all trains; different from the suite's own seeds.
 const SEED: u64 = 20_260_102;
 
 /// Implants and benign trains of each scenario and form.
@@ -38,7 +39,7 @@ const BURST_EVERY: usize = 10;
 /// Longest such burst as a share of the window.
 const LONGEST_BURST: f64 = 0.04;
 
-/// Weight of the ridge beside a mean log-likelihood: scores stay apart instead of all being nearly 1.
+/// Weight of the ridge against a mean log-likelihood: scores stay spread out instead of all being nearly 1.
 const RIDGE: f64 = 0.003;
 
 /// Bias and weights.
@@ -48,7 +49,7 @@ type Model = [f64; 5];
 struct Example {
     scenario: &'static str,
     implant: bool,
-    /// A burst: regular, benign and soon over.
+    /// A burst: regular, benign and short.
     burst: bool,
     features: Features,
 }
@@ -86,7 +87,7 @@ fn judged(
 
 fn benign_starts(draws: &mut Draws, at: usize, count: usize, span_s: f64) -> Vec<i64> {
     if at.is_multiple_of(BURST_EVERY) {
-        // A download in parts, a script that loops: as regular as an implant, and soon over.
+        // A download in parts, or a script that loops: as regular as an implant, and soon over.
         let (from, step) = (draws.between(0.0, 0.9 * span_s), draws.between(1.0, 8.0));
         let spread = draws.between(0.02, 0.4);
         let mut t = from;
@@ -104,7 +105,7 @@ fn benign_starts(draws: &mut Draws, at: usize, count: usize, span_s: f64) -> Vec
 }
 
 fn examples(number: usize, scenario: &Scenario) -> Vec<Example> {
-    // Only the last hours are judged where a baseline comes before them; timing is that of all.
+    // Only the last hours are judged where a baseline precedes them; the timing is that of all hours.
     let span_s = f64::from(scenario.hours) * 3_600.0;
     let mut all = Vec::new();
     for (form, &recorded) in scenario.recorded.iter().enumerate() {
@@ -150,7 +151,7 @@ fn solve(mut matrix: Vec<Vec<f64>>, mut right: Vec<f64>) -> Vec<f64> {
     right
 }
 
-/// Fits the model on some of the examples; implants and benign trains weigh the same in all.
+/// Fits the model on some of the examples; implants and benign trains have the same total weight.
 fn fit<'a>(examples: impl Iterator<Item = &'a Example>) -> Model {
     let rows: Vec<([f64; 5], bool)> = examples
         .map(|example| {

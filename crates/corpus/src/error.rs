@@ -1,8 +1,8 @@
-//! Errors of making a corpus and of judging findings.
+//! Why a corpus could not be made, or findings could not be judged.
 
 use std::path::{Path, PathBuf};
 
-/// A corpus could not be made, or findings could not be judged.
+/// Why a corpus could not be made, or findings could not be judged.
 #[derive(Debug, thiserror::Error)]
 pub enum CorpusError {
     /// An option has a value that no corpus can be made with.
@@ -15,12 +15,12 @@ pub enum CorpusError {
         /// What is legal, and what to do.
         expected: String,
     },
-    /// A file of attacks is not the TOML that is expected.
+    /// An attacks file is not valid TOML of the expected form.
     #[error("{path}: {message}; expected [[attack]] tables with `kind` = {kinds}")]
     InvalidAttacks {
         /// The file, or `attacks` when the text came from elsewhere.
         path: String,
-        /// Site and reason.
+        /// Position and reason.
         message: String,
         /// The kinds that exist.
         kinds: String,
@@ -35,8 +35,8 @@ pub enum CorpusError {
         /// What was found, and what was expected.
         message: String,
     },
-    /// A file could not be read, made or written.
-    #[error("{path}: cannot {action}: {source}")]
+    /// A file could not be read, created or written.
+    #[error("{path}: cannot {action}")]
     Io {
         /// The file or folder.
         path: PathBuf,
@@ -46,18 +46,22 @@ pub enum CorpusError {
         source: std::io::Error,
     },
     /// A Parquet file could not be read or written.
-    #[error("{path}: {source}")]
+    #[error("{path}: cannot {action} as Parquet")]
     Parquet {
         /// The file.
         path: PathBuf,
+        /// What was tried: `read`, `write`.
+        action: &'static str,
         /// The reason.
         source: parquet::errors::ParquetError,
     },
-    /// Columns could not be put together or read.
-    #[error("{path}: {source}")]
+    /// Columns could not be assembled or read.
+    #[error("{path}: cannot {action} columns")]
     Columns {
         /// The file.
         path: PathBuf,
+        /// What was tried: `read`, `build`.
+        action: &'static str,
         /// The reason.
         source: arrow::error::ArrowError,
     },

@@ -3,14 +3,14 @@
 use std::path::Path;
 
 use crate::error::CorpusError;
-use flow::Address;
+use flow::{Address, error_text};
 
 /// One line of `labels.csv`.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Label {
-    /// Who opens the connections.
+    /// The side that opens the connections.
     pub src: Address,
-    /// Who answers.
+    /// The side that answers.
     pub dst: Address,
     /// Server port; `None` when the label applies to every port.
     pub port: Option<u16>,
@@ -57,7 +57,7 @@ pub fn read_labels(path: &Path) -> Result<Vec<Label>, CorpusError> {
     let mut reader = csv::Reader::from_reader(file);
     let broken = |error: csv::Error| {
         let line = error.position().map_or(1, csv::Position::line);
-        CorpusError::input(path, format_args!("line {line}"), error.to_string())
+        CorpusError::input(path, format_args!("line {line}"), error_text(&error))
     };
     let header = reader.headers().map_err(broken)?.clone();
     let mut indices = [0; HEADER.len()];

@@ -1,15 +1,15 @@
-//! Makes labelled corpora of flow logs, and judges findings against labels.
+//! Generates labelled corpora of flow logs, and evaluates findings against labels.
 //!
-//! This crate answers how good the detections are. A corpus is a small world of hosts with roles, habits and services, in
-//! which attacks are planted whose timing is that of real tools; [`generate()`] writes it as AWS would have delivered it.
-//! [`evaluate()`] compares findings with the labels of a corpus or of a real capture, and [`suite`] ranks implants among
-//! benign traffic of the same volume.
+//! This crate answers how good the detections are. A corpus is a small world of hosts with roles, habits and services,
+//! with planted attacks whose timing is that of real tools; [`generate()`] writes it as AWS would have delivered it.
+//! [`evaluate()`] compares findings with the labels of a corpus or of a real capture, and [`suite`] ranks implants
+//! among benign traffic of the same volume.
 //!
 //! **Cost.** Memory holds one hour of one account and region; the same options give the same bytes on any number of
 //! threads.
 //!
-//! **Where to begin.** [`generate()`] names the steps in their order: the world, the attacks, the traffic of each hour, its
-//! files, the labels. `world` and `traffic` hold what is invented, `objects` what AWS's format asks for.
+//! **Where to begin.** [`generate()`] lists the steps in order: the world, the attacks, the traffic of each hour, its
+//! files, the labels. `world` and `traffic` hold what is invented, `objects` what AWS's format requires.
 
 mod error;
 mod labels;
@@ -34,4 +34,4 @@ pub use evaluate::{AttackRecall, DetectionPrecision, Evaluation, evaluate, judge
 pub use generate::{GenerateSummary, generate};
 pub use labels::{Label, read_labels, write_labels};
 pub use objects::flow_file::CorpusFile;
-pub use options::{Codec, GenerateOptions, Layout, PageVersion, Partition};
+pub use options::{FolderLayout, FolderPeriod, GenerateOptions, PageCodec, PageVersion};

@@ -10,7 +10,7 @@ use crate::error::CorpusError;
 /// How the folders of an S3 layout are named.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize)]
 #[serde(rename_all = "lowercase")]
-pub enum Layout {
+pub enum FolderLayout {
     /// `aws-account-id=…/aws-service=vpcflowlogs/aws-region=…/year=…/month=…/day=…`.
     Hive,
     /// `account/vpcflowlogs/region/YYYY/MM/DD`.
@@ -20,8 +20,8 @@ pub enum Layout {
 /// How the folders of an S3 layout divide time.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize)]
 #[serde(rename_all = "lowercase")]
-pub enum Partition {
-    /// One folder an hour below the day.
+pub enum FolderPeriod {
+    /// One folder per hour below the day.
     Hourly,
     /// The day is the last folder.
     Daily,
@@ -30,7 +30,7 @@ pub enum Partition {
 /// How pages are compressed.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize)]
 #[serde(rename_all = "lowercase")]
-pub enum Codec {
+pub enum PageCodec {
     /// What AWS writes; levels 0–9.
     Gzip,
     /// No levels.
@@ -50,13 +50,14 @@ pub enum PageVersion {
     V2,
 }
 
-/// Everything that decides what a corpus holds; the same options give the same bytes on any number of threads.
+/// Everything that determines the content of a corpus; the same options give the same bytes on any number of threads.
 #[derive(Clone, Debug, Serialize)]
 pub struct GenerateOptions {
-    /// Folder to write to; `AWSLogs/`, `labels.csv` and `corpus.json` are made in it.
+    /// Folder to write to; `AWSLogs/`, `labels.csv` and `corpus.json` are created in it.
     #[serde(skip)]
     pub out: PathBuf,
-    /// Rows to aim at; the corpus comes within 2 %. Attacks must leave room: havoc alone makes 86,000 rows a day.
+    /// Target number of rows; the corpus comes within 2 %. Attacks must leave room: havoc alone makes 86,000 rows a
+    /// day.
     pub rows: u64,
     /// Monitored hosts over all accounts and regions: at least 8, at most 4,000,000.
     pub hosts: u32,
@@ -70,23 +71,23 @@ pub struct GenerateOptions {
     pub attacks: Option<Vec<AttackSpec>>,
     /// Hosts for each kind of attack when `attacks` is `None`; 0 makes a benign corpus.
     pub attack_hosts: u32,
-    /// Account numbers of twelve digits; hosts are dealt evenly to every account and region.
+    /// Account numbers of twelve digits; hosts are distributed evenly over every account and region.
     pub accounts: Vec<String>,
     /// Regions such as `us-east-1`.
     pub regions: Vec<String>,
     /// Maximum aggregation interval in seconds: 60 or 600.
     pub window_s: u32,
-    /// Names of folders.
-    pub layout: Layout,
-    /// Division of folders.
-    pub partition: Partition,
+    /// How folders are named.
+    pub layout: FolderLayout,
+    /// How folders divide time.
+    pub partition: FolderPeriod,
     /// Compression of pages.
-    pub codec: Codec,
+    pub codec: PageCodec,
     /// Level of the compression; `None` is the codec's own default (gzip 6, zstd 3).
     pub codec_level: Option<u32>,
     /// Whether columns are dictionary-encoded.
     pub dictionary: bool,
-    /// Most rows in one row group: at least 1.
+    /// Maximum number of rows in a row group: at least 1.
     pub row_group_rows: usize,
     /// Files for each hour, account and region: 1 to 720.
     pub files_per_hour: u32,
@@ -98,9 +99,9 @@ pub struct GenerateOptions {
     pub nat_share: f64,
     /// Share of external destinations reached over IPv6: 0 to 1.
     pub ipv6_share: f64,
-    /// Share of rows that say SKIPDATA (records lost by AWS): 0 to 0.2.
+    /// Share of SKIPDATA rows (records lost by AWS): 0 to 0.2.
     pub skipdata_share: f64,
-    /// Share of rows that say NODATA (idle interfaces): 0 to 0.5.
+    /// Share of NODATA rows (idle interfaces): 0 to 0.5.
     pub nodata_share: f64,
 }
 
@@ -118,9 +119,9 @@ impl Default for GenerateOptions {
             accounts: vec!["123456789012".to_owned()],
             regions: vec!["us-east-1".to_owned()],
             window_s: 60,
-            layout: Layout::Hive,
-            partition: Partition::Hourly,
-            codec: Codec::Gzip,
+            layout: FolderLayout::Hive,
+            partition: FolderPeriod::Hourly,
+            codec: PageCodec::Gzip,
             codec_level: None,
             dictionary: true,
             row_group_rows: 128 * 1024,
@@ -175,9 +176,9 @@ impl GenerateOptions {
             return Err(CorpusError::option("fields", self.fields_version, "a version of the record: 2, 3, 4 or 5"));
         }
         let level_range = match self.codec {
-            Codec::Gzip => Some((0, 9)),
-            Codec::Zstd => Some((1, 22)),
-            Codec::Snappy | Codec::None => None,
+            PageCodec::Gzip => Some((0, 9)),
+            PageCodec::Zstd => Some((1, 22)),
+            PageCodec::Snappy | PageCodec::None => None,
         };
         match (self.codec_level, level_range) {
             (Some(level), Some((low, high))) => whole("level", level.into(), low, high)?,
@@ -203,13 +204,13 @@ impl GenerateOptions {
             return Err(CorpusError::option(
                 "accounts × regions",
                 places,
-                format!("1 to 256 places with at least 8 of the {} hosts each", self.hosts),
+                format!("1 to 256 sites (accounts times regions) with at least 8 of the {} hosts each", self.hosts),
             ));
         }
         Ok(())
     }
 
-    /// Counts the places of the corpus: accounts times regions.
+    /// Counts the sites of the corpus: accounts times regions.
     pub fn places(&self) -> usize {
         self.accounts.len() * self.regions.len()
     }

@@ -4,7 +4,7 @@ use kernels::random::{Xoshiro256, unit_interval};
 
 pub use kernels::random::mix;
 
-/// The purpose of a stream; each draws independently of the others.
+/// The purpose of a stream; each purpose draws independently of the others.
 #[derive(Clone, Copy, Debug)]
 #[repr(u64)]
 pub enum Purpose {
@@ -69,7 +69,8 @@ impl Stream {
         self.share() < probability
     }
 
-    /// Draws from the standard normal distribution, near enough for sizes: a sum of twelve 16-bit uniforms.
+    /// Draws approximately from the standard normal distribution, close enough for sizes: a sum of twelve 16-bit
+    /// uniforms.
     pub fn normal(&mut self) -> f64 {
         let mut sum = 0u32;
         for _ in 0..3 {
@@ -90,7 +91,7 @@ impl Stream {
         zipf_rank(self.share(), n)
     }
 
-    /// Draws a whole number near `mean`: its floor, or one more in proportion to the rest.
+    /// Draws a whole number near `mean`: its floor, or one more with the probability of the fraction.
     pub fn dithered(&mut self, mean: f64) -> u64 {
         let floor = mean.max(0.0).floor();
         floor as u64 + u64::from(self.chance(mean.max(0.0) - floor))

@@ -35,7 +35,7 @@ pub enum Role {
 }
 
 impl Role {
-    /// Returns the word that tables and findings use: `client` or `server`.
+    /// Returns the text used in tables and findings: `client` or `server`.
     pub const fn as_str(self) -> &'static str {
         match self {
             Role::Client => "client",
@@ -43,7 +43,7 @@ impl Role {
         }
     }
 
-    /// Parses the word that tables use.
+    /// Parses the text used in tables.
     pub fn parse(text: &str) -> Option<Self> {
         match text {
             "client" => Some(Role::Client),
@@ -84,7 +84,7 @@ pub fn tcp_flags_text(flags: u8) -> String {
     set.collect::<Vec<_>>().join(" ")
 }
 
-/// Returns the words for a code of `traffic_path`, 1 to 8, or `None` for another code.
+/// Returns the description of a code of `traffic_path`, 1 to 8, or `None` for another code.
 pub const fn traffic_path_text(code: i64) -> Option<&'static str> {
     Some(match code {
         1 => "same VPC",

@@ -11,10 +11,10 @@ pub enum Side {
     Destination,
 }
 
-/// Returns who opened a connection, judged by the TCP flags of one record, OR-ed over its window.
+/// Returns which side opened a connection, judged by the TCP flags of one record, OR-ed over its window.
 ///
-/// SYN without ACK comes from the opener; SYN with ACK comes from the side that answers. Flags of windows in the
-/// middle of a connection decide nothing.
+/// SYN without ACK comes from the opener; SYN with ACK comes from the side that answers. Flags of windows in the middle
+/// of a connection are not conclusive.
 pub const fn opener(tcp_flags: u8) -> Option<Side> {
     match tcp_flags & (SYN | ACK) {
         SYN => Some(Side::Source),
@@ -48,8 +48,8 @@ pub struct Ends {
 impl Ends {
     /// Returns whether the host is the client, that is, whether the service port is the remote's.
     ///
-    /// In order of trust: TCP flags; the port that met more counterparts is the service; a port below 1024 against
-    /// one above; a port below the ephemeral range (32768) against one inside it; who sent first; the lower port.
+    /// In order of trust: TCP flags; the port that met more counterparts is the service; a port below 1024 against one
+    /// above; a port below the ephemeral range (32768) against one inside it; which side sent first; the lower port.
     /// Equal ports (NTP, IKE, ICMP) make the host the client.
     pub const fn host_is_client(&self) -> bool {
         if self.host_opened != self.remote_opened {

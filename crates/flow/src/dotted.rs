@@ -38,8 +38,8 @@ pub fn write_v4(bits: u32, out: &mut [u8; 15]) -> usize {
     length
 }
 
-/// Returns the 32-bit number of an IPv4 address that is written exactly as [`write_v4`] writes it; `None` for every other
-/// text, including those with a leading zero.
+/// Returns the 32-bit number of an IPv4 address that is written exactly as [`write_v4`] writes it; `None` for every
+/// other text, including those with a leading zero.
 #[inline]
 pub fn exact_v4(text: &[u8]) -> Option<u32> {
     if !(7..=15).contains(&text.len()) {

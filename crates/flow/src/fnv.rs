@@ -1,8 +1,9 @@
 //! FNV-1a (Fowler, Noll & Vo; draft-eastlake-fnv), 64 and 128 bits: names for versions, settings and findings.
 //!
-//! The hash is the same on every machine and in every version, so kept hours and finding ids may be named by it. It tells
-//! different inputs apart by chance, and does not protect against forgery. Where several values are hashed, write their
-//! lengths or an end mark as well, so that `("ab", "c")` and `("a", "bc")` differ.
+//! The hash is the same on every machine and in every version, so kept hours and finding ids may be named by it.
+//! Different inputs have different hashes with high probability, but there is no protection against forgery. Where
+//! several values are hashed, write their lengths or an end mark as well, so that `("ab", "c")` and `("a", "bc")`
+//! differ.
 
 /// FNV-1a with 64 bits.
 ///

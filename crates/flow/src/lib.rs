@@ -2,18 +2,20 @@
 //!
 //! This crate answers what a value in a flow log means: which [`Field`](schema::Field) a column stands for, which
 //! [`Address`] a text, who opened a connection ([`direction`]), and how numbers and times are written for people
-//! ([`units`], [`time`]). [`fnv`] is the hash behind stable names. Nothing here reads files or imports another crate of
+//! ([`units`], [`time`]). [`fnv`] is the hash behind stable names, and
+//! [`error_text()`] the one way to print an error with its causes. Nothing here reads files or imports another crate of
 //! flowsift.
 //!
-//! **Cost.** Nothing allocates but what returns text; parsing a dotted address ([`dotted`], [`Address::parse`]) is the one
-//! hot path, about one step per byte.
+//! **Cost.** Only functions that return text allocate; parsing a dotted address ([`dotted`], [`Address::parse`]) is the
+//! one hot path, about one step per byte.
 //!
-//! **Where to begin.** [`schema`] for the fields, [`address`] for what keys every table.
+//! **Where to begin.** [`schema`] for the fields, [`address`] for the keys of every table.
 
 pub mod address;
 pub mod codes;
 pub mod direction;
 pub mod dotted;
+mod error_text;
 pub mod fnv;
 pub mod schema;
 pub mod services;
@@ -21,3 +23,4 @@ pub mod time;
 pub mod units;
 
 pub use address::{Address, Network};
+pub use error_text::error_text;

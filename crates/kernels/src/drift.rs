@@ -1,4 +1,4 @@
-//! Slow drift of a daily level: small steps, none of which makes a remarkable day, but which add up.
+//! Slow drift of a daily level: small steps that add up, although none makes a remarkable day.
 //!
 //! CUSUM of Page (1954), one-sided, on robustly standardised values; without the reset at zero it is the test of Hinkley
 //! (1971). With `z_i = (x_i − median) / (1.4826·MAD + floor)` over reference days, clamped to ±[`MAX_Z`] so that no
@@ -25,13 +25,13 @@ use super::robust::{mad, median, robust_z};
 /// Deviation of a day, in robust standard deviations, that does not yet count.
 pub const ALLOWANCE: f64 = 0.5;
 
-/// Most robust standard deviations that one day counts.
+/// Maximum number of robust standard deviations that one day counts.
 pub const MAX_Z: f64 = 3.0;
 
 /// Statistic from which a rise counts as a drift: at least four days of the strongest kind.
 pub const ALARM: f64 = 8.0;
 
-/// Fewest reference days for which median and MAD mean anything.
+/// Minimum number of reference days for which median and MAD are meaningful.
 pub const MIN_REFERENCE_DAYS: usize = 5;
 
 /// A rise of the level of a series.

@@ -1,16 +1,17 @@
 //! The statistics of flowsift: numbers in, numbers out.
 //!
-//! This crate answers two questions about one slice of numbers: is it a beacon, and is it unusual? No files, no async, no
-//! logging, no randomness at run time and no hash-map order: the same slice gives the same bits on any machine and any
-//! number of threads. Every function is total, so the crate has no error type: where a statistic does not apply, the
-//! answer is `None`.
+//! This crate answers two questions about one slice of numbers: is it a beacon, and is it unusual? There are no files,
+//! no async, no logging, no randomness at run time and no hash-map order: the same slice gives the same bits on any
+//! machine and any number of threads. Every function is total, so the crate has no error type: where a statistic does
+//! not apply, the result is `None`.
 //!
-//! **Cost.** Everything is linear in its slice, or sorts it, but the two tests named in [`train`]. Most pairs are random
-//! traffic, so [`beacon::judge`] recognises that from bounds, several times cheaper than it describes a beacon.
+//! **Cost.** Everything is linear in its slice, or sorts it, except for the two tests named in [`train`]. Most pairs
+//! are random traffic, so [`beacon::judge`] recognises that from bounds, which is several times cheaper than describing
+//! a beacon.
 //!
-//! **Where to begin.** [`beacon`] judges one pair and names the statistics in the order in which they are computed; their
-//! formulas and papers stand at the head of each module below [`train`]. How evidence becomes a p-value is the subject of
-//! [`calibration`].
+//! **Where to begin.** [`beacon`] judges one pair and names the statistics in the order in which they are computed;
+//! their formulas and papers are in the headers of the modules below [`train`]. [`calibration`] turns evidence into
+//! p-values.
 //!
 //! | module | statistic |
 //! | --- | --- |

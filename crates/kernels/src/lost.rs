@@ -1,9 +1,9 @@
-//! Time that the log knows nothing about: windows whose records AWS lost, hours that never arrived.
+//! Time that the log does not cover: windows whose records AWS lost, hours that never arrived.
 //!
-//! What happened in lost time is unknown, neither silence nor a missed beat. A distance between two starts with lost time
-//! in between is therefore no distance at all: it is left out, as a survival study leaves out a stay that ends for
-//! reasons of the observer (independent censoring; Kalbfleisch & Prentice 2002, §1.3). The remaining distances of Poisson
-//! traffic are exponential again, of a higher rate, so statistics of their shape stay what they are.
+//! What happened in lost time is unknown: it is neither silence nor a missed beat. A distance between two starts with
+//! lost time in between is therefore left out, as a survival study leaves out a stay that ends for reasons of the
+//! observer (independent censoring; Kalbfleisch & Prentice 2002, §1.3). The remaining distances of Poisson traffic are
+//! exponential again, with a higher rate, so statistics of their shape do not change.
 //!
 //! ```
 //! use flowsift_kernels::lost::{Lost, Stretch, joined};
@@ -19,7 +19,7 @@
 pub struct Stretch {
     /// First lost second.
     pub from_s: i64,
-    /// Second after the last.
+    /// The second after the last one.
     pub to_s: i64,
 }
 
@@ -30,7 +30,7 @@ impl Stretch {
     }
 }
 
-/// Stretches of lost time, sorted and apart.
+/// Stretches of lost time, sorted and disjoint.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Lost<'a>(&'a [Stretch]);
 
@@ -38,7 +38,7 @@ impl<'a> Lost<'a> {
     /// Nothing is lost.
     pub const NONE: Lost<'static> = Lost(&[]);
 
-    /// Wraps stretches that are sorted and apart, as [`joined`] returns them.
+    /// Wraps stretches that are sorted and disjoint, as [`joined`] returns them.
     pub const fn new(stretches: &'a [Stretch]) -> Self {
         Self(stretches)
     }
@@ -50,7 +50,7 @@ impl<'a> Lost<'a> {
 
     /// Returns whether time was lost after `from_s` and before `to_s`.
     pub fn cuts(self, from_s: i64, to_s: i64) -> bool {
-        // The first stretch that ends after the begin is the only one that can begin early enough.
+        // The first stretch that ends after `from_s` is the only one that can begin early enough.
         let index = self.0.partition_point(|stretch| stretch.to_s <= from_s.saturating_add(1));
         self.0.get(index).is_some_and(|stretch| stretch.from_s < to_s && from_s.saturating_add(1) < to_s)
     }

@@ -1,4 +1,4 @@
-//! Seeded pseudo-random bits that stay the same for ever.
+//! Seeded pseudo-random bits that never change.
 //!
 //! Null tables, generated corpora and tests are reproducible to the bit only if the generator never changes, so it is
 //! written out here: xoshiro256++ (Blackman & Vigna 2019), its state filled by SplitMix64 (Steele, Lea & Flood 2014).
@@ -15,7 +15,7 @@ pub const fn mix(value: u64) -> u64 {
     z ^ (z >> 31)
 }
 
-/// Returns the upper 53 of 64 even bits as a number in [0, 1).
+/// Returns the upper 53 of 64 uniform bits as a number in [0, 1).
 pub fn unit_interval(bits: u64) -> f64 {
     (bits >> 11) as f64 * (1.0 / (1u64 << 53) as f64)
 }
@@ -35,13 +35,13 @@ pub struct Xoshiro256 {
 }
 
 impl Xoshiro256 {
-    /// Returns the generator of a seed; equal seeds give equal bits for ever.
+    /// Returns the generator of a seed; equal seeds always give equal bits.
     pub fn seeded(seed: u64) -> Self {
         let at = |steps: u64| mix(seed.wrapping_add(GOLDEN.wrapping_mul(steps)));
         Self { state: [at(0), at(1), at(2), at(3)] }
     }
 
-    /// Draws 64 even bits.
+    /// Draws 64 uniform bits.
     #[inline]
     pub fn bits(&mut self) -> u64 {
         let s = &mut self.state;

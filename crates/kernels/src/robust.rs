@@ -1,4 +1,4 @@
-//! Order statistics that a few wild values cannot move.
+//! Order statistics that a few outliers cannot move.
 //!
 //! Quantiles select in place (the slice is reordered, never copied) in O(n).
 //!

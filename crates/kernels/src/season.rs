@@ -1,4 +1,4 @@
-//! What is usual at an hour of the week, given a few weeks of history.
+//! The usual level at an hour of the week, given a few weeks of history.
 //!
 //! A week has 168 hours and a history rarely more than a few weeks, so the hour of the week alone has two or three
 //! samples. Each level therefore leans on the next wider one (shrinkage): the hour of the week on the hour of the day,
@@ -21,10 +21,10 @@
 
 use super::robust::{mad, median};
 
-/// Samples from which a level stands on its own.
+/// Number of samples from which a level stands on its own.
 pub const ENOUGH: usize = 8;
 
-/// What is usual: a robust centre and spread, in the unit of the values.
+/// The usual level: a robust centre and spread, in the unit of the values.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Habit {
     /// Shrunken median.

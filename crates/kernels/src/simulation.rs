@@ -18,12 +18,12 @@ use crate::random::{Xoshiro256, unit_interval};
 pub struct Draws(Xoshiro256);
 
 impl Draws {
-    /// Returns the source of a seed; equal seeds give equal draws for ever.
+    /// Returns the source of a seed; equal seeds always give equal draws.
     pub fn seeded(seed: u64) -> Self {
         Self(Xoshiro256::seeded(seed))
     }
 
-    /// Draws 64 even bits.
+    /// Draws 64 uniform bits.
     #[inline]
     pub fn bits(&mut self) -> u64 {
         self.0.bits()

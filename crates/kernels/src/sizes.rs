@@ -11,7 +11,7 @@
 //! assert_eq!(mode_share(&histogram), 0.9);
 //! ```
 
-/// How many values lie in one bucket.
+/// Number of values in one bucket.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct SizeCount {
     /// The bucket, as [`bucket_of`] numbers them.
@@ -86,7 +86,8 @@ pub fn quantile(histogram: &[SizeCount], at: f64) -> Option<f64> {
     value_at(histogram, rank.saturating_sub(1).min(total.checked_sub(1)?))
 }
 
-/// Returns the quartile coefficient of dispersion `(q75 − q25) / (q75 + q25)`: 0 = all alike, near 1 = wildly different.
+/// Returns the quartile coefficient of dispersion `(q75 − q25) / (q75 + q25)`: 0 when all values are alike, near 1 when
+/// they differ wildly.
 ///
 /// `None` for an empty histogram. All-zero sizes give 0.
 pub fn dispersion(histogram: &[SizeCount]) -> Option<f64> {

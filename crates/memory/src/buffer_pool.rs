@@ -1,4 +1,4 @@
-//! Buffers that are used again: memory touched before costs nothing to touch again, while the kernel clears fresh memory
+//! Buffers that are reused: memory that was touched before is free to touch again, while the kernel clears fresh memory
 //! first.
 
 use crate::lock::lock;
@@ -17,7 +17,7 @@ impl<T> BufferPool<T> {
         Self { buffers: Mutex::default(), capacity }
     }
 
-    /// Returns an empty buffer, a used one if there is one.
+    /// Returns an empty buffer, reused if one is available.
     pub fn take(&self) -> Vec<T> {
         self.take_some(1).pop().unwrap_or_else(|| Vec::with_capacity(self.capacity))
     }
@@ -29,8 +29,8 @@ impl<T> BufferPool<T> {
         buffers.split_off(rest)
     }
 
-    /// Keeps buffers for later use while the pool holds no more than `max_bytes`; drops the rest, and buffers of another
-    /// capacity.
+    /// Keeps buffers for later use while the pool holds no more than `max_bytes`; drops the rest, and buffers of
+    /// another capacity.
     pub fn give(&self, buffers: impl IntoIterator<Item = Vec<T>>, max_bytes: usize) {
         let mut given = buffers.into_iter().filter(|buffer| buffer.capacity() == self.capacity).peekable();
         if given.peek().is_none() {

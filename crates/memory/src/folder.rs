@@ -1,6 +1,7 @@
-//! The private folder of a run for what does not fit into memory, and the files in it.
+//! The private folder of a run for data that does not fit into memory, and the files in it.
 
 use crate::lock::lock;
+use flow::error_text;
 use flow::units::bytes_text;
 use std::fs::{DirBuilder, File, OpenOptions};
 use std::io::{self, Read};
@@ -8,51 +9,50 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
 
-/// Why something could not be spilled or read back.
+/// Why data could not be spilled or read back.
 #[derive(Debug, thiserror::Error)]
 pub enum SpillError {
     /// The folder or a file in it cannot be created.
     #[error(
-        "spill folder {}: cannot be written to: {error}: name another folder with --spill-dir, or allow more memory \
-         with --memory",
+        "spill folder {}: cannot be written to; name another folder with --spill-dir, or allow more memory with --memory",
         folder.display()
     )]
     Folder {
         /// The folder as given.
         folder: PathBuf,
-        /// What the system said.
-        error: io::Error,
+        /// The system's error.
+        source: io::Error,
     },
     /// The folder has no room left.
     #[error(
-        "{} could not be written after {}: {error}: make room there, name another folder with --spill-dir, or allow \
-         more memory with --memory",
+        "{} could not be written after {}; make room there, name another folder with --spill-dir, or allow more memory \
+         with --memory",
         place(folder, *bytes),
         bytes_text(*written)
     )]
     Write {
         /// The folder as given.
         folder: PathBuf,
-        /// Bytes that were to be written.
+        /// Bytes to be written.
         bytes: u64,
-        /// Bytes written before by the run.
+        /// Bytes that the run had written before.
         written: u64,
-        /// What the system said.
-        error: io::Error,
+        /// The system's error.
+        source: io::Error,
     },
     /// Spilled data cannot be read back.
-    #[error("{} of spilled data could not be read back: {error}", place(folder, *bytes))]
+    #[error("{} of spilled data could not be read back", place(folder, *bytes))]
     Read {
         /// The folder as given.
         folder: PathBuf,
-        /// Bytes that were to be read.
+        /// Bytes to be read.
         bytes: u64,
-        /// What the system said.
-        error: io::Error,
+        /// The system's error.
+        source: io::Error,
     },
 }
 
-/// A private folder that is made when the first byte is spilled, and removed with all that is in it when dropped.
+/// A private folder, created when the first byte is spilled, and removed with everything in it when dropped.
 #[derive(Debug)]
 pub struct SpillFolder {
     parent: PathBuf,
@@ -63,9 +63,9 @@ pub struct SpillFolder {
 #[derive(Debug, Default)]
 struct Private {
     folder: Option<PathBuf>,
-    /// Files made so far.
+    /// Files created so far.
     files: u64,
-    /// No more files may be made.
+    /// No more files may be created.
     closed: bool,
 }
 
@@ -79,8 +79,8 @@ impl SpillFolder {
         lock(&self.private)
     }
 
-    fn failed(&self, error: io::Error) -> SpillError {
-        SpillError::Folder { folder: self.parent.clone(), error }
+    fn failed(&self, source: io::Error) -> SpillError {
+        SpillError::Folder { folder: self.parent.clone(), source }
     }
 
     /// Returns the private folder, creating it if there is none yet.
@@ -100,7 +100,7 @@ impl SpillFolder {
         }
         std::fs::create_dir_all(&self.parent).map_err(|error| self.failed(error))?;
         let mut builder = DirBuilder::new();
-        // Flow records say who talks to whom.
+        // Flow records are private, so the folder is too.
         #[cfg(unix)]
         std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
         for attempt in 0u32.. {
@@ -120,7 +120,7 @@ impl SpillFolder {
         private.files += 1;
         let opened = OpenOptions::new().read(true).write(true).create_new(true).open(&path);
         let file = opened.map_err(|error| self.failed(error))?;
-        // An open file needs no name: should the run be killed, nothing is left behind.
+        // An open file needs no name: if the run is killed, nothing is left behind.
         #[cfg(unix)]
         let path = match std::fs::remove_file(&path) {
             Ok(()) => None,
@@ -149,7 +149,7 @@ impl SpillFolder {
 
 fn remove(folder: &Path) {
     if let Err(error) = std::fs::remove_dir_all(folder) {
-        tracing::warn!("spill folder {} could not be removed: {error}", folder.display());
+        tracing::warn!("spill folder {} could not be removed: {}", folder.display(), error_text(&error));
     }
 }
 
@@ -162,7 +162,7 @@ impl Drop for SpillFolder {
 /// A file of spilled bytes, written and read from many threads.
 #[derive(Debug)]
 pub struct SpillFile {
-    /// Taken when dropped, so that it is closed before it is removed.
+    /// Taken when dropped, so that the file is closed before it is removed.
     file: Option<File>,
     path: Option<PathBuf>,
     end: AtomicU64,
@@ -197,23 +197,23 @@ impl SpillFile {
         self.end.fetch_add(bytes, Ordering::Relaxed)
     }
 
-    /// Writes at an offset that was claimed.
+    /// Writes at an offset that was reserved.
     ///
     /// # Errors
     /// [`SpillError::Write`], for example when the disk is full.
     pub fn write(&self, at: u64, bytes: &[u8]) -> Result<(), SpillError> {
-        let failed = |error| SpillError::Write {
+        let failed = |source| SpillError::Write {
             folder: self.folder.clone(),
             bytes: bytes.len() as u64,
             written: self.written.load(Ordering::Relaxed),
-            error,
+            source,
         };
         self.file().and_then(|file| write_at(file, at, bytes)).map_err(failed)?;
         self.written.fetch_add(bytes.len() as u64, Ordering::Relaxed);
         Ok(())
     }
 
-    /// Writes at the end and returns where that was.
+    /// Writes at the end and returns the offset.
     ///
     /// # Errors
     /// [`SpillError::Write`], for example when the disk is full.
@@ -227,10 +227,10 @@ impl SpillFile {
     /// # Errors
     /// [`SpillError::Read`] when the file does not have it.
     pub fn read(&self, at: u64, bytes: &mut [u8]) -> Result<(), SpillError> {
-        self.file().and_then(|file| read_at(file, at, bytes)).map_err(|error| SpillError::Read {
+        self.file().and_then(|file| read_at(file, at, bytes)).map_err(|source| SpillError::Read {
             folder: self.folder.clone(),
             bytes: bytes.len() as u64,
-            error,
+            source,
         })
     }
 }
@@ -280,7 +280,7 @@ pub struct SpillReader {
 }
 
 impl SpillReader {
-    /// Reads `length` bytes from `at` on.
+    /// Reads `length` bytes from offset `at` on.
     pub fn new(file: Arc<SpillFile>, at: u64, length: u64) -> Self {
         Self { file, at, end: at + length }
     }
@@ -295,7 +295,7 @@ impl Read for SpillReader {
     }
 }
 
-/// Names a folder and what could not be put there, for messages.
+/// Describes a folder and what could not be stored there, for messages.
 fn place(folder: &Path, bytes: u64) -> String {
     format!("spill folder {}: {}", folder.display(), bytes_text(bytes))
 }
@@ -306,7 +306,7 @@ mod tests {
 
     #[test]
     fn what_was_written_is_read_and_the_folder_goes() {
-        // Other tests have folders in the system's own.
+        // Other tests have folders in the system's temporary folder.
         let parent = std::env::temp_dir().join(format!("flowsift-parent-{}", std::process::id()));
         let folder = SpillFolder::new(parent.clone());
         assert!(folder.private().folder.is_none(), "nothing spilled, no folder");
@@ -337,7 +337,7 @@ mod tests {
         std::fs::write(&file, "x").unwrap();
         let message = SpillFolder::new(file.clone()).path().unwrap_err().to_string();
         std::fs::remove_file(&file).unwrap();
-        assert!(message.starts_with(&format!("spill folder {}: cannot be written to: ", file.display())), "{message}");
+        assert!(message.starts_with(&format!("spill folder {}: cannot be written to; ", file.display())), "{message}");
         assert!(message.contains("--spill-dir") && message.contains("--memory"), "{message}");
         let closed = SpillFolder::new(std::env::temp_dir());
         closed.remove();

@@ -1,6 +1,6 @@
-//! The memory that a run may take, shared by all its stages, and the folder that takes what does not fit.
+//! The memory that a run may use, shared by all its stages, and the folder for what does not fit.
 //!
-//! A stage takes bytes from the budget before it holds them. When the budget is used up, it writes the same numbers to a
+//! A stage takes bytes from the budget before it holds them. When the budget is used up, it writes the same data to a
 //! file instead. Findings depend on neither. Start with [`Memory`]; a [`Reservation`] costs two atomic additions.
 
 mod lock;
@@ -21,9 +21,9 @@ use std::sync::{Arc, Mutex, OnceLock};
 pub trait Budget: Debug + Send + Sync {
     /// Takes `bytes` if that many are left; returns whether it did.
     fn try_take(&self, bytes: usize) -> bool;
-    /// Takes `bytes`, left or not: for what cannot be spilled.
+    /// Takes `bytes` even when they are not left: for data that cannot be spilled.
     fn take(&self, bytes: usize);
-    /// Gives back what was taken.
+    /// Returns bytes to the budget.
     fn give_back(&self, bytes: usize);
 }
 
@@ -39,10 +39,10 @@ impl Budget for Unlimited {
     fn give_back(&self, _bytes: usize) {}
 }
 
-/// What memory is taken for. Each purpose has a share of the whole, so that no stage starves the next.
+/// The purpose that memory is taken for. Each has a share of the whole, so that no stage starves the next.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Purpose {
-    /// Records of units under way: 3/8.
+    /// Records of units in progress: 3/8.
     Records,
     /// Rows of `pair_hours` until the tables are derived: 1/4.
     Hours,
@@ -107,7 +107,8 @@ impl Default for Memory {
 }
 
 impl Memory {
-    /// Returns a memory of at most `bytes`, counted by `budget`; what does not fit goes to a private folder below `spill_dir`.
+    /// Returns a memory of at most `bytes`, counted by `budget`; what does not fit goes to a private folder below
+    /// `spill_dir`.
     pub fn limited(bytes: usize, budget: Box<dyn Budget>, spill_dir: PathBuf) -> Self {
         Self::new(budget, Some(bytes), spill_dir)
     }
@@ -139,8 +140,8 @@ impl Memory {
         Reservation { memory: self.clone(), purpose, bytes: 0 }
     }
 
-    /// Returns the run's pool of buffers that each hold `capacity` values of one type. The first call for a type creates
-    /// the pool and fixes its capacity.
+    /// Returns the run's pool of buffers that each hold `capacity` values of one type. The first call for a type
+    /// creates the pool and fixes its capacity.
     pub fn buffers<T: Debug + Send + 'static>(&self, capacity: usize) -> Arc<BufferPool<T>> {
         let mut pools = lock(&self.0.buffers);
         let known = pools.iter().find_map(|pool| Arc::clone(pool).as_any().downcast::<BufferPool<T>>().ok());
@@ -166,7 +167,7 @@ impl Memory {
         &self.0.folder
     }
 
-    /// Returns the file for what stays spilled until the run ends.
+    /// Returns the file for data that stays spilled until the run ends.
     ///
     /// # Errors
     /// [`SpillError::Folder`] when it cannot be made.
@@ -178,7 +179,7 @@ impl Memory {
         Ok(self.0.file.get_or_init(|| made).clone())
     }
 
-    /// Creates a file of its own, whose space is free again once it is dropped.
+    /// Creates a separate file, whose space is freed once it is dropped.
     ///
     /// # Errors
     /// [`SpillError::Folder`] when it cannot be made.
@@ -192,7 +193,7 @@ impl Memory {
     }
 }
 
-/// Bytes taken from the budget; they are given back when it is dropped.
+/// Bytes taken from the budget; they are returned when this is dropped.
 #[derive(Debug)]
 pub struct Reservation {
     memory: Memory,
@@ -228,14 +229,14 @@ impl Reservation {
         true
     }
 
-    /// Takes `bytes` more, left or not.
+    /// Takes `bytes` more, even when they are not left.
     pub fn grow(&mut self, bytes: usize) {
         self.memory.0.used[self.purpose as usize].fetch_add(bytes, Ordering::Relaxed);
         self.memory.0.budget.take(bytes);
         self.bytes += bytes;
     }
 
-    /// Gives back all beyond `bytes`.
+    /// Returns everything beyond `bytes`.
     pub fn shrink_to(&mut self, bytes: usize) {
         let freed = self.bytes.saturating_sub(bytes);
         self.memory.0.used[self.purpose as usize].fetch_sub(freed, Ordering::Relaxed);
@@ -243,7 +244,7 @@ impl Reservation {
         self.bytes -= freed;
     }
 
-    /// Takes over what another one of the same purpose holds.
+    /// Takes over the bytes of another reservation for the same purpose.
     pub fn join(&mut self, mut other: Reservation) {
         debug_assert_eq!(self.purpose, other.purpose);
         self.bytes += std::mem::take(&mut other.bytes);

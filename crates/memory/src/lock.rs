@@ -1,8 +1,8 @@
-//! Locking a mutex whatever became of the thread that held it before.
+//! Locks a mutex even if a thread panicked while it held the lock.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-/// Locks a mutex, also when a thread panicked while it held the lock.
+/// Locks a mutex even if a thread panicked while it held the lock.
 ///
 /// Nothing in this program leaves a value half changed behind a lock, so a poisoned lock is no reason to fail.
 ///

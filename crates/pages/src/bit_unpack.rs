@@ -18,8 +18,8 @@ fn unpack_end<const W: usize>(rest: &[u8]) -> [u32; 8] {
     unpack_window::<W>(&padded(rest))
 }
 
-/// Unpacks the eight numbers at the start of a window. Each load reads the original bytes: from a fresh copy, a load that
-/// does not match the stores would wait for them.
+/// Unpacks the eight numbers at the start of a window. Each load reads the original bytes: from a fresh copy, a load
+/// that does not match the stores would wait for them.
 #[inline(always)]
 fn unpack_window<const W: usize>(window: &[u8; WINDOW]) -> [u32; 8] {
     let word = |from: usize| u64::from_le_bytes(window[from..].first_chunk().copied().unwrap_or_default());
@@ -55,8 +55,8 @@ fn padded<const N: usize>(rest: &[u8]) -> [u8; N] {
     chunk
 }
 
-/// Unpacks groups of eight numbers of `W` bits from `bytes` and writes what the table has for them; returns the
-/// largest number. The table has at least 2^`W` entries.
+/// Unpacks groups of eight numbers of `W` bits from `bytes` and writes the table's value for each; returns the largest
+/// number. The table has at least 2^`W` entries.
 #[inline(always)]
 fn gather_groups<const W: usize, T: Copy>(bytes: &[u8], table: &[T], out: &mut [T]) -> u32 {
     let table = &table[..1 << W];
@@ -79,11 +79,11 @@ fn number_groups<const W: usize>(bytes: &[u8], out: &mut [u32]) {
     }
 }
 
-/// Widest numbers that [`gather`] accepts: a table of 2^20 entries is the largest that is padded.
+/// Maximum width of the numbers that [`gather`] accepts: a table of 2^20 entries is the largest that is padded.
 pub const MAX_GATHER_WIDTH: u32 = 20;
 
-/// Reads packed numbers of `width` bits from the number `first` on, and writes what the table has for each; returns
-/// the largest number. The table has at least 2^`width` entries, and `width` is 1 to [`MAX_GATHER_WIDTH`].
+/// Reads packed numbers of `width` bits, starting at number `first`, and writes the table's value for each; returns the
+/// largest number. The table has at least 2^`width` entries, and `width` is 1 to [`MAX_GATHER_WIDTH`].
 pub fn gather<T: Copy>(packed: &[u8], width: u32, first: usize, table: &[T], out: &mut [T]) -> u32 {
     let mut most = 0;
     // Up to a whole group one by one, then groups, then the rest.
@@ -115,7 +115,7 @@ pub fn gather<T: Copy>(packed: &[u8], width: u32, first: usize, table: &[T], out
     most
 }
 
-/// Reads packed numbers of `width` bits, 1 to 32, from the number `first` on.
+/// Reads packed numbers of `width` bits, 1 to 32, starting at number `first`.
 pub fn numbers(packed: &[u8], width: u32, first: usize, out: &mut [u32]) {
     let head = (first.wrapping_neg() & 7).min(out.len());
     let (begin, rest) = out.split_at_mut(head);

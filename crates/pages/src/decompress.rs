@@ -1,16 +1,16 @@
-//! Decompresses pages into a buffer that is reused, within limits: gzip through libdeflate, with flate2 as the fallback;
-//! zstd with one context for all pages; snappy.
+//! Decompresses pages into a buffer that is reused, within limits: gzip through libdeflate, with flate2 as the
+//! fallback; zstd with one context for all pages; snappy.
 
 use bytes::Bytes;
 use parquet::basic::Compression;
 use parquet::errors::{ParquetError, Result};
 
-/// The codecs that are decompressed here; the parquet crate has all others.
+/// The codecs that are decompressed here; the parquet crate handles all others.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Codec {
     /// Not compressed.
     None,
-    /// gzip, also of several members.
+    /// gzip, possibly with several members.
     Gzip,
     /// Zstandard.
     Zstd,
@@ -30,8 +30,8 @@ impl Codec {
         }
     }
 
-    /// Returns the largest factor by which the codec can expand data; a larger claim is damage or malice. RleDecoder make zstd all but
-    /// unbounded.
+    /// Returns the largest factor by which the codec can expand data; a larger claim is damage or malice. Runs make
+    /// zstd all but unbounded.
     pub const fn max_expansion(self) -> usize {
         match self {
             Codec::None => 1,
@@ -61,13 +61,13 @@ impl Default for Decompressor {
 }
 
 impl Decompressor {
-    /// Makes a decompressor; it holds about 30 kB of tables.
+    /// Creates a decompressor; it holds about 30 kB of tables.
     pub fn new() -> Self {
         Self { raw: libdeflater::Decompressor::new(), zstd: None }
     }
 
-    /// Decompresses a page that claims to hold `length` bytes, at most `limit`, into the beginning of `output`; returns how
-    /// many it holds. `output` grows as needed and never shrinks.
+    /// Decompresses a page that claims to hold `length` bytes, at most `limit`, into the beginning of `output`; returns
+    /// how many it holds. `output` grows as needed and never shrinks.
     ///
     /// # Errors
     /// When the page is damaged, or does not hold what it claims.
@@ -197,7 +197,7 @@ mod tests {
         let mut page = gzip(b"first ");
         page.extend(gzip(b"second"));
         assert_eq!(&Decompressor::new().gzip(&page, 100).unwrap()[..], b"first second");
-        // Members of equal length: the trailer agrees in length, so only the checksum tells.
+        // Members of equal length: the trailer's length agrees, so only the checksum reveals it.
         let mut page = gzip(b"abc");
         page.extend(gzip(b"xyz"));
         assert_eq!(&Decompressor::new().gzip(&page, 100).unwrap()[..], b"abcxyz");

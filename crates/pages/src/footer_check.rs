@@ -5,18 +5,18 @@ use crate::thrift::{FieldRead, LIST, SET, Walk};
 use parquet::errors::{ParquetError, Result};
 use parquet::file::reader::{ChunkReader, Length};
 
-/// Row groups of a file; the format's ordinals end here.
+/// Maximum number of row groups of a file; the format's ordinals end here.
 const MAX_ROW_GROUPS: u64 = i16::MAX as u64;
 /// Bytes of the length and the magic after the footer.
 const FRAME_LEN: u64 = 8;
 /// The footer's list of row groups.
 const ROW_GROUPS_FIELD: i16 = 4;
 
-/// Refuses a footer that claims more row groups than a file can have. Bytes that are no footer at all pass: the parquet
-/// crate reports them.
+/// Refuses a footer that claims more row groups than a file can have. Bytes that are not a footer at all pass: the
+/// parquet crate reports them.
 ///
 /// # Errors
-/// When the claim is too large, or the bytes before it are no compact thrift.
+/// When the claim is too large, or the bytes before it are not compact thrift.
 pub fn check_row_groups(bytes: &ObjectBytes) -> Result<()> {
     let Some(at) = bytes.len().checked_sub(FRAME_LEN) else { return Ok(()) };
     let frame = bytes.get_bytes(at, FRAME_LEN as usize)?;
@@ -26,11 +26,11 @@ pub fn check_row_groups(bytes: &ObjectBytes) -> Result<()> {
     match claimed_row_groups(&footer) {
         Some(count) if count <= MAX_ROW_GROUPS => Ok(()),
         Some(count) => Err(ParquetError::General(format!("claims {count} row groups, {MAX_ROW_GROUPS} at most"))),
-        None => Err(ParquetError::General("is no compact thrift".to_owned())),
+        None => Err(ParquetError::General("is not compact thrift".to_owned())),
     }
 }
 
-/// The largest number of row groups that any list of them claims.
+/// Returns the largest number of row groups that any list claims.
 fn claimed_row_groups(footer: &[u8]) -> Option<u64> {
     let mut most = 0;
     Walk::new(footer).fields(|walk, field, kind| {

@@ -25,7 +25,7 @@ pub fn quiet_panics() {
     });
 }
 
-/// RleDecoder `work` and returns its result, or the panic's message.
+/// Runs `work` and returns its result, or the panic's message.
 ///
 /// # Errors
 /// When `work` panics.
@@ -36,14 +36,14 @@ pub fn catch<T>(work: impl FnOnce() -> T) -> Result<T, String> {
     result.map_err(|panic| panic_text(&*panic))
 }
 
-/// RleDecoder `work` and reports its panics, even inside [`catch`]: a mistake of the sink is no damage of the object.
+/// Runs `work` and reports its panics, even inside [`catch`]: a mistake of the sink is not damage of the object.
 pub fn loudly(work: impl FnOnce()) {
     let guard = GUARDED.replace(false);
     work();
     GUARDED.set(guard);
 }
 
-/// RleDecoder `work` and keeps its panics off stderr, even inside [`loudly`].
+/// Runs `work` and keeps its panics off stderr, even inside [`loudly`].
 pub fn quietly<T>(work: impl FnOnce() -> T) -> T {
     let guard = GUARDED.replace(true);
     let result = work();

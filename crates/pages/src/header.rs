@@ -33,11 +33,11 @@ pub struct PageHeader {
 pub enum PageKind {
     /// Values with framed levels, compressed together.
     Data,
-    /// Values with levels apart.
+    /// Values with separate levels.
     DataV2,
     /// Entries of a dictionary.
     Dictionary,
-    /// None that holds values.
+    /// A page that holds no values.
     #[default]
     Other,
 }
@@ -60,7 +60,7 @@ impl PageHeader {
                     header.read_values(walk, field)?;
                 }
                 (4, I32) | (6, STRUCT) => return Some(FieldRead::Skip),
-                // A field of another kind than the format's is damage, and nobody agrees on how many bytes it takes.
+                // A field of a kind other than the format's is damage, and readers disagree on how many bytes it takes.
                 (1..=8, _) => return None,
                 _ => return Some(FieldRead::Skip),
             }
@@ -78,7 +78,7 @@ impl PageHeader {
         Some(header)
     }
 
-    /// Reads the part that a kind of page has to itself.
+    /// Reads the part of the header that is specific to a kind of page.
     fn read_values(&mut self, walk: &mut Walk<'_>, part: i16) -> Option<()> {
         let size = |walk: &mut Walk<'_>| usize::try_from(walk.i32()?).ok();
         let mut values = None;
@@ -104,7 +104,7 @@ impl PageHeader {
     }
 }
 
-/// Returns the encoding of a number of the format, if it is one that is read directly.
+/// Returns the encoding for a number of the format, if it is one that is read directly.
 pub fn encoding(number: i32) -> Option<Encoding> {
     match number {
         0 => Some(Encoding::PLAIN),
@@ -138,8 +138,8 @@ mod tests {
         assert_eq!((header.definition_len, header.repetition_len, header.is_compressed), (5, 0, false));
     }
 
-    /// Arrow takes a number of another kind for a number, whose bytes end elsewhere: both read such a page, and not the
-    /// same of it.
+    /// Arrow accepts a number of another kind, whose bytes end elsewhere: both readers then read the page, with
+    /// different results.
     #[test]
     fn fields_of_another_kind_than_the_formats_are_no_header() {
         let v2 = [

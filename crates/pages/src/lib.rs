@@ -3,8 +3,8 @@
 //! **Question it answers**: what values do these bytes of a column chunk hold? It knows headers, codecs, encodings and
 //! byte ranges; it does not know what a column means.
 //!
-//! **Cost**: decompression is the largest part of a scan. gzip goes through libdeflate, and bit-packed runs are unpacked
-//! by width, one function each.
+//! **Cost**: decompression is the largest part of a scan. gzip goes through libdeflate, and bit-packed runs are
+//! unpacked by width, one function each.
 //!
 //! **Where to begin**: [`stream`] walks the pages of a chunk; [`decompress`] and [`rle`] are its inner loops.
 //!

@@ -71,7 +71,7 @@ impl ChunkReader for ObjectBytes {
 /// Returns the byte range of a column chunk in its object.
 ///
 /// # Errors
-/// When the footer claims an offset or a length below 0.
+/// When the footer claims a negative offset or length.
 pub fn chunk_range(chunk: &ColumnChunkMetaData) -> Result<Range<u64>> {
     let begin = chunk.dictionary_page_offset().unwrap_or_else(|| chunk.data_page_offset());
     let length = chunk.compressed_size();
@@ -82,8 +82,8 @@ pub fn chunk_range(chunk: &ColumnChunkMetaData) -> Result<Range<u64>> {
     Ok(start..start.saturating_add(bytes))
 }
 
-/// Returns the length in bytes of a footer and its frame, from the last 8 bytes of a Parquet file; `None` for bytes that
-/// are not the end of one.
+/// Returns the length in bytes of a footer and its frame, from the last 8 bytes of a Parquet file; `None` for bytes
+/// that are not the end of one.
 pub fn footer_length(tail: &[u8]) -> Option<u64> {
     let (length, magic) = tail.last_chunk::<8>()?.split_at(4);
     let length = u32::from_le_bytes(length.try_into().ok()?);

@@ -21,7 +21,7 @@ pub struct RleDecoder {
     /// Where the next run's header begins.
     at: usize,
     run: RunKind,
-    /// Numbers of the run that were not read yet.
+    /// Numbers of the run not read yet.
     left: usize,
 }
 
@@ -270,7 +270,7 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    /// Writes numbers as runs and packed groups, as `cuts` say.
+    /// Writes numbers as runs and packed groups, as `cuts` specifies.
     fn write(values: &[u32], width: u32, cuts: &[bool]) -> Vec<u8> {
         let mut bytes = Vec::new();
         let mut at = 0;
@@ -322,7 +322,7 @@ mod tests {
 
     #[test]
     fn a_run_of_no_numbers_is_the_end() {
-        // Behind the zero, what would be 49 times the index 2, or once the index 1 for those who take it for padding.
+        // After the zero: 49 times the index 2, or the index 1 once for readers that take the zero for padding.
         let damaged = [0, 2, 1, 98, 2];
         assert!(RleDecoder::new(4).unwrap().gather(&damaged, &[0; 16], 16, &mut [0; 2]).is_err());
         assert!(RleDecoder::for_levels(1).read(&[0, 1], 1, &mut [0; 8]).is_err());
@@ -330,7 +330,7 @@ mod tests {
 
     #[test]
     fn a_look_ahead_at_damage_changes_nothing() {
-        // Seven times the level 107, and behind it what would be seven times 1.
+        // Seven times the level 107, and after it what would be seven times 1.
         let damaged = [14, 107, 14, 1];
         let mut levels = RleDecoder::for_levels(1);
         assert!(!levels.is_all(&damaged, 7, 1));

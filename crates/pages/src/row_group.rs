@@ -15,7 +15,7 @@ use std::sync::Arc;
 
 /// One row group of an object, as the source of the parquet crate's low-level reader.
 ///
-/// It is one on purpose: a batch that spans row groups loses its dictionary and is packed anew.
+/// A single row group on purpose: a batch that spans row groups loses its dictionary and is packed again.
 pub struct CheckedRowGroup {
     /// The object, or all ranges of the columns to be read.
     pub data: Arc<ObjectBytes>,
@@ -56,7 +56,7 @@ pub(crate) struct OpenChunk {
     pub(crate) reader: SerializedPageReader<LimitedBytes>,
     /// Bytes that a page may decompress to.
     pub(crate) limit: usize,
-    /// Whether the reader returns gzip pages as they are.
+    /// Whether the reader returns gzip pages undecompressed.
     pub(crate) is_gzip: bool,
 }
 
@@ -65,7 +65,7 @@ pub(crate) fn open_chunk(data: &Arc<ObjectBytes>, chunk: &ColumnChunkMetaData, r
     let limit = page_limit(chunk);
     let source = Arc::new(LimitedBytes { data: data.clone(), limit });
     if matches!(chunk.compression(), Compression::GZIP(_)) {
-        // The reader is led to believe that the chunk is not compressed, so it returns the raw pages.
+        // The reader is given metadata that claim the chunk is not compressed, so it returns the raw pages.
         let raw = chunk.clone().into_builder().set_compression(Compression::UNCOMPRESSED).build()?;
         Ok(OpenChunk { reader: SerializedPageReader::new(source, &raw, rows, None)?, limit, is_gzip: true })
     } else {
@@ -113,8 +113,9 @@ impl Length for LimitedBytes {
 impl ChunkReader for LimitedBytes {
     type T = <ObjectBytes as ChunkReader>::T;
 
-    /// The page reader calls this for headers only; bodies come by [`Self::get_bytes`]. A header that cannot be read whole
-    /// here is refused: the reader would skip as many elements of a list as it claims, even beyond the end.
+    /// The page reader calls this for headers only; bodies are read by [`Self::get_bytes`]. A header that cannot be
+    /// read completely here is refused: the reader would skip as many elements of a list as it claims, even beyond the
+    /// end.
     fn get_read(&self, start: u64) -> Result<Self::T> {
         let read = self.data.get_read(start)?;
         match PageHeader::read(read.get_ref()) {
@@ -167,15 +168,15 @@ fn delta_count(bytes: &[u8], max: usize) -> Option<(usize, usize)> {
     Some((count, at))
 }
 
-/// Pages of a column chunk. gzip is decompressed; a page that claims more than there can be is refused, since the decoder
-/// allocates by these claims.
+/// Pages of a column chunk. gzip is decompressed; a page that claims more than there can be is refused, since the
+/// decoder allocates by these claims.
 struct CheckedPages {
     inner: SerializedPageReader<LimitedBytes>,
     /// Decompresses the gzip pages of `inner`.
     decompressor: Option<Decompressor>,
     /// Bytes that a page may decompress to.
     limit: usize,
-    /// Values of the row group that are in no page so far.
+    /// Values of the row group that no page has delivered so far.
     values_left: usize,
     /// Whether definition levels precede the values of a page.
     has_levels: bool,
@@ -203,7 +204,7 @@ impl CheckedPages {
         for _ in 0..lists {
             let counted = delta_count(rest, values);
             let Some((_, end)) = counted else {
-                return Err(ParquetError::General(format!("page of {values} values has no such number of lengths")));
+                return Err(ParquetError::General(format!("page of {values} values has another number of lengths")));
             };
             rest = rest.get(end..).unwrap_or_default();
         }

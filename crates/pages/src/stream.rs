@@ -8,8 +8,8 @@
 //!     cut out the page, still compressed       levels and values are ranges of the buffer
 //! ```
 //!
-//! Departures from that: pages that hold none of the wanted rows are skipped by their headers alone, and codecs that are
-//! not read here come from the parquet crate's page reader.
+//! Departures from that: pages that hold none of the wanted rows are skipped by their headers alone, and codecs that
+//! are not read here come from the parquet crate's page reader.
 
 use crate::decompress::{Codec, Decompressor};
 use crate::header::{self, PageHeader, PageKind};
@@ -58,7 +58,7 @@ pub struct PageStream {
     pages: PageOrigin,
     /// Bytes that a page may decompress to.
     limit: usize,
-    /// Values of the row group that are in no page so far.
+    /// Values of the row group that no page has delivered so far.
     values_left: usize,
     /// Whether definition levels precede the values of a page.
     has_levels: bool,
@@ -266,9 +266,8 @@ impl PageStream {
         Ok(())
     }
 
-    /// Skips the next page if it is a data page that ends before `row`, counted from `first`; returns its values.
-    /// The page is not read beyond its header. PageOrigin of the parquet crate's codecs are never
-    /// skipped.
+    /// Skips the next page if it is a data page that ends before `row`, counted from `first`; returns its values. The
+    /// page is not read beyond its header. Pages of the parquet crate's codecs are never skipped.
     ///
     /// # Errors
     /// When the page's header is damaged.

@@ -1,4 +1,4 @@
-//! Just enough of thrift's compact protocol to look at footers and page headers before anything is reserved for them.
+//! Just enough of thrift's compact protocol to inspect footers and page headers before any memory is reserved for them.
 
 /// The unread bytes of a value in thrift's compact protocol.
 pub struct Walk<'a> {
@@ -12,7 +12,7 @@ pub const I32: u8 = 5;
 pub const LIST: u8 = 9;
 pub const SET: u8 = 10;
 pub const STRUCT: u8 = 12;
-/// Nesting of structures that is followed.
+/// Maximum nesting of structures.
 const MAX_DEPTH: usize = 32;
 
 /// How much of a field a callback read.
@@ -20,9 +20,9 @@ const MAX_DEPTH: usize = 32;
 pub enum FieldRead {
     /// All of it.
     Consumed,
-    /// Skip: the walk skips it.
+    /// Nothing: the walk skips it.
     Skip,
-    /// Stop of the structure: the walk ends.
+    /// The callback is done with the structure: the walk ends.
     Stop,
 }
 
@@ -31,13 +31,13 @@ impl<'a> Walk<'a> {
         Self { rest }
     }
 
-    /// Returns the bytes that were not walked yet.
+    /// Returns the bytes not walked yet.
     pub fn rest(&self) -> &'a [u8] {
         self.rest
     }
 
-    /// Passes the fields of a structure to `look`, by number and kind, one after another. Returns `None` when the bytes are
-    /// not a structure, or `look` returns `None`.
+    /// Passes the fields of a structure to `look`, by number and kind, one after another. Returns `None` when the bytes
+    /// are not a structure, or `look` returns `None`.
     pub fn fields(&mut self, mut look: impl FnMut(&mut Self, i16, u8) -> Option<FieldRead>) -> Option<()> {
         let mut field = 0i64;
         loop {
@@ -99,7 +99,7 @@ impl<'a> Walk<'a> {
             return None;
         }
         match kind {
-            // A field's truth lies in its kind.
+            // The value of a boolean field is part of its kind.
             1 | 2 => {}
             3 => self.take(1)?,
             4..=6 => drop(self.varint()?),
@@ -111,7 +111,7 @@ impl<'a> Walk<'a> {
             9 | 10 => {
                 let (count, kind) = self.list()?;
                 for _ in 0..count {
-                    // Truths in lists take a byte each.
+                    // Booleans in lists take one byte each.
                     if matches!(kind, 1 | 2) { self.take(1)? } else { self.skip(kind, depth + 1)? }
                 }
             }

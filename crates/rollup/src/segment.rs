@@ -1,7 +1,7 @@
-//! Connections across windows, hours and units: segments, and the law by which they join.
+//! Connections across windows, hours and units: segments, and the rule by which they join.
 //!
-//! A segment is what one hour of one unit saw of one connection. Segments of a pair are kept as a multiset, so merging
-//! is a union: associative and free of order by construction. Connections are read off at the end, by [`stitch`].
+//! A segment is what one hour of one unit saw of one connection. The segments of a pair are kept as a multiset, so a
+//! merge is a union: associative and free of order by construction. [`stitch`] turns them into connections at the end.
 
 use flow::codes::TCP;
 
@@ -13,12 +13,12 @@ pub enum Opening {
     Opened = 0,
     /// TCP flags are logged and there was no SYN: the connection started earlier.
     Continued = 1,
-    /// Nothing tells: a start if nothing of the 5-tuple came shortly before.
+    /// TCP flags are unknown: a start if the 5-tuple was silent before.
     Unknown = 2,
 }
 
 impl Opening {
-    /// Reads the number that `pair_hours` keeps; numbers it does not know mean [`Opening::Unknown`].
+    /// Decodes the number that `pair_hours` keeps. Unknown numbers mean [`Opening::Unknown`].
     pub const fn from_code(code: u8) -> Self {
         match code {
             0 => Opening::Opened,
@@ -33,7 +33,7 @@ impl Opening {
 pub struct Segment {
     /// First packet's second since 1970.
     pub start_s: i64,
-    /// Port of the client: what tells connections of a pair apart.
+    /// Port of the client, which tells the connections of a pair apart.
     pub client_port: u16,
     /// Last packet's second since 1970.
     pub end_s: i64,
@@ -42,7 +42,7 @@ pub struct Segment {
 }
 
 impl Segment {
-    /// Orders segments by port, start, opening and end as one number, which is compared without a branch. Times within
+    /// Returns a sort key: port, start, opening, end. One number is compared without a branch. Valid for times within
     /// four million years of 1970.
     fn order(&self) -> u128 {
         let start_s = (self.start_s + (1 << 47)) as u128 & ((1 << 48) - 1);
@@ -51,12 +51,14 @@ impl Segment {
     }
 }
 
-/// SYNs of both directions of one connection lie this close; later ones open another connection on the same ports.
+/// SYNs of both directions of one connection are at most this far apart. A later SYN on the same ports opens another
+/// connection.
 pub const SYN_SPREAD_S: i64 = 2;
-/// A TCP connection whose flags are logged may be silent this long and still be the same.
+
+/// Longest silence of a TCP connection whose flags are logged.
 pub const TCP_IDLE_S: i64 = 4 * 3_600;
 
-/// Seconds of silence after which a 5-tuple without SYN counts as a new connection.
+/// Returns the seconds of silence after which a 5-tuple without SYN counts as a new connection.
 ///
 /// One aggregation window for UDP and the like, whose clients often reuse a port; two for TCP without flags.
 pub const fn idle_gap_s(protocol: u8, window_s: u32) -> i64 {
@@ -75,39 +77,39 @@ pub struct Connection {
 }
 
 impl Connection {
-    /// The connection that a segment is by itself.
+    /// Returns the connection that a segment is by itself.
     fn of(segment: &Segment) -> Self {
         let started = segment.opening != Opening::Continued;
         Self { start_s: segment.start_s, end_s: segment.end_s, started }
     }
 
-    /// Orders connections as `Ord` does, as one number.
+    /// Returns a sort key that orders as `Ord` does.
     fn order(&self) -> u128 {
         let start_s = (self.start_s + (1 << 47)) as u128 & ((1 << 48) - 1);
         start_s << 80 | ((self.end_s - self.start_s) as u64 as u128) << 1 | u128::from(self.started)
     }
 }
 
-/// Joins the segments of one pair to connections, sorted by start, in whatever order the segments come.
+/// Joins the segments of one pair to connections, sorted by start. Segments may come in any order.
 ///
-/// Formula: segments of one client port are read in order of time; one joins the connection before it when it
-/// continues it (no SYN, silence within [`TCP_IDLE_S`]), when nothing tells and the silence is at most
+/// The segments of one client port are read in order of time. A segment joins the connection before it when it
+/// continues it (no SYN, silence within [`TCP_IDLE_S`]), when its opening is unknown and the silence is at most
 /// [`idle_gap_s`], or when its SYN lies within [`SYN_SPREAD_S`] of the connection's own.
 pub fn stitch(segments: &[Segment], protocol: u8, window_s: u32) -> Vec<Connection> {
     Stitcher::default().stitch(segments, protocol, window_s).to_vec()
 }
 
-/// Words of a set of ports.
+/// Machine words of a set of ports.
 const PORT_WORDS: usize = 1 << 10;
 
-/// Does what [`stitch`] does for pair after pair, with the same buffers.
+/// Does what [`stitch`] does for pair after pair, and reuses the buffers.
 #[derive(Debug)]
 pub struct Stitcher {
-    /// The client ports that a pair's segments have, one a bit; empty between pairs.
+    /// The client ports of a pair's segments, one per bit; empty between pairs.
     once: Vec<u64>,
-    /// Those that several have.
+    /// The client ports of more than one segment.
     several: Vec<u64>,
-    /// The segments of such ports.
+    /// The segments of those ports.
     segments: Vec<Segment>,
     connections: Vec<Connection>,
 }
@@ -124,7 +126,7 @@ fn bit_of(port: u16) -> (usize, u64) {
 }
 
 impl Stitcher {
-    /// The connections of one pair, as [`stitch`] gives them.
+    /// Returns the connections of one pair, as [`stitch`] does.
     pub fn stitch(&mut self, segments: &[Segment], protocol: u8, window_s: u32) -> &[Connection] {
         self.connections.clear();
         self.segments.clear();
@@ -133,7 +135,8 @@ impl Stitcher {
             self.several[word] |= self.once[word] & bit;
             self.once[word] |= bit;
         }
-        // Most ports are used once a day: their segments are connections, and need no order to be joined in.
+        // Most ports are used once a day. Their segments are connections already, so they need no sorting before the
+        // join.
         for segment in segments {
             let (word, bit) = bit_of(segment.client_port);
             if self.several[word] & bit == 0 {
@@ -158,7 +161,7 @@ impl Stitcher {
         &self.connections
     }
 
-    /// Joins the segments of ports that several have.
+    /// Joins the segments of ports that have several.
     fn join(&mut self, gap_s: i64) {
         self.segments.sort_unstable_by_key(Segment::order);
         let mut port = None;
@@ -182,8 +185,8 @@ impl Stitcher {
     }
 }
 
-/// Sorts connections, fast where they come by start, as hour after hour gives them, and only those that start together are
-/// out of order.
+/// Sorts connections. Fast where they come sorted by start, as hour after hour yields them: then only those that start
+/// together are out of order.
 fn sort_nearly(connections: &mut [Connection]) {
     if !connections.is_sorted_by_key(|connection| connection.start_s) {
         return connections.sort_unstable_by_key(Connection::order);

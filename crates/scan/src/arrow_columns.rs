@@ -100,8 +100,8 @@ impl DictionaryTranslator {
 
 /// Reads a column of numbers of any type into `out`; missing ones become [`MISSING`].
 ///
-/// Accepts integers of any width, floating point (pandas writes integers next to a null so), texts, dictionaries of
-/// texts, and timestamps (as seconds).
+/// Accepts integers of any width, floating point (pandas stores integer columns with nulls that way), texts,
+/// dictionaries of texts, and timestamps (as seconds).
 pub(crate) fn read_numbers(
     object: &str,
     field: &'static str,
@@ -160,7 +160,7 @@ fn unfit(object: &str, field: &'static str, array: &ArrayRef) -> ScanError {
     ScanError::Column { object: object.to_owned(), field, got: array.data_type().to_string(), expected: "a number" }
 }
 
-/// Parses a number; `-`, `None` and other stand-ins are missing, `443.0` is 443.
+/// Parses a number; `-`, `None` and other placeholders are missing, `443.0` is 443.
 fn number_of(text: &str) -> i64 {
     let text = text.trim();
     match text.parse::<i64>() {

@@ -99,7 +99,7 @@ impl Binding {
         let mut leaves: Vec<usize> = fields.iter().flat_map(|(_, leaves)| leaves.iter().map(|l| l.number)).collect();
         leaves.sort_unstable();
         leaves.dedup();
-        let parquet = |error| ScanError::Parquet { object: object.to_owned(), part: "schema".to_owned(), error };
+        let parquet = |source| ScanError::Parquet { object: object.to_owned(), part: "schema".to_owned(), source };
         let arrow = parquet_to_arrow_schema(schema, None).map_err(parquet)?;
         let mask = ProjectionMask::leaves(schema, leaves.iter().copied());
         let hint = dictionary_hint(arrow.fields());

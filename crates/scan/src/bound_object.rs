@@ -30,8 +30,8 @@ pub(crate) struct BoundObject<'a> {
     pub(crate) interners: &'a Interners,
 }
 
-/// Returns whether the native path supports every column of a row group: numbers in whole bytes, texts and timestamps,
-/// plain or by a dictionary, one column per field.
+/// Returns whether the native path supports every column of a row group: whole-byte numbers, texts and timestamps,
+/// plain or dictionary-encoded, one column per field.
 pub(crate) fn supports_native(binding: &Binding, group: &RowGroupMetaData) -> bool {
     binding.fields.iter().all(|(field, leaves)| {
         let [leaf] = leaves.as_slice() else { return false };
@@ -61,9 +61,9 @@ pub(crate) fn supports_native(binding: &Binding, group: &RowGroupMetaData) -> bo
 #[allow(deprecated)]
 const OLD_LEVELS: Encoding = Encoding::BIT_PACKED;
 
-/// Rows that a byte of an object may encode; constant columns in large pages reach some hundreds.
+/// Maximum rows that a byte of an object may encode; constant columns in large pages reach some hundreds.
 const MAX_ROWS_PER_BYTE: u64 = 1_024;
-/// Rows of one row group; writers stay below a few million.
+/// Maximum rows of a row group; writers stay below a few million.
 const MAX_ROW_GROUP_ROWS: i64 = 1 << 27;
 
 /// Refuses a footer that claims more rows than its object can hold: a decoder would produce them all.
@@ -81,7 +81,7 @@ pub(crate) fn check_rows(object: &str, bytes: &ObjectBytes, metadata: &ParquetMe
             return Err(ScanError::Parquet {
                 object: object.to_owned(),
                 part: format!("row group {index}"),
-                error: ParquetError::General(claim),
+                source: ParquetError::General(claim),
             });
         }
     }

@@ -1,6 +1,6 @@
 //! Why an object could not be scanned.
 //!
-//! Messages contain their cause, so `source()` is empty: callers print or store the message alone.
+//! A message does not repeat its cause: print it by [`flow::error_text()`].
 
 use pages::guard::catch;
 
@@ -16,24 +16,24 @@ pub enum ScanError {
         missing: String,
     },
     /// The object is damaged, or is not Parquet.
-    #[error("{object}: {part}: {error}")]
+    #[error("{object}: {part} cannot be decoded")]
     Parquet {
         /// Where the object is.
         object: String,
         /// The part of the object: footer, schema or row group.
         part: String,
         /// The decoder's error.
-        error: parquet::errors::ParquetError,
+        source: parquet::errors::ParquetError,
     },
     /// The batches of an object could not be decoded.
-    #[error("{object}: {part}: {error}")]
+    #[error("{object}: {part} cannot be decoded")]
     Decode {
         /// Where the object is.
         object: String,
         /// The part of the object: row group or columns.
         part: String,
         /// The decoder's error.
-        error: arrow::error::ArrowError,
+        source: arrow::error::ArrowError,
     },
     /// A column has a type that cannot hold its field.
     #[error("{object}: column `{field}` is {got}, expected {expected}")]
@@ -56,18 +56,18 @@ pub enum ScanError {
         reason: String,
     },
     /// The object's bytes could not be fetched.
-    #[error("{0}")]
-    Fetch(String),
+    #[error(transparent)]
+    Fetch(Box<dyn std::error::Error + Send + Sync>),
 }
 
 impl ScanError {
     /// Returns the error for a footer whose claims about its object are impossible.
-    pub fn in_footer(object: &str, error: parquet::errors::ParquetError) -> Self {
-        ScanError::Parquet { object: object.to_owned(), part: "footer".to_owned(), error }
+    pub fn in_footer(object: &str, source: parquet::errors::ParquetError) -> Self {
+        ScanError::Parquet { object: object.to_owned(), part: "footer".to_owned(), source }
     }
 }
 
-/// RleDecoder `work` and turns a panic of the decoder on damaged data into an error about this object.
+/// Runs `work`, and turns a panic of the decoder on damaged data into an error about this object.
 ///
 /// # Errors
 /// What `work` fails with, and [`ScanError::Damaged`] where it panics.

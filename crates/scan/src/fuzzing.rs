@@ -1,4 +1,4 @@
-//! The page decoder opened for the fuzzer: one column chunk made of given pages, decoded by both paths.
+//! Access to the page decoder for the fuzzer: one column chunk made of given pages, decoded by both paths.
 
 use crate::arrow_columns::{DictionaryTranslator, read_numbers};
 use crate::column::cursor::ColumnCursor;
@@ -31,21 +31,21 @@ pub use pages::decompress::Decompressor as GzipInflater;
 /// What a column holds, and what its values become.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Column {
-    /// 32 bits with sign, as bytes of a record.
+    /// Signed 32-bit numbers, as bytes of a record.
     I32,
-    /// 32 bits without sign, as a time.
+    /// Unsigned 32-bit numbers, as a time.
     U32,
-    /// 64 bits, as bytes of a record.
+    /// 64-bit numbers, as bytes of a record.
     I64,
     /// Milliseconds since 1970, as a time.
     Millis,
     /// Texts of addresses.
     Addresses,
-    /// Texts that decision_code.
+    /// Texts of decisions (`action` and the like).
     Decisions,
-    /// Texts that name.
+    /// Texts of names.
     Names,
-    /// Texts that describe, read for every so many rows.
+    /// Texts of ENI metadata, read for every so many rows.
     Describing,
 }
 
@@ -60,7 +60,7 @@ pub struct PageSpec {
     pub encoding: u8,
     /// Bytes of levels that a header of version 2 claims.
     pub definition_len: u16,
-    /// Bytes of the page as they lie in the chunk.
+    /// Bytes of the page as stored in the chunk.
     pub body: Vec<u8>,
     /// Uncompressed bytes that the header claims.
     pub uncompressed: usize,
@@ -142,7 +142,7 @@ impl Column {
         !matches!(self, Column::I32 | Column::U32 | Column::I64 | Column::Millis)
     }
 
-    /// Makes the numbers that a decoded array stands for.
+    /// Returns the numbers that a decoded array stands for.
     fn of_array(self, array: &ArrayRef, interners: &Interners) -> Option<Vec<u64>> {
         if self.is_text() {
             let intern = |values: &StringArray| match self {
@@ -224,7 +224,7 @@ impl Chunk {
             Column::Addresses => {
                 let rows = self.rows(ColumnCursor::<AddressDecoder>::default(), &bytes, &metadata, interners)?;
                 let followed = self.followed(&bytes, &metadata, interners)?;
-                // A column that follows itself copies its pages and reads the same.
+                // A column that shares its own pages copies them and reads the same values.
                 Ok(if rows == followed { rows } else { vec![u64::MAX; self.rows] })
             }
             Column::Decisions => self.rows(ColumnCursor::<DecisionDecoder>::default(), &bytes, &metadata, interners),
@@ -233,7 +233,7 @@ impl Chunk {
                 let mut lazy = LazyMetadata::default();
                 lazy.open(&bytes, &metadata, 0, &interners.texts, std::iter::once(Some(0)));
                 let mut out = vec![0; self.rows];
-                // Once on the way there and once, for every other row, on the way back.
+                // Once on the way forward and once, for every other row, on the way back.
                 for row in (0..self.rows).filter(|row| self.asks(*row)) {
                     out[row] = u64::from(lazy.text(0, row, false));
                 }
@@ -266,7 +266,7 @@ impl Chunk {
         Ok(out.into_iter().map(Into::into).collect())
     }
 
-    /// Decodes a column of addresses behind a leader that reads the same pages.
+    /// Decodes a column of addresses after another that reads the same pages.
     fn followed(
         &self,
         bytes: &Arc<ObjectBytes>,
@@ -290,7 +290,7 @@ impl Chunk {
     /// Decodes the chunk through Arrow. Rows that are not requested are 0.
     ///
     /// # Errors
-    /// When the parquet crate finds damage. It may panic on damage, too.
+    /// When the parquet crate finds damage. It may also panic on damage.
     pub fn arrow(&self, interners: &Interners) -> Result<Vec<u64>> {
         let (bytes, metadata) = self.open()?;
         let schema = metadata.file_metadata().schema_descr();
@@ -305,7 +305,7 @@ impl Chunk {
             let rows = self.column.of_array(batch.column(0), interners);
             out.extend(rows.ok_or_else(|| ParquetError::General("column of another type".to_owned()))?);
         }
-        // As the scan has it: the decoder takes pages without values for the end of their column.
+        // As in a scan: the decoder treats pages without values as the end of their column.
         if out.len() != self.rows {
             return Err(ParquetError::General(format!("{} rows decoded of {}", out.len(), self.rows)));
         }

@@ -12,7 +12,7 @@ use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard, Wea
 /// Sentinel: the code of "no value".
 pub const NONE: u32 = u32::MAX;
 
-// A panic elsewhere leaves a table whole: entries are only ever added.
+// A panic elsewhere leaves a table consistent: entries are only ever added.
 fn write<T>(table: &RwLock<T>) -> RwLockWriteGuard<'_, T> {
     table.write().unwrap_or_else(PoisonError::into_inner)
 }

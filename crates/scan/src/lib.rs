@@ -1,7 +1,7 @@
 //! Turns Parquet objects into typed flow records.
 //!
-//! **Question it answers**: which flow records does this object hold? [`object::scan`] answers with [`FlowBatch`]es, the
-//! shape that the rollup reads; [`records::RecordFile`] answers with Arrow columns, which SQL reads.
+//! **Question it answers**: which flow records does this object hold? [`object::scan`] answers with [`FlowBatch`]es,
+//! the shape that the rollup reads; [`records::RecordFile`] answers with Arrow columns, which SQL reads.
 //!
 //! **Cost**: about 3.5 times less than the stock reader. The scan works in the dictionary's domain: each address is
 //! parsed once per dictionary, and rows carry codes of 4 bytes. One row group is decoded at a time, in batches of 8,192
@@ -11,7 +11,7 @@
 //!
 //! There are two decode paths. The native path has one cursor per column; a cursor decompresses page by page into
 //! buffers that are reused, and goes from bits to codes in one step. Columns that only describe an ENI stay compressed
-//! until a row of them is requested. The Arrow path goes through the parquet crate and reads every layout which that
+//! until one of their rows is requested. The Arrow path goes through the parquet crate and reads every layout that the
 //! crate reads; row groups with anything unusual, or with damage, take it. Both paths return the same rows.
 //!
 //! | layer | files |

@@ -2,7 +2,7 @@
 hits AS (
     SELECT
         *,
-        -- The port of a server is the host's own: it says nothing about the remote's service.
+        -- The port of a server is the host's own, so it does not show the remote's service.
         indicator(
             remote, CASE WHEN role = 'client' THEN port END, protocol,
             CAST(first_seen AS BIGINT), CAST(last_seen AS BIGINT), $list

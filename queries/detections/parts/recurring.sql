@@ -2,7 +2,8 @@
 -- days shows what recurs: the same hour of most days, about as full, and little outside that hour. This never lowers what
 -- is known to be new.
 tops AS (
-    SELECT s.account_id, s.region, s.host, first_value(CAST(h.hour AS BIGINT) ORDER BY h.bytes_out DESC, h.hour) AS top_s, max(h.bytes_out) AS top_bytes
+    SELECT s.account_id, s.region, s.host,
+        first_value(CAST(h.hour AS BIGINT) ORDER BY h.bytes_out DESC, h.hour) AS top_s, max(h.bytes_out) AS top_bytes
     FROM beyond s
     JOIN host_hours h ON h.account_id = s.account_id AND h.region = s.region AND h.host = s.host AND h.in_window
     GROUP BY s.account_id, s.region, s.host
@@ -19,7 +20,8 @@ clocked AS (
 recurring AS (
     SELECT
         *,
-        days_alike >= $recurring_days AND 10 * days_alike >= 6 * days_seen AND 10 * bytes_alike >= 8 * bytes_seen AS recurs
+        days_alike >= $recurring_days AND 10 * days_alike >= 6 * days_seen
+            AND 10 * bytes_alike >= 8 * bytes_seen AS recurs
     FROM (
         SELECT
             account_id, region, host,

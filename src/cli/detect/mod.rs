@@ -32,7 +32,7 @@ pub(super) fn run(global: &Global, args: &DetectArgs) -> Result<Exit, Failure> {
     let out = match &args.out {
         Some(url) => {
             let store = runtime.block_on(Store::open(url, &options)).map_err(Failure::failed)?;
-            Some(Out { store, runtime: &runtime })
+            Some(Output { store, runtime: &runtime })
         }
         None => None,
     };
@@ -95,7 +95,7 @@ pub(super) fn run(global: &Global, args: &DetectArgs) -> Result<Exit, Failure> {
     let keeps_hours = pipeline.kept.is_some();
     let (hours, derived, outcome) = (&hours, &derived, &*outcome);
     let memory = memory.memory();
-    let run = summary::Run {
+    let run = summary::FinishedRun {
         args,
         global,
         listed: &listed,
@@ -115,13 +115,13 @@ pub(super) fn run(global: &Global, args: &DetectArgs) -> Result<Exit, Failure> {
     Ok(exit(outcome, args.fail_on, !hours.gathered.skipped.is_empty()))
 }
 
-/// What `--out` names.
-struct Out<'a> {
+/// The store that `--out` names.
+struct Output<'a> {
     store: Store,
     runtime: &'a Runtime,
 }
 
-impl Out<'_> {
+impl Output<'_> {
     fn put(&self, name: &str, bytes: Bytes) -> Result<(), Failure> {
         self.runtime.block_on(self.store.put(name, bytes, PutMode::Overwrite)).map_err(Failure::failed)
     }

@@ -1,6 +1,6 @@
-//! The options of `flowsift detect`, read and checked before any log is.
+//! The options of `flowsift detect`, checked before any log is read.
 
-use super::show::{Format, Show};
+use super::show::{FindingsFormat, Show};
 use crate::cli::exit::Failure;
 use crate::cli::options::input::{Input, InputArgs};
 use crate::detect::{self, Detection, Severity};
@@ -30,7 +30,7 @@ pub(in crate::cli) struct DetectArgs {
     pub(super) out: Option<String>,
     /// Format on stdout [default: table on a terminal, jsonl in a pipe]
     #[arg(long, value_enum, value_name = "FORMAT")]
-    format: Option<Format>,
+    format: Option<FindingsFormat>,
     /// Leave out findings below this severity
     #[arg(long, value_name = "S", default_value_t = Severity::Low)]
     pub(super) min_severity: Severity,
@@ -68,8 +68,8 @@ impl DetectArgs {
 
     fn show(&self) -> Result<Show, Failure> {
         let terminal = std::io::stdout().is_terminal();
-        let format = self.format.unwrap_or(if terminal { Format::Table } else { Format::Jsonl });
-        if format == Format::Parquet && terminal {
+        let format = self.format.unwrap_or(if terminal { FindingsFormat::Table } else { FindingsFormat::Jsonl });
+        if format == FindingsFormat::Parquet && terminal {
             return Err(Failure::usage("--format parquet writes binary data: redirect stdout to a file, or use --out"));
         }
         Ok(Show { format, rows: self.limit, terminal })

@@ -8,10 +8,10 @@ use clap::ValueEnum;
 use std::io::Write;
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug, ValueEnum)]
-pub(in crate::cli) enum Format {
+pub(in crate::cli) enum FindingsFormat {
     /// For people
     Table,
-    /// One JSON object a line
+    /// One JSON object per line
     Jsonl,
     /// One Parquet file
     Parquet,
@@ -20,7 +20,7 @@ pub(in crate::cli) enum Format {
 /// How findings are shown on stdout.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Show {
-    pub(super) format: Format,
+    pub(super) format: FindingsFormat,
     /// Rows of the table, 0 for all.
     pub(super) rows: usize,
     /// Stdout is a terminal.
@@ -30,30 +30,30 @@ pub(super) struct Show {
 /// A file of findings.
 #[derive(Clone, Debug)]
 pub(super) struct FindingsFile {
-    format: Format,
+    format: FindingsFormat,
     pub(super) name: &'static str,
     pub(super) bytes: Bytes,
 }
 
-/// The names of what `--out` holds.
+/// The names of the files of `--out`.
 pub(super) const OUT_FILES: [&str; 3] = [JSONL_FILE, PARQUET_FILE, SUMMARY_FILE];
 const JSONL_FILE: &str = "findings.jsonl";
 const PARQUET_FILE: &str = "findings.parquet";
 pub(super) const SUMMARY_FILE: &str = "summary.json";
 
-/// The files of findings that `--out` gets.
+/// Returns the files of findings for `--out`.
 pub(super) fn findings_files(findings: &[Finding]) -> Result<[FindingsFile; 2], Failure> {
     let (mut jsonl, mut parquet) = (Vec::new(), Vec::new());
     let (first, second) = rayon::join(|| write_jsonl(&mut jsonl, findings), || write_parquet(&mut parquet, findings));
     first.and(second)?;
     Ok([
-        FindingsFile { format: Format::Jsonl, name: JSONL_FILE, bytes: jsonl.into() },
-        FindingsFile { format: Format::Parquet, name: PARQUET_FILE, bytes: parquet.into() },
+        FindingsFile { format: FindingsFormat::Jsonl, name: JSONL_FILE, bytes: jsonl.into() },
+        FindingsFile { format: FindingsFormat::Parquet, name: PARQUET_FILE, bytes: parquet.into() },
     ])
 }
 
 impl FindingsFile {
-    /// Writes the same to stdout.
+    /// Writes the file to stdout.
     fn show(&self) -> Result<(), ReportError> {
         let mut stdout = std::io::stdout().lock();
         let written = stdout.write_all(&self.bytes).and_then(|()| stdout.flush());
@@ -62,7 +62,7 @@ impl FindingsFile {
 }
 
 impl Show {
-    /// Writes findings to stdout, from one of the files where it has the format.
+    /// Writes findings to stdout: one of the files, if it has the format.
     ///
     /// # Errors
     /// When stdout cannot be written: [`Failure::BrokenPipe`] when its reader has gone.
@@ -72,9 +72,9 @@ impl Show {
         }
         let stdout = std::io::stdout();
         match self.format {
-            Format::Jsonl => write_jsonl(std::io::BufWriter::new(stdout.lock()), findings)?,
-            Format::Parquet => write_parquet(stdout, findings)?,
-            Format::Table => {
+            FindingsFormat::Jsonl => write_jsonl(std::io::BufWriter::new(stdout.lock()), findings)?,
+            FindingsFormat::Parquet => write_parquet(stdout, findings)?,
+            FindingsFormat::Table => {
                 let width = if self.terminal { terminal_width() } else { TableOptions::default().width };
                 let color = self.terminal && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
                 let limit = (self.rows > 0).then_some(self.rows);
@@ -85,7 +85,7 @@ impl Show {
     }
 }
 
-/// Columns of the terminal on stdout.
+/// Returns the columns of the terminal on stdout.
 fn terminal_width() -> usize {
     match console::Term::stdout().size_checked() {
         Some((_, columns)) if columns >= 40 => usize::from(columns),

@@ -14,7 +14,7 @@ macro_rules! stages {
         pub(super) enum Stage { $($stage),+ }
 
         impl Stage {
-            /// Returns the name that summaries and traces have.
+            /// Returns the name in summaries and traces.
             pub(super) fn name(self) -> &'static str {
                 match self { $(Stage::$stage => $name),+ }
             }
@@ -39,7 +39,7 @@ pub(super) struct StageClock {
     begun: Instant,
     stage: Stage,
     stage_begun: Instant,
-    /// The span of the stage under way.
+    /// The span of the current stage.
     span: Option<EnteredSpan>,
     done: Vec<StageTime>,
 }
@@ -60,7 +60,7 @@ impl StageClock {
         Self { begun: now, stage, stage_begun: now, span: Some(stage.span().entered()), done: Vec::new() }
     }
 
-    /// Ends the stage under way and enters the next.
+    /// Ends the current stage and enters the next.
     pub(super) fn enter(&mut self, next: Stage) {
         self.end_stage();
         self.stage = next;
@@ -78,7 +78,7 @@ impl StageClock {
         let seconds = self.stage_begun.elapsed().as_secs_f64();
         let peak_memory_bytes = peak_memory_bytes();
         self.done.push(StageTime { stage: self.stage.name().to_owned(), seconds, peak_memory_bytes });
-        // Left before the next one is entered.
+        // The old span ends before the new one begins.
         self.span = None;
     }
 }

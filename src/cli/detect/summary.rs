@@ -6,19 +6,19 @@ use crate::cli::options::Global;
 use crate::cli::options::memory::peak_memory_bytes;
 use crate::detect;
 use crate::hours::{ListedUnits, SourceHours};
-use crate::report::{Baseline, BaselineKind, ObjectCounts, SkippedObject, Summary};
+use crate::report::{BaselineOrigin, BaselineSpan, ObjectCounts, SkippedObject, Summary};
 use ::memory::Memory;
 use rollup::derive::Derived;
 
-/// All that a run leaves behind.
-pub(super) struct Run<'a> {
+/// Everything that the summary of a run is made of.
+pub(super) struct FinishedRun<'a> {
     pub(super) args: &'a DetectArgs,
     pub(super) global: &'a Global,
     pub(super) listed: &'a ListedUnits,
     pub(super) hours: &'a SourceHours,
-    /// Rows of `pair_hours`, which are gone by now.
+    /// Rows of `pair_hours`, which are dropped by now.
     pub(super) hour_rows: u64,
-    /// Hours are kept between runs.
+    /// Whether hours are kept between runs.
     pub(super) keeps_hours: bool,
     pub(super) derived: &'a Derived,
     pub(super) outcome: &'a detect::Outcome,
@@ -26,7 +26,7 @@ pub(super) struct Run<'a> {
     pub(super) memory: &'a Memory,
 }
 
-impl Run<'_> {
+impl FinishedRun<'_> {
     /// Returns the summary.
     pub(super) fn summary(&self) -> Summary {
         let Self { args, global, hours, derived, outcome, times, .. } = self;
@@ -53,7 +53,7 @@ impl Run<'_> {
             destinations: derived.destinations.num_rows() as u64,
             coverage_share: (!shares.is_empty()).then(|| shares.values().sum::<f64>() / shares.len() as f64),
             transit_records: gathered.counts.transit,
-            knock_records: gathered.counts.knocks,
+            knock_records: gathered.counts.rejected_probes,
             doubly_logged_hours: gathered.counts.doubled,
             candidates_tested: outcome.candidates,
             fdr: args.fdr,
@@ -95,13 +95,13 @@ impl Run<'_> {
         skipped.map(|one| SkippedObject { object: one.object.clone(), reason: one.reason.clone() }).collect()
     }
 
-    fn baseline(&self) -> Baseline {
+    fn baseline(&self) -> BaselineSpan {
         let window = &self.hours.window;
-        Baseline {
+        BaselineSpan {
             kind: match self.hours.baseline {
-                detect::BaselineKind::Itself => BaselineKind::Window,
-                _ if self.keeps_hours => BaselineKind::History,
-                _ => BaselineKind::BeforeFrom,
+                detect::BaselineKind::Itself => BaselineOrigin::Window,
+                _ if self.keeps_hours => BaselineOrigin::History,
+                _ => BaselineOrigin::BeforeFrom,
             },
             from_s: window.baseline_from_s,
             to_s: if window.has_history() { window.from_s } else { window.to_s },

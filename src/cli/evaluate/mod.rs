@@ -21,7 +21,7 @@ pub(super) struct EvaluateArgs {
     /// labels.csv of a generated or labelled corpus
     #[arg(required_unless_present = "suite")]
     labels: Option<PathBuf>,
-    /// Instead: generate implants of every habit beside benign traffic, detect, and rank, beside RITA's score
+    /// Instead: generate implants of every habit among benign traffic, detect and rank them, and compare with RITA's score
     #[arg(long, conflicts_with_all = ["findings", "labels"])]
     suite: bool,
     /// Seed of the suite
@@ -30,7 +30,7 @@ pub(super) struct EvaluateArgs {
     /// The suite with fewer hosts and without scenarios of many days: seconds instead of many minutes
     #[arg(long, requires = "suite")]
     small: bool,
-    /// Where the suite draws the calibration of its p-values, as SVG
+    /// SVG file for the suite's plot of how well its p-values are calibrated
     #[arg(long, value_name = "FILE", requires = "suite")]
     plot: Option<PathBuf>,
     /// Only scenarios of the suite whose name contains this; `benign` for the hosts on which nothing bad happens
@@ -40,8 +40,8 @@ pub(super) struct EvaluateArgs {
     #[arg(long, value_name = "S", default_value = "medium")]
     min_severity: String,
     /// Output format
-    #[arg(long, value_enum, default_value_t = Format::Table, value_name = "FORMAT")]
-    format: Format,
+    #[arg(long, value_enum, default_value_t = JudgementFormat::Table, value_name = "FORMAT")]
+    format: JudgementFormat,
     /// Fail with exit code 1 when recall over all attacks is below this share
     #[arg(long, value_name = "SHARE")]
     min_recall: Option<f64>,
@@ -51,7 +51,7 @@ pub(super) struct EvaluateArgs {
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
-enum Format {
+enum JudgementFormat {
     Table,
     Json,
 }
@@ -66,8 +66,8 @@ pub(super) fn run(global: &Global, args: &EvaluateArgs) -> Result<Exit, Failure>
     let judged = judged.map_err(Failure::failed)?.map_err(Failure::failed)?;
     let mut out = std::io::stdout().lock();
     match args.format {
-        Format::Table => judged.table().iter().try_for_each(|line| writeln!(out, "{line}"))?,
-        Format::Json => {
+        JudgementFormat::Table => judged.table().iter().try_for_each(|line| writeln!(out, "{line}"))?,
+        JudgementFormat::Json => {
             let text = serde_json::to_string_pretty(&judged).map_err(Failure::failed)?;
             writeln!(out, "{text}")?;
         }
@@ -89,13 +89,13 @@ fn run_suite(global: &Global, args: &EvaluateArgs) -> Result<Exit, Failure> {
     let options = SuiteOptions { seed: args.seed, small: args.small, scenario: args.scenario.clone() };
     let result = suite::run(global, &options)?;
     if let Some(path) = &args.plot {
-        let failed = |error| Failure::failed(format!("--plot {}: {error}", path.display()));
+        let failed = |error: std::io::Error| Failure::failed_at(format_args!("--plot {}", path.display()), error);
         std::fs::write(path, calibration_plot(&result)).map_err(failed)?;
     }
     let mut out = std::io::stdout().lock();
     match args.format {
-        Format::Table => suite_table(&result).iter().try_for_each(|line| writeln!(out, "{line}"))?,
-        Format::Json => {
+        JudgementFormat::Table => suite_table(&result).iter().try_for_each(|line| writeln!(out, "{line}"))?,
+        JudgementFormat::Json => {
             let text = serde_json::to_string_pretty(&result).map_err(Failure::failed)?;
             writeln!(out, "{text}")?;
         }

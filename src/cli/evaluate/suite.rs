@@ -1,4 +1,4 @@
-//! `flowsift evaluate --suite`: the detector on scenarios, through everything that detection is.
+//! `flowsift evaluate --suite`: runs the whole detector on scenarios, and judges its findings.
 
 use crate::cli::exit::Failure;
 use crate::cli::options::{Global, RunMemory};
@@ -18,30 +18,30 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use tokio::runtime::Runtime;
 
-/// Share of false findings that the suite's findings are held to.
+/// The false-discovery rate of the suite's runs.
 const FDR: f64 = 0.01;
 
 /// RITA's score from which it calls a beacon high.
 const RITA_HIGH: f64 = 0.9;
 
-/// What the part with nothing but benign services answers to, beside their names.
+/// The name of the part with nothing but benign services, for `--scenario`.
 const BENIGN: &str = "benign services";
 
 /// Hosts with nothing but benign services.
 struct BenignCorpus {
     hosts: usize,
     days: u32,
-    /// Days that are judged by themselves, and the days before that the last of them are judged against.
+    /// Days to judge and days of history before them, for each of two runs.
     judged: [(u32, u32); 2],
 }
 
 /// 10,000 host-days.
 const FULL_BENIGN: BenignCorpus = BenignCorpus { hosts: 400, days: 25, judged: [(25, 0), (11, 14)] };
 
-/// For a test.
+/// Small enough for a test.
 const SMALL_BENIGN: BenignCorpus = BenignCorpus { hosts: 40, days: 9, judged: [(9, 0), (1, 8)] };
 
-/// What of the suite is run.
+/// Which part of the suite is run.
 #[derive(Clone, Debug)]
 pub(super) struct SuiteOptions {
     /// Seed of all draws.
@@ -52,9 +52,9 @@ pub(super) struct SuiteOptions {
     pub(super) scenario: String,
 }
 
-/// Runs the suite; cells are told on stderr as they are done.
+/// Runs the suite, and prints each finished cell to stderr.
 pub(super) fn run(global: &Global, options: &SuiteOptions) -> Result<SuiteResult, Failure> {
-    let bench = Bench { global, runtime: global.start_threads(None)?, folder: Folder::new()? };
+    let bench = Bench { global, runtime: global.start_threads(None)?, folder: ScratchFolder::new()? };
     let size = if options.small { SuiteSize::SMALL } else { SuiteSize::FULL };
     let mut result = SuiteResult { seed: options.seed, hosts: (size.implants, size.benign), ..SuiteResult::default() };
     let cells = cells(&options.scenario, options.small, options.seed);
@@ -89,11 +89,11 @@ pub(super) fn run(global: &Global, options: &SuiteOptions) -> Result<SuiteResult
     Ok(result)
 }
 
-/// Where cells are run.
+/// The environment that cells are run in.
 struct Bench<'a> {
     global: &'a Global,
     runtime: Runtime,
-    folder: Folder,
+    folder: ScratchFolder,
 }
 
 /// Findings of one run with all candidates, and of one with those within the rate.
@@ -120,7 +120,7 @@ impl Bench<'_> {
         Ok(cell_result(cell, &logs, &judged))
     }
 
-    /// Everything that is found on hosts with nothing but benign services.
+    /// Judges hosts with nothing but benign services: every finding is false.
     fn benign(
         &self,
         corpus: &BenignCorpus,
@@ -145,14 +145,14 @@ impl Bench<'_> {
         remove(&folder)
     }
 
-    /// Detection on the logs below a folder, twice: once without a rate, for the scores of all, and once with.
+    /// Runs detection twice on the logs below a folder: without a rate, for the scores of all candidates, and with it.
     fn detect(&self, folder: &Path, from_s: Option<i64>) -> Result<Judged, Failure> {
         let mut both = self.findings(folder, from_s, &[1.0, FDR])?;
         let kept = both.pop().unwrap_or_default();
         Ok(Judged { all: both.pop().unwrap_or_default(), kept })
     }
 
-    /// Findings on the logs below a folder at each of the rates.
+    /// Returns the findings on the logs below a folder, at each of the rates.
     fn findings(&self, folder: &Path, from_s: Option<i64>, rates: &[f64]) -> Result<Vec<Vec<Finding>>, Failure> {
         let RunMemory { shared: memory, fetch } = self.global.memory()?;
         let spec = [folder.display().to_string()];
@@ -172,7 +172,7 @@ impl Bench<'_> {
         let mut hours = pipeline.gather(&listed.units, &is_internal, &Silent).map_err(Failure::failed)?;
         let pair_hours = std::mem::take(&mut hours.gathered.pair_hours);
         let detections: Vec<Detection> = detect::built_in().map_err(Failure::failed)?;
-        // Cells have but small connections on one port: only what judges their timing reads anything in them.
+        // Cells hold only small connections on one port: only detections of timing can find anything in them.
         let wanted = if rates.len() == 1 { detect::wanted(&detections) } else { Wanted::default() };
         let derived = hours.derive(pair_hours, wanted, &is_internal, memory.memory()).map_err(Failure::failed)?;
         let allow = AllowList::default();
@@ -196,7 +196,7 @@ impl Bench<'_> {
     }
 }
 
-/// Findings about each service, and those about anything that would wake somebody up.
+/// Returns the findings about each service, and the number of those that would raise an alarm.
 fn benign_result(
     logs: &CellLogs,
     findings: &[Finding],
@@ -289,7 +289,7 @@ fn cell_result(cell: &Cell, logs: &CellLogs, judged: &Judged) -> CellResult {
     }
 }
 
-/// The host of a finding, or all hosts that it names.
+/// Returns the host of a finding and all hosts that its evidence names.
 fn hosts_of(finding: &Finding) -> Vec<Address> {
     let named = finding.evidence.get("hosts").and_then(serde_json::Value::as_array);
     let named = named.into_iter().flatten().filter_map(|host| host.as_str()?.parse().ok());
@@ -300,24 +300,24 @@ fn number(finding: &Finding, name: &str) -> f64 {
     finding.evidence.get(name).and_then(serde_json::Value::as_f64).unwrap_or(0.0)
 }
 
-/// Nobody watches the cells.
+/// Cells show no progress.
 struct Silent;
 
 impl Progress for Silent {
     fn object_done(&self, _: u64, _: u64) {}
 }
 
-/// A folder of this run's own below the system's temporary one, gone at the end.
-struct Folder(PathBuf);
+/// A private folder below the system's temporary one, removed when dropped.
+struct ScratchFolder(PathBuf);
 
-impl Folder {
+impl ScratchFolder {
     fn new() -> Result<Self, Failure> {
         let path = std::env::temp_dir().join(format!("flowsift-suite-{}", std::process::id()));
-        std::fs::create_dir_all(&path).map_err(|error| Failure::failed(format!("{}: {error}", path.display())))?;
+        std::fs::create_dir_all(&path).map_err(|error| Failure::failed_at(path.display(), error))?;
         Ok(Self(path))
     }
 
-    /// An empty folder.
+    /// Returns the path of a folder that does not exist yet.
     fn next(&self, name: &str) -> Result<PathBuf, Failure> {
         let path = self.0.join(name);
         if path.exists() {
@@ -327,7 +327,7 @@ impl Folder {
     }
 }
 
-impl Drop for Folder {
+impl Drop for ScratchFolder {
     fn drop(&mut self) {
         // What is left is in the system's temporary folder: nothing depends on it.
         let _ = std::fs::remove_dir_all(&self.0);
@@ -335,5 +335,5 @@ impl Drop for Folder {
 }
 
 fn remove(folder: &Path) -> Result<(), Failure> {
-    std::fs::remove_dir_all(folder).map_err(|error| Failure::failed(format!("{}: {error}", folder.display())))
+    std::fs::remove_dir_all(folder).map_err(|error| Failure::failed_at(folder.display(), error))
 }

@@ -1,10 +1,11 @@
-//! Decodes every object of a source and adds up what is in it: proves that a source can be read, and how fast.
+//! Decodes every object of a source and sums its records: shows whether a source can be read, and how fast.
 
 use crate::cli::exit::Failure;
 use crate::cli::options::Global;
 use crate::hours::fetch::{Fetched, fetch};
 use crate::source::{Object, ObjectReader};
-use scan::object::{footer, scan};
+use flow::error_text;
+use scan::object::scan;
 use scan::{Decision, FlowBatch, Interners, MISSING_BYTES, ROLLUP_FIELDS, ScanError};
 use serde::Serialize;
 use std::sync::Arc;
@@ -48,7 +49,7 @@ impl Decoded {
     }
 }
 
-/// Decodes all `objects` on all threads, by the same way as `detect` does.
+/// Decodes all `objects` on all threads, as `detect` does.
 pub(super) fn decode(
     global: &Global,
     runtime: &Handle,
@@ -63,10 +64,10 @@ pub(super) fn decode(
         let (mut all, mut arrived) = (Decoded::default(), 0);
         while let Ok(fetched) = arrivals.recv() {
             arrived += 1;
-            let object = &objects[fetched.at];
+            let object = &objects[fetched.index];
             match decode_object(object, fetched) {
                 Ok(decoded) => all.add(decoded),
-                Err(error) => all.unreadable.push(error.to_string()),
+                Err(error) => all.unreadable.push(error_text(&error)),
             }
         }
         (all, arrived)
@@ -92,13 +93,11 @@ pub(super) fn decode(
 
 fn decode_object(object: &Object, fetched: Fetched) -> Result<Decoded, ScanError> {
     let name = object.url.as_ref();
-    let (bytes, metadata) = fetched.content?;
-    let metadata = match metadata {
-        Some(metadata) => metadata,
-        None => footer(name, &bytes)?,
-    };
+    let opened = fetched.open(object)?;
     let mut decoded = Decoded::default();
-    let rows = scan(name, &bytes, &metadata, ROLLUP_FIELDS, &Interners::default(), |batch| decoded.add_batch(batch))?;
+    let rows = scan(name, &opened.bytes, &opened.metadata, ROLLUP_FIELDS, &Interners::default(), |batch| {
+        decoded.add_batch(batch);
+    })?;
     decoded.rows = rows;
     Ok(decoded)
 }

@@ -1,4 +1,4 @@
-//! `flowsift inspect`: what a source holds, from listings and footers alone.
+//! `flowsift inspect`: what a source holds, by listings and footers alone.
 
 mod decode;
 
@@ -9,6 +9,7 @@ use crate::hours::fetch::read_footer;
 use crate::source::{Layout, Listing, Object, Source, TimeRange};
 use clap::{Args, ValueEnum};
 use decode::{Decoded, decode};
+use flow::error_text;
 use flow::schema::{FIELDS, REQUIRED, field_of};
 use flow::time::{HOUR_S, rfc3339};
 use flow::units::{bytes_text, count_text};
@@ -33,23 +34,23 @@ pub(super) struct InspectArgs {
     /// Footers read for each flow log: the first, the last and some between
     #[arg(long, value_name = "N", default_value_t = 3)]
     footers: usize,
-    /// Also decode every object: tells how many records there are, which objects cannot be read, and how fast
+    /// Also decode every object, to count records, find objects that cannot be read, and measure the speed
     #[arg(long)]
     decode: bool,
     /// Output format
-    #[arg(long, value_enum, default_value_t = Format::Table, value_name = "FORMAT")]
-    format: Format,
+    #[arg(long, value_enum, default_value_t = InspectFormat::Table, value_name = "FORMAT")]
+    format: InspectFormat,
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
-enum Format {
+enum InspectFormat {
     Table,
     Json,
 }
 
-/// What one place (account, region, layout) holds.
+/// What one account, region and layout holds.
 #[derive(Debug, Default, Serialize)]
-struct Place {
+struct LocationSummary {
     layout: String,
     account_id: Option<String>,
     region: Option<String>,
@@ -80,7 +81,7 @@ struct Inspection {
     objects: u64,
     bytes: u64,
     other_objects: u64,
-    places: Vec<Place>,
+    places: Vec<LocationSummary>,
     variants: Vec<(Variant, u64)>,
     unreadable: Vec<String>,
     rows_in_footers: u64,
@@ -101,11 +102,11 @@ pub(super) fn run(global: &Global, args: &InspectArgs) -> Result<Exit, Failure> 
     }
     let mut out = std::io::stdout().lock();
     match args.format {
-        Format::Json => {
+        InspectFormat::Json => {
             let text = serde_json::to_string_pretty(&found).map_err(Failure::failed)?;
             writeln!(out, "{text}")?;
         }
-        Format::Table => write_table(&mut out, &found)?,
+        InspectFormat::Table => write_table(&mut out, &found)?,
     }
     let unread = found.decoded.as_ref().is_some_and(|decoded| !decoded.unreadable.is_empty());
     Ok(if found.unreadable.is_empty() && !unread { Exit::Done } else { Exit::Partial })
@@ -115,7 +116,7 @@ pub(super) fn run(global: &Global, args: &InspectArgs) -> Result<Exit, Failure> 
 const FOOTER_BYTES: u64 = 64 << 10;
 
 async fn inspect(args: &InspectArgs, source: &Source, listing: &Listing) -> Inspection {
-    let mut places: BTreeMap<(Layout, Option<String>, Option<String>), Place> = BTreeMap::new();
+    let mut places: BTreeMap<(Layout, Option<String>, Option<String>), LocationSummary> = BTreeMap::new();
     let mut by_flow_log: BTreeMap<String, Vec<&Object>> = BTreeMap::new();
     for object in &listing.objects {
         let facts = &object.facts;
@@ -159,16 +160,17 @@ async fn inspect(args: &InspectArgs, source: &Source, listing: &Listing) -> Insp
     let mut variants: BTreeMap<Variant, u64> = BTreeMap::new();
     for objects in by_flow_log.values() {
         let count = args.footers.min(objects.len());
-        let sample = (0..count).map(|at| if count == 1 { 0 } else { at * (objects.len() - 1) / (count - 1) });
-        for at in sample {
-            let object = objects[at];
+        let sample = (0..count).map(|index| if count == 1 { 0 } else { index * (objects.len() - 1) / (count - 1) });
+        for index in sample {
+            let object = objects[index];
             match read_footer(&reader, object, FOOTER_BYTES).await {
-                Ok((metadata, _)) => {
+                Ok(footer) => {
+                    let metadata = footer.metadata;
                     found.footers_read += 1;
                     found.rows_in_footers += u64::try_from(metadata.file_metadata().num_rows()).unwrap_or(0);
                     *variants.entry(variant(&metadata)).or_default() += 1;
                 }
-                Err(error) => found.unreadable.push(error.to_string()),
+                Err(error) => found.unreadable.push(error_text(&error)),
             }
         }
     }
@@ -176,7 +178,7 @@ async fn inspect(args: &InspectArgs, source: &Source, listing: &Listing) -> Insp
     found
 }
 
-/// The codec without its level, which no file tells: what the parquet crate prints is its own default.
+/// Returns the codec without its level, which no file holds: the parquet crate prints its own default.
 fn codec_name(codec: Compression) -> String {
     let name = codec.to_string();
     name.split('(').next().unwrap_or_default().to_owned()

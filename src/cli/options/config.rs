@@ -1,5 +1,5 @@
 //! `--config FILE`: a TOML file whose tables `[global]` and `[detect]`, `[generate]`, … hold options by their long
-//! names. They are read as if they stood before the user's own options, which therefore win.
+//! names. They are inserted before the user's own options, which therefore win.
 
 use crate::cli::exit::Failure;
 use clap::parser::ValueSource;
@@ -11,7 +11,8 @@ use std::path::PathBuf;
 pub(in crate::cli) fn with_config(args: Vec<OsString>, mut definition: Command) -> Result<Vec<OsString>, Failure> {
     let Some(path) = config_path(&args) else { return Ok(args) };
     let name = path.to_string_lossy().into_owned();
-    let text = std::fs::read_to_string(&path).map_err(|error| Failure::usage(format!("--config {name}: {error}")))?;
+    let text =
+        std::fs::read_to_string(&path).map_err(|error| Failure::usage_at(format_args!("--config {name}"), error))?;
     let table: toml::Table =
         text.parse().map_err(|error| Failure::usage(format!("--config {name}: {}", error_line(&error))))?;
     definition.build();
@@ -38,7 +39,7 @@ pub(in crate::cli) fn with_config(args: Vec<OsString>, mut definition: Command) 
                 continue;
             }
             push(&mut with, option, value, argument)
-                .map_err(|problem| Failure::usage(format!("--config {name}: [{section}] {option}: {problem}")))?;
+                .map_err(|problem| Failure::usage_at(format_args!("--config {name}: [{section}] {option}"), problem))?;
         }
     }
     with.extend_from_slice(&args[at + 1..]);
@@ -53,7 +54,7 @@ struct Own<'a> {
 
 impl<'a> Own<'a> {
     fn of(definition: &'a Command, command: &str, args: &[OsString]) -> Self {
-        // Mistakes in them are reported once all are read.
+        // Mistakes in them are reported later, when all options are parsed.
         let matches = definition.clone().ignore_errors(true).try_get_matches_from(args).ok();
         let matches = matches.and_then(|matches| matches.subcommand().map(|(_, matches)| matches.clone()));
         Self { command: definition.find_subcommand(command), matches }
@@ -65,7 +66,7 @@ impl<'a> Own<'a> {
         self.command?.get_arguments().find(|argument| argument.get_long() == Some(long.as_str()))
     }
 
-    /// Returns whether the command line has an option that conflicts with one of the file, which then yields.
+    /// Returns whether the command line has an option that conflicts with one of the file, which is then ignored.
     fn rules_out(&self, argument: &Arg) -> bool {
         let (Some(command), Some(matches)) = (self.command, &self.matches) else { return false };
         let against =

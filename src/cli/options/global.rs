@@ -28,11 +28,10 @@ pub(in crate::cli) enum When {
     Never,
 }
 
-/// What the program around the command line can do for it.
+/// What the command line asks of the program around it.
 #[derive(Clone, Copy, Debug)]
 pub struct Hooks {
-    /// Is called once before a run whose memory `--memory` limits: the place to make an allocator give back what is
-    /// freed.
+    /// Called once before a run that `--memory` limits: the place to make an allocator return freed memory.
     pub on_memory_limit: fn(),
 }
 
@@ -60,7 +59,7 @@ pub(in crate::cli) struct Global {
     /// AWS region of the bucket [default: from the environment, the profile or the bucket]
     #[arg(long, global = true, value_name = "REGION")]
     region: Option<String>,
-    /// S3 endpoint other than AWS's
+    /// S3 endpoint, if not AWS's
     #[arg(long, global = true, value_name = "URL")]
     endpoint_url: Option<String>,
     /// Do not sign S3 requests, for public buckets
@@ -75,10 +74,10 @@ pub(in crate::cli) struct Global {
     /// Show progress on stderr
     #[arg(long, global = true, value_enum, default_value_t = When::Auto, value_name = "WHEN")]
     progress: When,
-    /// Print no summary and no progress
+    /// Print neither summary nor progress
     #[arg(short, long, global = true)]
     quiet: bool,
-    /// Write where the time went, in Chrome's trace format: flame graph viewers such as Perfetto and speedscope open it
+    /// Write a trace of where the time went, in Chrome's format, for viewers such as Perfetto and speedscope
     #[arg(long, global = true, value_name = "FILE")]
     trace: Option<PathBuf>,
     /// Log more to stderr; twice for everything
@@ -96,7 +95,7 @@ pub(in crate::cli) struct RunMemory {
     pub(in crate::cli) fetch: FetchOptions,
 }
 
-/// Stack of a thread: deep expressions are planned and dropped by recursion.
+/// Stack of a thread: deep expressions are planned and dropped recursively.
 const STACK_BYTES: usize = 8 << 20;
 
 impl Global {
@@ -139,7 +138,8 @@ impl Global {
         let (trace, guard) = match &self.trace {
             None => (None, None),
             Some(path) => {
-                let failed = |error| Failure::usage(format!("--trace {}: {error}", path.display()));
+                let failed =
+                    |error: std::io::Error| Failure::usage_at(format_args!("--trace {}", path.display()), error);
                 let file = std::fs::File::create(path).map_err(failed)?;
                 let (layer, guard) = ChromeLayerBuilder::new().writer(file).include_args(true).build();
                 let own = Targets::new().with_target("flowsift", tracing::Level::DEBUG);
@@ -179,10 +179,10 @@ impl Global {
         Ok(runtime)
     }
 
-    /// Does the same as [`Global::start_threads`], but leaves signals to the caller.
+    /// Does what [`Global::start_threads`] does, but leaves signals to the caller.
     pub(in crate::cli) fn start_threads_without_signals(&self) -> Result<Runtime, Failure> {
         let threads = self.threads();
-        // Fails only when the pool exists already, as in tests.
+        // Fails only if the pool exists already, as in tests.
         let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).stack_size(STACK_BYTES);
         let _ = pool.build_global();
         tokio::runtime::Builder::new_multi_thread()

@@ -1,4 +1,4 @@
-//! What the tables of a run are made of besides the sources: the window, kept hours, feeds, owners and own networks.
+//! The inputs of a run besides the sources: the window, kept hours, feeds, owners of networks and internal networks.
 
 use super::time::time_option;
 use crate::cli::exit::Failure;
@@ -38,7 +38,7 @@ pub(in crate::cli) struct InputArgs {
     internal: Vec<Network>,
 }
 
-/// What the options name, read and checked before any log is.
+/// The inputs, read and checked before any log is read.
 pub(in crate::cli) struct Input {
     pub(in crate::cli) window: WindowOptions,
     pub(in crate::cli) indicators: Indicators,
@@ -48,7 +48,7 @@ pub(in crate::cli) struct Input {
     settings: u64,
 }
 
-/// Sources, and the hours kept of them.
+/// The sources, and the hours kept of them.
 pub(in crate::cli) struct OpenedSource {
     pub(in crate::cli) source: Source,
     pub(in crate::cli) kept: Option<KeptHours>,
@@ -68,8 +68,7 @@ impl InputArgs {
         if from_s.zip(to_s).is_some_and(|(from_s, to_s)| from_s >= to_s) {
             return Err(Failure::usage("--from must be before --to"));
         }
-        let baseline_s =
-            parse_duration_s(&self.baseline).map_err(|error| Failure::usage(format!("--baseline: {error}")))?;
+        let baseline_s = parse_duration_s(&self.baseline).map_err(|error| Failure::usage_at("--baseline", error))?;
         let indicators = Indicators::load(&self.indicators).map_err(Failure::usage)?;
         let networks = Networks::load(&self.networks).map_err(Failure::usage)?;
         warn(indicators.warnings())?;
@@ -91,7 +90,7 @@ impl InputArgs {
         settings_hash(networks.iter().map(String::as_str))
     }
 
-    /// Opens the sources and the hours kept of them, whose files the sources then leave out.
+    /// Opens the sources and the hours kept of them; listings of the sources then leave out the kept files.
     pub(in crate::cli) async fn open(
         &self,
         sources: &[String],

@@ -1,22 +1,22 @@
-//! How much memory a run may take: as asked for, or a share of what the machine or container has.
+//! How much memory a run may take: the limit of `--memory`, or a share of the machine's or the container's memory.
 
 use crate::cli::exit::Failure;
 use flow::units::bytes_text;
 use std::path::Path;
 
-/// What the program takes before it has read anything: code, threads, plans, buffers of the decoder.
+/// Memory of the program before it has read anything: code, threads, plans, buffers of the decoder.
 const PROGRAM_BYTES: usize = 128 << 20;
 
 /// The smallest limit that works.
 const MIN_BYTES: usize = 192 << 20;
 
-/// What fetched objects may take at most.
+/// Most memory for fetched objects.
 const MAX_FETCH_BYTES: usize = 256 << 20;
 
-/// Assumed where the system does not say how much memory there is.
+/// The memory assumed where the system does not report it.
 const ASSUMED_BYTES: usize = 4 << 30;
 
-/// What the limit leaves for fetched objects, and for everything else.
+/// The shares of the limit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::cli) struct MemoryLimits {
     pub(in crate::cli) fetch_bytes: usize,
@@ -24,14 +24,15 @@ pub(in crate::cli) struct MemoryLimits {
 }
 
 impl MemoryLimits {
-    /// Divides the limit of `--memory`, or 60 % of the memory there is.
+    /// Divides the limit of `--memory`, or 60 % of the available memory.
     pub(in crate::cli) fn new(asked: Option<usize>) -> Result<Self, Failure> {
         if let Some(asked) = asked.filter(|asked| *asked < MIN_BYTES) {
-            let (asked, least) = (bytes_text(asked as u64), bytes_text(MIN_BYTES as u64));
-            return Err(Failure::usage(format!("--memory: {asked} is too little, at least 192MiB ({least}) works")));
+            let asked = bytes_text(asked as u64);
+            let min = bytes_text(MIN_BYTES as u64);
+            return Err(Failure::usage(format!("--memory: {asked} is too little, at least 192MiB ({min}) works")));
         }
         let total = asked.unwrap_or_else(|| (available_bytes() / 10 * 6).max(MIN_BYTES));
-        // Only requested bytes are counted; the allocator holds about a quarter more.
+        // Only requested bytes are counted; the allocator takes about a quarter more.
         let rest = (total - PROGRAM_BYTES) / 5 * 4;
         let fetch_bytes = MAX_FETCH_BYTES.min(rest / 5);
         Ok(Self { fetch_bytes, pool_bytes: rest - fetch_bytes })
@@ -72,7 +73,7 @@ fn available_bytes() -> usize {
     }
 }
 
-/// Returns the memory of the machine by /proc/meminfo.
+/// Returns the memory of the machine, as in /proc/meminfo.
 fn machine_bytes(meminfo: &str) -> Option<usize> {
     let line = meminfo.lines().find_map(|line| line.strip_prefix("MemTotal:"))?;
     line.split_whitespace().next()?.parse::<usize>().ok().map(|kilobytes| kilobytes * 1_024)
@@ -89,7 +90,7 @@ fn container_bytes(groups: &str, root: &Path) -> Option<usize> {
             listed if listed.split(',').any(|name| name == "memory") => (root.join("memory"), "memory.limit_in_bytes"),
             _ => continue,
         };
-        // Inside a container the path may be the host's and not exist; the root then has the limit.
+        // Inside a container, the path may be the host's and not exist; the limit is then at the root.
         let inside = Path::new(path.trim_start_matches('/'));
         for group in inside.ancestors() {
             let limit = std::fs::read_to_string(folder.join(group).join(file)).ok();
@@ -100,7 +101,7 @@ fn container_bytes(groups: &str, root: &Path) -> Option<usize> {
     least
 }
 
-/// Returns the most memory that the process had at any time, where the system says so.
+/// Returns the peak memory of the process; `None` when the system does not report it.
 pub(in crate::cli) fn peak_memory_bytes() -> Option<u64> {
     let status = std::fs::read_to_string("/proc/self/status").ok()?;
     let line = status.lines().find(|line| line.starts_with("VmHWM:"))?;

@@ -4,11 +4,11 @@ use crate::cli::exit::Failure;
 use flow::time::{parse_duration_s, parse_time};
 use std::time::Duration;
 
-/// Reads the time that option `--NAME` was given; relative times count from now.
+/// Reads the time of the option `--NAME`; relative times count back from now.
 pub(in crate::cli) fn time_option(name: &str, text: Option<&str>) -> Result<Option<i64>, Failure> {
     let now_s = chrono::Utc::now().timestamp();
     let time = text.map(|text| parse_time(text, now_s)).transpose();
-    time.map_err(|error| Failure::usage(format!("--{name}: {error}")))
+    time.map_err(|error| Failure::usage_at(format_args!("--{name}"), error))
 }
 
 /// Reads a duration such as `30s` or `5m`.

@@ -10,7 +10,7 @@ use rustyline::validate::{ValidationContext, ValidationResult, Validator};
 use rustyline::{Context, Helper};
 use std::collections::{BTreeMap, BTreeSet};
 
-/// What can be named at the prompt.
+/// The names that can be completed.
 pub(super) struct Names {
     /// Columns by table.
     columns: BTreeMap<String, Vec<String>>,
@@ -18,7 +18,7 @@ pub(super) struct Names {
     commands: &'static [&'static str],
 }
 
-/// Most names that are offered.
+/// Most names offered at once.
 const OFFERED: usize = 60;
 
 impl Names {
@@ -34,7 +34,7 @@ impl Names {
         Self { columns, functions: function_names(context), commands }
     }
 
-    /// What a word may become: where it begins, and the candidates.
+    /// Returns where the word at the cursor begins, and its completions.
     fn candidates(&self, line: &str, at: usize) -> (usize, Vec<String>) {
         let before = line.get(..at).unwrap_or(line);
         let is_word = |letter: char| letter.is_alphanumeric() || letter == '_';
@@ -49,7 +49,7 @@ impl Names {
             return (start, commands.map(|command| (*command).to_owned()).collect());
         }
         let starts = |name: &str| name.to_ascii_lowercase().starts_with(&word.to_ascii_lowercase());
-        // Behind `table.` only its columns make sense; an alias may stand for any table.
+        // After `table.`, only its columns make sense; an alias may stand for any table.
         if let Some(qualified) = before[..from].strip_suffix('.') {
             let table = qualified.rsplit(|letter| !is_word(letter)).next().unwrap_or_default();
             let all: BTreeSet<&String> = match self.columns.get(table) {
@@ -66,7 +66,7 @@ impl Names {
         if word.is_empty() {
             return (from, Vec::new());
         }
-        // Columns of tables that the statement names go before all others.
+        // Columns of tables that the statement names come before all others.
         let named = |table: &&String| line.split(|letter| !is_word(letter)).any(|word| word == **table);
         let near = self.columns.iter().filter(|(table, _)| named(table)).flat_map(|(_, columns)| columns);
         let mut near: Vec<&String> = near.collect();
@@ -90,7 +90,7 @@ impl Names {
     }
 }
 
-/// A name as it must stand in SQL.
+/// Returns a name as it is written in SQL.
 fn quoted(name: &str) -> String {
     let plain = name.chars().all(|letter| letter.is_ascii_lowercase() || letter.is_ascii_digit() || letter == '_');
     let reserved = KEYWORDS.iter().any(|keyword| keyword.eq_ignore_ascii_case(name));

@@ -3,7 +3,7 @@
 mod completion;
 
 use super::exit::{Exit, Failure};
-use super::session::runner::{Ended, Limits, Runner, too_much};
+use super::session::runner::{Ended, Runner, StatementLimits, too_much};
 use super::session::screen::{Screen, show};
 use crate::sql::function_names;
 use crate::sql::{Statement, statements};
@@ -32,15 +32,15 @@ const NAMES: &[&str] = &["\\d", "\\df", "\\timing", "\\x", "\\limit", "\\?", "\\
 /// Lines of history that are kept.
 const HISTORY_LINES: usize = 10_000;
 
-/// What the user has set.
-struct Settings {
+/// The settings of the prompt.
+struct PromptSettings {
     timing: bool,
     expanded: bool,
     limit: usize,
 }
 
-/// What follows a line.
-enum Next {
+/// What to do after a line.
+enum AfterLine {
     Go,
     Leave,
 }
@@ -60,10 +60,10 @@ pub(super) fn run(runner: &Runner<'_>, limit: usize) -> Result<Exit, Failure> {
     editor.set_max_history_size(HISTORY_LINES).map_err(Failure::failed)?;
     let history = history_file();
     if let Some(path) = &history {
-        // There is none at the first start.
+        // It does not exist at the first start.
         let _ = editor.load_history(path);
     }
-    let mut settings = Settings { timing: false, expanded: false, limit };
+    let mut settings = PromptSettings { timing: false, expanded: false, limit };
     say("flowsift sql: statements end with ;  \\? helps, \\q leaves");
     loop {
         let line = match editor.readline("flows> ") {
@@ -77,14 +77,14 @@ pub(super) fn run(runner: &Runner<'_>, limit: usize) -> Result<Exit, Failure> {
         }
         let _ = editor.add_history_entry(line.trim_end());
         if let Some(path) = &history {
-            // Kept line by line: a session may end in any way.
+            // Saved after each line: a session may end at any moment.
             let _ = path.parent().map(std::fs::create_dir_all);
             let _ = editor.append_history(path);
         }
         match line.trim().strip_prefix('\\') {
             Some(command) => match obey(runner, &mut settings, command)? {
-                Next::Go => {}
-                Next::Leave => break,
+                AfterLine::Go => {}
+                AfterLine::Leave => break,
             },
             None => {
                 for statement in statements(&line) {
@@ -98,10 +98,10 @@ pub(super) fn run(runner: &Runner<'_>, limit: usize) -> Result<Exit, Failure> {
     Ok(Exit::Done)
 }
 
-/// Runs a statement and shows what it gives; `false` when it failed.
+/// Runs a statement and shows its result; returns `false` if it failed.
 fn answer(
     runner: &Runner<'_>,
-    settings: &Settings,
+    settings: &PromptSettings,
     statement: &Statement,
     editor: &mut Prompt,
 ) -> Result<bool, Failure> {
@@ -114,7 +114,7 @@ fn answer(
         if !all_the_same.is_ok_and(|answer| answer.trim().eq_ignore_ascii_case("y")) {
             return Ok(false);
         }
-        let limits = Limits { max_bytes: None, ..runner.limits };
+        let limits = StatementLimits { max_bytes: None, ..runner.limits };
         screen = Screen::new(settings.limit);
         ended = Runner { limits, ..*runner }.run(statement, &mut screen);
     }
@@ -125,7 +125,7 @@ fn answer(
             return Ok(false);
         }
         Err(ended) => {
-            // The prompt goes on, whatever a statement did.
+            // The prompt continues, even after a statement that panicked.
             ended.into_failure(&runner.limits).report();
             return Ok(false);
         }
@@ -140,11 +140,11 @@ fn answer(
     Ok(true)
 }
 
-fn obey(runner: &Runner<'_>, settings: &mut Settings, command: &str) -> Result<Next, Failure> {
+fn obey(runner: &Runner<'_>, settings: &mut PromptSettings, command: &str) -> Result<AfterLine, Failure> {
     let (name, rest) = command.split_once(char::is_whitespace).unwrap_or((command, ""));
     let rest = rest.trim().trim_end_matches(';');
     match name.trim_end_matches(';') {
-        "q" => return Ok(Next::Leave),
+        "q" => return Ok(AfterLine::Leave),
         "?" => {
             let mut text = String::new();
             for (command, does) in COMMANDS {
@@ -196,10 +196,10 @@ fn obey(runner: &Runner<'_>, settings: &mut Settings, command: &str) -> Result<N
         },
         _ => say(&format!("no command \\{name}; \\? lists them")),
     }
-    Ok(Next::Go)
+    Ok(AfterLine::Go)
 }
 
-/// What a table holds, in a few words.
+/// Returns what a table holds, in a few words.
 fn says(table: &str) -> &'static str {
     match table {
         "flows" => "flow records, straight from the logs",
@@ -218,7 +218,7 @@ fn says(table: &str) -> &'static str {
     }
 }
 
-/// The name of a type as SQL has it.
+/// Returns the name of a type in SQL.
 fn kind(kind: &arrow::datatypes::DataType) -> String {
     use arrow::datatypes::DataType;
     match kind {
@@ -235,14 +235,14 @@ fn kind(kind: &arrow::datatypes::DataType) -> String {
     }
 }
 
-/// Where the history of the prompt is kept: `$XDG_STATE_HOME/flowsift/history`, below `~/.local/state` without it.
+/// Returns the file of the prompt's history: `$XDG_STATE_HOME/flowsift/history`, or below `~/.local/state`.
 fn history_file() -> Option<PathBuf> {
     let set = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
     let state = set("XDG_STATE_HOME").or_else(|| Some(set("HOME")?.join(".local/state")))?;
     Some(state.join("flowsift/history"))
 }
 
-/// Says something that is no data.
+/// Prints a message to stderr.
 fn say(text: &str) {
     let _ = writeln!(std::io::stderr(), "{text}");
 }

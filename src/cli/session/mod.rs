@@ -1,4 +1,4 @@
-//! What `sql`, `query` and `serve` share: a session over the sources, its statements, and where their rows go.
+//! The code shared by `sql`, `query` and `serve`: a session over the sources, its statements, and the output of rows.
 
 pub(super) mod output;
 pub(super) mod printer;

@@ -1,4 +1,4 @@
-//! Results of queries as table, CSV, JSON, JSON Lines or Parquet.
+//! Writes results of queries as a table, CSV, JSON, JSON Lines or Parquet.
 
 use super::text::{plan_text, text_options};
 use crate::cli::exit::Failure;
@@ -18,21 +18,21 @@ use std::sync::Arc;
 
 /// How rows are written.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, ValueEnum)]
-pub(in crate::cli) enum Format {
+pub(in crate::cli) enum RowFormat {
     /// For people
     Table,
     /// Comma-separated values with a header
     Csv,
     /// One JSON array of objects
     Json,
-    /// One JSON object a line
+    /// One JSON object per line
     Jsonl,
     /// One Parquet file
     Parquet,
 }
 
-impl Format {
-    /// The format that a file's name asks for.
+impl RowFormat {
+    /// Returns the format for a file's name, by its extension.
     pub(in crate::cli) fn of_file(name: &std::path::Path) -> Option<Self> {
         match name.extension()?.to_ascii_lowercase().to_str()? {
             "csv" => Some(Self::Csv),
@@ -76,20 +76,22 @@ impl From<ParquetError> for Failure {
 }
 
 impl<W: Write + Send> RowWriter<W> {
-    /// Begins a result; `header` is for CSV.
-    pub(in crate::cli) fn begin(format: Format, schema: SchemaRef, mut out: W) -> Result<Self, Failure> {
+    /// Starts a result; `header` is for CSV.
+    pub(in crate::cli) fn begin(format: RowFormat, schema: SchemaRef, mut out: W) -> Result<Self, Failure> {
         Ok(match format {
-            Format::Table => Self::Table { out, schema, batches: Vec::new() },
-            Format::Csv => {
+            RowFormat::Table => Self::Table { out, schema, batches: Vec::new() },
+            RowFormat::Csv => {
                 let names = schema.fields().iter().map(|field| csv_text(field.name())).collect::<Vec<_>>();
                 writeln!(out, "{}", names.join(","))?;
                 Self::Csv { out }
             }
-            Format::Json => Self::Json { out: arrow::json::WriterBuilder::new().with_explicit_nulls(true).build(out) },
-            Format::Jsonl => {
+            RowFormat::Json => {
+                Self::Json { out: arrow::json::WriterBuilder::new().with_explicit_nulls(true).build(out) }
+            }
+            RowFormat::Jsonl => {
                 Self::Jsonl { out: arrow::json::WriterBuilder::new().with_explicit_nulls(true).build(out) }
             }
-            Format::Parquet => {
+            RowFormat::Parquet => {
                 let level = ZstdLevel::try_new(3)?;
                 let properties = WriterProperties::builder().set_compression(Compression::ZSTD(level)).build();
                 let schema = in_milliseconds(&schema);
@@ -107,9 +109,12 @@ impl<W: Write + Send> RowWriter<W> {
             Self::Jsonl { out } => out.write(rows)?,
             Self::Parquet { out, schema } => {
                 let columns = rows.columns().iter().zip(schema.fields());
-                let columns = columns.map(|(column, field)| match column.data_type() == field.data_type() {
-                    true => Ok(column.clone()),
-                    false => cast(column, field.data_type()),
+                let columns = columns.map(|(column, field)| {
+                    if column.data_type() == field.data_type() {
+                        Ok(column.clone())
+                    } else {
+                        cast(column, field.data_type())
+                    }
                 });
                 let options = RecordBatchOptions::new().with_row_count(Some(rows.num_rows()));
                 let columns = columns.collect::<Result<Vec<_>, _>>()?;
@@ -119,7 +124,7 @@ impl<W: Write + Send> RowWriter<W> {
         Ok(())
     }
 
-    /// Ends the result and gives the writer back, where the format leaves one.
+    /// Ends the result, and returns the writer if the format leaves it usable.
     pub(in crate::cli) fn finish(self) -> Result<(), Failure> {
         match self {
             Self::Table { mut out, schema, mut batches } => {
@@ -154,7 +159,7 @@ impl<W: Write + Send> RowWriter<W> {
     }
 }
 
-/// The schema of a Parquet file of such rows: Parquet knows no times in seconds, and would hold plain numbers.
+/// Returns the schema of a Parquet file of such rows: Parquet has no times in seconds, and would store plain numbers.
 fn in_milliseconds(schema: &SchemaRef) -> SchemaRef {
     fn of(field: &FieldRef) -> FieldRef {
         let kind = match field.data_type() {
@@ -179,12 +184,12 @@ fn write_csv(out: &mut impl Write, rows: &RecordBatch) -> Result<(), Failure> {
     let mut line = String::new();
     for row in 0..rows.num_rows() {
         line.clear();
-        for (place, column) in columns.iter().enumerate() {
-            if place > 0 {
+        for (index, column) in columns.iter().enumerate() {
+            if index > 0 {
                 line.push(',');
             }
             let value = column.value(row).try_to_string()?;
-            if text[place] { line.push_str(&csv_text(&value)) } else { line.push_str(&value) }
+            if text[index] { line.push_str(&csv_text(&value)) } else { line.push_str(&value) }
         }
         line.push('\n');
         out.write_all(line.as_bytes())?;
@@ -197,10 +202,7 @@ fn may_need_quotes(kind: &DataType) -> bool {
 }
 
 fn csv_text(text: &str) -> String {
-    match text.contains([',', '"', '\n', '\r']) {
-        true => format!("\"{}\"", text.replace('"', "\"\"")),
-        false => text.to_owned(),
-    }
+    if text.contains([',', '"', '\n', '\r']) { format!("\"{}\"", text.replace('"', "\"\"")) } else { text.to_owned() }
 }
 
 #[cfg(test)]
@@ -211,7 +213,7 @@ mod tests {
     use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
     use parquet::basic::ConvertedType;
 
-    fn written(format: Format) -> Vec<u8> {
+    fn written(format: RowFormat) -> Vec<u8> {
         let columns: [(&str, ArrayRef); 3] = [
             ("text", Arc::new(StringArray::from(vec![Some("a,\"b\""), None]))),
             ("n", Arc::new(Int64Array::from(vec![None, Some(7)]))),
@@ -230,17 +232,17 @@ mod tests {
     fn every_format_tells_the_same_rows() {
         let text = |format| String::from_utf8(written(format)).unwrap();
         let csv = "text,n,at\n\"a,\"\"b\"\"\",,1970-01-01T00:00:00Z\n,7,1970-01-02T00:00:00Z\n";
-        assert_eq!(text(Format::Csv), csv);
+        assert_eq!(text(RowFormat::Csv), csv);
         let (first, second) = (
             r#"{"text":"a,\"b\"","n":null,"at":"1970-01-01T00:00:00Z"}"#,
             r#"{"text":null,"n":7,"at":"1970-01-02T00:00:00Z"}"#,
         );
-        assert_eq!(text(Format::Jsonl), format!("{first}\n{second}\n"));
-        assert_eq!(text(Format::Json), format!("[{first},{second}]\n"));
-        assert!(text(Format::Table).contains("|       | 7 | 1970-01-02T00:00:00Z |"), "{}", text(Format::Table));
-        let file = bytes::Bytes::from(written(Format::Parquet));
+        assert_eq!(text(RowFormat::Jsonl), format!("{first}\n{second}\n"));
+        assert_eq!(text(RowFormat::Json), format!("[{first},{second}]\n"));
+        assert!(text(RowFormat::Table).contains("|       | 7 | 1970-01-02T00:00:00Z |"), "{}", text(RowFormat::Table));
+        let file = bytes::Bytes::from(written(RowFormat::Parquet));
         let file = ParquetRecordBatchReaderBuilder::try_new(file).unwrap();
-        // What readers go by that know nothing of Arrow.
+        // Readers that know nothing of Arrow use this.
         assert_eq!(file.parquet_schema().column(2).converted_type(), ConvertedType::TIMESTAMP_MILLIS);
         let rows = file.build().unwrap().next().unwrap().unwrap();
         assert_eq!(rows.column(2).as_primitive::<TimestampMillisecondType>().values(), &[0, 86_400_000]);

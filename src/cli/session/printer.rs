@@ -1,6 +1,6 @@
-//! Where the rows of a script go: stdout or one file, statement after statement.
+//! Writes the rows of a script to stdout or to one file, statement after statement.
 
-use super::output::{Format, RowWriter};
+use super::output::{RowFormat, RowWriter};
 use super::runner::Sink;
 use crate::cli::exit::Failure;
 use arrow::array::RecordBatch;
@@ -11,9 +11,9 @@ use std::path::{Path, PathBuf};
 
 /// Writes rows as they come.
 pub(in crate::cli) struct Printer {
-    format: Format,
+    format: RowFormat,
     output: Option<PathBuf>,
-    /// The file of the results, once there is one.
+    /// The file of the results, once it is open.
     file: Option<File>,
     writer: Option<RowWriter<Box<dyn Write + Send>>>,
     results: usize,
@@ -21,18 +21,18 @@ pub(in crate::cli) struct Printer {
 
 impl Printer {
     /// Writes to `output`, or to stdout.
-    pub(in crate::cli) fn new(format: Format, output: Option<&Path>) -> Self {
+    pub(in crate::cli) fn new(format: RowFormat, output: Option<&Path>) -> Self {
         Self { format, output: output.map(Path::to_owned), file: None, writer: None, results: 0 }
     }
 
-    /// Completes the rows of a statement.
+    /// Ends the rows of a statement.
     pub(in crate::cli) fn end(&mut self) -> Result<(), Failure> {
         self.writer.take().map_or(Ok(()), RowWriter::finish)
     }
 
-    fn place(&mut self) -> Result<Box<dyn Write + Send>, Failure> {
+    fn open(&mut self) -> Result<Box<dyn Write + Send>, Failure> {
         let Some(path) = &self.output else { return Ok(Box::new(BufWriter::new(std::io::stdout()))) };
-        let failed = |error: std::io::Error| Failure::failed(format!("{}: {error}", path.display()));
+        let failed = |error: std::io::Error| Failure::failed_at(path.display(), error);
         let file = match self.file.take() {
             Some(file) => file,
             None => File::create(path).map_err(failed)?,
@@ -44,22 +44,22 @@ impl Printer {
 
 impl Sink for Printer {
     fn begin(&mut self, schema: SchemaRef) -> Result<(), Failure> {
-        // Statements such as SET and CREATE VIEW give no rows.
+        // Statements such as SET and CREATE VIEW return no rows.
         if schema.fields().is_empty() {
             return Ok(());
         }
         self.results += 1;
         let alone = match self.format {
-            Format::Parquet => Some("parquet"),
-            Format::Json => Some("json"),
+            RowFormat::Parquet => Some("parquet"),
+            RowFormat::Json => Some("json"),
             _ => None,
         };
         if let Some(format) = alone.filter(|_| self.results > 1) {
             let problem = format!("--format {format} holds one result: the script has a second one");
             return Err(Failure::usage(problem));
         }
-        let place = self.place()?;
-        self.writer = Some(RowWriter::begin(self.format, schema, place)?);
+        let out = self.open()?;
+        self.writer = Some(RowWriter::begin(self.format, schema, out)?);
         Ok(())
     }
 

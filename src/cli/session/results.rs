@@ -1,8 +1,8 @@
-//! Where the rows of queries go, and what a query may cost.
+//! The options for the output of queries, and for their limits.
 
-use super::output::Format;
+use super::output::RowFormat;
 use super::printer::Printer;
-use super::runner::Limits;
+use super::runner::StatementLimits;
 use crate::cli::exit::Failure;
 use crate::cli::options::memory::parse_size;
 use crate::cli::options::time::parse_timeout;
@@ -16,7 +16,7 @@ use std::time::Duration;
 pub(in crate::cli) struct ResultArgs {
     /// Format of results [default: by the name of -o, else table]
     #[arg(long, value_enum, value_name = "FORMAT")]
-    format: Option<Format>,
+    format: Option<RowFormat>,
     /// File for results [default: stdout]
     #[arg(short, long, value_name = "FILE")]
     output: Option<PathBuf>,
@@ -29,23 +29,23 @@ pub(in crate::cli) struct ResultArgs {
 }
 
 impl ResultArgs {
-    /// Returns whether results have a file or a format of their own, which a prompt has not.
+    /// Returns whether results have a file or a format, which a prompt cannot have.
     pub(in crate::cli) fn is_for_a_script(&self) -> bool {
         self.output.is_some() || self.format.is_some()
     }
 
     /// Returns what writes the rows; Parquet is not written to a terminal.
     pub(in crate::cli) fn printer(&self) -> Result<Printer, Failure> {
-        let of_name = self.output.as_deref().and_then(Format::of_file);
-        let format = self.format.or(of_name).unwrap_or(Format::Table);
-        if format == Format::Parquet && self.output.is_none() && std::io::stdout().is_terminal() {
+        let of_name = self.output.as_deref().and_then(RowFormat::of_file);
+        let format = self.format.or(of_name).unwrap_or(RowFormat::Table);
+        if format == RowFormat::Parquet && self.output.is_none() && std::io::stdout().is_terminal() {
             return Err(Failure::usage("--format parquet writes binary data: redirect stdout to a file, or use -o"));
         }
         Ok(Printer::new(format, self.output.as_deref()))
     }
 
     /// Returns the limits of each statement.
-    pub(in crate::cli) fn limits(&self) -> Limits {
-        Limits { timeout: self.timeout, max_bytes: self.max_bytes.map(|bytes| bytes as u64) }
+    pub(in crate::cli) fn limits(&self) -> StatementLimits {
+        StatementLimits { timeout: self.timeout, max_bytes: self.max_bytes.map(|bytes| bytes as u64) }
     }
 }

@@ -1,4 +1,4 @@
-//! Runs statements: plans them, keeps them within their limits, shows how far they are, and hands out their rows.
+//! Runs statements: plans them, enforces their limits, shows their progress, and passes on their rows.
 
 use super::workspace::Opened;
 use crate::cli::exit::Failure;
@@ -18,7 +18,7 @@ use tokio::time::Instant;
 
 /// Limits of each statement.
 #[derive(Clone, Copy, Debug, Default)]
-pub(in crate::cli) struct Limits {
+pub(in crate::cli) struct StatementLimits {
     /// Longest time, from its start to its last row.
     pub(in crate::cli) timeout: Option<Duration>,
     /// Most bytes of objects that it may read.
@@ -29,7 +29,7 @@ pub(in crate::cli) struct Limits {
 pub(in crate::cli) enum Ended {
     /// The statement is wrong, or its data.
     Mistake(Box<Mistake>),
-    /// It would read more than it may: so many bytes.
+    /// It would read this many bytes, more than it may.
     TooMuch(u64),
     /// It took too long.
     TimedOut(Duration),
@@ -40,8 +40,8 @@ pub(in crate::cli) enum Ended {
 }
 
 impl Ended {
-    /// The one message for a script.
-    pub(in crate::cli) fn into_failure(self, limits: &Limits) -> Failure {
+    /// Returns the failure of a script that ends with it.
+    pub(in crate::cli) fn into_failure(self, limits: &StatementLimits) -> Failure {
         match self {
             Ended::Mistake(mistake) => Failure::failed(mistake.to_string()),
             Ended::TooMuch(bytes) => Failure::failed(too_much(bytes, limits)),
@@ -55,8 +55,8 @@ impl Ended {
     }
 }
 
-/// Says that a statement would read too much.
-pub(in crate::cli) fn too_much(bytes: u64, limits: &Limits) -> String {
+/// Returns the message for a statement that would read too much.
+pub(in crate::cli) fn too_much(bytes: u64, limits: &StatementLimits) -> String {
     let (bytes, limit) = (bytes_text(bytes), bytes_text(limits.max_bytes.unwrap_or(0)));
     format!(
         "the statement would read objects of {bytes}, --max-bytes allows {limit}: narrow it by start, date, hour, \
@@ -67,18 +67,18 @@ pub(in crate::cli) fn too_much(bytes: u64, limits: &Limits) -> String {
 /// Runs statements in one session.
 pub(in crate::cli) struct Runner<'a> {
     pub(in crate::cli) opened: &'a Opened,
-    pub(in crate::cli) limits: Limits,
+    pub(in crate::cli) limits: StatementLimits,
     /// Show progress on stderr.
     pub(in crate::cli) progress: bool,
-    /// Ctrl-C cancels the statement; otherwise someone else hears it.
+    /// Whether Ctrl-C cancels the statement; otherwise it is handled elsewhere.
     pub(in crate::cli) cancellable: bool,
 }
 
-/// Shorter statements show no progress.
+/// Statements that take less time show no progress.
 const PROGRESS_AFTER: Duration = Duration::from_secs(1);
 const PROGRESS_EVERY: Duration = Duration::from_millis(200);
 
-/// Is given the schema of the rows, then each batch; answers whether more is wanted.
+/// Receives the schema of the rows, then each batch; returns whether it wants more.
 pub(in crate::cli) trait Sink {
     fn begin(&mut self, schema: SchemaRef) -> Result<(), Failure>;
     fn rows(&mut self, batch: &RecordBatch) -> Result<bool, Failure>;
@@ -87,7 +87,7 @@ pub(in crate::cli) trait Sink {
 impl Runner<'_> {
     /// Runs a statement to its end, or until `sink` has enough.
     pub(in crate::cli) fn run(&self, statement: &Statement, sink: &mut (dyn Sink + Send)) -> Result<(), Ended> {
-        // Of its own: a join that never comes up for air keeps them busy after it was given up.
+        // The statement's own threads: a join that never yields keeps them busy even after it was cancelled.
         let threads = PlanThreads::start(self.opened.threads).map_err(|error| Ended::Output(Failure::failed(error)))?;
         self.opened.io.block_on(async {
             let started = Instant::now();
@@ -151,7 +151,7 @@ impl Runner<'_> {
     }
 }
 
-/// Shows how far a statement is.
+/// Shows the progress of a statement.
 struct Watch {
     shown: bool,
     started: Instant,
@@ -172,7 +172,7 @@ impl Watch {
             }
             Ok(TreeNodeRecursion::Continue)
         });
-        // A table that is being made has a bar of its own.
+        // A table that is being derived has a bar of its own.
         if walked.is_err() || most == 0 {
             return;
         }

@@ -1,4 +1,4 @@
-//! Results at the prompt: a limit of rows, tables or one record after another, and a pager for what does not fit.
+//! Shows results at the prompt: a limit of rows, tables or records, and a pager for what does not fit.
 
 use super::runner::Sink;
 use super::text::{plan_text, text_options};
@@ -26,7 +26,7 @@ impl Screen {
         Self { limit, schema: None, batches: Vec::new(), rows: 0, more: false }
     }
 
-    /// The result as text, and a line that counts its rows; `None` when the statement has no result.
+    /// Returns the result as text, and a line that counts its rows; `None` when the statement has no result.
     pub(in crate::cli) fn text(&self, expanded: bool) -> Result<Option<(String, String)>, Failure> {
         let Some(schema) = self.schema.as_ref().filter(|schema| !schema.fields().is_empty()) else { return Ok(None) };
         let text = match (plan_text(&self.batches), expanded) {
@@ -43,7 +43,7 @@ impl Screen {
         Ok(Some((text, format!("{rows}{more}"))))
     }
 
-    /// One value a line.
+    /// Returns the rows as records, with one value per line.
     fn records(&self) -> Result<String, Failure> {
         let mut text = String::new();
         let options = text_options();
@@ -101,7 +101,7 @@ pub(in crate::cli) fn show(text: &str) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Runs the pager of `$PAGER`, else `less`; tells whether there is one. An empty `$PAGER` is none.
+/// Runs the pager of `$PAGER`, else `less`; returns whether there is one. An empty `$PAGER` means none.
 fn paged(text: &str) -> bool {
     let pager = std::env::var("PAGER").unwrap_or_else(|_| "less".to_owned());
     if pager.trim().is_empty() {
@@ -115,7 +115,7 @@ fn paged(text: &str) -> bool {
     }
     let Ok(mut child) = command.spawn() else { return false };
     if let Some(mut input) = child.stdin.take() {
-        // Who leaves the pager early has seen enough.
+        // Leaving the pager early is not an error.
         let _ = input.write_all(text.as_bytes());
     }
     // 127: the shell found no such program.

@@ -19,7 +19,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use tokio::runtime::Handle;
 
-/// What a session knows besides its sources.
+/// The options of a session besides its sources.
 #[derive(Debug, Args)]
 pub(in crate::cli) struct WorkspaceArgs {
     #[command(flatten)]
@@ -29,21 +29,21 @@ pub(in crate::cli) struct WorkspaceArgs {
     findings: Option<PathBuf>,
 }
 
-/// A session and the threads that it runs on.
+/// A session, and the threads that it runs on.
 pub(in crate::cli) struct Opened {
     pub(in crate::cli) workspace: Workspace,
-    /// Fetches objects, waits and watches the clock; plans run on threads of their own.
+    /// Fetches objects and handles timeouts; plans run on threads of their own.
     pub(in crate::cli) io: Handle,
     /// Threads of a plan.
     pub(in crate::cli) threads: usize,
-    /// Ends with the session.
+    /// Dropped with the session.
     _io: PlanThreads,
-    /// Last, behind what may spill.
+    /// Dropped last, after everything that may spill.
     _spilled: Spilled,
 }
 
 impl Opened {
-    /// Names the objects that could not be read, and returns how the command ends.
+    /// Prints the objects that could not be read, and returns how the command ends.
     pub(in crate::cli) fn report_skipped(&self, global: &Global) -> Result<Exit, Failure> {
         let skipped = self.workspace.skipped();
         if skipped.is_empty() {
@@ -64,8 +64,7 @@ impl Opened {
     }
 }
 
-/// Removes what was spilled at the end of a command: a thread that is slow to let go would keep it, and the process may
-/// end before.
+/// Removes spilled data at the end of a command. A slow thread could keep it alive, and the process may end before.
 struct Spilled(Memory);
 
 impl Drop for Spilled {
@@ -90,7 +89,7 @@ impl WorkspaceArgs {
         self.open_with(global, sources, interactive, true)
     }
 
-    /// As [`WorkspaceArgs::open`]; `files` tells whether queries may read files that they name.
+    /// Opens a session as [`WorkspaceArgs::open`] does; `files` decides whether queries may read files that they name.
     pub(in crate::cli) fn open_with(
         &self,
         global: &Global,
@@ -135,17 +134,18 @@ impl WorkspaceArgs {
     }
 }
 
-/// Reads findings into the columns of `findings.parquet`; without a file there are none.
+/// Reads findings as the columns of `findings.parquet`; without a file there are none.
 fn findings_table(path: Option<&Path>) -> Result<Vec<RecordBatch>, Failure> {
     let findings = match path {
         None => Vec::new(),
         Some(path) => {
             let name = path.display().to_string();
-            let file = std::fs::File::open(path).map_err(|error| Failure::usage(format!("{name}: {error}")))?;
+            let file = std::fs::File::open(path).map_err(|error| Failure::usage_at(&name, error))?;
             let is_parquet = path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("parquet"));
-            match is_parquet {
-                true => guarded(&name, || Ok(read_parquet(file, &name))).map_err(Failure::failed)??,
-                false => read_jsonl(std::io::BufReader::new(file), &name)?,
+            if is_parquet {
+                guarded(&name, || Ok(read_parquet(file, &name))).map_err(Failure::failed)??
+            } else {
+                read_jsonl(std::io::BufReader::new(file), &name)?
             }
         }
     };

@@ -1,16 +1,22 @@
 //! The catalogue of detections: SQL files with a header.
 //!
-//! A header is made of comment lines at the top: `-- title: …`, `-- what: …` and
-//! `-- severity follows: …` (a few words each, for the table of detections), `-- techniques: T1071 T1573`, `-- about: …`
-//! (may repeat), `-- discovery: p_value` when the run's false-discovery rate governs the rows, `-- needs: indicators` (or
-//! `history`, `days`) when there can be no rows without, `-- once: suspects` when that part of its WITH is read in several
-//! places (or mostly has no rows, which ends the work) and has few rows, and one `-- parameter NAME = DEFAULT: unit and
-//! effect` for each `$NAME` in the SQL.
+//! A header is made of comment lines at the top:
 //!
-//! Every run gives these besides: `$window_from_s` and `$window_to_s` (Unix time), `$has_history` (whether there is a
-//! baseline before the window), `$hosts` (hosts with egress) and `$fdr` (the run's false-discovery rate, 0 to 1). With
-//! `discovery`, the outermost SELECT is evaluated for the rows that are kept only, so its sentences cost nothing for the
-//! others, as long as it reads `p_value` off a column.
+//! | line | meaning |
+//! | --- | --- |
+//! | `-- title: …` | a short title |
+//! | `-- what: …`, `-- severity follows: …` | a few words each, for the table of detections |
+//! | `-- techniques: T1071 T1573` | ATT&CK technique ids |
+//! | `-- about: …` | what it finds and when it is wrong; may repeat |
+//! | `-- discovery: p_value` | the run's false-discovery rate decides which rows are kept |
+//! | `-- needs: indicators` (or `history`, `days`) | there can be no rows without them |
+//! | `-- once: suspects` | runs this part of its WITH once: it has few rows and is read several times, or it mostly has none, which ends the work |
+//! | `-- parameter NAME = DEFAULT: unit and effect` | one for each `$NAME` in the SQL |
+//!
+//! Every run also defines `$window_from_s` and `$window_to_s` (Unix time), `$has_history` (whether there is a baseline
+//! before the window), `$hosts` (hosts with egress) and `$fdr` (the run's false-discovery rate, 0 to 1). With `discovery`,
+//! the outermost SELECT is evaluated only for the rows that are kept, so its sentences cost nothing for the others, as long
+//! as its `p_value` is a plain column.
 //!
 //! A line `-- include: NAME`, in the header or in the SQL, stands for the text of `parts/NAME.sql`: SQL that several
 //! detections share. A folder of one's own may hold parts, too; the built-in ones can be included from anywhere.
@@ -20,7 +26,7 @@ mod built_in;
 mod page;
 mod parts;
 
-use super::DetectError;
+use super::error::DetectError;
 use crate::sql::Literal;
 use parts::Parts;
 use rollup::derive::Wanted;
@@ -29,7 +35,7 @@ use std::path::Path;
 /// One detection.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Detection {
-    /// The file's name without `.sql`; findings carry it.
+    /// The file's name without `.sql`, which findings name.
     pub name: String,
     /// A short title for people.
     pub title: String,
@@ -39,13 +45,13 @@ pub struct Detection {
     pub severity_follows: String,
     /// ATT&CK technique ids.
     pub techniques: Vec<String>,
-    /// What it finds and when it errs.
+    /// What it finds and when it is wrong.
     pub about: String,
     /// Its rows are candidates with a `p_value`; only those within the run's false-discovery rate become findings.
     pub discovery: bool,
-    /// What a run must have for it to find anything; without, it is not even planned.
+    /// What a run must have for it to find anything; otherwise it is not even planned.
     pub needs: Vec<Need>,
-    /// Names of the parts of its WITH that run once, before what reads them; they should have few rows.
+    /// Names of the parts of its WITH that run once, before the parts that read them; they should have few rows.
     pub once: Vec<String>,
     /// Its parameters.
     pub parameters: Vec<Parameter>,
@@ -53,7 +59,7 @@ pub struct Detection {
     pub sql: String,
 }
 
-/// What a detection cannot find anything without.
+/// Something without which a detection cannot find anything.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Need {
     /// Indicators on any feed.
@@ -64,7 +70,7 @@ pub enum Need {
     Days,
 }
 
-/// The words of a header for each need.
+/// The needs by their names in headers.
 const NEEDS: [(&str, Need); 3] = [("indicators", Need::Indicators), ("history", Need::History), ("days", Need::Days)];
 
 /// A parameter of a detection.
@@ -81,7 +87,7 @@ pub struct Parameter {
 /// Returns the detections that come with flowsift, sorted by name.
 ///
 /// # Errors
-/// [`DetectError::Header`]; a test keeps the built-in ones free of it.
+/// [`DetectError::Header`], which a test rules out for the built-in ones.
 pub fn built_in() -> Result<Vec<Detection>, DetectError> {
     let parts = Parts::built_in();
     built_in::DETECTIONS.iter().map(|(name, sql)| parse(name, sql, &parts)).collect()
@@ -90,21 +96,22 @@ pub fn built_in() -> Result<Vec<Detection>, DetectError> {
 /// Reads all `*.sql` files of a folder, sorted by name.
 ///
 /// # Errors
-/// [`DetectError::Folder`] when it cannot be read or holds none; [`DetectError::Header`] when a file's header is wrong.
+/// [`DetectError::Read`] when it cannot be read, [`DetectError::Empty`] when it holds none, [`DetectError::Header`] when a
+/// file's header is wrong.
 pub fn from_folder(folder: &Path) -> Result<Vec<Detection>, DetectError> {
-    let failed = |problem: String| DetectError::Folder { folder: folder.display().to_string(), problem };
+    let failed = |path: &Path, source| DetectError::Read { path: path.to_owned(), source };
     let parts = Parts::of_folder(folder);
     let mut found = Vec::new();
-    for entry in std::fs::read_dir(folder).map_err(|error| failed(error.to_string()))? {
-        let path = entry.map_err(|error| failed(error.to_string()))?.path();
+    for entry in std::fs::read_dir(folder).map_err(|error| failed(folder, error))? {
+        let path = entry.map_err(|error| failed(folder, error))?.path();
         if path.extension().is_some_and(|extension| extension == "sql") {
             let name = path.file_stem().map(|stem| stem.to_string_lossy().into_owned()).unwrap_or_default();
-            let sql = std::fs::read_to_string(&path).map_err(|e| failed(format!("{}: {e}", path.display())))?;
+            let sql = std::fs::read_to_string(&path).map_err(|error| failed(&path, error))?;
             found.push(parse(&name, &sql, &parts)?);
         }
     }
     if found.is_empty() {
-        return Err(failed("no .sql files there".to_owned()));
+        return Err(DetectError::Empty { folder: folder.to_owned() });
     }
     found.sort_by(|a, b| a.name.cmp(&b.name));
     Ok(found)
@@ -138,10 +145,10 @@ fn parse(name: &str, sql: &str, parts: &Parts<'_>) -> Result<Detection, DetectEr
         parameters: Vec::new(),
         sql: parts.expand(name, sql)?,
     };
-    for (at, line) in sql.lines().enumerate() {
+    for (index, line) in sql.lines().enumerate() {
         let Some(comment) = line.strip_prefix("--") else { break };
         let wrong =
-            |problem: &str| DetectError::Header { name: name.to_owned(), line: at + 1, problem: problem.to_owned() };
+            |problem: &str| DetectError::Header { name: name.to_owned(), line: index + 1, problem: problem.to_owned() };
         let comment = comment.trim();
         if let Some(parameter) = comment.strip_prefix("parameter ") {
             let expected = "expected `-- parameter NAME = DEFAULT: unit and effect`";

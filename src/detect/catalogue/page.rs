@@ -1,4 +1,4 @@
-//! The table of detections in `docs/detections.md`, held to the headers by a test.
+//! The table of detections in `docs/detections.md`, which a test compares with the headers.
 
 #[cfg(test)]
 mod tests {

@@ -4,10 +4,10 @@ use super::built_in;
 use crate::detect::DetectError;
 use std::path::{Path, PathBuf};
 
-/// Parts may include parts, but not without end.
+/// Parts may include parts, up to this depth.
 const MAX_DEPTH: usize = 8;
 
-/// Where parts are looked up.
+/// The places where parts are looked up.
 pub(super) struct Parts<'a> {
     built_in: &'a [(&'a str, &'a str)],
     /// The user's own, which come first.
@@ -20,7 +20,7 @@ impl Parts<'_> {
         Self { built_in: built_in::PARTS, folder: None }
     }
 
-    /// Returns the parts of a folder of detections, and behind them those that come with flowsift.
+    /// Returns the parts of a folder of detections, followed by those that come with flowsift.
     pub(super) fn of_folder(folder: &Path) -> Self {
         Self { built_in: built_in::PARTS, folder: Some(folder.join("parts")) }
     }
@@ -29,7 +29,7 @@ impl Parts<'_> {
     ///
     /// # Errors
     /// [`DetectError::Header`] when there is no such part, or parts include each other without end;
-    /// [`DetectError::Folder`] when a part cannot be read.
+    /// [`DetectError::Read`] when a part cannot be read.
     pub(super) fn expand(&self, detection: &str, sql: &str) -> Result<String, DetectError> {
         let mut out = String::with_capacity(sql.len());
         for (index, line) in sql.split_inclusive('\n').enumerate() {
@@ -68,7 +68,7 @@ impl Parts<'_> {
     }
 
     fn text(&self, part: &str) -> Result<Option<String>, DetectError> {
-        // A name and not a path.
+        // It must be a name, not a path.
         if !part.chars().all(|letter| letter.is_ascii_alphanumeric() || letter == '_') {
             return Ok(None);
         }
@@ -77,10 +77,7 @@ impl Parts<'_> {
             match std::fs::read_to_string(&path) {
                 Ok(text) => return Ok(Some(text)),
                 Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
-                Err(error) => {
-                    let problem = format!("{}: {error}", path.display());
-                    return Err(DetectError::Folder { folder: folder.display().to_string(), problem });
-                }
+                Err(source) => return Err(DetectError::Read { path, source }),
             }
         }
         let found = self.built_in.iter().find(|(name, _)| *name == part);

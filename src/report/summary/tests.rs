@@ -13,7 +13,11 @@ fn example() -> Summary {
         sources: vec!["s3://logs/".to_owned()],
         window_start_s: 1_713_484_800,
         window_end_s: 1_713_571_200,
-        baseline: Baseline { kind: BaselineKind::BeforeFrom, from_s: 1_713_484_800 - 14 * 86_400, to_s: 1_713_484_800 },
+        baseline: BaselineSpan {
+            kind: BaselineOrigin::BeforeFrom,
+            from_s: 1_713_484_800 - 14 * 86_400,
+            to_s: 1_713_484_800,
+        },
         objects: ObjectCounts { listed: 1_440, not_parquet: 5, pruned: 96, read: 1_297, reused: 40, skipped: 7 },
         skipped_objects: (1..=7).map(skipped).collect(),
         rows: 102_345_678,

@@ -1,8 +1,8 @@
-//! Functions of Postgres by which clients find out whom they talk to, and what there is.
+//! Postgres functions that clients use to find out what they are connected to.
 
 use super::identifiers::{identifiers, quoted};
 use super::pg_type;
-use super::relations::Names;
+use super::relations::CatalogOids;
 use super::setting_functions::Setting;
 use crate::serve::encode::PG_TYPE;
 use crate::serve::settings::{SERVER_VERSION, Settings};
@@ -22,7 +22,7 @@ use std::collections::HashMap;
 use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 
-/// Functions about things that flowsift has none of; they return NULL.
+/// Functions about things that flowsift does not have; they return NULL.
 const NULL_FUNCTIONS: &[&str] = &[
     "col_description",
     "inet_client_addr",
@@ -40,7 +40,7 @@ const NULL_FUNCTIONS: &[&str] = &[
     "shobj_description",
 ];
 
-/// Functions that return the same whatever their arguments are.
+/// Returns functions that return the same whatever their arguments are.
 fn fixed() -> Vec<(&'static str, ScalarValue)> {
     let mut all: Vec<(&str, ScalarValue)> =
         NULL_FUNCTIONS.iter().map(|name| (*name, ScalarValue::Utf8(None))).collect();
@@ -79,19 +79,23 @@ fn fixed() -> Vec<(&'static str, ScalarValue)> {
     all
 }
 
-/// Registers the functions that all connections share; where the engine has one of the same name, that one stays.
-pub(super) fn register(context: &SessionContext, names: &Arc<Names>) {
+/// Registers the functions that all connections share; if the engine has one of the same name, the engine's stays.
+pub(super) fn register(context: &SessionContext, names: &Arc<CatalogOids>) {
     for (name, value) in fixed() {
         if context.udf(name).is_err() {
-            context.register_udf(ScalarUDF::from(Fixed::any(name, value)));
+            context.register_udf(ScalarUDF::from(ConstantFunction::any(name, value)));
         }
     }
-    for what in What::ALL {
-        context.register_udf(ScalarUDF::from(Lookup { what: *what, names: names.clone(), signature: any_arguments() }));
+    for kind in FunctionKind::ALL {
+        context.register_udf(ScalarUDF::from(LookupFunction {
+            kind: *kind,
+            names: names.clone(),
+            signature: any_arguments(),
+        }));
     }
 }
 
-/// Registers the functions that know the connection.
+/// Registers the functions that depend on the connection.
 pub(super) fn register_of(context: &SessionContext, settings: &Arc<Settings>, pid: i32, user: &str) {
     let version = format!("PostgreSQL {SERVER_VERSION} (flowsift {})", env!("CARGO_PKG_VERSION"));
     for (name, value) in [
@@ -102,7 +106,7 @@ pub(super) fn register_of(context: &SessionContext, settings: &Arc<Settings>, pi
         ("current_role", ScalarValue::from(user)),
         ("pg_get_userbyid", ScalarValue::from(user)),
     ] {
-        context.register_udf(ScalarUDF::from(Fixed::any(name, value)));
+        context.register_udf(ScalarUDF::from(ConstantFunction::any(name, value)));
     }
     let signature = Signature::one_of((1..4).map(TypeSignature::Any).collect(), Volatility::Stable);
     for sets in [false, true] {
@@ -117,19 +121,19 @@ fn any_arguments() -> Signature {
 
 /// A function that returns one value, whatever its arguments are.
 #[derive(Debug, PartialEq, Eq, Hash)]
-struct Fixed {
+struct ConstantFunction {
     name: &'static str,
     value: ScalarValue,
     signature: Signature,
 }
 
-impl Fixed {
+impl ConstantFunction {
     fn any(name: &'static str, value: ScalarValue) -> Self {
         Self { name, value, signature: any_arguments() }
     }
 }
 
-impl ScalarUDFImpl for Fixed {
+impl ScalarUDFImpl for ConstantFunction {
     fn name(&self) -> &str {
         self.name
     }
@@ -147,9 +151,9 @@ impl ScalarUDFImpl for Fixed {
     }
 }
 
-/// What a [`Lookup`] returns.
+/// What a [`LookupFunction`] returns.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-enum What {
+enum FunctionKind {
     ArrayLower,
     ArrayUpper,
     CurrentSchemas,
@@ -162,50 +166,50 @@ enum What {
     TypeOid,
 }
 
-impl What {
+impl FunctionKind {
     const ALL: &[Self] = &[
-        What::ArrayLower,
-        What::ArrayUpper,
-        What::CurrentSchemas,
-        What::EncodingName,
-        What::FormatType,
-        What::NamespaceOid,
-        What::ParseIdent,
-        What::QuoteIdent,
-        What::RelationOid,
-        What::TypeOid,
+        FunctionKind::ArrayLower,
+        FunctionKind::ArrayUpper,
+        FunctionKind::CurrentSchemas,
+        FunctionKind::EncodingName,
+        FunctionKind::FormatType,
+        FunctionKind::NamespaceOid,
+        FunctionKind::ParseIdent,
+        FunctionKind::QuoteIdent,
+        FunctionKind::RelationOid,
+        FunctionKind::TypeOid,
     ];
 }
 
-/// A function of the names, types and arrays that it is given.
+/// A function of the names, types and arrays it is given.
 #[derive(Debug)]
-struct Lookup {
-    what: What,
-    names: Arc<Names>,
+struct LookupFunction {
+    kind: FunctionKind,
+    names: Arc<CatalogOids>,
     signature: Signature,
 }
 
-impl PartialEq for Lookup {
+impl PartialEq for LookupFunction {
     fn eq(&self, other: &Self) -> bool {
-        self.what == other.what && Arc::ptr_eq(&self.names, &other.names)
+        self.kind == other.kind && Arc::ptr_eq(&self.names, &other.names)
     }
 }
 
-impl Eq for Lookup {}
+impl Eq for LookupFunction {}
 
-impl Hash for Lookup {
+impl Hash for LookupFunction {
     fn hash<H: Hasher>(&self, state: &mut H) {
-        self.what.hash(state);
+        self.kind.hash(state);
     }
 }
 
-/// An argument as texts.
+/// Returns an argument as texts.
 fn texts(arguments: &[ArrayRef], index: usize) -> Result<StringArray> {
     let Some(argument) = arguments.get(index) else { return plan_err!("an argument is missing") };
     Ok(arrow::compute::cast(argument, &DataType::Utf8)?.as_string::<i32>().clone())
 }
 
-/// An argument as numbers; NULL where there is none.
+/// Returns an argument as numbers; NULL where there is none.
 fn numbers(arguments: &[ArrayRef], index: usize, rows: usize) -> Result<Int64Array> {
     match arguments.get(index) {
         Some(argument) => Ok(arrow::compute::cast(argument, &DataType::Int64)?.as_primitive().clone()),
@@ -213,17 +217,17 @@ fn numbers(arguments: &[ArrayRef], index: usize, rows: usize) -> Result<Int64Arr
     }
 }
 
-impl Lookup {
+impl LookupFunction {
     fn of(&self, arguments: &[ArrayRef], rows: usize) -> Result<ArrayRef> {
         let oids = |of: &dyn Fn(&str) -> Option<i32>| -> Result<ArrayRef> {
             let names = texts(arguments, 0)?;
             let found = names.iter().map(|name| name.and_then(|name| name.parse().ok().or_else(|| of(name))));
             Ok(Arc::new(Int32Array::from_iter(found)))
         };
-        Ok(match self.what {
-            What::ArrayLower => bounds(arguments, rows, |_| 1)?,
-            What::ArrayUpper => bounds(arguments, rows, |length| length)?,
-            What::CurrentSchemas => {
+        Ok(match self.kind {
+            FunctionKind::ArrayLower => bounds(arguments, rows, |_| 1)?,
+            FunctionKind::ArrayUpper => bounds(arguments, rows, |length| length)?,
+            FunctionKind::CurrentSchemas => {
                 let implicit = match arguments.first() {
                     Some(argument) => arrow::compute::cast(argument, &DataType::Boolean)?.as_boolean().clone(),
                     None => BooleanArray::from(vec![false; rows]),
@@ -234,19 +238,19 @@ impl Lookup {
                 });
                 lists(schemas)
             }
-            What::EncodingName => {
+            FunctionKind::EncodingName => {
                 let names = numbers(arguments, 0, rows)?;
                 Arc::new(StringArray::from_iter(names.iter().map(|number| (number == Some(6)).then_some("UTF-8"))))
             }
-            What::FormatType => {
+            FunctionKind::FormatType => {
                 let (oids, modifiers) = (numbers(arguments, 0, rows)?, numbers(arguments, 1, rows)?);
                 let names = oids.iter().zip(modifiers.iter());
                 Arc::new(StringArray::from_iter(
                     names.map(|(oid, modifier)| oid.map(|oid| pg_type::format_type(oid, modifier))),
                 ))
             }
-            What::NamespaceOid => oids(&|name| self.names.schema_oid(&identifiers(name)?.pop()?))?,
-            What::ParseIdent => {
+            FunctionKind::NamespaceOid => oids(&|name| self.names.schema_oid(&identifiers(name)?.pop()?))?,
+            FunctionKind::ParseIdent => {
                 let names = texts(arguments, 0)?;
                 let mut parts = Vec::with_capacity(names.len());
                 for name in names.iter() {
@@ -258,28 +262,28 @@ impl Lookup {
                 }
                 lists(parts.into_iter())
             }
-            What::QuoteIdent => {
+            FunctionKind::QuoteIdent => {
                 Arc::new(StringArray::from_iter(texts(arguments, 0)?.iter().map(|name| name.map(quoted))))
             }
-            What::RelationOid => oids(&|name| self.names.relation_oid(&identifiers(name)?))?,
-            What::TypeOid => oids(&pg_type::oid_of)?,
+            FunctionKind::RelationOid => oids(&|name| self.names.relation_oid(&identifiers(name)?))?,
+            FunctionKind::TypeOid => oids(&pg_type::oid_of)?,
         })
     }
 }
 
-impl ScalarUDFImpl for Lookup {
+impl ScalarUDFImpl for LookupFunction {
     fn name(&self) -> &str {
-        match self.what {
-            What::ArrayLower => "array_lower",
-            What::ArrayUpper => "array_upper",
-            What::CurrentSchemas => "current_schemas",
-            What::EncodingName => "pg_encoding_to_char",
-            What::FormatType => "format_type",
-            What::NamespaceOid => "to_regnamespace",
-            What::ParseIdent => "parse_ident",
-            What::QuoteIdent => "quote_ident",
-            What::RelationOid => "to_regclass",
-            What::TypeOid => "to_regtype",
+        match self.kind {
+            FunctionKind::ArrayLower => "array_lower",
+            FunctionKind::ArrayUpper => "array_upper",
+            FunctionKind::CurrentSchemas => "current_schemas",
+            FunctionKind::EncodingName => "pg_encoding_to_char",
+            FunctionKind::FormatType => "format_type",
+            FunctionKind::NamespaceOid => "to_regnamespace",
+            FunctionKind::ParseIdent => "parse_ident",
+            FunctionKind::QuoteIdent => "quote_ident",
+            FunctionKind::RelationOid => "to_regclass",
+            FunctionKind::TypeOid => "to_regtype",
         }
     }
 
@@ -288,18 +292,21 @@ impl ScalarUDFImpl for Lookup {
     }
 
     fn return_type(&self, _: &[DataType]) -> Result<DataType> {
-        Ok(match self.what {
-            What::ArrayLower | What::ArrayUpper | What::NamespaceOid | What::RelationOid | What::TypeOid => {
-                DataType::Int32
-            }
-            What::EncodingName | What::FormatType | What::QuoteIdent => DataType::Utf8,
-            What::CurrentSchemas | What::ParseIdent => DataType::new_list(DataType::Utf8, true),
+        Ok(match self.kind {
+            FunctionKind::ArrayLower
+            | FunctionKind::ArrayUpper
+            | FunctionKind::NamespaceOid
+            | FunctionKind::RelationOid
+            | FunctionKind::TypeOid => DataType::Int32,
+            FunctionKind::EncodingName | FunctionKind::FormatType | FunctionKind::QuoteIdent => DataType::Utf8,
+            FunctionKind::CurrentSchemas | FunctionKind::ParseIdent => DataType::new_list(DataType::Utf8, true),
         })
     }
 
     fn return_field_from_args(&self, _: ReturnFieldArgs) -> Result<FieldRef> {
         let field = Field::new(self.name(), self.return_type(&[])?, true);
-        let is_oid = matches!(self.what, What::NamespaceOid | What::RelationOid | What::TypeOid);
+        let is_oid =
+            matches!(self.kind, FunctionKind::NamespaceOid | FunctionKind::RelationOid | FunctionKind::TypeOid);
         let metadata = if is_oid { HashMap::from([(PG_TYPE.to_owned(), "oid".to_owned())]) } else { HashMap::new() };
         Ok(Arc::new(field.with_metadata(metadata)))
     }
@@ -327,7 +334,7 @@ fn lists(rows: impl Iterator<Item = Option<Vec<String>>>) -> ArrayRef {
     Arc::new(builder.finish())
 }
 
-/// The bounds of arrays in the dimension that is asked for, of which they have one.
+/// Returns the bounds of arrays in the dimension asked for; they have only one.
 fn bounds(arguments: &[ArrayRef], rows: usize, of: fn(i32) -> i32) -> Result<ArrayRef> {
     let dimensions = numbers(arguments, 1, rows)?;
     let lengths: Vec<Option<i32>> = match arguments.first() {
@@ -341,7 +348,7 @@ fn bounds(arguments: &[ArrayRef], rows: usize, of: fn(i32) -> i32) -> Result<Arr
             (0..list.len()).map(|row| list.is_valid(row).then(|| list.value_length(row))).collect()
         }
         Some(list) if list.data_type().is_null() => vec![None; rows],
-        _ => return plan_err!("bounds are those of an array"),
+        _ => return plan_err!("array bounds need an array"),
     };
     let found = lengths
         .into_iter()

@@ -1,6 +1,6 @@
 //! Names of tables and columns as Postgres writes them.
 
-/// Splits a name into its identifiers, `public."My table"`; `None` where it is none.
+/// Splits a name such as `public."My table"` into its identifiers; `None` where it is invalid.
 pub(super) fn identifiers(name: &str) -> Option<Vec<String>> {
     let mut parts = Vec::new();
     let mut rest = name.trim();

@@ -1,5 +1,5 @@
-//! `information_schema`: the engine's own, but columns with the names that Postgres has for their types, by which
-//! Grafana and others tell times, numbers and texts apart.
+//! `information_schema`: the engine's own, but with Postgres's names for the types of columns; Grafana and others use
+//! them to distinguish times, numbers and text.
 
 use crate::serve::encode::type_of;
 use arrow::array::{ArrayRef, Int32Array, RecordBatch, StringArray};
@@ -29,7 +29,7 @@ impl Information {
     }
 }
 
-/// The table `columns`; made when it is read.
+/// The table `columns`; computed when it is read.
 #[derive(Debug)]
 struct TableColumns {
     catalogs: Arc<dyn CatalogProviderList>,
@@ -37,7 +37,7 @@ struct TableColumns {
 }
 
 impl TableColumns {
-    /// One row per column of a table.
+    /// Returns one row per column of a table.
     async fn made(&self) -> Result<RecordBatch> {
         let mut rows = Rows::default();
         for catalog_name in self.catalogs.catalog_names() {
@@ -59,11 +59,11 @@ impl TableColumns {
     }
 }
 
-/// All of `columns`.
+/// All rows of `columns`.
 #[derive(Debug)]
-struct Part(Arc<TableColumns>);
+struct ColumnsPartition(Arc<TableColumns>);
 
-impl PartitionStream for Part {
+impl PartitionStream for ColumnsPartition {
     fn schema(&self) -> &SchemaRef {
         &self.0.schema
     }
@@ -83,7 +83,7 @@ impl SchemaProvider for Information {
 
     async fn table(&self, name: &str) -> Result<Option<Arc<dyn TableProvider>>> {
         if name.eq_ignore_ascii_case("columns") {
-            let part = Arc::new(Part(self.columns.clone()));
+            let part = Arc::new(ColumnsPartition(self.columns.clone()));
             return Ok(Some(Arc::new(StreamingTable::try_new(self.columns.schema.clone(), vec![part])?)));
         }
         self.inner.table(name).await
@@ -94,7 +94,7 @@ impl SchemaProvider for Information {
     }
 }
 
-/// The names of a type: as the standard has it, and as `pg_type` has it.
+/// Returns the names of a type: the SQL standard's, and the one in `pg_type`.
 fn names_of(kind: &DataType) -> (String, String) {
     let Some(pg) = type_of(kind) else { return ("json".to_owned(), "json".to_owned()) };
     if matches!(kind, DataType::Struct(_)) {

@@ -1,6 +1,6 @@
-//! `pg_get_keywords()`: the words of SQL, by which clients know what to quote.
+//! `pg_get_keywords()`: SQL's keywords, from which clients learn what to quote.
 
-use super::table::{Row, table};
+use super::table::{CatalogRow, table};
 use arrow::datatypes::{DataType, Field, Schema};
 use datafusion::catalog::{TableFunctionImpl, TableProvider};
 use datafusion::error::Result;
@@ -19,7 +19,7 @@ impl TableFunctionImpl for Keywords {
         let schema = Schema::new(vec![text("word"), text("catcode"), truth, text("catdesc"), text("baredesc")]);
         let rows = ALL_KEYWORDS.iter().zip(ALL_KEYWORDS_INDEX).map(|(word, keyword)| {
             let reserved = RESERVED_FOR_COLUMN_ALIAS.contains(keyword);
-            Row::from([
+            CatalogRow::from([
                 ("word", word.to_ascii_lowercase().as_str().into()),
                 ("catcode", if reserved { "R" } else { "U" }.into()),
                 ("barelabel", (!reserved).into()),

@@ -1,9 +1,9 @@
-//! What clients ask before their users do: the tables of `pg_catalog` and `information_schema`, and the functions by which
-//! they find out whom they talk to.
+//! What clients ask before their users do: the tables of `pg_catalog` and `information_schema`, and the functions that
+//! describe the server and the session.
 //!
-//! The tables are made from those of the session when a statement first reads one; until then they cost nothing. Columns of
-//! the tables are listed in `columns.txt`, their rows are in [`relations`]; [`rewrite`] makes the engine's SQL of what only
-//! Postgres knows.
+//! The tables are computed from the session's tables when a statement first reads one; until then they cost nothing.
+//! `columns.txt` lists the columns of the tables, and [`relations`] has their rows. [`rewrite`] turns SQL that only
+//! Postgres understands into the engine's.
 
 mod functions;
 mod identifiers;
@@ -19,23 +19,25 @@ mod table;
 use super::error::ServeError;
 use super::settings::Settings;
 use crate::sql::{CATALOG, Workspace, function_names};
+use datafusion::error::DataFusionError;
 use datafusion::prelude::SessionContext;
 use information::Information;
 use keywords::Keywords;
 use relations::PgCatalog;
 use std::sync::Arc;
 
-/// Opens a session over the workspace's tables that also has what clients ask about.
+/// Opens a session over the workspace's tables, with the catalogue that clients ask for.
 ///
 /// # Errors
 /// [`ServeError::Catalogue`] when the schemas cannot be registered.
 pub(super) fn with_catalogue(workspace: &Workspace) -> Result<SessionContext, ServeError> {
-    let failed = |error: datafusion::error::DataFusionError| ServeError::Catalogue(error.to_string());
+    let failed = |error: DataFusionError| ServeError::Catalogue(Box::new(error));
     let context = SessionContext::new_with_state(workspace.context().state());
-    // Ours has Postgres's names of types, by which clients tell times from numbers.
+    // Ours has Postgres's type names, which clients use to tell times from numbers.
     context.state_ref().write().config_mut().options_mut().catalog.information_schema = false;
     let catalogs = context.state().catalog_list().clone();
-    let catalog = context.catalog(CATALOG).ok_or_else(|| ServeError::Catalogue(format!("no catalog {CATALOG}")))?;
+    let catalog =
+        context.catalog(CATALOG).ok_or_else(|| failed(DataFusionError::Internal(format!("no catalog {CATALOG}"))))?;
     let information = Information::new(catalogs).map_err(failed)?;
     catalog.register_schema("information_schema", Arc::new(information)).map_err(failed)?;
     let tables = PgCatalog::new(catalog.clone(), function_names(&context));
@@ -45,7 +47,7 @@ pub(super) fn with_catalogue(workspace: &Workspace) -> Result<SessionContext, Se
     Ok(context)
 }
 
-/// Registers the functions that know the connection.
+/// Registers the functions that depend on the connection.
 pub(super) fn register_functions_of(context: &SessionContext, settings: &Arc<Settings>, pid: i32, user: &str) {
     functions::register_of(context, settings, pid, user);
 }

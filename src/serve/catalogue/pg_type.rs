@@ -1,21 +1,21 @@
 //! The types of Postgres: rows of `pg_type`, and their names in SQL.
 
-use super::table::Row;
+use super::table::CatalogRow;
 use crate::serve::encode::size_of;
 use pgwire::api::Type;
 
-/// OIDs of types lie below this one.
+/// The types' OIDs are below this one.
 const MAX_TYPE_OID: u32 = 6_200;
 
 /// The OID of the schema `pg_catalog`.
 pub(super) const PG_CATALOG: i32 = 11;
 
-/// Returns all types that the protocol's crate knows.
+/// Returns all types that the `pgwire` crate knows.
 fn all() -> impl Iterator<Item = Type> {
     (1..MAX_TYPE_OID).filter_map(Type::from_oid)
 }
 
-/// Returns the OID of a type by its name in `pg_type` or in SQL; a schema before it is ignored.
+/// Returns the OID of a type by its name in `pg_type` or in SQL, ignoring a schema before it.
 pub(super) fn oid_of(name: &str) -> Option<i32> {
     let name = name.trim().rsplit('.').next().unwrap_or_default().trim_matches('"');
     let lower = name.to_ascii_lowercase();
@@ -31,7 +31,7 @@ pub(super) fn format_type(oid: i64, modifier: Option<i64>) -> String {
     let Some(kind) = u32::try_from(oid).ok().and_then(Type::from_oid) else { return format!("oid({oid})") };
     let modifier = modifier.filter(|modifier| *modifier >= 0);
     match (kind, modifier) {
-        // The length counts the four bytes of its own.
+        // The length includes its own four bytes.
         (kind @ (Type::VARCHAR | Type::BPCHAR), Some(modifier)) if modifier > 4 => {
             format!("{}({})", sql_name(&kind), modifier - 4)
         }
@@ -72,12 +72,12 @@ fn sql_name(kind: &Type) -> String {
     .to_owned()
 }
 
-/// Returns the name of the elements' type of an array type.
+/// Returns the name of the element type of an array type.
 fn item_name(kind: &Type) -> Option<&str> {
     kind.name().strip_prefix('_')
 }
 
-/// Returns the bytes of a value as `pg_type` has them; -1 where they differ, -2 for a C string.
+/// Returns the size of a value in bytes, as in `pg_type.typlen`: -1 where it varies, -2 for a C string.
 fn length_of(kind: &Type) -> i16 {
     match *kind {
         Type::CSTRING | Type::UNKNOWN => -2,
@@ -127,7 +127,7 @@ fn class_of(kind: &Type) -> (&'static str, &'static str) {
     }
 }
 
-/// Returns the name of the function of a type that reads or writes it: `int4in`, `timestamptz_send`.
+/// Returns the name of the function that reads or writes a type: `int4in`, `timestamptz_send`.
 fn function_of(kind: &Type, what: &str) -> String {
     const APART: &[&str] = &[
         "bit",
@@ -169,7 +169,7 @@ fn function_of(kind: &Type, what: &str) -> String {
 }
 
 /// Returns the rows of `pg_type`.
-pub(super) fn rows() -> Vec<Row> {
+pub(super) fn rows() -> Vec<CatalogRow> {
     let named: std::collections::HashMap<String, i32> =
         all().map(|kind| (kind.name().to_owned(), kind.oid() as i32)).collect();
     let oid_named = |name: &str| named.get(name).copied().unwrap_or(0);
@@ -186,7 +186,7 @@ pub(super) fn rows() -> Vec<Row> {
         let function = |what: &str| function_of(&kind, what);
         let preferred =
             matches!(kind, Type::BOOL | Type::TEXT | Type::FLOAT8 | Type::OID | Type::TIMESTAMPTZ | Type::INTERVAL);
-        let mut row = Row::from([
+        let mut row = CatalogRow::from([
             ("oid", (kind.oid() as i32).into()),
             ("typname", kind.name().into()),
             ("typnamespace", PG_CATALOG.into()),

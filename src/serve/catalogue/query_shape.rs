@@ -1,4 +1,4 @@
-//! What a query reads and how many rows it can have, as the rules of the rewriter ask.
+//! What a query reads and how many rows it can have, for the rules of the rewriter.
 
 use super::table::Definitions;
 use datafusion::sql::sqlparser::ast::{
@@ -12,24 +12,24 @@ use std::sync::LazyLock;
 pub(super) static TABLES: LazyLock<HashSet<String>> =
     LazyLock::new(|| Definitions::new().names().into_iter().collect());
 
-/// Functions that make one row of many.
+/// Aggregates: functions that make one row from many.
 const AGGREGATES: &[&str] = &["array_agg", "avg", "bool_and", "bool_or", "count", "max", "min", "string_agg", "sum"];
 
-/// The last part of a name, in small letters.
+/// Returns the last part of a name, in lower case.
 pub(super) fn last_of(name: &ObjectName) -> String {
     let last = name.0.last().and_then(|part| part.as_ident());
     last.map_or_else(String::new, |ident| ident.value.to_ascii_lowercase())
 }
 
-/// Tables and their other names in a query.
+/// The tables of a query, and their aliases.
 #[derive(Default)]
 struct Tables {
     names: HashSet<String>,
-    /// Whether all are of the catalogue.
+    /// Whether all are tables of the catalogue.
     others: bool,
-    /// The first parts of names of columns.
+    /// The qualifiers of column names.
     owners: HashSet<String>,
-    /// Whether arguments of a function that stands for a table name columns.
+    /// Whether the arguments of a function in FROM name columns.
     calls_for_each_row: bool,
 }
 
@@ -72,24 +72,25 @@ fn tables_of(query: &Query) -> Tables {
     tables
 }
 
-/// Returns whether a query reads nothing but the catalogue.
+/// Returns whether a query reads only the catalogue.
 pub(super) fn of_catalogue(query: &Query) -> bool {
     let tables = tables_of(query);
     !tables.names.is_empty() && !tables.others
 }
 
-/// Returns whether a query reads a function whose arguments name columns, such as `generate_series(1, t.n)`.
+/// Returns whether FROM has a function whose arguments name columns, such as `generate_series(1, t.n)`.
 pub(super) fn calls_for_each_row(query: &Query) -> bool {
     tables_of(query).calls_for_each_row
 }
 
-/// Returns whether a query names columns of a query around it.
+/// Returns whether a query names columns of the query around it.
 pub(super) fn is_correlated(query: &Query) -> bool {
     let tables = tables_of(query);
     tables.owners.iter().any(|owner| !tables.names.contains(owner))
 }
 
-/// Returns whether a query has one row whatever it reads, which is all that the engine takes where a row asks.
+/// Returns whether a query always has exactly one row; of subqueries that depend on a row, the engine accepts only
+/// these.
 pub(super) fn is_aggregate(query: &Query) -> bool {
     let SetExpr::Select(select) = query.body.as_ref() else { return false };
     let expr = match select.projection.as_slice() {

@@ -1,7 +1,7 @@
-//! The schema `pg_catalog`: tables about the tables of a session, made when a statement first reads one.
+//! The schema `pg_catalog`: tables about the tables of a session, computed when a statement first reads one.
 
 use super::pg_type::{self, PG_CATALOG};
-use super::table::{Definitions, Row, table};
+use super::table::{CatalogRow, Definitions, table};
 use crate::serve::encode::{size_of, type_of};
 use crate::serve::settings::KNOWN;
 use crate::sql::CATALOG;
@@ -15,9 +15,9 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use tokio::sync::OnceCell;
 
-/// The OID of the database, below those of its tables.
+/// The OID of the database, lower than those of its tables.
 const DATABASE: i32 = 16_384;
-/// OIDs that Postgres gives itself, by which clients know its tables.
+/// OIDs that Postgres itself assigns; clients recognise its tables by them.
 const OWN_OIDS: &[(&str, i32)] = &[
     ("pg_attribute", 1_249),
     ("pg_class", 1_259),
@@ -31,7 +31,7 @@ const OWN_OIDS: &[(&str, i32)] = &[
     ("pg_trigger", 2_620),
     ("pg_type", 1_247),
 ];
-/// What Postgres shows as views.
+/// The tables that Postgres shows as views.
 const VIEWS: &[&str] = &["pg_matviews", "pg_replication_slots", "pg_roles", "pg_settings", "pg_tables", "pg_views"];
 
 /// A table of the session.
@@ -45,12 +45,12 @@ struct Relation {
 
 /// The names and OIDs of schemas and tables.
 #[derive(Debug)]
-pub(super) struct Names {
+pub(super) struct CatalogOids {
     schemas: Vec<(String, i32)>,
     relations: Vec<Relation>,
 }
 
-impl Names {
+impl CatalogOids {
     /// Numbers the tables of a catalog and those of `pg_catalog`.
     fn new(catalog: &dyn CatalogProvider, definitions: &Definitions) -> Self {
         let mut names = Self { schemas: vec![("pg_catalog".to_owned(), PG_CATALOG)], relations: Vec::new() };
@@ -84,7 +84,8 @@ impl Names {
         self.schemas.iter().find(|(known, _)| known == name).map(|(_, oid)| *oid)
     }
 
-    /// Returns the OID of a table, which may be written with its schema; without, it is of `public` or `pg_catalog`.
+    /// Returns the OID of a table. Its name may include the schema; without one, the table is in `public` or
+    /// `pg_catalog`.
     pub(super) fn relation_oid(&self, parts: &[String]) -> Option<i32> {
         let find = |schema: &str, name: &str| {
             self.relations.iter().find(|known| known.schema == schema && known.name == name).map(|known| known.oid)
@@ -101,32 +102,32 @@ fn is_view(name: &str) -> bool {
     VIEWS.contains(&name) || name.starts_with("pg_stat_")
 }
 
-/// The schema.
+/// The schema `pg_catalog`.
 #[derive(Debug)]
 pub(super) struct PgCatalog {
     catalog: Arc<dyn CatalogProvider>,
     definitions: Definitions,
-    names: Arc<Names>,
+    names: Arc<CatalogOids>,
     functions: Vec<String>,
     tables: OnceCell<HashMap<String, Arc<dyn TableProvider>>>,
 }
 
 impl PgCatalog {
-    /// The schema over the tables of a catalog and functions by name.
+    /// Returns the schema over the tables of a catalog, with functions by name.
     pub(super) fn new(catalog: Arc<dyn CatalogProvider>, functions: Vec<String>) -> Self {
         let definitions = Definitions::new();
-        let names = Arc::new(Names::new(catalog.as_ref(), &definitions));
+        let names = Arc::new(CatalogOids::new(catalog.as_ref(), &definitions));
         Self { catalog, definitions, names, functions, tables: OnceCell::new() }
     }
 
     /// Returns the names and OIDs of schemas and tables.
-    pub(super) fn names(&self) -> &Arc<Names> {
+    pub(super) fn names(&self) -> &Arc<CatalogOids> {
         &self.names
     }
 
-    /// Makes all tables; the tables of the session stay the same as long as it lives.
+    /// Computes all tables; the session's tables do not change while it lives.
     async fn made(&self) -> Result<HashMap<String, Arc<dyn TableProvider>>> {
-        let mut rows: HashMap<&str, Vec<Row>> = self.fixed_rows();
+        let mut rows: HashMap<&str, Vec<CatalogRow>> = self.fixed_rows();
         for relation in &self.names.relations {
             let columns = self.columns_of(relation).await?;
             let count = columns.as_ref().map_or(0, |columns| columns.fields().len());
@@ -142,7 +143,7 @@ impl PgCatalog {
                 ));
             }
             if !relation.is_view {
-                rows.entry("pg_tables").or_default().push(Row::from([
+                rows.entry("pg_tables").or_default().push(CatalogRow::from([
                     ("schemaname", relation.schema.as_str().into()),
                     ("tablename", relation.name.as_str().into()),
                     ("tableowner", "postgres".into()),
@@ -165,8 +166,8 @@ impl PgCatalog {
         Ok(schema.table(&relation.name).await?.map(|table| table.schema()))
     }
 
-    fn class_row(&self, relation: &Relation, columns: usize) -> Row {
-        Row::from([
+    fn class_row(&self, relation: &Relation, columns: usize) -> CatalogRow {
+        CatalogRow::from([
             ("oid", relation.oid.into()),
             ("relname", relation.name.as_str().into()),
             ("relnamespace", self.names.schema_oid(&relation.schema).unwrap_or(0).into()),
@@ -181,10 +182,10 @@ impl PgCatalog {
         ])
     }
 
-    /// The rows that do not depend on tables.
-    fn fixed_rows(&self) -> HashMap<&'static str, Vec<Row>> {
+    /// Returns the rows that do not depend on tables.
+    fn fixed_rows(&self) -> HashMap<&'static str, Vec<CatalogRow>> {
         let databases = [(DATABASE, CATALOG), (DATABASE + 1, "postgres")].map(|(oid, name)| {
-            Row::from([
+            CatalogRow::from([
                 ("oid", oid.into()),
                 ("datname", name.into()),
                 ("datdba", 10.into()),
@@ -200,10 +201,10 @@ impl PgCatalog {
             ])
         });
         let namespaces = self.names.schemas.iter().map(|(name, oid)| {
-            Row::from([("oid", (*oid).into()), ("nspname", name.as_str().into()), ("nspowner", 10.into())])
+            CatalogRow::from([("oid", (*oid).into()), ("nspname", name.as_str().into()), ("nspowner", 10.into())])
         });
         let functions = self.functions.iter().zip(20_000..).map(|(name, oid)| {
-            Row::from([
+            CatalogRow::from([
                 ("oid", oid.into()),
                 ("proname", name.as_str().into()),
                 ("pronamespace", PG_CATALOG.into()),
@@ -217,22 +218,24 @@ impl PgCatalog {
             ])
         });
         let named = |oid: i32, column: &'static str, name: &str, more: &[(&'static str, &str)]| {
-            let mut row = Row::from([("oid", oid.into()), (column, name.into())]);
+            let mut row = CatalogRow::from([("oid", oid.into()), (column, name.into())]);
             row.extend(more.iter().map(|(column, text)| (*column, (*text).into())));
             row
         };
         let mut extension = named(14_000, "extname", "plpgsql", &[("extversion", "1.0")]);
         extension.extend([("extowner", 10.into()), ("extnamespace", PG_CATALOG.into())]);
-        let spaces = [(1_663, "pg_default"), (1_664, "pg_global")]
-            .map(|(oid, name)| Row::from([("oid", oid.into()), ("spcname", name.into()), ("spcowner", 10.into())]));
+        let spaces = [(1_663, "pg_default"), (1_664, "pg_global")].map(|(oid, name)| {
+            CatalogRow::from([("oid", oid.into()), ("spcname", name.into()), ("spcowner", 10.into())])
+        });
         let collations = [(100, "default", "d"), (950, "C", "c"), (951, "POSIX", "c")].map(|(oid, name, provider)| {
             let mut row = named(oid, "collname", name, &[("collprovider", provider)]);
             row.extend([("collnamespace", PG_CATALOG.into()), ("collencoding", (-1).into())]);
             row
         });
         let languages = [(12, "internal"), (14, "sql")].map(|(oid, name)| named(oid, "lanname", name, &[]));
-        let settings =
-            KNOWN.iter().map(|(name, value, _)| Row::from([("name", (*name).into()), ("setting", (*value).into())]));
+        let settings = KNOWN
+            .iter()
+            .map(|(name, value, _)| CatalogRow::from([("name", (*name).into()), ("setting", (*value).into())]));
         let heap = named(2, "amname", "heap", &[("amhandler", "heap_tableam_handler"), ("amtype", "t")]);
         HashMap::from([
             ("pg_am", vec![heap]),
@@ -249,8 +252,8 @@ impl PgCatalog {
     }
 }
 
-fn attribute_row(table: i32, index: usize, name: &str, kind: &DataType, nullable: bool) -> Row {
-    // What has no type of Postgres is sent as JSON.
+fn attribute_row(table: i32, index: usize, name: &str, kind: &DataType, nullable: bool) -> CatalogRow {
+    // A type that Postgres does not have is sent as JSON.
     let is_struct = matches!(kind, DataType::Struct(_));
     let pg = type_of(kind).filter(|_| !is_struct).unwrap_or(Type::JSON);
     let length = size_of(&pg);
@@ -261,7 +264,7 @@ fn attribute_row(table: i32, index: usize, name: &str, kind: &DataType, nullable
         8.. => ("d", "p"),
         _ => ("i", "x"),
     };
-    Row::from([
+    CatalogRow::from([
         ("attrelid", table.into()),
         ("attname", name.into()),
         ("atttypid", (pg.oid() as i32).into()),

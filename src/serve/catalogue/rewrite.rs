@@ -1,7 +1,8 @@
-//! Statements about the catalogue as the engine can plan them.
+//! Rewrites statements about the catalogue so that the engine can plan them.
 //!
-//! Clients write what only Postgres knows: names that resolve to OIDs, operators and functions with their schema, arrays as
-//! texts. Each rule below says in the engine's SQL what one of these means; what no rule knows stays as it is.
+//! Clients write SQL that only Postgres understands: names that resolve to OIDs, operators and functions qualified by
+//! their schema, arrays as text. Each rule below expresses one of these in the engine's SQL; anything that no rule
+//! covers stays as it is.
 
 use super::query_shape::{TABLES, calls_for_each_row, is_aggregate, is_correlated, last_of, of_catalogue};
 use datafusion::sql::sqlparser::ast::{
@@ -14,7 +15,7 @@ use datafusion::sql::sqlparser::parser::{Parser, ParserError};
 use std::collections::HashSet;
 use std::ops::ControlFlow;
 
-/// Parses statements as Postgres reads them, and writes them anew for the engine.
+/// Parses statements as Postgres does, and rewrites them for the engine.
 ///
 /// # Errors
 /// When they cannot be parsed.
@@ -26,7 +27,7 @@ pub(in crate::serve) fn parsed(sql: &str) -> Result<Vec<Statement>, ParserError>
     Ok(statements)
 }
 
-/// Types whose values are OIDs; the engine has them as integers.
+/// Types whose values are OIDs; the engine stores them as integers.
 const OID_TYPES: &[&str] = &[
     "oid",
     "regclass",
@@ -86,13 +87,13 @@ impl VisitorMut for Rewriter {
     }
 }
 
-/// Returns what an expression becomes, before its parts are looked at; `None` where it stays.
+/// Returns the replacement of an expression, before its parts are visited; `None` to keep it.
 fn rewritten(expr: &mut Expr) -> Option<Expr> {
     match expr {
         Expr::Identifier(name) if name.quote_style.is_none() && name.value.eq_ignore_ascii_case("current_schema") => {
             Some(call("current_schema", Vec::new()))
         }
-        // One collation is all there is.
+        // There is only one collation.
         Expr::Collate { expr, .. } => {
             let mut inner = std::mem::replace(expr.as_mut(), null());
             Some(rewritten(&mut inner).unwrap_or(inner))
@@ -114,8 +115,8 @@ fn rewritten(expr: &mut Expr) -> Option<Expr> {
     }
 }
 
-/// Returns whether the engine can plan a subquery: one that names columns of the query around it must have one row, and
-/// none may make a series for each row.
+/// Returns whether the engine can plan a subquery: one that names columns of the query around it must have exactly one
+/// row, and none may generate a series per row.
 fn can_be_planned(query: &Query) -> bool {
     !is_correlated(query) || (is_aggregate(query) && !calls_for_each_row(query))
 }
@@ -156,13 +157,13 @@ fn call(name: &str, arguments: Vec<Expr>) -> Expr {
     })
 }
 
-/// Calls functions by their last name; arrays of what the engine cannot ask for are NULL.
+/// Calls functions by their last name; arrays of subqueries that the engine cannot plan become NULL.
 fn function_call(function: &mut Function) -> Option<Expr> {
     function.name.0 = function.name.0.split_off(function.name.0.len().saturating_sub(1));
     match (last_of(&function.name).as_str(), &function.args) {
         ("current_catalog", FunctionArguments::None) => Some(call("current_database", Vec::new())),
         ("array", FunctionArguments::Subquery(query)) if of_catalogue(query) => {
-            // Of the type of an array, which NULL alone is not.
+            // With the type of an array, which a bare NULL does not have.
             Some(call("string_to_array", vec![null(), text(",")]))
         }
         ("unnest", FunctionArguments::List(list)) => match list.args.as_slice() {
@@ -173,7 +174,7 @@ fn function_call(function: &mut Function) -> Option<Expr> {
     }
 }
 
-/// Takes the schema from an operator: `OPERATOR(pg_catalog.~)`.
+/// Removes the schema from an operator: `OPERATOR(pg_catalog.~)`.
 fn operator(op: &mut BinaryOperator) {
     let BinaryOperator::PGCustomBinaryOperator(parts) = op else { return };
     let Some(name) = parts.last() else { return };
@@ -190,7 +191,7 @@ fn operator(op: &mut BinaryOperator) {
     };
 }
 
-/// Looks up the name of a schema that is compared with an OID: `c.relnamespace = 'public'`.
+/// Replaces the name of a schema by its OID where it is compared with one: `c.relnamespace = 'public'`.
 fn namespace_name(column: &Expr, op: &BinaryOperator, name: &mut Expr) {
     let column = match column {
         Expr::Identifier(name) => name,
@@ -207,7 +208,7 @@ fn namespace_name(column: &Expr, op: &BinaryOperator, name: &mut Expr) {
     }
 }
 
-/// Makes an array of a text that is one: `'{r,p}'`.
+/// Turns a text that is an array literal into an array: `'{r,p}'`.
 fn array_literal(expr: &mut Expr, is_text: bool) {
     let Some(inner) = text_of(expr).and_then(|text| text.trim().strip_prefix('{')?.strip_suffix('}')) else { return };
     let items = inner.split(',').map(str::trim).filter(|item| !item.is_empty());
@@ -218,7 +219,7 @@ fn array_literal(expr: &mut Expr, is_text: bool) {
     *expr = Expr::Array(Array { elem: elem.collect(), named: true });
 }
 
-/// Writes a cast with a type that the engine has; names that are cast to OIDs are looked up.
+/// Rewrites a cast to a type that the engine has; names cast to OIDs are looked up.
 fn cast(operand: &mut Box<Expr>, data_type: &mut DataType, kind: &CastKind) -> Option<Expr> {
     let name = type_name(data_type);
     let lookup = match name.as_deref() {
@@ -240,7 +241,7 @@ fn cast(operand: &mut Box<Expr>, data_type: &mut DataType, kind: &CastKind) -> O
     if name.as_deref() == Some("regproc")
         && let Some(function) = text_of(operand)
     {
-        // The catalogue has functions of types by their names.
+        // The catalogue lists the functions of types by name.
         return Some(text(function.rsplit('.').next().unwrap_or(function)));
     }
     if let (Some("oid"), Expr::Cast { data_type: inner, .. }) = (name.as_deref(), operand.as_ref())
@@ -264,7 +265,7 @@ fn cast(operand: &mut Box<Expr>, data_type: &mut DataType, kind: &CastKind) -> O
     None
 }
 
-/// The name of a type that SQL has not, without its schema.
+/// Returns the name of a type that is not part of SQL, without its schema.
 fn type_name(data_type: &DataType) -> Option<String> {
     match data_type {
         DataType::Regclass => Some("regclass".to_owned()),
@@ -297,7 +298,7 @@ fn replace_type(data_type: &mut DataType) {
     };
 }
 
-/// Casts the bounds of arrays to what `generate_series` takes.
+/// Casts the array bounds to the type that `generate_series` takes.
 fn as_bigint(argument: &mut FunctionArg) {
     if let FunctionArg::Unnamed(FunctionArgExpr::Expr(expr)) = argument
         && let Expr::Function(function) = &*expr
@@ -325,7 +326,8 @@ fn operands(body: &mut SetExpr) {
     }
 }
 
-/// Makes the columns of a query ones that the engine takes: none twice, and no subquery that asks of the row.
+/// Makes the output columns of a query acceptable to the engine: no name twice, and no subquery that depends on the
+/// row.
 fn projection(select: &mut Select) {
     let mut wildcards = HashSet::new();
     for item in &select.projection {
@@ -355,7 +357,8 @@ fn projection(select: &mut Select) {
     }
 }
 
-/// The name that a column must have: another one than a column of `*` beside it, and Postgres's of constants and versions.
+/// Returns the alias that a column needs: a name different from the columns of a `*` in the same list, and Postgres's
+/// names for constants and versions.
 fn alias_of(expr: &Expr, wildcards: &HashSet<String>) -> Option<String> {
     match expr {
         Expr::Identifier(name) if !wildcards.is_empty() => Some(format!("__alias_{}", name.value)),

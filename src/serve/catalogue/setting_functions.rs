@@ -64,7 +64,7 @@ impl ScalarUDFImpl for Setting {
             let second = second.as_ref().map(|second| second.as_string::<i32>());
             let second = second.filter(|second| second.is_valid(row)).map(|second| second.value(row));
             if self.sets {
-                // A client may set only what it may set by SET; the answer is what now holds.
+                // A client may set only what SET allows; the result is the value now in force.
                 let _ = self.settings.set(name, second);
             }
             let value = self.settings.get(name);

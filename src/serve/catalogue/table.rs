@@ -1,4 +1,4 @@
-//! Tables of the catalogue: their columns as `columns.txt` lists them, and rows that name only the columns they fill.
+//! Tables of the catalogue: their columns as listed in `columns.txt`, and rows that name only the columns they fill.
 
 use crate::serve::encode::PG_TYPE;
 use arrow::array::{ArrayRef, BooleanArray, Float32Array, Float64Array, RecordBatch, StringArray, new_null_array};
@@ -10,37 +10,38 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 /// The columns of every table as PostgreSQL 15 itself lists them in `pg_attribute`: the name of the table, then
-/// `name:type` for each column, with a `?` where a value may be NULL. Types without a form of their own here are text.
+/// `name:type` for each column, with a `?` where a value may be NULL. Types without a representation of their own here
+/// are text.
 const COLUMNS: &str = include_str!("columns.txt");
 
 /// A value of a row.
 #[derive(Clone, Debug)]
-pub(super) enum Cell {
+pub(super) enum CellValue {
     Text(String),
     Number(i64),
     Truth(bool),
 }
 
-impl From<&str> for Cell {
+impl From<&str> for CellValue {
     fn from(text: &str) -> Self {
-        Cell::Text(text.to_owned())
+        CellValue::Text(text.to_owned())
     }
 }
 
-impl From<i32> for Cell {
+impl From<i32> for CellValue {
     fn from(number: i32) -> Self {
-        Cell::Number(i64::from(number))
+        CellValue::Number(i64::from(number))
     }
 }
 
-impl From<bool> for Cell {
+impl From<bool> for CellValue {
     fn from(truth: bool) -> Self {
-        Cell::Truth(truth)
+        CellValue::Truth(truth)
     }
 }
 
-/// A row: values by column. The others are NULL, or 0, false and empty where NULL is not allowed.
-pub(super) type Row = HashMap<&'static str, Cell>;
+/// A row: values by column. The other columns are NULL, or 0, false or empty where NULL is not allowed.
+pub(super) type CatalogRow = HashMap<&'static str, CellValue>;
 
 /// The tables of the catalogue, without their rows.
 #[derive(Debug)]
@@ -91,7 +92,7 @@ fn field(word: &str) -> Field {
         "timestamptz" => DataType::Timestamp(TimeUnit::Microsecond, Some("UTC".into())),
         "int4[]" => list(DataType::Int32),
         "text[]" => list(DataType::Utf8),
-        // Functions of types are shown by their names.
+        // Functions of types are shown by name.
         _ => DataType::Utf8,
     };
     let field = Field::new(name, data, nullable);
@@ -101,26 +102,26 @@ fn field(word: &str) -> Field {
     field
 }
 
-/// Makes a table of rows.
+/// Creates a table from rows.
 ///
 /// # Errors
-/// When a row lacks a value for which there is no default.
-pub(super) fn table(schema: &SchemaRef, rows: &[Row]) -> Result<Arc<MemTable>> {
+/// When a row lacks a value that has no default.
+pub(super) fn table(schema: &SchemaRef, rows: &[CatalogRow]) -> Result<Arc<MemTable>> {
     let columns: Vec<ArrayRef> = schema.fields().iter().map(|field| column(field, rows)).collect();
     let options = arrow::array::RecordBatchOptions::new().with_row_count(Some(rows.len()));
     let batch = RecordBatch::try_new_with_options(schema.clone(), columns, &options).map_err(DataFusionError::from)?;
     Ok(Arc::new(MemTable::try_new(schema.clone(), vec![vec![batch]])?))
 }
 
-fn column(field: &Field, rows: &[Row]) -> ArrayRef {
+fn column(field: &Field, rows: &[CatalogRow]) -> ArrayRef {
     let cells = rows.iter().map(|row| row.get(field.name().as_str()));
-    let number = |cell: Option<&Cell>| match cell {
-        Some(Cell::Number(number)) => Some(*number),
+    let number = |cell: Option<&CellValue>| match cell {
+        Some(CellValue::Number(number)) => Some(*number),
         _ => (!field.is_nullable()).then_some(0),
     };
     match field.data_type() {
         DataType::Boolean => Arc::new(BooleanArray::from_iter(cells.map(|cell| match cell {
-            Some(Cell::Truth(truth)) => Some(*truth),
+            Some(CellValue::Truth(truth)) => Some(*truth),
             _ => (!field.is_nullable()).then_some(false),
         }))),
         DataType::Int16 => Arc::new(Int16Array::from_iter(cells.map(|cell| number(cell).map(|number| number as i16)))),
@@ -133,7 +134,7 @@ fn column(field: &Field, rows: &[Row]) -> ArrayRef {
             Arc::new(Float64Array::from_iter(cells.map(|cell| number(cell).map(|number| number as f64))))
         }
         DataType::Utf8 => Arc::new(StringArray::from_iter(cells.map(|cell| match cell {
-            Some(Cell::Text(text)) => Some(text.as_str()),
+            Some(CellValue::Text(text)) => Some(text.as_str()),
             _ => (!field.is_nullable()).then_some(""),
         }))),
         other => new_null_array(other, rows.len()),
@@ -160,7 +161,7 @@ mod tests {
     #[test]
     fn what_a_row_does_not_name_has_a_default() {
         let definitions = Definitions::new();
-        let row = Row::from([("oid", 7.into()), ("amname", "heap".into())]);
+        let row = CatalogRow::from([("oid", 7.into()), ("amname", "heap".into())]);
         let made = table(definitions.schema("pg_am").unwrap(), &[row]).unwrap();
         assert_eq!(made.schema().field(0).metadata()[PG_TYPE], "oid");
         for name in definitions.names() {

@@ -1,18 +1,18 @@
-//! Values in Postgres's binary format that take more than their bytes.
+//! Values in Postgres's binary format that need more than a copy of their bytes.
 
 use super::text::Interval;
 use bytes::{BufMut, BytesMut};
 
-/// Microseconds from 1970 to 2000, from where Postgres counts.
+/// Microseconds from 1970 to 2000, Postgres's epoch.
 pub(super) const EPOCH_MICROS: i64 = 946_684_800_000_000;
 /// Days from 1970 to 2000.
 pub(super) const EPOCH_DAYS: i64 = 10_957;
 
-/// Writes an integer that stands for a decimal number with `scale` digits behind the point: groups of four digits.
+/// Writes an integer that represents a decimal number with `scale` digits after the point: groups of four digits.
 pub(super) fn numeric(value: i128, scale: i8, out: &mut BytesMut) {
     let shown = u16::from(scale.max(0).unsigned_abs());
     let scale = i32::from(scale);
-    // Groups are counted from the point, so the number of digits behind it must be a multiple of four.
+    // Groups are counted from the point, so the number of digits after it must be a multiple of four.
     let lacking = scale.rem_euclid(4);
     let lacking = if lacking == 0 { 0 } else { 4 - lacking };
     let mut digits = value.unsigned_abs().to_string();
@@ -37,7 +37,7 @@ pub(super) fn numeric(value: i128, scale: i8, out: &mut BytesMut) {
     }
 }
 
-/// Reads a number into decimal text; `None` where it is damaged or not finite.
+/// Reads a number as decimal text; `None` where it is damaged or not finite.
 pub(super) fn numeric_text(raw: &[u8]) -> Option<String> {
     let words: Vec<i16> = raw.chunks_exact(2).map(|word| i16::from_be_bytes([word[0], word[1]])).collect();
     let [count, weight, sign, shown, groups @ ..] = words.as_slice() else { return None };
@@ -60,7 +60,7 @@ pub(super) fn numeric_text(raw: &[u8]) -> Option<String> {
     Some(text)
 }
 
-/// Writes a span of time.
+/// Writes an interval.
 pub(super) fn interval(value: Interval, out: &mut BytesMut) {
     out.put_i64(value.micros);
     out.put_i32(value.days);

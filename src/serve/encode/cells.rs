@@ -22,21 +22,21 @@ use pgwire::types::format::FormatOptions;
 pub(super) type Writer = Box<dyn Fn(usize, &mut BytesMut) + Send + Sync>;
 
 /// A column whose cells can be written.
-pub(super) struct Cells {
+pub(super) struct ColumnEncoder {
     array: ArrayRef,
     write: Writer,
 }
 
-impl Cells {
+impl ColumnEncoder {
     /// Chooses how the cells of a column are written.
     ///
     /// # Errors
-    /// When the column is of a type that is not sent as it is.
+    /// When columns of this type are not sent unchanged.
     pub(super) fn new(array: &ArrayRef, format: FieldFormat) -> Result<Self, ArrowError> {
         Ok(Self { write: writer(array, format)?, array: array.clone() })
     }
 
-    /// Writes a cell with its length; -1 stands for NULL.
+    /// Writes a cell with its length; -1 marks NULL.
     pub(super) fn write(&self, row: usize, out: &mut BytesMut) {
         if self.array.is_null(row) {
             out.put_i32(-1);
@@ -81,12 +81,12 @@ fn float<T: ArrowPrimitiveType<Native: ToSqlText>>(
     }
     let options = FormatOptions::default();
     primitive::<T>(array, move |value, out| {
-        // A number is never refused.
+        // Formatting a number cannot fail.
         let _ = value.to_sql_text(&kind, out, &options);
     })
 }
 
-/// Writes counts of a unit that `micros` turns into microseconds.
+/// Writes counts of a unit that `micros` converts to microseconds.
 fn micros<T: ArrowPrimitiveType>(
     array: &ArrayRef,
     micros: impl Fn(T::Native) -> i64 + Send + Sync + 'static,
@@ -147,7 +147,7 @@ fn zoned(zone: &str) -> Result<impl Fn(i64, &mut BytesMut) + Send + Sync + use<>
     })
 }
 
-/// Writes the bytes that `of` finds in a row.
+/// Writes the bytes that `of` returns for a row.
 fn bytes_of<A: Clone + Send + Sync + 'static>(
     array: &A,
     of: fn(&A, usize) -> &[u8],
@@ -219,11 +219,11 @@ fn writer(array: &ArrayRef, format: FieldFormat) -> Result<Writer, ArrowError> {
     })
 }
 
-/// Writes lists as arrays of one dimension.
+/// Writes lists as one-dimensional arrays.
 fn list<O: OffsetSizeTrait>(array: &GenericListArray<O>, format: FieldFormat) -> Result<Writer, ArrowError> {
     let array = array.clone();
     let kind = array.value_type();
-    let items = Cells::new(array.values(), format)?;
+    let items = ColumnEncoder::new(array.values(), format)?;
     if format == FieldFormat::Text {
         let quoted = matches!(kind, DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View);
         let quoted = quoted || type_of(&kind) == Some(Type::BYTEA);

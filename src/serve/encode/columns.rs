@@ -1,6 +1,6 @@
-//! The columns of a result: as what they are described, and their rows as messages.
+//! The columns of a result: the types they are announced as, and their rows as messages.
 
-use super::cells::Cells;
+use super::cells::ColumnEncoder;
 use super::oid::{size_of, type_of_field};
 use crate::serve::protocol::pg_error::{self, PgError};
 use arrow::array::{Array, ArrayRef, RecordBatch, StringBuilder};
@@ -17,10 +17,10 @@ use std::sync::Arc;
 
 /// How a column is sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Way {
-    /// As it is.
+enum Conversion {
+    /// Unchanged.
     Plain,
-    /// As another type that Postgres has.
+    /// Cast to another type that Postgres has.
     Cast,
     /// As JSON.
     Json,
@@ -29,15 +29,15 @@ enum Way {
 /// The columns of a result as they are sent.
 #[derive(Clone, Debug)]
 pub(in crate::serve) struct Columns {
-    ways: Arc<[Way]>,
+    conversions: Arc<[Conversion]>,
     schema: SchemaRef,
     fields: Arc<Vec<FieldInfo>>,
 }
 
-fn way_of(kind: &DataType) -> (Way, DataType) {
+fn conversion_of(kind: &DataType) -> (Conversion, DataType) {
     use DataType::*;
     match kind {
-        Null => (Way::Cast, Utf8),
+        Null => (Conversion::Cast, Utf8),
         Boolean
         | Int8
         | Int16
@@ -63,83 +63,85 @@ fn way_of(kind: &DataType) -> (Way, DataType) {
         | Time64(_)
         | Interval(_)
         | Duration(_)
-        | Decimal128(_, _) => (Way::Plain, kind.clone()),
-        Float16 => (Way::Cast, Float32),
-        Dictionary(_, value) => match way_of(value) {
-            (Way::Json, _) => (Way::Json, Utf8),
-            (_, kind) => (Way::Cast, kind),
+        | Decimal128(_, _) => (Conversion::Plain, kind.clone()),
+        Float16 => (Conversion::Cast, Float32),
+        Dictionary(_, value) => match conversion_of(value) {
+            (Conversion::Json, _) => (Conversion::Json, Utf8),
+            (_, kind) => (Conversion::Cast, kind),
         },
-        List(item) | LargeList(item) => match way_of(item.data_type()) {
-            (Way::Plain, _) => (Way::Plain, kind.clone()),
-            _ => (Way::Json, Utf8),
+        List(item) | LargeList(item) => match conversion_of(item.data_type()) {
+            (Conversion::Plain, _) => (Conversion::Plain, kind.clone()),
+            _ => (Conversion::Json, Utf8),
         },
-        _ => (Way::Json, Utf8),
+        _ => (Conversion::Json, Utf8),
     }
 }
 
 impl Columns {
-    /// The columns of a plan's rows, in the formats that the client asked for.
+    /// Returns the columns of a plan's rows, in the formats that the client asked for.
     ///
     /// # Errors
-    /// When it asked for another number of formats than there are columns.
+    /// When the number of formats does not match the number of columns.
     pub(in crate::serve) fn of(schema: &Schema, format: &Format) -> Result<Self, PgError> {
         let count = schema.fields().len();
         if let Format::Individual(formats) = format
             && formats.len() != count
         {
-            let said = format!("bind message has {} result formats but query has {count} columns", formats.len());
-            return Err(pg_error::error("08P01", said));
+            let details = format!("bind message has {} result formats but query has {count} columns", formats.len());
+            return Err(pg_error::error("08P01", details));
         }
-        let (mut ways, mut sent, mut fields) = (Vec::new(), Vec::new(), Vec::new());
+        let (mut conversions, mut sent, mut fields) = (Vec::new(), Vec::new(), Vec::new());
         for (place, field) in schema.fields().iter().enumerate() {
-            let (mut way, kind) = way_of(field.data_type());
-            let mut field = match way {
-                Way::Plain => field.clone(),
-                Way::Cast | Way::Json => Arc::new(Field::new(field.name(), kind, true)),
+            let (mut conversion, kind) = conversion_of(field.data_type());
+            let mut field = match conversion {
+                Conversion::Plain => field.clone(),
+                Conversion::Cast | Conversion::Json => Arc::new(Field::new(field.name(), kind, true)),
             };
             let kind = match type_of_field(&field) {
-                Some(kind) if way != Way::Json => kind,
+                Some(kind) if conversion != Conversion::Json => kind,
                 _ => {
-                    way = Way::Json;
+                    conversion = Conversion::Json;
                     field = Arc::new(Field::new(field.name(), DataType::Utf8, true));
                     Type::JSON
                 }
             };
             let info = FieldInfo::new(field.name().clone(), None, None, kind.clone(), format.format_for(place));
             fields.push(info.with_type_size(size_of(&kind)));
-            ways.push(way);
+            conversions.push(conversion);
             sent.push(field);
         }
-        Ok(Self { ways: ways.into(), schema: Arc::new(Schema::new(sent)), fields: Arc::new(fields) })
+        Ok(Self { conversions: conversions.into(), schema: Arc::new(Schema::new(sent)), fields: Arc::new(fields) })
     }
 
-    /// What the client is told of the columns.
+    /// Returns the description of the columns sent to the client.
     pub(in crate::serve) fn description(&self) -> RowDescription {
         RowDescription::new(self.fields.iter().map(FieldDescription::from).collect())
     }
 
-    /// Whether there are none.
+    /// Returns whether there are no columns.
     pub(in crate::serve) fn is_empty(&self) -> bool {
         self.fields.is_empty()
     }
 
-    /// The rows of a batch as messages.
+    /// Returns the rows of a batch as messages.
     ///
     /// # Errors
-    /// When the batch is not of these columns.
+    /// When the batch does not have these columns.
     pub(in crate::serve) fn rows(
         &self,
         batch: &RecordBatch,
     ) -> PgWireResult<impl Iterator<Item = PgWireResult<DataRow>> + use<>> {
         let failed = |error: ArrowError| PgWireError::ApiError(Box::new(error));
-        let columns =
-            self.ways.iter().zip(batch.columns()).zip(self.schema.fields()).map(|((way, column), field)| match way {
-                Way::Plain => Ok(column.clone()),
-                Way::Cast => arrow::compute::cast(column, field.data_type()),
-                Way::Json => json(column),
-            });
+        let columns = self.conversions.iter().zip(batch.columns()).zip(self.schema.fields()).map(
+            |((conversion, column), field)| match conversion {
+                Conversion::Plain => Ok(column.clone()),
+                Conversion::Cast => arrow::compute::cast(column, field.data_type()),
+                Conversion::Json => json(column),
+            },
+        );
         let columns = columns.collect::<Result<Vec<_>, _>>().map_err(failed)?;
-        let cells = columns.iter().zip(self.fields.iter()).map(|(column, field)| Cells::new(column, field.format()));
+        let cells =
+            columns.iter().zip(self.fields.iter()).map(|(column, field)| ColumnEncoder::new(column, field.format()));
         let cells = cells.collect::<Result<Vec<_>, _>>().map_err(failed)?;
         let mut buffer = BytesMut::new();
         Ok((0..batch.num_rows()).map(move |row| {
@@ -149,7 +151,7 @@ impl Columns {
     }
 }
 
-/// A column as JSON texts.
+/// Returns a column as JSON texts.
 fn json(column: &ArrayRef) -> Result<ArrayRef, ArrowError> {
     let field = Arc::new(Field::new("value", column.data_type().clone(), true));
     let options = EncoderOptions::default().with_explicit_nulls(true);

@@ -1,4 +1,4 @@
-//! Values of parameters, as clients send them, as values of the engine.
+//! Decodes the values of parameters into values of the engine.
 
 use super::binary::{EPOCH_DAYS, EPOCH_MICROS, numeric_text};
 use super::oid::item_of;
@@ -10,10 +10,10 @@ use pgwire::api::Type;
 use pgwire::api::results::FieldFormat;
 use pgwire::error::PgWireError;
 
-/// Reads the value of a parameter that was sent as `wire`, and makes it one of the type that the plan expects.
+/// Decodes the value of a parameter that was sent as `wire`, and converts it to the type that the plan expects.
 ///
 /// # Errors
-/// When the value is damaged, or does not fit the type.
+/// When the value is damaged or does not fit the type.
 pub(in crate::serve) fn decoded(
     raw: Option<&[u8]>,
     wire: &Type,
@@ -42,14 +42,14 @@ fn unfit(wire: &Type, expected: &DataType) -> PgError {
     pg_error::error("22023", format!("a parameter of type {} does not fit {expected}", wire.name()))
 }
 
-/// Makes a value one of the expected type where nothing is lost.
+/// Converts a value to the expected type if nothing is lost.
 fn fitted(value: ScalarValue, wire: &Type, expected: &DataType) -> Result<ScalarValue, PgError> {
     let failed = || unfit(wire, expected);
     let cast = |value: &ScalarValue| value.cast_to(expected).map_err(|_| failed());
     let is_number = |kind: &DataType| kind.is_numeric();
     match (&value, expected) {
         (ScalarValue::Int64(Some(seconds)), DataType::Timestamp(_, _)) => {
-            // Numbers are seconds, as in the log.
+            // Numbers are seconds, as in the logs.
             cast(&ScalarValue::TimestampSecond(Some(*seconds), None))
         }
         (ScalarValue::Int64(_), kind) if !is_number(kind) => Err(failed()),
@@ -118,7 +118,7 @@ fn of_binary(raw: &[u8], wire: &Type) -> Option<ScalarValue> {
             ScalarValue::IntervalMonthDayNano(Some(value))
         }
         Type::UUID => ScalarValue::from(uuid(raw)?),
-        // A version stands before the text.
+        // A version byte precedes the text.
         Type::JSONB => ScalarValue::from(std::str::from_utf8(raw.strip_prefix(&[1])?).ok()?),
         _ => ScalarValue::from(std::str::from_utf8(raw).ok()?),
     })
@@ -128,7 +128,7 @@ fn zone_of(wire: &Type) -> Option<&'static str> {
     (*wire == Type::TIMESTAMPTZ).then_some("+00:00")
 }
 
-/// The engine's type that values of a Postgres type are read as.
+/// Returns the engine's type for values of a Postgres type.
 fn natural(wire: &Type) -> DataType {
     match *wire {
         Type::BOOL => DataType::Boolean,
@@ -146,7 +146,7 @@ fn natural(wire: &Type) -> DataType {
     }
 }
 
-/// A decimal number with as many digits behind the point as it has.
+/// Returns a decimal number with as many digits after the point as its text has.
 fn decimal(text: &str) -> Option<ScalarValue> {
     let digits: String = text.chars().filter(|letter| *letter != '.').collect();
     let behind = text.split_once('.').map_or(0, |(_, behind)| behind.len());
@@ -183,7 +183,7 @@ fn list(items: &[ScalarValue], item: &Type) -> ScalarValue {
     ScalarValue::List(ScalarValue::new_list_nullable(&items, &kind))
 }
 
-/// Reads an array of at most one dimension in binary.
+/// Reads a binary array of at most one dimension.
 fn array(raw: &[u8], item: &Type) -> Option<ScalarValue> {
     let int = |rest: &mut &[u8]| -> Option<i32> {
         let (value, behind) = rest.split_at_checked(4)?;
@@ -211,7 +211,7 @@ fn array(raw: &[u8], item: &Type) -> Option<ScalarValue> {
     Some(list(&items, item))
 }
 
-/// Splits the text of an array of one dimension, `{a,"b c",NULL}`.
+/// Splits the text of a one-dimensional array, `{a,"b c",NULL}`.
 fn elements(text: &str) -> Option<Vec<Option<String>>> {
     let inner = text.trim().strip_prefix('{')?.strip_suffix('}')?;
     let mut found = Vec::new();
@@ -293,8 +293,8 @@ mod tests {
             ("x", Type::INT4, DataType::Int64, "22P02"),
             ("maybe", Type::BOOL, DataType::Boolean, "22P02"),
         ] {
-            let Err(PgError::Said(said)) = text(raw, &wire, &expected) else { panic!("{raw} as {wire}") };
-            assert_eq!(said.code, code, "{raw} as {wire}: {said:?}");
+            let Err(PgError::Error(details)) = text(raw, &wire, &expected) else { panic!("{raw} as {wire}") };
+            assert_eq!(details.code, code, "{raw} as {wire}: {details:?}");
         }
         assert!(binary(&[1], &Type::INT8, &DataType::Int64).is_err());
         assert!(binary(&[0, 0, 0, 1, 0], &Type::INT4_ARRAY, &DataType::Int64).is_err());

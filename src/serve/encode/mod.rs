@@ -1,4 +1,5 @@
-//! Arrow's columns as Postgres's: what both have goes as it is, structs and what else is nested goes as JSON.
+//! Arrow's columns as Postgres's: types that both have are sent unchanged; structs and other nested types are sent as
+//! JSON.
 
 mod binary;
 mod cells;

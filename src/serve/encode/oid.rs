@@ -1,10 +1,10 @@
-//! Target Postgres type an Arrow type is sent as.
+//! The Postgres type that each Arrow type is sent as.
 
 use arrow::datatypes::{DataType, Field};
 use pgwire::api::Type;
 
-/// The key of a field's metadata that names its Postgres type, where Arrow's type alone does not: the catalogue's OIDs are
-/// 32-bit integers.
+/// The metadata key of a field that names its Postgres type where Arrow's type does not determine it: the catalogue's
+/// OIDs are 32-bit integers.
 pub(in crate::serve) const PG_TYPE: &str = "postgres.type";
 
 /// Returns the Postgres type of an Arrow type; `None` where Postgres has none.
@@ -33,7 +33,7 @@ pub(in crate::serve) fn type_of(kind: &DataType) -> Option<Type> {
     })
 }
 
-/// Returns the Postgres type of a field, which may name it itself.
+/// Returns the Postgres type of a field, which its metadata may name.
 pub(in crate::serve) fn type_of_field(field: &Field) -> Option<Type> {
     match field.metadata().get(PG_TYPE).map(String::as_str) {
         Some("oid") => Some(Type::OID),
@@ -71,12 +71,12 @@ fn array_of(item: &Type) -> Option<Type> {
     ARRAYS.iter().find(|(known, _)| known == item).map(|(_, array)| array.clone())
 }
 
-/// Returns the type of the elements of an array type.
+/// Returns the element type of an array type.
 pub(super) fn item_of(array: &Type) -> Option<Type> {
     ARRAYS.iter().find(|(_, known)| known == array).map(|(item, _)| item.clone())
 }
 
-/// Returns the bytes of a value on the wire, as in `pg_type.typlen`; -1 where they differ.
+/// Returns the size of a value on the wire, as in `pg_type.typlen`; -1 where it varies.
 pub(in crate::serve) fn size_of(kind: &Type) -> i16 {
     match *kind {
         Type::BOOL | Type::CHAR => 1,

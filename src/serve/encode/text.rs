@@ -5,7 +5,7 @@ use std::fmt::Write;
 
 /// Writes a number as Rust prints it.
 pub(super) fn number(value: impl std::fmt::Display, out: &mut BytesMut) {
-    // A buffer that grows takes all.
+    // Writing to a growable buffer cannot fail.
     let _ = write!(out, "{value}");
 }
 
@@ -20,7 +20,7 @@ pub(super) fn bytes(value: &[u8], out: &mut BytesMut) {
     }
 }
 
-/// Writes an integer that stands for a decimal number with `scale` digits behind the point.
+/// Writes an integer that represents a decimal number with `scale` digits after the point.
 pub(super) fn decimal(value: i128, scale: i8, out: &mut BytesMut) {
     let mut digits = value.unsigned_abs().to_string();
     if value < 0 {
@@ -68,7 +68,7 @@ pub(super) fn date(days: i64, out: &mut BytesMut) {
     let year = era * 400 + year_of_era + i64::from(month <= 2);
     match u64::try_from(year) {
         Ok(year) if year <= 9_999 => padded(year, 4, out),
-        // As ISO 8601 has years beyond four digits: with a sign.
+        // As in ISO 8601, years beyond four digits have a sign.
         _ => drop(write!(out, "{year:+05}")),
     }
     for part in [month, day] {
@@ -117,7 +117,7 @@ pub(super) fn offset(seconds: i32, out: &mut BytesMut) {
     }
 }
 
-/// A span of time as Postgres keeps it.
+/// An interval as Postgres stores it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Interval {
     pub(super) months: i32,
@@ -125,7 +125,7 @@ pub(super) struct Interval {
     pub(super) micros: i64,
 }
 
-/// Writes a span of time as `1 year 2 mons 3 days 04:05:06.000700`.
+/// Writes an interval as `1 year 2 mons 3 days 04:05:06.000700`.
 pub(super) fn interval(value: Interval, out: &mut BytesMut) {
     let start = out.len();
     let parts = [(value.months / 12, "year"), (value.months % 12, "mon"), (value.days, "day")];
@@ -151,7 +151,7 @@ pub(super) fn interval(value: Interval, out: &mut BytesMut) {
     }
 }
 
-/// Writes a text as an element of an array, quoted where it must be.
+/// Writes a text as an element of an array, quoted where needed.
 pub(super) fn element(value: &[u8], out: &mut BytesMut) {
     let special =
         |byte: &u8| matches!(byte, b'"' | b'{' | b'}' | b',' | b'\\') || byte.is_ascii_whitespace() || *byte == 11;

@@ -1,4 +1,4 @@
-//! The wire below statements: sockets, TLS, login, cancelling, and errors as Postgres words them.
+//! The wire protocol below statements: sockets, TLS, login, cancellation, and errors in Postgres's form.
 
 pub(super) mod pg_error;
 pub(super) mod register;

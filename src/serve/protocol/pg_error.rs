@@ -1,4 +1,4 @@
-//! What is said to a client whose statement did not run: a message with its SQLSTATE, the place and a hint.
+//! What a client receives when its statement did not run: a message with its SQLSTATE, the position and a hint.
 
 use crate::serve::options::Limits;
 use crate::sql::Skipped;
@@ -12,9 +12,9 @@ use std::time::Duration;
 /// Why something was refused or ended.
 #[derive(Debug)]
 pub(in crate::serve) enum PgError {
-    /// An answer for the client.
-    Said(Box<ErrorInfo>),
-    /// The client is gone; nobody is left to be told.
+    /// An error to send to the client.
+    Error(Box<ErrorInfo>),
+    /// The client is gone, so nothing can be sent.
     Gone,
 }
 
@@ -22,7 +22,7 @@ impl From<PgWireError> for PgError {
     fn from(error: PgWireError) -> Self {
         match error {
             PgWireError::IoError(_) => PgError::Gone,
-            other => PgError::Said(Box::new(other.into())),
+            other => PgError::Error(Box::new(other.into())),
         }
     }
 }
@@ -33,14 +33,14 @@ impl From<std::io::Error> for PgError {
     }
 }
 
-/// An error that leaves the connection open.
+/// Returns an error that leaves the connection open.
 pub(in crate::serve) fn error(code: &str, message: impl Into<String>) -> PgError {
-    PgError::Said(Box::new(info("ERROR", code, message)))
+    PgError::Error(Box::new(info("ERROR", code, message)))
 }
 
-/// An error that ends the connection.
+/// Returns an error that ends the connection.
 pub(in crate::serve) fn fatal(code: &str, message: impl Into<String>) -> PgError {
-    PgError::Said(Box::new(info("FATAL", code, message)))
+    PgError::Error(Box::new(info("FATAL", code, message)))
 }
 
 fn info(severity: &str, code: &str, message: impl Into<String>) -> ErrorInfo {
@@ -49,28 +49,29 @@ fn info(severity: &str, code: &str, message: impl Into<String>) -> ErrorInfo {
     info
 }
 
-/// The client asked for it.
+/// The error for a statement that the client cancelled.
 pub(in crate::serve) fn cancelled() -> PgError {
     error("57014", "canceling statement due to user request")
 }
 
-/// It took too long.
+/// The error for a statement that ran too long.
 pub(in crate::serve) fn timed_out(limit: Duration) -> PgError {
     let limit = duration_text(limit.as_secs_f64());
-    let PgError::Said(mut said) = error("57014", format!("canceling statement due to statement timeout of {limit}"))
+    let PgError::Error(mut details) =
+        error("57014", format!("canceling statement due to statement timeout of {limit}"))
     else {
         return PgError::Gone;
     };
-    said.hint = Some("the server's --timeout and the client's statement_timeout allow more".to_owned());
-    PgError::Said(said)
+    details.hint = Some("the server's --timeout and the client's statement_timeout allow more".to_owned());
+    PgError::Error(details)
 }
 
-/// The server stops.
+/// The error that ends connections when the server stops.
 pub(in crate::serve) fn shutting_down() -> PgError {
     fatal("57P01", "terminating connection: flowsift is shutting down")
 }
 
-/// It would read more than it may.
+/// The error for a statement that would read more than allowed.
 pub(in crate::serve) fn too_much(bytes: u64, limit: u64) -> PgError {
     let message = format!(
         "the statement would read objects of {}, the server's --max-bytes allows {}",
@@ -80,49 +81,51 @@ pub(in crate::serve) fn too_much(bytes: u64, limit: u64) -> PgError {
     with_hint(error("53400", message), "narrow it by start, date, hour, account or region")
 }
 
-/// Its result is too long.
+/// The error for a result that is too long.
 pub(in crate::serve) fn too_many_rows(limits: &Limits) -> PgError {
     let most = limits.max_rows.unwrap_or(0);
     with_hint(error("54000", format!("the result has more than {most} rows, the server's --max-rows")), "add a LIMIT")
 }
 
-/// Something that would change data, or the server.
+/// The error for a statement that would change data or the server.
 pub(in crate::serve) fn read_only(statement: &str) -> PgError {
     error("25006", format!("cannot execute {statement}: flowsift serves data read-only"))
 }
 
-/// Something that Postgres has and flowsift has not.
+/// The error for a Postgres feature that flowsift does not have.
 pub(in crate::serve) fn unsupported(what: &str) -> PgError {
     error("0A000", format!("{what} is not supported"))
 }
 
-/// Nothing but the end of the transaction is done after an error.
+/// The error for a statement in a failed transaction, where only its end is executed.
 pub(in crate::serve) fn in_failed_transaction() -> PgError {
     error("25P02", "current transaction is aborted, commands ignored until end of transaction block")
 }
 
-/// A warning that rows are missing, for a query that was answered all the same; `None` when all could be read.
+/// Returns a warning that rows are missing, for a query that was answered all the same; `None` when everything could be
+/// read.
 pub(in crate::serve) fn incomplete(skipped: &[Skipped]) -> Option<ErrorInfo> {
     let first = skipped.first()?;
     let count = skipped.len();
     let objects = if count == 1 { "1 object".to_owned() } else { format!("{count} objects") };
-    let mut said = info("WARNING", "01000", format!("{objects} could not be read: their records are missing"));
-    said.detail = Some(format!("{}: {}", first.object, first.reason));
-    Some(said)
+    let mut details = info("WARNING", "01000", format!("{objects} could not be read: their records are missing"));
+    details.detail = Some(format!("{}: {}", first.object, first.reason));
+    Some(details)
 }
 
 /// Adds a hint.
 pub(in crate::serve) fn with_hint(error: PgError, hint: &str) -> PgError {
     match error {
-        PgError::Said(mut said) => {
-            said.hint = Some(hint.to_owned());
-            PgError::Said(said)
+        PgError::Error(mut details) => {
+            details.hint = Some(hint.to_owned());
+            PgError::Error(details)
         }
         PgError::Gone => PgError::Gone,
     }
 }
 
-/// Says what is wrong with a statement; it begins `before` characters behind the start of what the client sent.
+/// Returns the error for a mistake in a statement that begins `before` characters after the start of what the client
+/// sent.
 pub(in crate::serve) fn mistaken(
     context: &SessionContext,
     sql: &str,
@@ -130,13 +133,13 @@ pub(in crate::serve) fn mistaken(
     failed: &DataFusionError,
 ) -> PgError {
     let mistake = explain(context, sql, failed);
-    let mut said = info("ERROR", code_of(&mistake, failed), mistake.message.clone());
-    said.hint = mistake.hint.clone();
-    said.position = position(&mistake, sql).map(|position| (before + position).to_string());
-    PgError::Said(Box::new(said))
+    let mut details = info("ERROR", code_of(&mistake, failed), mistake.message.clone());
+    details.hint = mistake.hint.clone();
+    details.position = position(&mistake, sql).map(|position| (before + position).to_string());
+    PgError::Error(Box::new(details))
 }
 
-/// The character of a statement, from 1, that a mistake is at.
+/// Returns the position of a mistake in a statement in characters, from 1.
 fn position(mistake: &Mistake, sql: &str) -> Option<usize> {
     let place = mistake.place?;
     let before: usize = sql.lines().take(place.line - 1).map(|line| line.chars().count()).sum();
@@ -146,7 +149,7 @@ fn position(mistake: &Mistake, sql: &str) -> Option<usize> {
     Some(before + breaks + place.column)
 }
 
-/// The SQLSTATE of a mistake, as in Postgres's appendix A.
+/// Returns the SQLSTATE of a mistake, as in Postgres's appendix A.
 fn code_of(mistake: &Mistake, failed: &DataFusionError) -> &'static str {
     match mistake.kind {
         MistakeKind::Syntax => "42601",
@@ -158,9 +161,9 @@ fn code_of(mistake: &Mistake, failed: &DataFusionError) -> &'static str {
         MistakeKind::Unsupported => "0A000",
         MistakeKind::Plan => "42000",
         MistakeKind::Value => match failed.find_root().to_string().to_ascii_lowercase() {
-            said if said.contains("divide by zero") => "22012",
-            said if said.contains("overflow") => "22003",
-            said if said.contains("cast") || said.contains("pars") => "22P02",
+            details if details.contains("divide by zero") => "22012",
+            details if details.contains("overflow") => "22003",
+            details if details.contains("cast") || details.contains("pars") => "22P02",
             _ => "22000",
         },
         MistakeKind::Other => match failed.find_root() {
@@ -192,9 +195,9 @@ mod tests {
                 Ok(frame) => frame.collect().await.unwrap_err(),
                 Err(failed) => failed,
             };
-            let PgError::Said(said) = mistaken(&context, sql, 0, &failed) else { panic!("gone") };
-            assert_eq!((said.code.as_str(), said.position.as_deref()), (code, position), "{sql}: {said:?}");
-            assert!(said.hint.unwrap_or_default().starts_with(hint), "{sql}");
+            let PgError::Error(details) = mistaken(&context, sql, 0, &failed) else { panic!("gone") };
+            assert_eq!((details.code.as_str(), details.position.as_deref()), (code, position), "{sql}: {details:?}");
+            assert!(details.hint.unwrap_or_default().starts_with(hint), "{sql}");
         }
     }
 }

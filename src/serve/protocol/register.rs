@@ -1,11 +1,12 @@
-//! The connections that are open, by the keys with which their statements can be cancelled.
+//! The open connections, by the keys with which their statements can be cancelled.
 
 use crate::serve::protocol::signals::Signals;
+use memory::lock;
 use pgwire::api::{ClientInfo, PidSecretKeyGenerator, RandomPidSecretKeyGenerator};
 use pgwire::messages::cancel::CancelRequest;
 use pgwire::messages::startup::SecretKey;
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 
 /// The open connections.
 #[derive(Debug, Default)]
@@ -15,9 +16,9 @@ pub(in crate::serve) struct Register {
 }
 
 impl Register {
-    /// Cancels the statement of the connection that has this key; other keys are answered with silence.
+    /// Cancels the statement of the connection that has this key; other keys are silently ignored.
     pub(in crate::serve) fn cancel(&self, request: &CancelRequest) {
-        let open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
+        let open = lock(&self.open);
         if let Some((key, signals)) = open.get(&request.pid)
             && key.eq_value(&request.secret_key)
         {
@@ -25,13 +26,13 @@ impl Register {
         }
     }
 
-    /// Takes a connection out.
+    /// Removes a connection.
     pub(in crate::serve) fn leave(&self, pid: i32) {
-        self.open.lock().unwrap_or_else(PoisonError::into_inner).remove(&pid);
+        lock(&self.open).remove(&pid);
     }
 }
 
-/// Gives a connection its key when it has come in, and enters it.
+/// Assigns a connection its key after login, and registers it.
 #[derive(Debug)]
 pub(in crate::serve) struct Entry {
     pub(in crate::serve) register: Arc<Register>,
@@ -41,7 +42,7 @@ pub(in crate::serve) struct Entry {
 impl PidSecretKeyGenerator for Entry {
     fn generate(&self, client: &dyn ClientInfo) -> (i32, SecretKey) {
         let (pid, key) = self.register.keys.generate(client);
-        let mut open = self.register.open.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut open = lock(&self.register.open);
         open.insert(pid, (key.clone(), self.signals.clone()));
         (pid, key)
     }

@@ -1,4 +1,4 @@
-//! What ends a running statement: the client's wish, the clock, the client's absence, the end of the server.
+//! What ends a running statement: a cancel request, a timeout, a lost client, or the end of the server.
 
 use crate::serve::protocol::pg_error::{self, PgError};
 use std::time::Duration;
@@ -7,44 +7,44 @@ use tokio::net::TcpStream;
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep, sleep_until};
 
-/// How far the server's life is.
+/// The state of the server.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::serve) enum Phase {
-    /// It serves.
+    /// It serves clients.
     Serving,
-    /// It takes no statements any more and lets running ones end.
+    /// It accepts no more statements and lets running ones finish.
     Draining,
-    /// It ends running ones.
+    /// It ends running statements.
     Ending,
 }
 
-/// How often a client that has sent ahead is looked after.
+/// How often to check on a client that has sent data ahead.
 const LOOK_EVERY: Duration = Duration::from_millis(250);
 
-/// When a statement shall have ended.
+/// The deadline of a statement.
 #[derive(Clone, Copy, Debug)]
 pub(in crate::serve) struct Deadline {
-    /// The time.
+    /// The instant.
     pub(in crate::serve) at: Instant,
-    /// How long that was from its start.
+    /// Its distance from the start of the statement.
     pub(in crate::serve) limit: Duration,
 }
 
 impl Deadline {
-    /// The earlier of two limits, counted from now.
+    /// Returns the earlier of two limits, counted from now.
     pub(in crate::serve) fn of(server: Option<Duration>, client: Option<Duration>) -> Option<Self> {
         let limit = server.into_iter().chain(client).min()?;
-        // A limit beyond the clock is none.
+        // A limit too large for the clock is no limit.
         Some(Self { at: Instant::now().checked_add(limit)?, limit })
     }
 }
 
-/// What a connection hears while a statement runs.
+/// The events that a connection listens for while a statement runs.
 #[derive(Debug)]
 pub(in crate::serve) struct Signals {
     cancels: watch::Sender<u64>,
     phase: watch::Receiver<Phase>,
-    /// The connection once more, to see whether the other side is still there; nothing is read from it.
+    /// A second handle of the connection, to see whether the other side is still there; nothing is read from it.
     peer: TcpStream,
 }
 
@@ -53,7 +53,7 @@ impl Signals {
         Self { cancels: watch::Sender::new(0), phase, peer }
     }
 
-    /// Cancels the statement that runs; one that comes later is not meant.
+    /// Cancels the running statement; later statements are not affected.
     pub(in crate::serve) fn cancel(&self) {
         self.cancels.send_modify(|count| *count += 1);
     }
@@ -63,9 +63,9 @@ impl Signals {
         Listener { signals: self, cancels: self.cancels.subscribe() }
     }
 
-    /// Waits until the server takes no statements any more.
+    /// Waits until the server accepts no more statements.
     pub(in crate::serve) async fn draining(&self) {
-        // An error means that the server is gone, which is an end as well.
+        // An error means that the server is gone, which also ends the wait.
         let _ = self.phase.clone().wait_for(|phase| *phase != Phase::Serving).await;
     }
 

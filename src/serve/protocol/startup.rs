@@ -1,4 +1,4 @@
-//! Who comes in: TLS where it is wanted, a free place, and the password by SCRAM-SHA-256.
+//! Login: TLS where it is required, a free place, and the password by SCRAM-SHA-256.
 
 use crate::serve::options::Login;
 use crate::serve::protocol::pg_error::{self, PgError};
@@ -18,30 +18,30 @@ use rand::TryRng;
 use rand::rngs::SysRng;
 use std::sync::Arc;
 
-/// Letters of a made password; none looks like another.
+/// Letters of a generated password; none looks like another.
 const LETTERS: &[u8; 56] = b"ABCDEFGHJKLMNPQRSTUVWXYZabcdefghjkmnpqrstuvwxyz23456789-";
-/// Length of a made password: 24 letters of 56 are 139 bits.
+/// Length of a generated password: 24 letters out of 56 are 139 bits.
 const LETTERS_MADE: usize = 24;
 
-/// What the server knows of the one who may come in: the password only as salt and hash.
+/// What the server stores about the user who may log in: the password only as salt and hash.
 #[derive(Debug)]
 pub(in crate::serve) enum Account {
     Open,
-    Scram(Arc<Hashed>),
+    Scram(Arc<HashedPassword>),
 }
 
 /// A user's password as SCRAM needs it.
-pub(in crate::serve) struct Hashed {
+pub(in crate::serve) struct HashedPassword {
     user: String,
     salt: Vec<u8>,
     hash: Vec<u8>,
-    /// Stands for the hash when another user asks, so that nobody learns which users there are.
+    /// Replaces the hash when another user asks, so that a client cannot find out which users exist.
     nobody: Vec<u8>,
 }
 
-impl std::fmt::Debug for Hashed {
+impl std::fmt::Debug for HashedPassword {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Hashed").field("user", &self.user).finish_non_exhaustive()
+        f.debug_struct("HashedPassword").field("user", &self.user).finish_non_exhaustive()
     }
 }
 
@@ -51,10 +51,10 @@ fn random<const N: usize>() -> std::io::Result<[u8; N]> {
     Ok(bytes)
 }
 
-/// Makes a password of the system's randomness.
+/// Generates a password from the system's randomness.
 ///
 /// # Errors
-/// When the system gives none.
+/// When the system provides none.
 pub fn made_password() -> std::io::Result<String> {
     let mut password = String::new();
     while password.len() < LETTERS_MADE {
@@ -70,34 +70,34 @@ impl Account {
     /// Hashes the password once, with a salt of its own.
     ///
     /// # Errors
-    /// When the system gives no randomness.
+    /// When the system provides no randomness.
     pub(in crate::serve) fn of(login: &Login) -> std::io::Result<Self> {
         let Login::Password { user, password } = login else { return Ok(Account::Open) };
         let salt = random::<16>()?.to_vec();
         let hash = gen_salted_password(password, &salt, SCRAM_ITERATIONS);
         let nobody = random::<32>()?.to_vec();
-        Ok(Account::Scram(Arc::new(Hashed { user: user.clone(), salt, hash, nobody })))
+        Ok(Account::Scram(Arc::new(HashedPassword { user: user.clone(), salt, hash, nobody })))
     }
 }
 
 #[async_trait]
-impl AuthSource for Hashed {
+impl AuthSource for HashedPassword {
     async fn get_password(&self, login: &LoginInfo) -> PgWireResult<Password> {
         let known = login.user() == Some(self.user.as_str());
         Ok(Password::new(Some(self.salt.clone()), if known { self.hash.clone() } else { self.nobody.clone() }))
     }
 }
 
-/// Receives one client.
-pub(in crate::serve) struct Door {
+/// Logs one client in.
+pub(in crate::serve) struct ClientLogin {
     entry: Arc<Entry>,
     parameters: Arc<DefaultServerParameterProvider>,
     scram: Option<SASLAuthStartupHandler<DefaultServerParameterProvider>>,
     needs_tls: bool,
 }
 
-impl Door {
-    /// A door for one client; `certificate` is the server's, as PEM, when it has one.
+impl ClientLogin {
+    /// Returns the login for one client; `certificate` is the server's, as PEM, if there is one.
     pub(in crate::serve) fn new(account: &Account, certificate: Option<&[u8]>, entry: Entry) -> Self {
         let mut parameters = DefaultServerParameterProvider::default();
         parameters.server_version = format!("{SERVER_VERSION} (flowsift {})", env!("CARGO_PKG_VERSION"));
@@ -117,24 +117,25 @@ impl Door {
                     tracing::debug!("no channel binding with this certificate: {error}");
                 }
                 let handler = SASLAuthStartupHandler::new(parameters.clone()).with_scram(scram);
-                Some(handler.with_pid_secret_key_generator(Arc::new(EntryOf(entry.clone()))))
+                Some(handler.with_pid_secret_key_generator(Arc::new(ScramEntry(entry.clone()))))
             }
         };
         Self { entry, parameters, scram, needs_tls: certificate.is_some() }
     }
 
-    /// Answers a message of a client that has not come in; the client is in when its state is ready for a query.
+    /// Answers a message of a client that has not logged in; login is complete when the client's state is ready for a
+    /// query.
     ///
     /// # Errors
-    /// With what to say before the connection is closed.
+    /// The error to send before the connection is closed.
     pub(in crate::serve) async fn receive(
         &self,
         client: &mut crate::serve::protocol::socket::Socket,
         message: PgWireFrontendMessage,
     ) -> Result<(), PgError> {
         if self.needs_tls && !client.is_secure() {
-            let said = pg_error::fatal("28000", "this server takes connections with TLS only");
-            return Err(pg_error::with_hint(said, "use sslmode=require or stricter"));
+            let details = pg_error::fatal("28000", "this server accepts only connections with TLS");
+            return Err(pg_error::with_hint(details, "use sslmode=require or stricter"));
         }
         if let Some(scram) = &self.scram {
             return Ok(scram.on_startup(client, message).await?);
@@ -150,10 +151,10 @@ impl Door {
     }
 }
 
-/// Hands the entry to the handler of SCRAM, which gives out the key when the password was right.
-struct EntryOf(Arc<Entry>);
+/// Passes the login to the SCRAM handler, which issues the key if the password is right.
+struct ScramEntry(Arc<Entry>);
 
-impl PidSecretKeyGenerator for EntryOf {
+impl PidSecretKeyGenerator for ScramEntry {
     fn generate(&self, client: &dyn ClientInfo) -> (i32, pgwire::messages::startup::SecretKey) {
         self.0.generate(client)
     }

@@ -9,10 +9,10 @@ use std::path::Path;
 use std::sync::Arc;
 use tokio_rustls::rustls::{ServerConfig, crypto};
 
-/// The protocol's name for clients that begin with TLS at once.
+/// The protocol's name in ALPN, for clients that start TLS at once.
 const ALPN: &[u8] = b"postgresql";
 
-/// What accepts TLS connections, and the certificate's PEM.
+/// The acceptor of TLS connections, and the certificate as PEM.
 pub(in crate::serve) struct Tls {
     pub(in crate::serve) acceptor: TlsAcceptor,
     pub(in crate::serve) certificate: Vec<u8>,
@@ -21,23 +21,27 @@ pub(in crate::serve) struct Tls {
 /// Reads the certificate and its key.
 ///
 /// # Errors
-/// [`ServeError::Tls`] when a file cannot be read, holds none, or both do not belong together.
+/// [`ServeError::Tls`] when a file cannot be read or is empty, or the certificate and the key do not match.
 pub(in crate::serve) fn load(files: &TlsFiles) -> Result<Tls, ServeError> {
-    let failed = |path: &Path, problem: String| ServeError::Tls { path: path.to_owned(), problem };
     let path = files.certificate.as_path();
-    let certificate = std::fs::read(path).map_err(|error| failed(path, error.to_string()))?;
+    let certificate = std::fs::read(path).map_err(|error| failed(path, "cannot be read", error))?;
     let chain: Vec<CertificateDer<'static>> = CertificateDer::pem_slice_iter(&certificate)
         .collect::<Result<_, _>>()
-        .map_err(|error| failed(path, format!("no certificate in PEM: {error}")))?;
+        .map_err(|error| failed(path, "is not a PEM certificate", error))?;
     if chain.is_empty() {
-        return Err(failed(path, "holds no certificate in PEM".to_owned()));
+        let problem = "contains no PEM certificate";
+        return Err(ServeError::Tls { path: path.to_owned(), problem, source: None });
     }
     let key = PrivateKeyDer::from_pem_file(&files.key)
-        .map_err(|error| failed(&files.key, format!("no private key in PEM: {error}")))?;
+        .map_err(|error| failed(&files.key, "is not a PEM private key", error))?;
     let mut config = ServerConfig::builder_with_provider(Arc::new(crypto::ring::default_provider()))
         .with_safe_default_protocol_versions()
         .and_then(|builder| builder.with_no_client_auth().with_single_cert(chain, key))
-        .map_err(|error| failed(path, error.to_string()))?;
+        .map_err(|error| failed(path, "cannot be used with this key", error))?;
     config.alpn_protocols = vec![ALPN.to_vec()];
     Ok(Tls { acceptor: TlsAcceptor::from(Arc::new(config)), certificate })
+}
+
+fn failed(path: &Path, problem: &'static str, error: impl std::error::Error + Send + Sync + 'static) -> ServeError {
+    ServeError::Tls { path: path.to_owned(), problem, source: Some(Box::new(error)) }
 }

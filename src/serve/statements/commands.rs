@@ -1,7 +1,7 @@
 //! Statements about the session rather than the data: settings, transactions, cursors.
 //!
-//! Clients send them whether or not there is anything to do: a read-only server has no transactions to speak of, but a
-//! driver that begins one must see it begin and end.
+//! Clients send them whether or not they have an effect: a read-only server has no real transactions, but a driver that
+//! begins one must see it begin and end.
 
 use crate::serve::protocol::pg_error::{self, PgError};
 use crate::sql::first_word;
@@ -9,7 +9,7 @@ use arrow::datatypes::{DataType, Field, Schema};
 use datafusion::sql::sqlparser::dialect::PostgreSqlDialect;
 use datafusion::sql::sqlparser::tokenizer::{Token, Tokenizer};
 
-/// Target of several.
+/// The target of a command that can apply to one or all.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(in crate::serve) enum Target {
     /// All of them.
@@ -25,29 +25,29 @@ pub(in crate::serve) enum Command {
     Set(String, Option<String>),
     /// Shows a setting, or all.
     Show(Target),
-    /// Takes settings back.
+    /// Resets settings.
     Reset(Target),
     /// Begins a transaction.
     Begin,
-    /// Ends a transaction well.
+    /// Commits a transaction.
     Commit,
-    /// Ends a transaction.
+    /// Rolls a transaction back.
     Rollback,
-    /// Lets prepared statements go.
+    /// Deallocates prepared statements.
     Deallocate(Target),
-    /// Lets everything of the session go.
+    /// Discards all state of the session.
     Discard,
     /// Opens a cursor over a query.
     Declare(String, String),
-    /// Takes so many rows of a cursor, or all; `true` to throw them away.
+    /// Fetches so many rows of a cursor, or all; `true` discards them.
     Fetch(String, Option<usize>, bool),
     /// Closes a cursor.
     Close(Target),
-    /// Does nothing, and says that it was done.
+    /// Does nothing, and reports completion.
     Nothing(&'static str),
 }
 
-/// Words that make a statement a command by standing first.
+/// First words that make a statement a command.
 const FIRST: &[&str] = &[
     "ABORT",
     "BEGIN",
@@ -71,10 +71,10 @@ const FIRST: &[&str] = &[
 ];
 
 impl Command {
-    /// Reads a command; `None` when the statement is none.
+    /// Reads a command; `None` when the statement is not one.
     ///
     /// # Errors
-    /// When it begins like a command and goes on like none.
+    /// When it begins like a command but continues differently.
     pub(in crate::serve) fn read(sql: &str) -> Result<Option<Self>, PgError> {
         let Some(first) = first_word(sql).filter(|first| FIRST.contains(&first.as_str())) else { return Ok(None) };
         let Ok(tokens) = Tokenizer::new(&PostgreSqlDialect {}, sql).tokenize() else { return Ok(None) };
@@ -108,7 +108,7 @@ impl Command {
             ("CLOSE", _) => Command::Close(which(0)?),
             ("RESET", ["SESSION", "AUTHORIZATION"] | ["ROLE"]) => Command::Nothing("RESET"),
             ("RESET", _) => Command::Reset(setting(&upper, &words).ok_or_else(wrong)?),
-            // What the engine shows itself.
+            // The engine executes these itself.
             ("SHOW", ["TABLES" | "COLUMNS" | "FUNCTIONS" | "CREATE" | "FULL" | "EXTENDED", ..]) => return Ok(None),
             ("SHOW", _) => Command::Show(setting(&upper, &words).ok_or_else(wrong)?),
             ("SET", _) => set(&upper, &words).ok_or_else(wrong)?,
@@ -123,7 +123,7 @@ impl Command {
         Ok(Some(command))
     }
 
-    /// The columns of what the command shows.
+    /// Returns the columns of what the command shows.
     pub(in crate::serve) fn schema(&self) -> Schema {
         let names: Vec<&str> = match self {
             Command::Show(Target::All) => vec!["name", "setting", "description"],
@@ -133,7 +133,7 @@ impl Command {
         Schema::new(names.into_iter().map(|name| Field::new(name, DataType::Utf8, true)).collect::<Vec<_>>())
     }
 
-    /// Tells whether the command ends a transaction, which is all that is done after an error.
+    /// Returns whether the command ends a transaction, the only kind that is executed after an error.
     pub(in crate::serve) fn ends_transaction(&self) -> bool {
         matches!(self, Command::Commit | Command::Rollback | Command::Nothing("ROLLBACK"))
     }
@@ -147,7 +147,7 @@ fn text(token: &Token) -> String {
     }
 }
 
-/// The setting that is named, under the one name that it has.
+/// Returns the setting named, under its canonical name.
 fn setting(upper: &[&str], words: &[String]) -> Option<Target> {
     Some(match upper {
         [] => return None,
@@ -159,7 +159,7 @@ fn setting(upper: &[&str], words: &[String]) -> Option<Target> {
     })
 }
 
-/// What stands behind SET.
+/// Parses the rest of SET.
 fn set(upper: &[&str], words: &[String]) -> Option<Command> {
     let from = match upper {
         ["SESSION", "AUTHORIZATION" | "CHARACTERISTICS", ..] => return Some(Command::Nothing("SET")),
@@ -185,7 +185,7 @@ fn set(upper: &[&str], words: &[String]) -> Option<Command> {
     }
 }
 
-/// What stands behind FETCH or MOVE: `[[FORWARD] n | ALL | NEXT] [FROM | IN] cursor`.
+/// Parses the rest of FETCH or MOVE: `[[FORWARD] n | ALL | NEXT] [FROM | IN] cursor`.
 fn fetch(upper: &[&str], words: &[String], moves: bool) -> Result<Option<Command>, PgError> {
     if matches!(upper, ["BACKWARD" | "PRIOR" | "FIRST" | "LAST" | "ABSOLUTE" | "RELATIVE" | "-", ..]) {
         return Err(pg_error::error("55000", "cursor can only scan forward"));
@@ -205,7 +205,7 @@ fn fetch(upper: &[&str], words: &[String], moves: bool) -> Result<Option<Command
     Ok(Some(Command::Fetch(name, count, moves)))
 }
 
-/// The place of a word that stands alone.
+/// Returns the position of a word that stands alone.
 fn find_word(sql: &str, word: &str) -> Option<usize> {
     let upper = sql.to_ascii_uppercase();
     let is_word = |letter: char| letter.is_alphanumeric() || letter == '_';

@@ -1,4 +1,4 @@
-//! From a client's text to rows: commands about the session, prepared statements, portals, and queries that run.
+//! From a client's text to rows: commands about the session, prepared statements, portals, and running queries.
 
 pub(super) mod commands;
 pub(super) mod parameters;

@@ -1,4 +1,4 @@
-//! Parameters of a prepared question: which it has, and of which types.
+//! The parameters of a prepared query, and their types.
 
 use crate::serve::encode::type_of;
 use arrow::datatypes::{DataType, TimeUnit};
@@ -11,16 +11,16 @@ use pgwire::api::Type;
 use std::collections::{HashMap, HashSet};
 use std::ops::ControlFlow;
 
-/// A parameter of a question.
+/// A parameter of a query.
 #[derive(Clone, Debug)]
 pub(in crate::serve) struct Parameter {
-    /// What the plan takes it for.
+    /// The type that the plan gives it.
     pub(in crate::serve) kind: DataType,
-    /// What a client that has no type of its own is told.
+    /// The type reported to a client that declared none.
     pub(in crate::serve) wire: Type,
 }
 
-/// The parameters of a plan in their order; `None` when one has no type.
+/// Returns the parameters of a plan in their order; `None` when one has no type.
 pub(in crate::serve) fn parameters(
     plan: &LogicalPlan,
     declared: &HashMap<usize, DataType>,
@@ -46,19 +46,19 @@ pub(in crate::serve) fn parameters(
     Ok(Some(all.collect()))
 }
 
-/// Most parameters of a statement, as in Postgres.
-const MOST_PARAMETERS: usize = 65_535;
+/// Maximum number of parameters of a statement, as in Postgres.
+const MAX_PARAMETERS: usize = 65_535;
 
-/// The number of `$3`.
+/// Returns the number in `$3`.
 fn number_of(name: &str) -> Option<usize> {
-    name.strip_prefix('$')?.parse().ok().filter(|number| (1..=MOST_PARAMETERS).contains(number))
+    name.strip_prefix('$')?.parse().ok().filter(|number| (1..=MAX_PARAMETERS).contains(number))
 }
 
-/// Finds the parameters that say how many rows are wanted.
+/// Finds the parameters that limit the number of rows.
 #[derive(Default)]
-struct Counts(HashSet<usize>);
+struct RowLimits(HashSet<usize>);
 
-impl Visitor for Counts {
+impl Visitor for RowLimits {
     type Break = ();
 
     fn pre_visit_query(&mut self, query: &ast::Query) -> ControlFlow<()> {
@@ -78,13 +78,13 @@ impl Visitor for Counts {
     }
 }
 
-/// Casts every parameter to its type, and tells which types these are.
+/// Casts every parameter to its type, and returns these types.
 pub(in crate::serve) fn declare(
     statement: &mut ast::Statement,
     types: &[Option<Type>],
 ) -> Result<HashMap<usize, DataType>> {
     let mut declared = HashMap::new();
-    let mut counts = Counts::default();
+    let mut counts = RowLimits::default();
     let _ = statement.visit(&mut counts);
     let walked = visit_expressions_mut(statement, |expression: &mut Expr| {
         let Expr::Value(value) = &*expression else { return ControlFlow::Continue(()) };
@@ -108,7 +108,7 @@ pub(in crate::serve) fn declare(
     }
 }
 
-/// How a type that a client declared is written in SQL, and what the engine makes of it.
+/// Returns how a type that a client declared is written in SQL, and the engine's type for it.
 fn declared_type(declared: Option<&Type>) -> (&'static str, DataType) {
     match declared {
         Some(&Type::BOOL) => ("BOOLEAN", DataType::Boolean),

@@ -1,4 +1,4 @@
-//! Prepared statements and portals of a connection: what the extended protocol names.
+//! Prepared statements and portals of a connection: what the extended protocol refers to by name.
 
 use crate::serve::encode::decoded;
 use crate::serve::protocol::pg_error::{self, PgError};
@@ -21,16 +21,16 @@ pub(in crate::serve) struct Statement {
     pub(in crate::serve) declared: Vec<Option<Type>>,
 }
 
-/// How far a portal is.
+/// The state of a portal.
 #[derive(Debug)]
 pub(in crate::serve) enum State {
-    /// It was not asked yet.
+    /// It has not been executed yet.
     Ready,
-    /// It gives rows, until its deadline at most: who fetches slowly holds threads and memory meanwhile.
+    /// It returns rows, until its deadline at most: a client that fetches slowly holds threads and memory meanwhile.
     Running(Box<RunningQuery>, Option<Deadline>),
     /// It was ended at its deadline.
     Late(Deadline),
-    /// It gave all.
+    /// It has returned all rows.
     Done,
 }
 
@@ -41,66 +41,69 @@ pub(in crate::serve) struct Portal {
     pub(in crate::serve) values: Option<ParamValues>,
     pub(in crate::serve) format: Format,
     pub(in crate::serve) state: State,
-    /// A cursor of DECLARE, which outlives the message that made it.
+    /// A cursor of DECLARE, which outlives the message that created it.
     pub(in crate::serve) declared: bool,
 }
 
-/// Most statements, and most portals, that a connection may hold.
-const MOST: usize = 1_000;
+/// Maximum number of statements, and of portals, that a connection may hold.
+const MAX_NAMED: usize = 1_000;
 
-/// Most portals of a connection that give rows at a time: each has threads of its own.
-const MOST_RUNNING: usize = 8;
+/// Maximum number of portals of a connection that return rows at the same time: each has threads of its own.
+const MAX_RUNNING: usize = 8;
 
 /// What a connection holds by name; the empty name is the unnamed one.
 #[derive(Debug, Default)]
-pub(in crate::serve) struct Held {
+pub(in crate::serve) struct NamedState {
     pub(in crate::serve) statements: HashMap<String, Statement>,
     pub(in crate::serve) portals: HashMap<String, Portal>,
 }
 
-impl Held {
-    /// Keeps a statement.
+impl NamedState {
+    /// Stores a statement.
     ///
     /// # Errors
     /// When there are too many.
     pub(in crate::serve) fn keep_statement(&mut self, name: String, statement: Statement) -> Result<(), PgError> {
-        if self.statements.len() >= MOST && !self.statements.contains_key(&name) {
-            return Err(pg_error::error("53000", format!("more than {MOST} prepared statements in one connection")));
+        if self.statements.len() >= MAX_NAMED && !self.statements.contains_key(&name) {
+            return Err(pg_error::error(
+                "53000",
+                format!("more than {MAX_NAMED} prepared statements in one connection"),
+            ));
         }
         self.statements.insert(name, statement);
         Ok(())
     }
 
-    /// Keeps a portal.
+    /// Stores a portal.
     ///
     /// # Errors
     /// When there are too many.
     pub(in crate::serve) fn keep_portal(&mut self, name: String, portal: Portal) -> Result<(), PgError> {
-        if self.portals.len() >= MOST && !self.portals.contains_key(&name) {
-            return Err(pg_error::error("53000", format!("more than {MOST} cursors in one connection")));
+        if self.portals.len() >= MAX_NAMED && !self.portals.contains_key(&name) {
+            return Err(pg_error::error("53000", format!("more than {MAX_NAMED} cursors in one connection")));
         }
         self.portals.insert(name, portal);
         Ok(())
     }
 
-    /// Checks that one more portal may begin to give rows.
+    /// Checks that one more portal may start to return rows.
     ///
     /// # Errors
     /// When there are too many.
     pub(in crate::serve) fn check_running(&self) -> Result<(), PgError> {
         let running = self.portals.values().filter(|portal| matches!(portal.state, State::Running(..))).count();
-        if running < MOST_RUNNING {
+        if running < MAX_RUNNING {
             return Ok(());
         }
-        Err(pg_error::error("53000", format!("more than {MOST_RUNNING} cursors under way in one connection")))
+        Err(pg_error::error("53000", format!("more than {MAX_RUNNING} cursors open in one connection")))
     }
 
-    /// Closes what ends with a transaction that nobody began.
+    /// Closes the portals that end with an implicit transaction.
     pub(in crate::serve) fn end_implicit_transaction(&mut self) {
         self.portals.retain(|_, portal| portal.declared);
     }
 
-    /// Waits for the first deadline of a portal that gives rows, and ends it; for ever where there is none.
+    /// Waits for the first deadline of a portal that returns rows, and ends it; waits forever if there is none.
     pub(in crate::serve) async fn end_late(&mut self) {
         let running = self.portals.values_mut().filter_map(|portal| match portal.state {
             State::Running(_, Some(deadline)) => Some((deadline, portal)),
@@ -115,7 +118,7 @@ impl Held {
 }
 
 impl Statement {
-    /// The types of the parameters as the client is told them.
+    /// Returns the types of the parameters as reported to the client.
     pub(in crate::serve) fn parameter_types(&self) -> Vec<Type> {
         let known: &[Parameter] = match &self.prepared {
             Some(Prepared::Query(query)) => &query.parameters,
@@ -128,7 +131,7 @@ impl Statement {
     /// Binds values to the parameters.
     ///
     /// # Errors
-    /// When their number or a value does not fit.
+    /// When their number is wrong or a value does not fit.
     pub(in crate::serve) fn bind(&self, name: &str, message: &Bind) -> Result<Portal, PgError> {
         let known: &[Parameter] = match &self.prepared {
             Some(Prepared::Query(query)) => &query.parameters,
@@ -137,11 +140,11 @@ impl Statement {
         let count = message.parameters.len();
         let formats = message.parameter_format_codes.len();
         if count != known.len() {
-            let said = format!(
+            let details = format!(
                 "bind message supplies {count} parameters, but prepared statement \"{name}\" requires {}",
                 known.len()
             );
-            return Err(pg_error::error("08P01", said));
+            return Err(pg_error::error("08P01", details));
         }
         if formats > 1 && formats != count {
             return Err(pg_error::error("08P01", format!("bind message has {formats} formats but {count} parameters")));
@@ -163,7 +166,7 @@ impl Statement {
     }
 }
 
-/// The formats that a message lists: none is text for all, one is for all.
+/// Expands the format codes of a message: none means text for all, one applies to all.
 fn formats_of(codes: &[i16]) -> Format {
     match codes {
         [] => Format::UnifiedText,

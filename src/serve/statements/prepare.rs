@@ -1,5 +1,5 @@
-//! From a client's text to a plan: the engine's SQL as at the prompt, and Postgres's where a client asks of
-//! `pg_catalog` or writes what only Postgres knows.
+//! From a client's text to a plan: as the engine's SQL, as at the prompt, or as Postgres's where a client reads
+//! `pg_catalog` or uses Postgres-only syntax.
 
 use crate::serve::catalogue::rewrite;
 use crate::serve::protocol::pg_error::{self, PgError};
@@ -24,18 +24,18 @@ use std::sync::Arc;
 /// A statement that is ready to run.
 #[derive(Clone, Debug)]
 pub(in crate::serve) enum Prepared {
-    /// Says or sets something about the session.
+    /// Shows or sets something of the session.
     Command(Command),
-    /// Gives rows.
+    /// Returns rows.
     Query(Arc<Query>),
 }
 
-/// A question that is planned.
+/// A planned query.
 #[derive(Debug)]
 pub(in crate::serve) struct Query {
     /// As the client wrote it.
     pub(in crate::serve) sql: String,
-    /// Characters before it in what the client sent.
+    /// Number of characters before it in what the client sent.
     pub(in crate::serve) before: usize,
     /// Its plan; parameters are not bound yet.
     pub(in crate::serve) plan: LogicalPlan,
@@ -46,7 +46,7 @@ pub(in crate::serve) struct Query {
 /// Plans a statement; `types` are those that the client declared for its parameters.
 ///
 /// # Errors
-/// With what is wrong, and where.
+/// What is wrong, and where.
 pub(in crate::serve) async fn prepare(
     session: &Session,
     sql: &str,
@@ -56,26 +56,27 @@ pub(in crate::serve) async fn prepare(
     if let Some(command) = Command::read(sql)? {
         return Ok(Prepared::Command(command));
     }
-    if joints(sql) > MOST_JOINTS {
-        let said = format!("the statement has more than {MOST_JOINTS} operators and keywords");
-        return Err(pg_error::with_hint(pg_error::error("54001", said), "long lists go into IN (…)"));
+    if operators(sql) > MAX_OPERATORS {
+        let details = format!("the statement has more than {MAX_OPERATORS} operators and keywords");
+        return Err(pg_error::with_hint(pg_error::error("54001", details), "put long lists into IN (…)"));
     }
     let context = session.context().clone();
     let (text, types) = (sql.to_owned(), types.to_vec());
     let planned = session.planned(async move { plan(&context, &text, &types).await }).await?;
     let (plan, parameters) = planned.map_err(|failed| match failed {
-        Failed::ReadOnly(what) => pg_error::read_only(&what),
-        Failed::Sql(failed) => session.mistaken(sql, before, &failed),
+        PrepareError::ReadOnly(what) => pg_error::read_only(&what),
+        PrepareError::Sql(failed) => session.mistaken(sql, before, &failed),
     })?;
     Ok(Prepared::Query(Arc::new(Query { sql: sql.to_owned(), before, plan, parameters })))
 }
 
-/// Operators and keywords that a statement may have. Each may be a level of an expression, and levels are walked by
-/// recursion in many places: a stack that overflows ends the server for all.
-const MOST_JOINTS: usize = 2_500;
+/// Maximum number of operators and keywords in a statement. Each may be a level of an expression, and levels are walked
+/// by recursion in many places: a stack overflow ends the server for everybody.
+const MAX_OPERATORS: usize = 2_500;
 
-/// Counts what may make an expression deep: all but names, values, parentheses, of which the parser takes few, and commas.
-fn joints(sql: &str) -> usize {
+/// Counts the tokens that can deepen an expression: everything except names, values, commas, and parentheses, of which
+/// the parser accepts few.
+fn operators(sql: &str) -> usize {
     let Ok(tokens) = Tokenizer::new(&PostgreSqlDialect {}, sql).tokenize() else { return 0 };
     let flat = |token: &&Token| match token {
         Token::Word(word) => word.keyword == Keyword::NoKeyword,
@@ -90,22 +91,26 @@ fn joints(sql: &str) -> usize {
     tokens.len() - tokens.iter().filter(flat).count()
 }
 
-enum Failed {
+enum PrepareError {
     /// It would do more than read.
     ReadOnly(String),
-    /// It is wrong.
+    /// It is invalid.
     Sql(DataFusionError),
 }
 
-impl From<DataFusionError> for Failed {
+impl From<DataFusionError> for PrepareError {
     fn from(error: DataFusionError) -> Self {
-        Failed::Sql(error)
+        PrepareError::Sql(error)
     }
 }
 
 type Planned = (LogicalPlan, Vec<Parameter>);
 
-async fn plan(context: &SessionContext, sql: &str, types: &[Option<Type>]) -> std::result::Result<Planned, Failed> {
+async fn plan(
+    context: &SessionContext,
+    sql: &str,
+    types: &[Option<Type>],
+) -> std::result::Result<Planned, PrepareError> {
     let state = context.state();
     let asks_catalogue = names_catalogue(sql);
     if asks_catalogue && let Ok(planned) = of_postgres(&state, sql, types).await {
@@ -113,19 +118,19 @@ async fn plan(context: &SessionContext, sql: &str, types: &[Option<Type>]) -> st
     }
     let failed = match of_engine(&state, sql, types).await {
         Ok(planned) => return Ok(planned),
-        Err(failed @ Failed::ReadOnly(_)) => return Err(failed),
+        Err(failed @ PrepareError::ReadOnly(_)) => return Err(failed),
         Err(failed) => failed,
     };
-    // The engine's message knows the place in the text as it was written, so it is the one to give.
+    // The engine's message has positions in the original text, so it is the one to report.
     match of_postgres(&state, sql, types).await {
         Ok(planned) => Ok(planned),
-        Err(Failed::Sql(other)) if asks_catalogue => Err(Failed::Sql(other)),
-        Err(readonly @ Failed::ReadOnly(_)) => Err(readonly),
+        Err(PrepareError::Sql(other)) if asks_catalogue => Err(PrepareError::Sql(other)),
+        Err(readonly @ PrepareError::ReadOnly(_)) => Err(readonly),
         Err(_) => Err(failed),
     }
 }
 
-/// Tells whether a statement speaks of what only Postgres has.
+/// Returns whether a statement uses anything that only Postgres has.
 fn names_catalogue(sql: &str) -> bool {
     let lower = sql.to_ascii_lowercase();
     lower.split(|letter: char| !letter.is_alphanumeric() && letter != '_').any(|word| {
@@ -135,8 +140,12 @@ fn names_catalogue(sql: &str) -> bool {
     })
 }
 
-/// Plans a statement as the engine reads it.
-async fn of_engine(state: &SessionState, sql: &str, types: &[Option<Type>]) -> std::result::Result<Planned, Failed> {
+/// Plans a statement as the engine parses it.
+async fn of_engine(
+    state: &SessionState,
+    sql: &str,
+    types: &[Option<Type>],
+) -> std::result::Result<Planned, PrepareError> {
     let dialect = state.config().options().sql_parser.dialect;
     let statement = state.sql_to_statement(sql, &dialect)?;
     check(&statement, sql)?;
@@ -147,21 +156,24 @@ async fn of_engine(state: &SessionState, sql: &str, types: &[Option<Type>]) -> s
     with_parameters(state, statement, ast, types).await
 }
 
-/// Plans a statement as Postgres reads it.
-async fn of_postgres(state: &SessionState, sql: &str, types: &[Option<Type>]) -> std::result::Result<Planned, Failed> {
+/// Plans a statement as Postgres parses it.
+async fn of_postgres(
+    state: &SessionState,
+    sql: &str,
+    types: &[Option<Type>],
+) -> std::result::Result<Planned, PrepareError> {
     let resolved = with_search_path(sql);
     let mut statements = rewrite::parsed(resolved.as_deref().unwrap_or(sql))
         .map_err(|error| DataFusionError::SQL(Box::new(error), None))?;
     let (Some(ast), true) = (statements.pop(), statements.is_empty()) else {
-        return Err(Failed::Sql(DataFusionError::Plan("expected one statement".to_owned())));
+        return Err(PrepareError::Sql(DataFusionError::Plan("expected one statement".to_owned())));
     };
     let statement = Statement::Statement(Box::new(ast.clone()));
     check(&statement, sql)?;
     with_parameters(state, statement, Some(ast), types).await
 }
 
-/// The question for the schemas of `search_path` as Grafana puts it, which takes functions over arrays that the engine
-/// has not.
+/// Grafana's query for the schemas of `search_path`; it uses functions over arrays that the engine does not have.
 const SEARCH_PATH: &str = r#"SELECT CASE WHEN trim(s[i]) = '"$user"' THEN user ELSE trim(s[i]) END
     FROM generate_series(
         array_lower(string_to_array(current_setting('search_path'),','),1),
@@ -173,7 +185,7 @@ fn tokens_of(sql: &str) -> Option<Vec<Token>> {
     Some(tokens.into_iter().filter(|token| !matches!(token, Token::Whitespace(_))).collect())
 }
 
-/// Answers the question for the schemas of `search_path` within a statement; `None` where it is not put.
+/// Replaces that query by its answer within a statement; `None` where it does not occur.
 fn with_search_path(sql: &str) -> Option<String> {
     if !sql.contains("search_path") {
         return None;
@@ -194,8 +206,8 @@ fn with_search_path(sql: &str) -> Option<String> {
     found.then(|| out.join(" "))
 }
 
-/// Refuses all but questions.
-fn check(statement: &Statement, sql: &str) -> std::result::Result<(), Failed> {
+/// Refuses everything but queries.
+fn check(statement: &Statement, sql: &str) -> std::result::Result<(), PrepareError> {
     use ast::Statement as Ast;
     let reads = match statement {
         Statement::Statement(ast) => matches!(
@@ -210,29 +222,33 @@ fn check(statement: &Statement, sql: &str) -> std::result::Result<(), Failed> {
         Statement::Explain(explain) => return check(&explain.statement, sql),
         _ => false,
     };
-    if reads { Ok(()) } else { Err(Failed::ReadOnly(first_word(sql).unwrap_or_else(|| "this".to_owned()))) }
+    if reads { Ok(()) } else { Err(PrepareError::ReadOnly(first_word(sql).unwrap_or_else(|| "this".to_owned()))) }
 }
 
-/// Plans a statement, and finds its parameters. Where the plan does not tell what a parameter is, it is what the client
-/// declared, else a text.
+/// Plans a statement and finds its parameters. Where the plan does not determine a parameter's type, it is the one that
+/// the client declared, else text.
 async fn with_parameters(
     state: &SessionState,
     statement: Statement,
     ast: Option<ast::Statement>,
     types: &[Option<Type>],
-) -> std::result::Result<Planned, Failed> {
+) -> std::result::Result<Planned, PrepareError> {
     let planned = match state.statement_to_plan(statement).await {
         Ok(plan) => parameters(&plan, &HashMap::new()).map(|known| known.map(|known| (plan, known))),
         Err(error) => Err(error),
     };
     let planned = match (planned, ast) {
         (Ok(Some(planned)), _) => planned,
-        (Ok(None), None) => return Err(Failed::Sql(DataFusionError::Plan("parameters of unknown type".to_owned()))),
+        (Ok(None), None) => {
+            return Err(PrepareError::Sql(DataFusionError::Plan("parameters of unknown type".to_owned())));
+        }
         (Err(error), None) => return Err(error.into()),
         (failed, Some(mut ast)) => {
             let declared = declare(&mut ast, types)?;
             if declared.is_empty() {
-                return Err(Failed::Sql(failed.err().unwrap_or_else(|| DataFusionError::Plan("no plan".to_owned()))));
+                return Err(PrepareError::Sql(
+                    failed.err().unwrap_or_else(|| DataFusionError::Plan("no plan".to_owned())),
+                ));
             }
             let plan = state.statement_to_plan(Statement::Statement(Box::new(ast))).await?;
             let known = parameters(&plan, &declared)?;
@@ -241,7 +257,7 @@ async fn with_parameters(
         }
     };
     let reads = SQLOptions::new().with_allow_ddl(false).with_allow_dml(false).with_allow_statements(false);
-    reads.verify_plan(&planned.0).map_err(|_| Failed::ReadOnly("a statement that writes".to_owned()))?;
+    reads.verify_plan(&planned.0).map_err(|_| PrepareError::ReadOnly("a statement that writes".to_owned()))?;
     Ok(planned)
 }
 
@@ -267,9 +283,9 @@ mod tests {
     #[test]
     fn lists_may_be_long_and_chains_may_not() {
         let list = vec!["'10.0.0.1'"; 20_000].join(", ");
-        assert!(joints(&format!("SELECT 1 FROM flows WHERE host IN ({list}) AND port = -1")) < 20);
-        assert_eq!(joints(&vec!["1"; 3_000].join("+")), 2_999);
-        assert!(joints(&vec!["a = 1"; 3_000].join(" OR ")) > MOST_JOINTS);
+        assert!(operators(&format!("SELECT 1 FROM flows WHERE host IN ({list}) AND port = -1")) < 20);
+        assert_eq!(operators(&vec!["1"; 3_000].join("+")), 2_999);
+        assert!(operators(&vec!["a = 1"; 3_000].join(" OR ")) > MAX_OPERATORS);
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! A question that runs: its plan under way, and its rows on their way to the client.
+//! A running query: its plan in progress, and its rows on their way to the client.
 
 use crate::serve::encode::Columns;
 use crate::serve::protocol::pg_error::{self, PgError};
@@ -10,6 +10,7 @@ use arrow::array::RecordBatch;
 use datafusion::common::ParamValues;
 use datafusion::error::DataFusionError;
 use datafusion::physical_plan::ExecutionPlan;
+use flow::error_text;
 use futures::SinkExt;
 use pgwire::api::portal::Format;
 use pgwire::error::PgWireResult;
@@ -19,15 +20,15 @@ use std::sync::Arc;
 
 type Messages = Box<dyn Iterator<Item = PgWireResult<DataRow>> + Send + Sync>;
 
-/// A question under way; dropping it ends it.
+/// A running query; dropping it ends it.
 pub(in crate::serve) struct RunningQuery {
     query: Arc<Query>,
     columns: Columns,
     rows: PlanRows,
-    /// Rows of the batch that is being sent.
+    /// Rows of the batch being sent.
     batch: Option<Messages>,
     sent: u64,
-    /// Of its own: an operator that never comes up for air keeps them busy after it was given up.
+    /// Threads of its own: an operator that never yields keeps them busy even after the query was cancelled.
     _threads: PlanThreads,
 }
 
@@ -38,10 +39,10 @@ impl std::fmt::Debug for RunningQuery {
 }
 
 impl RunningQuery {
-    /// Starts a question with the values of its parameters.
+    /// Starts a query with the values of its parameters.
     ///
     /// # Errors
-    /// When it cannot be planned, or would read more than it may.
+    /// When it cannot be planned, or would read more than allowed.
     pub(in crate::serve) async fn start(
         session: &Session,
         query: &Arc<Query>,
@@ -70,18 +71,18 @@ impl RunningQuery {
             return Err(pg_error::too_much(bytes, most));
         }
         let threads = PlanThreads::start(session.shared.threads)
-            .map_err(|error| pg_error::error("53000", format!("cannot start threads: {error}")))?;
+            .map_err(|error| pg_error::error("53000", format!("cannot start threads: {}", error_text(&error))))?;
         let columns = Columns::of(&plan.schema(), format)?;
         let rows = PlanRows::start(plan, session.context().task_ctx(), &threads).map_err(wrong)?;
         Ok(Self { query: query.clone(), columns, rows, batch: None, sent: 0, _threads: threads })
     }
 
-    /// The columns of the rows.
+    /// Returns the columns of the rows.
     pub(in crate::serve) fn columns(&self) -> &Columns {
         &self.columns
     }
 
-    /// Sends at most `most` rows, or throws them away; gives how many, and whether there may be more.
+    /// Sends at most `most` rows, or discards them; returns how many, and whether there may be more.
     ///
     /// # Errors
     /// When the plan fails, the result is too long or the client is gone.

@@ -1,4 +1,4 @@
-//! What is wrong with a statement: the place in the SQL, and names that may have been meant.
+//! What is wrong with a statement: the position in the SQL, and the names that may have been meant.
 
 use super::suggest::suggest;
 use super::vocabulary::{KEYWORDS, function_names, table_names};
@@ -6,62 +6,63 @@ use crate::sql::CATALOG;
 use datafusion::common::SchemaError;
 use datafusion::error::DataFusionError;
 use datafusion::prelude::SessionContext;
+use flow::error_text;
 use std::collections::BTreeSet;
 use std::fmt;
 
-/// A place in a statement: line and column from 1, in characters.
+/// A position in a statement: line and column from 1, in characters.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Place {
     /// Line, from 1.
     pub line: usize,
     /// Column, from 1.
     pub column: usize,
-    /// Characters that are wrong, at least 1.
+    /// Length of the wrong part in characters, at least 1.
     pub length: usize,
 }
 
-/// What sort of mistake it is.
+/// The kinds of mistake.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum MistakeKind {
-    /// It is no SQL.
+    /// The text is not SQL.
     Syntax,
-    /// A column is not there.
+    /// The column does not exist.
     NoColumn,
     /// A name fits several columns, or is given twice.
     Ambiguous,
-    /// A table or file is not there.
+    /// The table or file does not exist.
     NoTable,
-    /// A function is not there, or not for such arguments.
+    /// The function does not exist, or not for these arguments.
     NoFunction,
     /// There is not enough memory.
     Memory,
-    /// The engine cannot do it.
+    /// The engine does not support it.
     Unsupported,
     /// The planner refuses it.
     Plan,
-    /// A value cannot be worked with.
+    /// A value cannot be used.
     Value,
-    /// Something else went wrong, such as reading.
+    /// Something else went wrong, such as reading a file.
     Other,
 }
 
-/// Why a statement did not run, for the one who wrote it.
+/// Why a statement did not run, explained to its author.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Mistake {
-    /// What sort of mistake it is.
+    /// The kind of mistake.
     pub kind: MistakeKind,
     /// What is wrong.
     pub message: String,
-    /// Where, if it is known.
+    /// The position, if known.
     pub place: Option<Place>,
-    /// What may have been meant.
+    /// The name that may have been meant.
     pub hint: Option<String>,
-    /// The line of the statement that `place` names.
+    /// The line of the statement that `place` refers to.
     source: Option<String>,
 }
 
 impl Mistake {
-    /// Counts lines as those of a script of which the statement begins in line `first`.
+    /// Counts lines from the start of the script; the statement begins in its line `first`.
     #[must_use]
     pub fn in_script(mut self, first: usize) -> Self {
         if let Some(place) = &mut self.place {
@@ -72,7 +73,7 @@ impl Mistake {
 }
 
 impl fmt::Display for Mistake {
-    /// Writes the message, then the line with carets below the place, then the hint.
+    /// Writes the message, then the line with carets under the mistake, then the hint.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.message)?;
         if let (Some(place), Some(source)) = (self.place, &self.source) {
@@ -110,7 +111,7 @@ pub fn explain(context: &SessionContext, sql: &str, error: &DataFusionError) -> 
             other => (other.to_string(), None, None),
         },
         DataFusionError::SQL(error, _) => (said_by_parser(&error.to_string()), None, None),
-        DataFusionError::External(error) => (error.to_string(), None, None),
+        DataFusionError::External(error) => (error_text(&**error), None, None),
         DataFusionError::ResourcesExhausted(said) => {
             (format!("not enough memory: {said}: allow more with --memory"), None, None)
         }
@@ -135,7 +136,7 @@ pub fn explain(context: &SessionContext, sql: &str, error: &DataFusionError) -> 
     Mistake { kind: kind_of(root, &message), message, place, hint, source }
 }
 
-/// Sorts an error, of which `message` is what is said of it.
+/// Classifies an error; `message` describes it.
 fn kind_of(root: &DataFusionError, message: &str) -> MistakeKind {
     match root {
         DataFusionError::SQL(_, _) => MistakeKind::Syntax,
@@ -157,7 +158,7 @@ fn kind_of(root: &DataFusionError, message: &str) -> MistakeKind {
     }
 }
 
-/// Reads what the planner says of tables and functions.
+/// Reads the planner's messages about tables and functions.
 fn of_plan(context: &SessionContext, said: &str) -> (String, Option<String>, Option<String>) {
     let quoted = |after: &str| said.strip_prefix(after)?.split('\'').next().map(str::to_owned);
     let table = quoted("table '").filter(|_| said.ends_with("not found")).or_else(|| quoted("No table named '"));
@@ -182,20 +183,20 @@ fn of_plan(context: &SessionContext, said: &str) -> (String, Option<String>, Opt
     (said.to_owned(), None, None)
 }
 
-/// Suggests names like `name`; `None` when none is near.
+/// Suggests names similar to `name`; `None` when there are none.
 fn meant<'a>(name: &str, known: impl Iterator<Item = &'a str>) -> Option<String> {
     let names: Vec<String> = suggest(name, known).into_iter().map(|name| format!("`{name}`")).collect();
     (!names.is_empty()).then(|| format!("did you mean {}?", names.join(" or ")))
 }
 
-/// Takes the parser's words out of their wrapping.
+/// Strips the wrapping from the parser's message.
 fn said_by_parser(said: &str) -> String {
     let said = said.strip_prefix("sql parser error: ").unwrap_or(said);
     let said = said.strip_prefix("Expected: ").map_or_else(|| said.to_owned(), |rest| format!("expected {rest}"));
     said.replace(", found: EOF", ", found the end of the statement").replace(", found: ", ", found ")
 }
 
-/// Cuts ` at Line: 1, Column: 8` off a message.
+/// Removes ` at Line: 1, Column: 8` from a message.
 fn split_place(said: &str) -> Option<(String, usize, usize)> {
     let (before, place) = said.rsplit_once("at Line: ")?;
     let (line, column) = place.split_once(", Column: ")?;
@@ -204,7 +205,7 @@ fn split_place(said: &str) -> Option<(String, usize, usize)> {
     (line > 0 && column > 0).then(|| (before.trim_end().to_owned(), line, column))
 }
 
-/// Finds the first place where a name stands as a word.
+/// Finds the first position where a name stands as a whole word.
 fn find(sql: &str, name: &str) -> Option<Place> {
     let is_word = |letter: char| letter.is_alphanumeric() || letter == '_';
     let wanted = name.to_lowercase();
@@ -222,7 +223,7 @@ fn find(sql: &str, name: &str) -> Option<Place> {
     None
 }
 
-/// Finds the text that a message quotes, such as a time that is none.
+/// Finds the text that a message quotes, such as an invalid time.
 fn find_literal(sql: &str, message: &str) -> Option<Place> {
     let quoted = message.split('\'').skip(1).step_by(2).find(|quoted| sql.contains(&format!("'{quoted}'")))?;
     let before = &sql[..sql.find(&format!("'{quoted}'"))?];
@@ -230,13 +231,13 @@ fn find_literal(sql: &str, message: &str) -> Option<Place> {
     Some(Place { line: before.matches('\n').count() + 1, column, length: quoted.chars().count() + 2 })
 }
 
-/// The word that begins at a column.
+/// Returns the word that begins at a column.
 fn word_at(line: &str, column: usize) -> Option<String> {
     let word: String = line.chars().skip(column - 1).take_while(|c| c.is_alphanumeric() || *c == '_').collect();
     (!word.is_empty()).then_some(word)
 }
 
-/// Makes a place of one character one of a whole word, and keeps it within its line.
+/// Extends a position of one character to the whole word, and keeps it within its line.
 fn widen(place: Place, line: &str) -> Place {
     let left = (line.chars().count() + 1).saturating_sub(place.column).max(1);
     let length = match word_at(line, place.column) {

@@ -1,5 +1,5 @@
-//! Help for people who write SQL: scripts cut into statements, mistakes explained, names suggested, and the catalogue of
-//! ready queries.
+//! Help for people who write SQL: splitting scripts into statements, explaining mistakes, suggesting names, and the
+//! catalogue of ready-made queries.
 
 pub mod catalogue;
 mod mistake;

@@ -1,4 +1,4 @@
-//! A script cut into statements.
+//! Splits a script into statements.
 
 use crate::sql::tokens::{End, Tokens};
 use datafusion::sql::sqlparser::tokenizer::Token;
@@ -8,14 +8,14 @@ use datafusion::sql::sqlparser::tokenizer::Token;
 pub struct Statement {
     /// The SQL, without the `;`.
     pub sql: String,
-    /// The line of the script in which it begins, from 1.
+    /// The line of the script where it begins, from 1.
     pub line: usize,
-    /// The byte of the script at which it begins.
+    /// The byte offset in the script where it begins.
     pub at: usize,
 }
 
-/// Cuts a script into statements at each `;` that is not part of a text, a quoted name or a comment; empty statements are
-/// left out.
+/// Splits a script into statements at each `;` outside strings, quoted names and comments; empty statements are
+/// dropped.
 pub fn statements(script: &str) -> Vec<Statement> {
     let Tokens { tokens, end } = Tokens::of(script);
     let mut found = Vec::new();
@@ -40,21 +40,21 @@ pub fn statements(script: &str) -> Vec<Statement> {
             _ => is_empty = false,
         }
     }
-    // Where a token cannot be read, the parser explains why.
+    // Where a token cannot be read, the parser explains the reason.
     if !is_empty || end != End::Whole {
         add(from, script.len());
     }
     found
 }
 
-/// Returns whether a script ends with a complete statement: only space and comments follow its last `;`.
+/// Returns whether a script ends with a complete statement: only whitespace and comments follow its last `;`.
 pub fn is_complete(script: &str) -> bool {
     let Tokens { tokens, end } = Tokens::of(script);
     let last = tokens.iter().rev().find(|(token, _)| !matches!(token, Token::Whitespace(_)));
     match end {
         End::Whole => last.is_none_or(|(token, _)| *token == Token::SemiColon),
         End::Open => false,
-        // No further line would mend it.
+        // Further lines cannot complete it.
         End::Invalid => true,
     }
 }

@@ -2,14 +2,14 @@
 
 use datafusion::common::utils::datafusion_strsim::levenshtein;
 
-/// Names that a message suggests.
+/// Names to suggest in a message.
 const MAX_SUGGESTIONS: usize = 3;
 
-/// Returns the names that `wanted` was probably meant to be, nearest first, at most three; of equally near ones in the
-/// order of the alphabet.
+/// Returns up to three names that `wanted` was probably meant to be, the nearest first; equally near ones in
+/// alphabetical order.
 ///
-/// A name is near when the edits that make it of `wanted` are at most a third of the letters of `wanted` (at least 1, at
-/// most 4), or when it contains `wanted` and that has three letters. Case does not count.
+/// A name is near when the edits that turn `wanted` into it number at most a third of the letters of `wanted` (at least
+/// 1, at most 4), or when it contains `wanted` and `wanted` has at least three letters. Case is ignored.
 pub(super) fn suggest<'a>(wanted: &str, names: impl Iterator<Item = &'a str>) -> Vec<&'a str> {
     let wanted = wanted.to_ascii_lowercase();
     let max_edits = (wanted.chars().count() / 3).clamp(1, 4);

@@ -1,9 +1,9 @@
-//! The words that a person can use in a statement: keywords, tables and functions.
+//! The words that a statement can use: keywords, tables and functions.
 
 use datafusion::prelude::SessionContext;
 use std::collections::BTreeSet;
 
-/// Words that begin or join statements, for completion and for what may have been meant.
+/// Words that begin or join statements, for completion and for suggestions.
 pub const KEYWORDS: &[&str] = &[
     "ALL",
     "ANALYZE",
@@ -67,7 +67,7 @@ pub const KEYWORDS: &[&str] = &[
     "WITH",
 ];
 
-/// The tables that a person can name, sorted.
+/// Returns the tables that a statement can name, sorted.
 pub fn table_names(context: &SessionContext) -> Vec<String> {
     let catalogs = context.catalog_names().into_iter().filter_map(|name| context.catalog(&name));
     let schemas = catalogs.flat_map(|catalog| {
@@ -79,7 +79,7 @@ pub fn table_names(context: &SessionContext) -> Vec<String> {
     names.into_iter().collect()
 }
 
-/// The functions that a person can call, sorted.
+/// Returns the functions that a statement can call, sorted.
 pub fn function_names(context: &SessionContext) -> Vec<String> {
     let state = context.state();
     let scalar = state.scalar_functions().keys();

@@ -1,9 +1,9 @@
-//! Queries of which most rows are dropped again: the last columns are made for those that stay.
+//! Queries that drop most of their rows: the last columns are computed only for the rows that stay.
 //!
 //! A statistical detection judges tens of thousands of candidates and reports a few hundred, but its SELECT writes a
-//! severity, a sentence and thirty columns for every one. What is kept depends on the p-values of all candidates, so no
-//! WHERE can say it. The plan is therefore cut where the p-value is known: what lies below runs for all rows, the
-//! projections above it only for the rows that are kept.
+//! severity, a sentence and thirty columns for every one. Which rows stay depends on the p-values of all candidates, so
+//! no WHERE can express it. The plan is therefore cut where the p-value is known: the part below runs for all rows, and
+//! the projections above it only for the rows that stay.
 //!
 //! Written against DataFusion 55.2; `sentences_are_left_for_those_that_stay` fails when its plans no longer end in the
 //! projections that are cut off here.
@@ -23,11 +23,11 @@ use datafusion::prelude::SessionContext;
 use rayon::prelude::*;
 use std::sync::Arc;
 
-/// Runs a query whose column `judged` holds numbers and completes the rows that `keep` chooses by them.
+/// Runs a query whose column `judged` holds numbers, and completes the rows that `keep` chooses by them.
 ///
-/// `keep` gets the number of every row, NaN for NULL, and answers for each. A result without that column is all NaN.
-/// The rows kept are the same, and in the same order, as if the query had run first; where none is kept there is one batch
-/// without rows.
+/// `keep` is given the number of every row, NaN for NULL, and returns whether to keep each. For a result without that
+/// column, all are NaN. The rows kept are the same, in the same order, as if the whole query had run first; if none is
+/// kept, the result is one batch without rows.
 ///
 /// # Errors
 /// [`SqlError::Query`] when the query fails, or the column holds no numbers.
@@ -48,7 +48,7 @@ async fn candidates(
     keep: impl FnOnce(&[f64]) -> Vec<bool>,
 ) -> Result<Vec<RecordBatch>, DataFusionError> {
     let schema = plan.schema();
-    let cut = Cut::of(plan, judged);
+    let cut = SplitPlan::of(plan, judged);
     let batches = collect(context, cut.below.clone()).await?;
     let mut numbers: Vec<f64> = Vec::new();
     for batch in &batches {
@@ -63,7 +63,7 @@ async fn candidates(
     let kept = BooleanArray::from(keep(&numbers));
     let begins = batches.iter().scan(0, |next, batch| Some(std::mem::replace(next, *next + batch.num_rows())));
     let parts: Vec<(&RecordBatch, usize)> = batches.iter().zip(begins).collect();
-    // Batch by batch: rows carry the starts of their trains, too many to be brought together first.
+    // Batch by batch: rows carry the starts of their trains, and are too large to be concatenated first.
     let complete = |(batch, begin): (&RecordBatch, usize)| -> Result<RecordBatch, DataFusionError> {
         let mut rows = filter_record_batch(batch, &kept.slice(begin, batch.num_rows()))?;
         for (expressions, schema) in cut.above.iter().rev() {
@@ -81,17 +81,17 @@ async fn candidates(
 }
 
 /// A plan cut below its last projections.
-struct Cut {
-    /// Runs for all rows.
+struct SplitPlan {
+    /// The part that runs for all rows.
     below: Arc<dyn ExecutionPlan>,
     /// The number that rows are judged by, over the rows of `below`; `None` when the query has no such column.
     judged: Option<Arc<dyn PhysicalExpr>>,
-    /// Projections that follow, the last one first, with what they make.
+    /// The projections that follow, last one first, with their output schemas.
     above: Vec<(Vec<ProjectionExpr>, SchemaRef)>,
 }
 
-impl Cut {
-    /// Cuts as deep as the number can be read off a column.
+impl SplitPlan {
+    /// Cuts as deep as the number can still be read from a column.
     fn of(plan: Arc<dyn ExecutionPlan>, judged: &str) -> Self {
         let schema = plan.schema();
         let Ok(index) = schema.index_of(judged) else { return Self { below: plan, judged: None, above: Vec::new() } };
@@ -108,7 +108,8 @@ impl Cut {
     }
 }
 
-/// Rewrites an expression over a projection's columns as one over its input; `None` when that computes anything.
+/// Rewrites an expression over a projection's columns as one over its input; `None` when that would have to compute
+/// something.
 fn through(number: &Arc<dyn PhysicalExpr>, projection: &[ProjectionExpr]) -> Option<Arc<dyn PhysicalExpr>> {
     let rewritten = number.clone().transform(|node| {
         let made_of = node.downcast_ref::<Column>().and_then(|column| projection.get(column.index()));
@@ -189,7 +190,7 @@ mod tests {
     #[tokio::test]
     async fn sentences_are_left_for_those_that_stay() {
         let session = session(2);
-        let cut = Cut::of(StagedQuery::new(&session, "q", QUERIES[0]).await.unwrap().plan, "p_value");
+        let cut = SplitPlan::of(StagedQuery::new(&session, "q", QUERIES[0]).await.unwrap().plan, "p_value");
         assert!(!cut.above.is_empty() && cut.judged.is_some());
         let columns = cut.below.schema().fields().iter().map(|field| field.name().clone()).collect::<Vec<_>>();
         assert!(!columns.contains(&"text".to_owned()), "{columns:?}");

@@ -1,8 +1,8 @@
-//! Where DataFusion is changed or helped: filters that read few columns, a GROUP BY on packed rows, queries in stages, the
-//! pool of memory for plans, and threads that run them.
+//! Where DataFusion is changed or extended: filters that read few columns, a GROUP BY on packed rows, queries in
+//! stages, the memory pool of plans, and the threads that run them.
 //!
-//! Each file says which version of DataFusion it was written against, and which test fails when DataFusion changes. Begin
-//! reading at `narrow`, the smallest; `grouping` is the largest.
+//! Each file names the version of DataFusion it was written against, and the test that fails when DataFusion changes.
+//! Begin reading at `narrow`, the smallest; `grouping` is the largest.
 
 mod candidates;
 pub(super) mod grouping;

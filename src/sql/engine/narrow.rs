@@ -1,11 +1,11 @@
-//! Filters that look at the columns they read, and at no others.
+//! Filters that copy only the columns they read.
 //!
-//! Where the first part of an AND leaves few rows, the engine copies these rows with all their columns before it looks at
-//! the rest of the condition: of `pairs`, that is every list of starts, for a comparison of two numbers. Here each part of
-//! a condition is given the columns it names.
+//! Where the first part of an AND leaves few rows, the engine copies these rows with all their columns before it
+//! evaluates the rest of the condition. For `pairs` that copies every list of starts to compare two numbers. Here each
+//! part of a condition receives only the columns it names.
 //!
-//! Written against DataFusion 55.2; `a_filter_keeps_the_rows_that_its_condition_says` fails when its plans no longer have
-//! filters that this can take over.
+//! Written against DataFusion 55.2; `a_filter_keeps_the_rows_that_its_condition_says` fails when its plans no longer
+//! have filters that this rule can replace.
 
 use arrow::array::{Array, BooleanArray, BooleanBufferBuilder, RecordBatch, RecordBatchOptions};
 use arrow::buffer::BooleanBuffer;
@@ -28,10 +28,10 @@ use std::fmt::{Display, Formatter};
 use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 
-/// Lets the filters of a session's plans look at few columns.
+/// Changes the filters of a session's plans to copy only the columns they read.
 pub(in crate::sql) fn with_narrow_filters(context: SessionContext) -> SessionContext {
     let mut rules = context.state().physical_optimizers().to_vec();
-    // The last rule: what the engine's own rules know of conditions they cannot read off this one.
+    // The last rule: the engine's own rules cannot inspect the conditions of the new filter.
     rules.push(Arc::new(NarrowFilters));
     context.into_state_builder().with_physical_optimizer_rules(rules).build().into()
 }
@@ -57,20 +57,21 @@ impl PhysicalOptimizerRule for NarrowFilters {
     }
 }
 
-/// The filter with a condition that goes part by part; `None` when it has one part that reads every column.
+/// Returns the filter with a condition that is evaluated part by part; `None` when it has a single part that reads
+/// every column.
 fn narrowed(filter: &FilterExec) -> Result<Option<Arc<dyn ExecutionPlan>>> {
     let (condition, schema) = (filter.predicate(), filter.input().schema());
-    let parts = split_conjunction(condition).into_iter().map(|part| Part::of(part, &schema));
-    let parts = parts.collect::<Result<Vec<Part>>>()?;
+    let parts = split_conjunction(condition).into_iter().map(|part| ConditionPart::of(part, &schema));
+    let parts = parts.collect::<Result<Vec<ConditionPart>>>()?;
     if parts.iter().all(|part| part.columns.len() == schema.fields().len()) {
         return Ok(None);
     }
-    let narrow = Narrow { condition: condition.clone(), parts };
+    let narrow = NarrowCondition { condition: condition.clone(), parts };
     let filter = FilterExecBuilder::from(filter).with_predicate(Arc::new(narrow)).build()?;
     Ok(Some(Arc::new(filter)))
 }
 
-/// Places of the columns that some expressions read, ascending, each once.
+/// Returns the indices of the columns that some expressions read, ascending, each once.
 pub(super) fn columns_of<'a>(expressions: impl IntoIterator<Item = &'a Arc<dyn PhysicalExpr>>) -> Vec<usize> {
     let mut columns: Vec<usize> =
         expressions.into_iter().flat_map(collect_columns).map(|column| column.index()).collect();
@@ -79,7 +80,7 @@ pub(super) fn columns_of<'a>(expressions: impl IntoIterator<Item = &'a Arc<dyn P
     columns
 }
 
-/// An expression over these columns alone, in their order, in the place of one over all.
+/// Rewrites an expression over all columns as one over these columns alone, in their order.
 pub(super) fn over(columns: &[usize], expression: &Arc<dyn PhysicalExpr>) -> Result<Arc<dyn PhysicalExpr>> {
     let moved = expression.clone().transform(|node| {
         let place = node.downcast_ref::<Column>().and_then(|column| {
@@ -91,24 +92,24 @@ pub(super) fn over(columns: &[usize], expression: &Arc<dyn PhysicalExpr>) -> Res
     Ok(moved.data)
 }
 
-/// A part of a condition, of which a row must meet all.
+/// One part of a condition; a row must meet all of them.
 #[derive(Debug)]
-struct Part {
-    /// Places of the columns that it reads, ascending.
+struct ConditionPart {
+    /// Indices of the columns that it reads, ascending.
     columns: Vec<usize>,
     schema: SchemaRef,
     /// The part over these columns.
     expression: Arc<dyn PhysicalExpr>,
 }
 
-impl Part {
+impl ConditionPart {
     fn of(part: &Arc<dyn PhysicalExpr>, schema: &Schema) -> Result<Self> {
         let columns = columns_of([part]);
         let expression = over(&columns, part)?;
         Ok(Self { schema: Arc::new(schema.project(&columns)?), columns, expression })
     }
 
-    /// Returns which rows of a batch meet the part, NULL being no; of some rows only, where `of` says which.
+    /// Returns which rows of a batch meet the part, counting NULL as no; with `of`, only those rows are evaluated.
     fn met(&self, batch: &RecordBatch, of: Option<&BooleanArray>) -> Result<BooleanBuffer> {
         let columns = self.columns.iter().map(|column| batch.column(*column));
         let (columns, count) = match of {
@@ -129,40 +130,40 @@ impl Part {
     }
 }
 
-/// The share of rows, one in so many, that parts of a condition must leave before the next looks at these alone: to copy
-/// them costs more than to look at as many.
+/// Parts of a condition must leave at most one row in so many before the next part evaluates only these: copying rows
+/// costs more than evaluating as many.
 const FEW: usize = 5;
 
-/// A condition of which each part is evaluated on the columns that it reads.
+/// A condition whose parts are each evaluated on the columns they read.
 #[derive(Debug)]
-struct Narrow {
+struct NarrowCondition {
     /// Over all columns, as the plan shows it.
     condition: Arc<dyn PhysicalExpr>,
-    parts: Vec<Part>,
+    parts: Vec<ConditionPart>,
 }
 
-// The condition alone says what it is; the derives cannot compare behind `dyn`.
-impl PartialEq for Narrow {
+// The condition alone identifies it; the derives cannot compare behind `dyn`.
+impl PartialEq for NarrowCondition {
     fn eq(&self, other: &Self) -> bool {
         self.condition.eq(&other.condition)
     }
 }
 
-impl Eq for Narrow {}
+impl Eq for NarrowCondition {}
 
-impl Hash for Narrow {
+impl Hash for NarrowCondition {
     fn hash<H: Hasher>(&self, state: &mut H) {
         self.condition.hash(state);
     }
 }
 
-impl Display for Narrow {
+impl Display for NarrowCondition {
     fn fmt(&self, f: &mut Formatter<'_>) -> std::fmt::Result {
         self.condition.fmt(f)
     }
 }
 
-impl PhysicalExpr for Narrow {
+impl PhysicalExpr for NarrowCondition {
     fn data_type(&self, input_schema: &Schema) -> Result<DataType> {
         self.condition.data_type(input_schema)
     }
@@ -250,7 +251,7 @@ mod tests {
                 slow(&|n, gaps| n % 100 == 3 && (gaps.is_none() || n % 2 == 0)),
             ),
             ("few = 3 AND gaps > 2 AND n % 3 = 1", slow(&|n, gaps| n % 100 == 3 && gaps > Some(2) && n % 3 == 1)),
-            // A part is not asked of rows that those before it leave out.
+            // A part is not evaluated on rows that earlier parts have dropped.
             ("few = 0 AND n > 0 AND 100 / n < 1", slow(&|n, _| n % 100 == 0 && n > 100)),
             ("few > 90 AND few < 20 AND n = 1 / (few - few)", Vec::new()),
             ("gaps IS NULL AND n BETWEEN 10 AND 900", slow(&|n, gaps| gaps.is_none() && (10..=900).contains(&n))),
@@ -265,17 +266,18 @@ mod tests {
             let mut narrow = 0;
             plan.apply(|node| {
                 let filter = node.downcast_ref::<FilterExec>();
-                narrow +=
-                    usize::from(filter.is_some_and(|filter| filter.predicate().downcast_ref::<Narrow>().is_some()));
+                narrow += usize::from(
+                    filter.is_some_and(|filter| filter.predicate().downcast_ref::<NarrowCondition>().is_some()),
+                );
                 Ok(datafusion::common::tree_node::TreeNodeRecursion::Continue)
             })
             .unwrap();
             let shown = displayable(plan.as_ref()).indent(false).to_string();
             assert_eq!(narrow, 1, "{shown}");
-            // Whoever reads a plan sees the condition over the filter's own columns.
+            // EXPLAIN shows the condition over the filter's own columns.
             assert!(shown.contains("FilterExec: ") && shown.contains('@'), "{shown}");
         }
-        // A condition on nothing, and one on everything.
+        // A condition that reads no column, and one that reads all.
         let none = run(&session, "q", "SELECT n FROM t WHERE random() > 2").await.unwrap();
         assert_eq!(none.iter().map(RecordBatch::num_rows).sum::<usize>(), 0);
         let all = run(&session, "q", "SELECT n FROM t WHERE n = 4").await.unwrap();

@@ -1,8 +1,9 @@
-//! The pool that plans with large sorts take from.
+//! The memory pool for plans with large sorts.
 //!
-//! The engine's own `FairSpillPool` lets plans that can spill hold all of it. A sort then holds its share when it finds
-//! that it must spill, merges what it holds first, and the merge, which cannot spill, gets nothing: whether a statement
-//! ran was a race between its threads. Here those that can spill leave a part of the pool to those that cannot.
+//! The engine's own `FairSpillPool` lets plans that can spill use all of it. A sort then holds its whole share when it
+//! finds that it must spill. It first merges what it holds, and the merge, which cannot spill, gets nothing: whether a
+//! statement ran was a race between its threads. Here the consumers that can spill leave a part of the pool to those
+//! that cannot.
 //!
 //! Written against DataFusion 55.2; `what_can_spill_leaves_room_for_what_cannot` fails when reservations are counted
 //! otherwise.
@@ -11,43 +12,45 @@ use datafusion::common::resources_datafusion_err;
 use datafusion::error::DataFusionError;
 use datafusion::execution::memory_pool::{MemoryConsumer, MemoryLimit, MemoryPool, MemoryReservation};
 use flow::units::bytes_text;
+use memory::lock;
 use std::fmt;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard};
 
-/// A pool of a fixed number of bytes, of which consumers that can spill get equal shares and never all.
+/// A pool of a fixed number of bytes. Consumers that can spill get equal shares, and never all of it.
 #[derive(Debug)]
 pub(in crate::sql) struct PlanPool {
     bytes: usize,
-    /// Bytes that consumers that can spill leave in any case.
+    /// Bytes that consumers that can spill always leave free.
     kept_free: usize,
-    held: Mutex<Held>,
+    held: Mutex<PoolUsage>,
 }
 
 #[derive(Debug, Default)]
-struct Held {
+struct PoolUsage {
     /// How many consumers can spill.
     spillers: usize,
-    /// Bytes of those.
+    /// Bytes held by those.
     can_spill: usize,
-    /// Bytes of all others.
+    /// Bytes held by all others.
     cannot_spill: usize,
 }
 
-impl Held {
+impl PoolUsage {
     fn of(&mut self, reservation: &MemoryReservation) -> &mut usize {
         if reservation.consumer().can_spill() { &mut self.can_spill } else { &mut self.cannot_spill }
     }
 }
 
 impl PlanPool {
-    /// A pool of `bytes`, of which consumers that can spill leave `kept_free_percent` (0 to 100) to those that cannot.
+    /// Returns a pool of `bytes`. Consumers that can spill leave `kept_free_percent` (0 to 100) of it to those that
+    /// cannot.
     pub(in crate::sql) fn new(bytes: usize, kept_free_percent: usize) -> Self {
         Self { bytes, kept_free: bytes / 100 * kept_free_percent, held: Mutex::default() }
     }
 
-    fn held(&self) -> MutexGuard<'_, Held> {
-        // Numbers are whole between any two statements below, so a panic elsewhere leaves nothing half done.
-        self.held.lock().unwrap_or_else(PoisonError::into_inner)
+    fn held(&self) -> MutexGuard<'_, PoolUsage> {
+        // The numbers are consistent between any two statements below, so a panic elsewhere leaves nothing half done.
+        lock(&self.held)
     }
 }
 
@@ -88,7 +91,7 @@ impl MemoryPool for PlanPool {
         let [more, has, all, left] =
             [additional, reservation.size(), self.bytes, left].map(|bytes| bytes_text(bytes as u64));
         Err(resources_datafusion_err!(
-            "{name} needs {more} more than the {has} it has, and of {all} only {left} are left to it"
+            "{name} needs {more} more than the {has} it has, but only {left} of {all} are left"
         ))
     }
 
@@ -125,7 +128,7 @@ mod tests {
         let refused = merge.try_grow(7).unwrap_err();
         assert!(matches!(refused.find_root(), DataFusionError::ResourcesExhausted(_)));
         let text = refused.to_string();
-        assert!(text.contains("merge needs 7 B more than the 400 B it has, and of 1.0 KB only 0 B are left"), "{text}");
+        assert!(text.contains("merge needs 7 B more than the 400 B it has, but only 0 B of 1.0 KB are left"), "{text}");
         drop(one);
         assert_eq!(pool.reserved(), 700);
         assert!(two.try_grow(300).is_ok(), "it is alone");

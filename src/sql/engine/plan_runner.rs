@@ -1,7 +1,7 @@
-//! A plan that runs: on threads of its own, all partitions at once, its rows in the order of the partitions.
+//! Runs a plan on threads of its own: all partitions at once, with the rows in the order of the partitions.
 //!
-//! Written against DataFusion 55.2; `many_small_batches_wait_without_holding_up_their_partition` fails when partitions no
-//! longer run side by side.
+//! Written against DataFusion 55.2; `many_small_batches_wait_without_holding_up_their_partition` fails when partitions
+//! no longer run side by side.
 
 use arrow::array::RecordBatch;
 use datafusion::error::DataFusionError;
@@ -14,19 +14,19 @@ use tokio::sync::mpsc::{Receiver, Sender, UnboundedReceiver, channel, unbounded_
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::task::JoinSet;
 
-/// Rows of a partition that wait while those of the partitions before it are written.
+/// Rows of a partition that may wait while those of earlier partitions are written.
 const WAITING_ROWS: usize = 16 * 8192;
-/// Rows that a batch counts for at least: many that hold a few rows each, as a look-up gives, may wait.
+/// Minimum number of rows that a batch is counted as: many batches of a few rows each, as from a look-up, may wait.
 const MIN_BATCH_ROWS: usize = 64;
-/// Stack of a thread, of which only what is used takes memory: planning and evaluation walk deep expressions by recursion.
+/// Stack size of a thread; only what is used takes memory. Planning and evaluation walk deep expressions by recursion.
 const STACK_BYTES: usize = 64 << 20;
 
-/// Threads that are let go without a look back: what they are at when nobody wants it any more ends in its own time.
+/// Threads that are not waited for when dropped: work that nobody needs any more ends in its own time.
 #[derive(Debug)]
 pub struct PlanThreads(Option<Runtime>);
 
 impl PlanThreads {
-    /// Starts `count` threads, one at least.
+    /// Starts `count` threads, at least one.
     ///
     /// # Errors
     /// When the system has no more threads.
@@ -40,17 +40,17 @@ impl PlanThreads {
         Ok(Self(Some(runtime)))
     }
 
-    /// Takes over a runtime, which ends with the value.
+    /// Takes over a runtime, which is shut down when the value is dropped.
     pub fn of(runtime: Runtime) -> Self {
         Self(Some(runtime))
     }
 
-    /// What is spawned while the guard lives runs on these threads.
+    /// Enters the runtime: tasks spawned while the guard lives run on these threads.
     pub fn enter(&self) -> Option<EnterGuard<'_>> {
         self.0.as_ref().map(Runtime::enter)
     }
 
-    /// Where tasks of these threads are spawned.
+    /// Returns where tasks of these threads are spawned.
     pub fn handle(&self) -> Option<&Handle> {
         self.0.as_ref().map(Runtime::handle)
     }
@@ -64,36 +64,36 @@ impl Drop for PlanThreads {
     }
 }
 
-/// A batch, an error, or `None` at the end of a partition: a partition that stops without it was cut off.
-type Part = Option<Result<RecordBatch, DataFusionError>>;
+/// A batch, an error, or `None` at the end of a partition. A channel that closes without `None` was cut off.
+type PartitionItem = Option<Result<RecordBatch, DataFusionError>>;
 
-/// What a partition has made, and the room that it takes among what waits.
+/// A batch of a partition, with its share of the waiting room.
 #[derive(Debug)]
-struct Waiting {
-    part: Part,
+struct QueuedItem {
+    part: PartitionItem,
     _room: Option<OwnedSemaphorePermit>,
 }
 
-/// The rows of a running plan; dropping them ends it.
+/// The rows of a running plan; dropping the value stops the plan.
 #[derive(Debug)]
 pub struct PlanRows {
-    batches: Receiver<Part>,
+    batches: Receiver<PartitionItem>,
     ended: bool,
     _tasks: JoinSet<()>,
 }
 
 impl PlanRows {
-    /// Starts all partitions of a plan at once on `threads`, and gives their rows one partition after the other, so that
-    /// the order of the rows does not depend on which is faster.
+    /// Starts all partitions of a plan at once on `threads`, and returns their rows one partition after the other, so
+    /// the order of the rows does not depend on which partition is faster.
     ///
     /// # Errors
-    /// When the plan cannot begin.
+    /// When the plan cannot start.
     pub fn start(
         plan: Arc<dyn ExecutionPlan>,
         context: Arc<TaskContext>,
         threads: &PlanThreads,
     ) -> Result<Self, DataFusionError> {
-        // Operators start tasks of their own, which belong to the plan's threads too.
+        // Operators spawn tasks of their own, which also belong on the plan's threads.
         let _inside = threads.enter();
         let streams = execute_stream_partitioned(plan, context)?;
         let mut tasks = JoinSet::new();
@@ -105,11 +105,11 @@ impl PlanRows {
                 while let Some(batch) = stream.next().await {
                     let rows = batch.as_ref().map_or(0, RecordBatch::num_rows).clamp(MIN_BATCH_ROWS, WAITING_ROWS);
                     let Ok(room) = room.clone().acquire_many_owned(rows as u32).await else { return };
-                    if sender.send(Waiting { part: Some(batch), _room: Some(room) }).is_err() {
+                    if sender.send(QueuedItem { part: Some(batch), _room: Some(room) }).is_err() {
                         return;
                     }
                 }
-                let _ = sender.send(Waiting { part: None, _room: None });
+                let _ = sender.send(QueuedItem { part: None, _room: None });
             });
             partitions.push(receiver);
         }
@@ -118,7 +118,7 @@ impl PlanRows {
         Ok(Self { batches, ended: false, _tasks: tasks })
     }
 
-    /// The next rows; `None` at the end. May be dropped while it waits and called again.
+    /// Returns the next rows; `None` at the end. Cancel-safe: the future may be dropped and the method called again.
     pub async fn next(&mut self) -> Option<Result<RecordBatch, DataFusionError>> {
         if self.ended {
             return None;
@@ -132,8 +132,8 @@ impl PlanRows {
     }
 }
 
-/// Hands on the batches of the first partition, then those of the second, up to the first error.
-async fn one_after_the_other(partitions: Vec<UnboundedReceiver<Waiting>>, to: Sender<Part>) {
+/// Forwards the batches of the first partition, then those of the second, up to the first error.
+async fn one_after_the_other(partitions: Vec<UnboundedReceiver<QueuedItem>>, to: Sender<PartitionItem>) {
     for mut partition in partitions {
         loop {
             match partition.recv().await.map(|waiting| waiting.part) {
@@ -144,7 +144,7 @@ async fn one_after_the_other(partitions: Vec<UnboundedReceiver<Waiting>>, to: Se
                     }
                 }
                 Some(None) => break,
-                // The sender of the partition died; so does ours, which says as much.
+                // The partition's sender was dropped without an end; closing ours reports the same.
                 None => return,
             }
         }
@@ -162,12 +162,12 @@ mod tests {
         RecordBatch::try_from_iter([("n", Arc::new(Int64Array::from(vec![number])) as ArrayRef)]).unwrap()
     }
 
-    async fn collect(partitions: Vec<Vec<Part>>) -> Vec<Result<i64, String>> {
+    async fn collect(partitions: Vec<Vec<PartitionItem>>) -> Vec<Result<i64, String>> {
         let mut receivers = Vec::new();
         for parts in partitions {
             let (sender, receiver) = unbounded_channel();
             for part in parts {
-                sender.send(Waiting { part, _room: None }).unwrap();
+                sender.send(QueuedItem { part, _room: None }).unwrap();
             }
             receivers.push(receiver);
         }

@@ -1,8 +1,8 @@
-//! Queries that are planned first and run later, some of their parts on their own.
+//! Queries that are planned first and run later, with some parts run on their own.
 //!
-//! The engine puts what a WITH names into every place that names it, plans it there and runs it there again: a query that
-//! looks at its suspects from three sides finds them three times. A part that is to run once is planned and run before
-//! the rest, which reads its rows; where it has none, little is left to plan.
+//! The engine copies the query of a WITH into every place that names it, plans it there and runs it there again: a
+//! query that looks at its suspects from three sides finds them three times. A part that is to run once is planned and
+//! run before the rest, which reads its rows. If it has no rows, little is left to plan.
 //!
 //! Written against DataFusion 55.2; `without_rows_nothing_is_left_to_run` fails when the planner no longer drops what
 //! depends on a part without rows.
@@ -21,25 +21,25 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Instant;
 
-/// A query of which the first stage is ready to run; most have no other.
+/// A query whose first stage is ready to run; most queries have no other.
 #[derive(Debug)]
 pub struct StagedQuery {
     /// For messages, such as the name of a detection.
     pub(super) name: String,
     pub(super) plan: Arc<dyn ExecutionPlan>,
-    /// What follows when the plan is that of a part.
-    rest: Option<Rest>,
-    /// For the rows of parts that have run.
+    /// The stages that follow when the plan is that of a part.
+    remaining: Option<RemainingParts>,
+    /// Memory for the rows of parts that have run.
     held: Vec<MemoryReservation>,
 }
 
-/// A query of which some parts have yet to run.
+/// A query with parts that have yet to run.
 #[derive(Debug)]
-struct Rest {
+struct RemainingParts {
     query: Box<ast::Query>,
-    /// Places of these parts in its WITH.
+    /// Indices of these parts in its WITH.
     parts: BTreeSet<usize>,
-    /// Names of the tables that hold the rows of the others.
+    /// Names of the tables that hold the rows of the parts that have run.
     tables: Vec<TableReference>,
 }
 
@@ -52,10 +52,11 @@ impl StagedQuery {
         Self::in_stages(context, name, sql, &[]).await
     }
 
-    /// Plans a query up to the first of those parts of its WITH that are to run `once`, before what reads them.
+    /// Plans a query up to the first part of its WITH that is listed in `once`, which runs before the parts that read
+    /// it.
     ///
-    /// The rows of such a part are held in memory, so it should choose and count rather than list. No other query that has
-    /// such parts may run under the same name in the session at the time.
+    /// The rows of such a part are held in memory, so it should choose and count rather than list. No other query with
+    /// such parts may run under the same name in the session at the same time.
     ///
     /// # Errors
     /// [`SqlError::Query`] when the SQL is wrong or has no such part.
@@ -63,17 +64,17 @@ impl StagedQuery {
         let planning = async {
             if once.is_empty() {
                 let plan = context.sql(sql).await?.create_physical_plan().await?;
-                return Ok(Self { name: name.to_owned(), plan, rest: None, held: Vec::new() });
+                return Ok(Self { name: name.to_owned(), plan, remaining: None, held: Vec::new() });
             }
             let query = parsed(context, sql)?;
             let parts = once.iter().map(|part| place(&query, part)).collect::<Result<_>>()?;
-            Rest { query, parts, tables: Vec::new() }.plan(context, name, Vec::new()).await
+            RemainingParts { query, parts, tables: Vec::new() }.plan(context, name, Vec::new()).await
         };
         timed(name, planning).await
     }
 
-    /// Runs the query in the session that it was planned in and collects its rows. Without sorts and joins they come in
-    /// the table's order.
+    /// Runs the query in the session that it was planned in, and collects its rows. Without sorts and joins they come
+    /// in the order of the table.
     ///
     /// # Errors
     /// [`SqlError`] when it fails.
@@ -87,10 +88,10 @@ impl StagedQuery {
     /// # Errors
     /// [`SqlError`] when one fails, or its rows are too many for memory.
     pub(super) async fn last_stage(mut self, context: &SessionContext) -> Result<Self, SqlError> {
-        while let Some(mut rest) = self.rest.take() {
+        while let Some(mut remaining) = self.remaining.take() {
             let Self { name, plan, mut held, .. } = self;
-            held.extend(rest.run(context, &name, plan).await.map_err(|error| SqlError::query(&name, error))?);
-            self = timed(&name, rest.plan(context, &name, held)).await?;
+            held.extend(remaining.run(context, &name, plan).await.map_err(|error| SqlError::query(&name, error))?);
+            self = timed(&name, remaining.plan(context, &name, held)).await?;
         }
         Ok(self)
     }
@@ -104,7 +105,7 @@ pub async fn run(context: &SessionContext, name: &str, sql: &str) -> Result<Vec<
     StagedQuery::new(context, name, sql).await?.run(context).await
 }
 
-/// Runs all parts of a plan, each on its own task, and puts their rows one after the other.
+/// Runs all partitions of a plan, each on its own task, and concatenates their rows.
 pub(super) async fn collect(
     context: &SessionContext,
     plan: Arc<dyn ExecutionPlan>,
@@ -119,24 +120,24 @@ async fn timed(name: &str, planning: impl Future<Output = Result<StagedQuery>>) 
     Ok(planned)
 }
 
-impl Rest {
+impl RemainingParts {
     /// Plans the next part, or the query itself when there is none.
     async fn plan(self, context: &SessionContext, name: &str, held: Vec<MemoryReservation>) -> Result<StagedQuery> {
         let query = self.next(context)?;
         let state = context.state();
         let statement = Statement::Statement(Box::new(ast::Statement::Query(query)));
         let plan = state.create_physical_plan(&state.statement_to_plan(statement).await?).await?;
-        let rest = if self.parts.is_empty() {
+        let remaining = if self.parts.is_empty() {
             // The plan has the rows now.
             self.tables.into_iter().try_for_each(|table| context.deregister_table(table).map(drop))?;
             None
         } else {
             Some(self)
         };
-        Ok(StagedQuery { name: name.to_owned(), plan, rest, held })
+        Ok(StagedQuery { name: name.to_owned(), plan, remaining, held })
     }
 
-    /// The query for the rows of the next part, or the query itself when there is none.
+    /// Returns the query for the rows of the next part, or the query itself when no part is left.
     fn next(&self, context: &SessionContext) -> Result<Box<ast::Query>> {
         let (Some(part), Some(with)) = (self.parts.first(), &self.query.with) else { return Ok(self.query.clone()) };
         let known = &with.cte_tables[..=*part];
@@ -145,7 +146,7 @@ impl Rest {
         Ok(query)
     }
 
-    /// Runs the plan of the next part and puts its rows in the place of its text; the reservation is for them.
+    /// Runs the plan of the next part and replaces its text in the WITH by its rows; the reservation pays for them.
     async fn run(
         &mut self,
         context: &SessionContext,
@@ -163,7 +164,7 @@ impl Rest {
         let table = TableReference::bare(format!("{name}: {}", cte.alias.name.value));
         let threads = context.copied_config().target_partitions();
         context.register_table(table.clone(), Arc::new(memory_table(schema, &rows, threads)?))?;
-        // The planner drops what hangs on a part without rows.
+        // The planner drops everything that depends on a part without rows.
         let filter = if none { " WHERE false" } else { "" };
         cte.query = parsed(context, &format!("SELECT * FROM {}{filter}", table.to_quoted_string()))?;
         self.tables.push(table);
@@ -171,7 +172,7 @@ impl Rest {
     }
 }
 
-/// Parses SQL that is one query.
+/// Parses SQL that must be one query.
 fn parsed(context: &SessionContext, sql: &str) -> Result<Box<ast::Query>> {
     let state = context.state();
     if let Statement::Statement(statement) =
@@ -212,13 +213,13 @@ mod tests {
 
     const QUERIES: [(&str, &[&str]); 6] = [
         ("WITH few AS (SELECT n FROM t WHERE n % 9999 = 0) SELECT a.n, b.n AS m FROM few a JOIN few b ON a.n = b.n + 9999 ORDER BY a.n", &["few"]),
-        // Names of columns, quoted names, and a part that reads another.
+        // Column names, quoted names, and a part that reads another one.
         (
             "WITH \"The Few\"(k, l) AS (SELECT n, n * 2 FROM t WHERE n < 5), sums AS (SELECT sum(l) AS s FROM \"The Few\")
             SELECT k, s FROM \"The Few\" CROSS JOIN sums ORDER BY k",
             &["sums", "The Few"],
         ),
-        // Only the second runs on its own, and has a WITH of its own.
+        // Only the second part runs on its own, and it has a WITH of its own.
         (
             "WITH small AS (SELECT n FROM t WHERE n < 1000), odd AS (WITH half AS (SELECT n FROM small WHERE n < 500)
             SELECT n FROM half WHERE n % 2 = 1), last AS (SELECT max(n) AS n FROM odd)
@@ -264,7 +265,7 @@ mod tests {
     #[tokio::test]
     async fn says_what_cannot_run_once() {
         let context = session(1);
-        let problem = |error: SqlError| error.to_string();
+        let problem = |error: SqlError| flow::error_text(&error);
         let error = problem(staged(&context, "WITH a AS (SELECT 1) SELECT * FROM a", &["b"]).await.unwrap_err());
         assert!(error.contains("`b` is to run once, but the query's WITH has no such part"), "{error}");
         let error = problem(staged(&context, "SELECT 1", &["b"]).await.unwrap_err());
@@ -277,7 +278,7 @@ mod tests {
     async fn rows_that_do_not_fit_are_no_surprise() {
         let folder = tempfile::tempdir().unwrap();
         let memory = SharedMemory::limited(1 << 20, folder.path().to_owned());
-        // Of 48 MB that plans have at least, the rows of the part take 80.
+        // Plans have at least 48 MB; the rows of this part need 80.
         let numbers: ArrayRef = Arc::new(Int64Array::from_iter_values(0..10_000_000));
         let table = RecordBatch::try_from_iter([("n", numbers)]).unwrap();
         let context = open_session_within(vec![("t", vec![table])], &Lists::default(), 2, &memory).unwrap();

@@ -1,4 +1,4 @@
-//! Functions of addresses, as texts or as the 16 bytes of the derived tables.
+//! Functions of addresses, given as text or as the 16 bytes of the derived tables.
 
 use super::FunctionDoc;
 use super::function::{Function, on_arrays, wrong_type_got, wrong_value};
@@ -22,7 +22,7 @@ pub(super) const DOCS: &[FunctionDoc] = &[
         name: "ip",
         group: GROUP,
         call: "ip(address)",
-        returns: "The address as text, in its shortest form; NULL for a text that is no address (`-`).",
+        returns: "The address as text, in its shortest form; NULL for a text that is not an address (`-`).",
         example: "ip('2001:0DB8:0:0::1')",
         result: "2001:db8::1",
     },
@@ -30,8 +30,8 @@ pub(super) const DOCS: &[FunctionDoc] = &[
         name: "address",
         group: GROUP,
         call: "address(text)",
-        returns: "The 16 bytes of an address, as detections have `host` and `remote`: `WHERE host = address('10.0.0.1')`, \
-                which finds it as text, too. IPv4 is v4-mapped.",
+        returns: "The 16 bytes of an address, the form of `host` and `remote` in detections: `WHERE host = \
+                address('10.0.0.1')`, which also matches addresses as text. IPv4 is v4-mapped.",
         example: "address('10.0.0.1')",
         result: "00000000000000000000ffff0a000001",
     },
@@ -39,7 +39,7 @@ pub(super) const DOCS: &[FunctionDoc] = &[
         name: "cidr_contains",
         group: GROUP,
         call: "cidr_contains(network, address)",
-        returns: "Whether the network, in CIDR notation, holds the address; NULL when there is no address.",
+        returns: "Whether the network, in CIDR notation, contains the address; NULL for a missing address.",
         example: "cidr_contains('10.0.0.0/8', '10.200.3.4')",
         result: "true",
     },
@@ -47,7 +47,7 @@ pub(super) const DOCS: &[FunctionDoc] = &[
         name: "ip_in",
         group: GROUP,
         call: "ip_in(address, networks)",
-        returns: "Whether any of the addresses and networks, separated by commas or spaces, holds the address.",
+        returns: "Whether any of the addresses and networks, separated by commas or spaces, contains the address.",
         example: "ip_in('192.0.2.7', '10.0.0.0/8, 192.0.2.0/24')",
         result: "true",
     },
@@ -55,8 +55,8 @@ pub(super) const DOCS: &[FunctionDoc] = &[
         name: "is_internal",
         group: GROUP,
         call: "is_internal(address)",
-        returns: "Whether the address is in the networks of --internal (default RFC 1918, 100.64.0.0/10, fc00::/7). A host \
-                of yours with a public address is not; `external` of `pairs` knows such hosts by their ENI.",
+        returns: "Whether the address is in the networks of --internal (default RFC 1918, 100.64.0.0/10, fc00::/7). A \
+                host of yours with a public address is not; `external` of `pairs` knows such hosts by their ENI.",
         example: "is_internal('8.8.8.8')",
         result: "false",
     },
@@ -64,8 +64,8 @@ pub(super) const DOCS: &[FunctionDoc] = &[
         name: "prefix",
         group: GROUP,
         call: "prefix(address, length[, length_v6])",
-        returns: "The network of that prefix length, 0 to 32 and for IPv6 0 to 128, that the address is in. \
-                Without `length_v6`, IPv6 addresses get 64.",
+        returns: "The network with that prefix length (0 to 32, for IPv6 0 to 128) that contains the address. Without \
+                `length_v6`, IPv6 addresses get 64.",
         example: "prefix('10.1.2.3', 16)",
         result: "10.1.0.0/16",
     },
@@ -73,7 +73,7 @@ pub(super) const DOCS: &[FunctionDoc] = &[
         name: "network_owner",
         group: GROUP,
         call: "network_owner(address)",
-        returns: "Who owns the address, by the files of --networks; NULL when they do not know it.",
+        returns: "The owner of the address according to the files of --networks; NULL when they do not list it.",
         example: "network_owner('192.0.2.7')",
         result: "",
     },
@@ -81,7 +81,7 @@ pub(super) const DOCS: &[FunctionDoc] = &[
         name: "network_service",
         group: GROUP,
         call: "network_service(address)",
-        returns: "The service that the address serves, such as `S3`, by the files of --networks.",
+        returns: "The service of the address, such as `S3`, according to the files of --networks.",
         example: "network_service('192.0.2.7')",
         result: "",
     },
@@ -96,12 +96,12 @@ pub(super) fn is_address_type(kind: &DataType) -> bool {
     }
 }
 
-/// Reads a column of addresses; a text that is no address is none.
+/// Reads a column of addresses; a text that is not an address becomes a missing one.
 pub(super) fn addresses(array: &ArrayRef) -> Vec<Option<Address>> {
     of_addresses(array, |address| address)
 }
 
-/// Asks something of every address of a column; a text that is no address has no answer.
+/// Applies a predicate to every address of a column; a text that is not an address gives NULL.
 pub(super) fn of_addresses<T: Copy>(array: &ArrayRef, ask: impl Fn(Address) -> T + Copy) -> Vec<Option<T>> {
     let read = |text: Option<&str>| text.and_then(|text| Address::parse(text.as_bytes())).map(ask);
     match array.data_type() {
@@ -125,12 +125,12 @@ pub(super) fn of_addresses<T: Copy>(array: &ArrayRef, ask: impl Fn(Address) -> T
     }
 }
 
-/// Answers remembered at a time, a power of two.
+/// Entries of the cache of parsed texts, a power of two.
 const REMEMBERED: usize = 1 << 11;
 
-/// Reads texts of which the same few come again and again, as views of the same bytes: each is parsed about once.
+/// Reads texts among which a few values repeat, as views of the same bytes: each is parsed about once.
 fn of_views<T: Copy>(array: &StringViewArray, read: impl Fn(Option<&str>) -> Option<T>) -> Vec<Option<T>> {
-    // No view is all ones: its length would be beyond any buffer.
+    // No view is all ones: its length would be larger than any buffer.
     let mut remembered: Vec<(u128, Option<T>)> =
         vec![(u128::MAX, None); REMEMBERED.min(array.len().next_power_of_two())];
     let mask = remembered.len() - 1;
@@ -171,7 +171,7 @@ pub(super) fn check_number(function: &str, argument: &str, kind: &DataType) -> R
     Err(wrong_type_got(function, argument, "a number", kind))
 }
 
-/// Makes `ip`.
+/// Creates `ip`.
 pub(super) fn ip() -> ScalarUDF {
     Function::typed(
         "ip",
@@ -181,7 +181,7 @@ pub(super) fn ip() -> ScalarUDF {
     )
 }
 
-/// Makes the functions of addresses.
+/// Creates the functions of addresses.
 pub(super) fn functions(networks: Arc<Networks>, internal: Arc<InternalNetworks>) -> Vec<ScalarUDF> {
     let owners = networks.clone();
     vec![
@@ -270,7 +270,7 @@ fn networks_of(function: &str, text: &str) -> Result<InternalNetworks> {
     Ok(InternalNetworks::new(&networks.map_err(|error| wrong_value(function, error))?))
 }
 
-/// Returns which addresses are in the networks of a text, which is read once as long as it stays the same.
+/// Returns which addresses are in the networks of a text; the text is parsed again only when it changes.
 fn within(function: &str, address: &ColumnarValue, networks: &ColumnarValue, rows: usize) -> Result<ArrayRef> {
     let array = address.to_array(rows)?;
     if let ColumnarValue::Scalar(text) = networks {
@@ -323,7 +323,7 @@ fn prefixes(args: &[ArrayRef]) -> Result<ArrayRef> {
     Ok(Arc::new(written.collect::<Result<StringArray>>()?))
 }
 
-/// Numbers as they are, and timestamps as Unix seconds.
+/// Returns numbers unchanged, and timestamps as Unix seconds.
 pub(super) fn numbers(array: &ArrayRef) -> Result<Int64Array> {
     let whole = match array.data_type() {
         DataType::Timestamp(_, zone) => {

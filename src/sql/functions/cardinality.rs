@@ -1,4 +1,4 @@
-//! `cardinality` of a list from its offsets: the engine's own makes an array of every row's entries to count them.
+//! `cardinality` of a list from its offsets: the engine's own builds an array of every row's entries to count them.
 
 use arrow::array::{Array, ArrayRef, AsArray, UInt64Array};
 use arrow::datatypes::DataType;
@@ -7,18 +7,18 @@ use datafusion::functions_nested::cardinality::cardinality_udf;
 use datafusion::logical_expr::{ColumnarValue, Documentation, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature};
 use std::sync::Arc;
 
-/// The engine's function, with a short way for lists of plain values.
+/// The engine's function, with a fast path for lists of plain values.
 #[derive(Debug, PartialEq, Eq, Hash)]
 struct Cardinality {
     engine: Arc<ScalarUDF>,
 }
 
-/// Makes the function that takes the place of the engine's.
+/// Creates the function that replaces the engine's.
 pub(super) fn function() -> ScalarUDF {
     ScalarUDF::new_from_impl(Cardinality { engine: cardinality_udf() })
 }
 
-/// Lengths of the lists of a column; `None` when they are not lists of plain values.
+/// Returns the lengths of the lists of a column; `None` when they are not lists of plain values.
 fn lengths(lists: &ArrayRef) -> Option<UInt64Array> {
     let DataType::List(item) = lists.data_type() else { return None };
     if item.data_type().is_nested() && !matches!(item.data_type(), DataType::Struct(_)) {

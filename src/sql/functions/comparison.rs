@@ -1,8 +1,8 @@
 //! Comparisons of an address as text with one as 16 bytes: both are compared as text.
 //!
-//! Tables hold addresses as text in `sql` and as 16 bytes in detections, and the engine compares the two kinds in no way.
-//! The bytes are made text and not the other way round: of `host = address('10.0.0.1')` that leaves `host = '10.0.0.1'`,
-//! which finds its files and row groups as ever.
+//! Tables hold addresses as text in `sql` and as 16 bytes in detections, and the engine cannot compare the two. The
+//! bytes are converted to text and not the other way round: `host = address('10.0.0.1')` then becomes `host =
+//! '10.0.0.1'`, which can still prune files and row groups.
 
 use super::addresses;
 use arrow::datatypes::DataType;
@@ -17,7 +17,7 @@ use datafusion::logical_expr::{Expr, ExprSchemable, ScalarUDF};
 use datafusion::sql::sqlparser::ast::BinaryOperator;
 use std::sync::Arc;
 
-/// Compares addresses of both kinds.
+/// Compares addresses of both types.
 #[derive(Debug)]
 pub(super) struct AddressComparison {
     ip: Arc<ScalarUDF>,

@@ -1,4 +1,4 @@
-//! Functions that put numbers into words.
+//! Functions that format numbers as text.
 
 use super::FunctionDoc;
 use super::function::{Function, on_arrays, wrong_value};
@@ -28,7 +28,8 @@ pub(super) const DOCS: &[FunctionDoc] = &[
         name: "service_name",
         group: GROUP,
         call: "service_name(port[, protocol])",
-        returns: "The usual name of the service on a port, NULL when it has none; TCP unless `protocol` says otherwise.",
+        returns: "The usual name of the service on a port, NULL when it has none; TCP unless `protocol` says \
+                otherwise.",
         example: "service_name(3389)",
         result: "rdp",
     },
@@ -36,7 +37,7 @@ pub(super) const DOCS: &[FunctionDoc] = &[
         name: "tcp_flags_text",
         group: GROUP,
         call: "tcp_flags_text(flags)",
-        returns: "The TCP flags seen in a window: flow logs report FIN, SYN, RST, and ACK beside SYN only.",
+        returns: "The TCP flags seen in a window: flow logs report FIN, SYN, RST, and ACK only together with SYN.",
         example: "tcp_flags_text(18)",
         result: "SYN ACK",
     },
@@ -44,7 +45,7 @@ pub(super) const DOCS: &[FunctionDoc] = &[
         name: "traffic_path_text",
         group: GROUP,
         call: "traffic_path_text(code)",
-        returns: "The words for a code of `traffic_path`, 1 to 8; NULL for others.",
+        returns: "The description of a code of `traffic_path`, 1 to 8; NULL for others.",
         example: "traffic_path_text(8)",
         result: "internet gateway",
     },
@@ -68,25 +69,25 @@ pub(super) const DOCS: &[FunctionDoc] = &[
         name: "signif",
         group: GROUP,
         call: "signif(x, digits)",
-        returns: "The number rounded to so many significant digits, 1 to 17: for p-values, of which `round` leaves nothing.",
+        returns: "The number rounded to so many significant digits, 1 to 17: for p-values, which `round` turns into 0.",
         example: "signif(4.50674e-40, 2)",
         result: "4.5e-40",
     },
 ];
 
-/// Bytes as text; a difference may be below zero.
+/// Formats bytes as text; a difference may be negative.
 fn signed_bytes_text(bytes: f64) -> String {
     let size = bytes_text(bytes.abs() as u64);
     if bytes <= -1.0 { format!("-{size}") } else { size }
 }
 
-/// The name of a protocol; what is no protocol number stays a number.
+/// Returns the name of a protocol; other numbers are kept as numbers.
 fn protocol_text(code: f64) -> String {
     let number = code as u8;
     if f64::from(number) == code { protocol_name(number).into_owned() } else { code.to_string() }
 }
 
-/// Makes the functions of words.
+/// Creates the formatting functions.
 pub(super) fn functions() -> Vec<ScalarUDF> {
     let float = || DataType::Float64;
     let whole = || DataType::Int64;

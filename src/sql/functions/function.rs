@@ -1,4 +1,4 @@
-//! The one shape of all scalar functions: arguments in, an array out.
+//! The common form of all scalar functions: arguments in, an array out.
 
 use arrow::array::ArrayRef;
 use arrow::datatypes::DataType;
@@ -9,10 +9,10 @@ use datafusion::logical_expr::{
 use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 
-/// Body of a function: gets its arguments, of which constants stay constants, and the number of rows.
+/// Body of a function: receives its arguments, with constants still as constants, and the number of rows.
 type Body = Arc<dyn Fn(&[ColumnarValue], usize) -> Result<ArrayRef> + Send + Sync>;
 
-/// Checks the types of arguments when a query is planned and tells the type of the result.
+/// Checks the argument types when a query is planned, and returns the result type.
 pub(super) type Typing = fn(&[DataType]) -> Result<DataType>;
 
 /// A scalar function.
@@ -30,7 +30,7 @@ enum Returns {
     By(Typing),
 }
 
-/// A body that gets all arguments as arrays of equal length.
+/// Returns a body that receives all arguments as arrays of equal length.
 pub(super) fn on_arrays(body: impl Fn(&[ArrayRef]) -> Result<ArrayRef> + Send + Sync + 'static) -> Body {
     Arc::new(move |values, rows| {
         let arrays = values.iter().map(|value| value.to_array(rows)).collect::<Result<Vec<ArrayRef>>>()?;
@@ -43,40 +43,40 @@ fn counted(counts: &[usize], volatility: Volatility) -> Signature {
 }
 
 impl Function {
-    /// Makes a function that coerces its arguments to `arguments`.
+    /// Creates a function that coerces its arguments to `arguments`.
     pub(super) fn exact(name: &'static str, arguments: Vec<DataType>, returns: DataType, body: Body) -> ScalarUDF {
         let signature = Signature::exact(arguments, Volatility::Immutable);
         ScalarUDF::new_from_impl(Self { name, signature, returns: Returns::One(returns), body })
     }
 
-    /// Makes a function of one of several argument counts that takes its arguments as they come, once `typing` has
-    /// looked at their types.
+    /// Creates a function with several possible argument counts that takes its arguments uncoerced, once `typing` has
+    /// checked their types.
     pub(super) fn typed(name: &'static str, counts: &[usize], typing: Typing, body: Body) -> ScalarUDF {
         let signature = counted(counts, Volatility::Immutable);
         ScalarUDF::new_from_impl(Self { name, signature, returns: Returns::By(typing), body })
     }
 
-    /// Makes a function of one of several argument counts that is too dear to be run twice for a row.
+    /// Creates a function with several possible argument counts that is too expensive to run twice for a row.
     ///
-    /// The planner copies an immutable function wherever its result is named, also below the filters above it; it
-    /// leaves a volatile one where it stands.
+    /// The planner copies an immutable function to every place that names its result, even below the filters above it;
+    /// a volatile one stays where it is.
     pub(super) fn once(name: &'static str, counts: &[usize], returns: DataType, body: Body) -> ScalarUDF {
         let signature = counted(counts, Volatility::Volatile);
         ScalarUDF::new_from_impl(Self { name, signature, returns: Returns::One(returns), body })
     }
 }
 
-/// Says that an argument has a type that the function cannot use.
+/// Returns the error for an argument of a type that the function cannot use.
 pub(super) fn wrong_type(function: &str, argument: &str, expected: &str) -> DataFusionError {
     DataFusionError::Plan(format!("{function}: `{argument}` must be {expected}"))
 }
 
-/// Says that an argument has a type that the function cannot use, and which.
+/// Returns the same, naming the argument.
 pub(super) fn wrong_type_got(function: &str, argument: &str, expected: &str, got: &DataType) -> DataFusionError {
     DataFusionError::Plan(format!("{function}: `{argument}` must be {expected}, got {got}"))
 }
 
-/// Says that an argument has a value that the function cannot use.
+/// Returns the error for an argument value that the function cannot use.
 pub(super) fn wrong_value(function: &str, problem: impl std::fmt::Display) -> DataFusionError {
     DataFusionError::Execution(format!("{function}: {problem}"))
 }

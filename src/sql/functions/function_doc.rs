@@ -1,13 +1,13 @@
-//! The documentation of one function, which stands beside its code.
+//! The documentation of one function, kept next to its code.
 
 /// The documentation of a function.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct FunctionDoc {
     /// Its name.
     pub name: &'static str,
-    /// The group that it belongs to, such as `addresses`.
+    /// Its group, such as `addresses`.
     pub group: &'static str,
-    /// How it is called; arguments in brackets may be left out.
+    /// The call syntax; arguments in brackets may be left out.
     pub call: &'static str,
     /// What it returns, with units and ranges.
     pub returns: &'static str,

@@ -20,9 +20,9 @@ pub(super) const DOCS: &[FunctionDoc] = &[
         name: "seasonal_habit",
         group: GROUP,
         call: "seasonal_habit(hours, values, at)",
-        returns: "What is usual at the hour `at`, of lists of hours (Unix seconds) and their values, as a struct of \
-                `centre`, `spread` and `samples`: the same hour of the week, drawn towards the hour of the day and the \
-                whole where samples are few. Formulas stand in `kernels::season`.",
+        returns: "The usual level at the hour `at`, from lists of hours (Unix seconds) and their values, as a struct \
+                of `centre`, `spread` and `samples`: the same hour of the week, drawn towards the hour of the day \
+                and the whole where samples are few. The formulas are in `kernels::season`.",
         example: "seasonal_habit([0, 3600, 86400], [4.0, 1.0, 6.0], 172800)['centre']",
         result: "4.25",
     },
@@ -30,15 +30,15 @@ pub(super) const DOCS: &[FunctionDoc] = &[
         name: "daily_drift",
         group: GROUP,
         call: "daily_drift(values, judged_from, floor)",
-        returns: "The rise of a daily level, of a list of daily values in order, the position from which days are judged, \
-                and the least spread, as a struct of `statistic`, `usual`, `from` and `to`. Formulas stand in \
-                `kernels::drift`.",
+        returns: "The rise of a daily level, from a list of daily values in order, the position of the first day to \
+                judge, and the minimum spread, as a struct of `statistic`, `usual`, `from` and `to`. The formulas \
+                are in `kernels::drift`.",
         example: "daily_drift([0, 0, 0, 0, 0, 3, 3, 3, 3], 8, 0.3)['statistic']",
         result: "10.0",
     },
 ];
 
-/// Makes the functions over histories.
+/// Creates the functions over histories.
 pub(super) fn functions() -> Vec<ScalarUDF> {
     vec![seasonal_habit(), daily_drift()]
 }
@@ -48,7 +48,7 @@ fn fields(floats: &[&str], counts: &[&str]) -> Fields {
     floats.chain(counts.iter().map(|name| Field::new(*name, DataType::UInt32, true))).collect()
 }
 
-/// A list argument with its values as `kind`.
+/// Returns a list argument with its values cast to `kind`.
 fn list<'a>(args: &'a [ArrayRef], at: usize, function: &str, kind: &DataType) -> Result<(&'a ListArray, ArrayRef)> {
     let list = args[at].as_list_opt::<i32>().ok_or_else(|| wrong_type(function, "its lists", "lists of numbers"))?;
     Ok((list, cast(list.values(), kind)?))
@@ -58,7 +58,7 @@ fn range(list: &ListArray, row: usize) -> std::ops::Range<usize> {
     list.value_offsets()[row] as usize..list.value_offsets()[row + 1] as usize
 }
 
-/// A struct of floats and counts, NULL where there is no answer.
+/// Returns a struct of floats and counts, NULL where there is no result.
 fn structs<T>(
     fields: Fields,
     rows: &[Option<T>],
@@ -76,7 +76,7 @@ fn structs<T>(
     Ok(Arc::new(StructArray::try_new(fields, columns, Some(nulls))?))
 }
 
-/// `seasonal_habit(hours, values, at)`: lists of Unix times of hours and their values, and the hour asked for.
+/// `seasonal_habit(hours, values, at)`: the Unix times of hours, their values, and the hour in question.
 fn seasonal_habit() -> ScalarUDF {
     const NAME: &str = "seasonal_habit";
     let made = fields(&["centre", "spread"], &["samples"]);
@@ -101,8 +101,8 @@ fn seasonal_habit() -> ScalarUDF {
     Function::once(NAME, &[3], result, on_arrays(body))
 }
 
-/// `daily_drift(values, judged_from, floor)`: a list of daily values in order, the position from which days are judged,
-/// and the least spread.
+/// `daily_drift(values, judged_from, floor)`: daily values in order, the position of the first day to judge, and the
+/// minimum spread.
 fn daily_drift() -> ScalarUDF {
     const NAME: &str = "daily_drift";
     let made = fields(&["statistic", "usual"], &["from", "to"]);
@@ -143,7 +143,7 @@ mod tests {
         let found = run(&session, "q", sql).await.unwrap();
         let float = |name: &str| found[0][name].as_primitive::<Float64Type>().value(0);
         let count = |name: &str| found[0][name].as_primitive::<UInt32Type>().value(0);
-        // Two of eight samples at midnight, whose median is 5, against 4 over all.
+        // Two of eight samples are at midnight; their median is 5, against 4 over all.
         assert_eq!((float("centre"), count("samples")), (0.25 * 5.0 + 0.75 * 4.0, 2));
         assert_eq!((float("statistic"), count("begun")), (10.0, 5));
         assert!(found[0]["missing"].as_boolean().value(0));

@@ -1,9 +1,9 @@
-//! The function that asks the feeds of indicators about a contact.
+//! The function that looks a contact up in the indicator feeds.
 
 use super::FunctionDoc;
 use super::addresses::{GROUP, addresses, check_address, check_number, check_text, numbers};
 use super::function::{Function, on_arrays, wrong_value};
-use crate::intel::{Indicators, Listing};
+use crate::intel::{Indicators, ListCategory};
 use arrow::array::{Array, ArrayRef, AsArray, BooleanArray, StringArray, StructArray, UInt8Array, new_null_array};
 use arrow::buffer::NullBuffer;
 use arrow::compute::cast;
@@ -20,19 +20,19 @@ pub(super) const DOCS: &[FunctionDoc] = &[FunctionDoc {
     group: GROUP,
     call: "indicator(remote[, port, protocol, first_seen, last_seen[, listing]])",
     returns: "The best hit of the feeds of --indicators as a struct of `source`, `indicator`, `port_matched`, \
-            `confidence` (0 to 100), `malware` and `listing` (what the feed is of), or NULL. The port is that of the \
+            `confidence` (0 to 100), `malware` and `listing` (the kind of feed), or NULL. The port is that of the \
             service at the remote. Times are Unix seconds or timestamps; the indicator must have been valid between \
-            them. Without them any time and port counts. With a listing (`tor`, `mining` or `other`) only feeds of \
-            that count.",
+            them. Without them any time and port counts. With a listing (`tor`, `mining` or `other`), only feeds of \
+            that kind count.",
     example: "indicator('192.0.2.7') IS NULL",
     result: "true",
 }];
 
-/// Places of the arguments.
+/// Indices of the arguments.
 const PORT: usize = 1;
 const LISTING: usize = 5;
 
-/// Makes the function.
+/// Creates the function.
 pub(super) fn function(indicators: Arc<Indicators>) -> ScalarUDF {
     let typing = |types: &[DataType]| {
         check_address(NAME, "remote", &types[0])?;
@@ -55,13 +55,13 @@ fn fields() -> Fields {
     .into()
 }
 
-/// Reads the listings asked for, row by row; a text that names none is an error, NULL asks for any.
-fn listings(array: &ArrayRef) -> Result<Vec<Option<Listing>>> {
+/// Reads the listings asked for, row by row; an unknown name is an error, NULL asks for any.
+fn listings(array: &ArrayRef) -> Result<Vec<Option<ListCategory>>> {
     let read = |text: Option<&str>| match text {
         None => Ok(None),
-        Some(text) => Listing::parse(text)
-            .map(Some)
-            .ok_or_else(|| wrong_value(NAME, format!("`{text}` is no listing, expected `tor`, `mining` or `other`"))),
+        Some(text) => ListCategory::parse(text).map(Some).ok_or_else(|| {
+            wrong_value(NAME, format!("`{text}` is not a listing; expected `tor`, `mining` or `other`"))
+        }),
     };
     cast(array, &DataType::Utf8)?.as_string::<i32>().iter().map(read).collect()
 }

@@ -1,4 +1,4 @@
-//! Functions that judge one row: the timing of a pair, the distance from a habit.
+//! Functions that judge one row: the timing of a pair, or the deviation from a habit.
 
 use super::FunctionDoc;
 use super::function::{Function, on_arrays, wrong_type};
@@ -14,7 +14,7 @@ use kernels::robust::robust_z;
 use kernels::sizes::SizeCount;
 use kernels::train::daily::DailyHours;
 use rayon::prelude::*;
-use rollup::lost_times::LostTimes;
+use rollup::coverage::LostTimes;
 use std::sync::Arc;
 
 const GROUP: &str = "judgements of a row";
@@ -25,14 +25,14 @@ pub(super) const DOCS: &[FunctionDoc] = &[
         name: "beacon_statistics",
         group: GROUP,
         call: "beacon_statistics(starts, sizes, from_s, to_s, window_s[, most_p[, interface_id]])",
-        returns: "The judgement of the connection starts of one row of `pairs` as a struct: `period_s`, `jitter_ratio`, \
-                `missed_ratio`, `sleep_low_s` and `sleep_high_s` (q05 and q95 of the sleeps), `other_period_s` (a second \
-                train under the same starts), `check_ins`, `connections_per_check_in`, `shape`, `p_value`, `score`, \
-                `method`, `clock_period_s`, `active_from_h` and `active_to_h` (hours of the day, UTC, where there is a \
-                night), `same_size_ratio`, `span_s`, `span_ratio`, `rita_score`; NULL for fewer than six starts. \
-                `from_s` and `to_s` bound the window, in Unix seconds. What has a p-value above `most_p` gets that \
-                alone, as 1. Within `detect`, what was lost of the log of `interface_id` counts neither as silence nor \
-                as missed beats. Formulas stand in `kernels::beacon`.",
+        returns: "The judgement of the connection starts of one row of `pairs` as a struct: `period_s`, \
+                `jitter_ratio`, `missed_ratio`, `sleep_low_s` and `sleep_high_s` (q05 and q95 of the sleeps), \
+                `other_period_s` (a second train under the same starts), `check_ins`, `connections_per_check_in`, \
+                `shape`, `p_value`, `score`, `method`, `clock_period_s`, `active_from_h` and `active_to_h` (hours of \
+                the day, UTC, where there is a night), `same_size_ratio`, `span_s`, `span_ratio`, `rita_score`; NULL \
+                for fewer than six starts. `from_s` and `to_s` bound the window, in Unix seconds. A train with a \
+                p-value above `most_p` only gets the p-value 1. Within `detect`, lost records of `interface_id` \
+                count neither as silence nor as missed beats. The formulas are in `kernels::beacon`.",
         example: "beacon_statistics([0, 600, 1200, 1800, 2400, 3000], [named_struct('bucket', arrow_cast(9, 'UInt16'), \
                   'count', arrow_cast(6, 'UInt32'))], 0, 3600, 60)['period_s']",
         result: "600.0",
@@ -41,15 +41,16 @@ pub(super) const DOCS: &[FunctionDoc] = &[
         name: "robust_z",
         group: GROUP,
         call: "robust_z(x, median, mad)",
-        returns: "`(x − median) / (1.4826·mad + 0.1)`: how far `x` is from a habit, in deviations that a few wild values \
-                cannot move. Made for logarithms of bytes, which is what the 0.1 is for. With the aggregates `median` \
-                and `mad` it works in any GROUP BY and over any window; `max_robust_z` does it for the largest.",
+        returns: "`(x − median) / (1.4826·mad + 0.1)`: the distance of `x` from a habit, in deviations that a few \
+                outliers cannot move. Made for logarithms of bytes, which the 0.1 suits. With the aggregates \
+                `median` and `mad` it works in any GROUP BY and over any window; `max_robust_z` does it for the \
+                largest.",
         example: "round(robust_z(ln(1e9), ln(1e6), 0.5), 2)",
         result: "8.21",
     },
 ];
 
-/// Makes the functions that judge a row.
+/// Creates the functions that judge a row.
 pub(super) fn functions(lost: &Arc<LostTimes>) -> Vec<ScalarUDF> {
     let lost = lost.clone();
     let beacon = on_arrays(move |args| beacon_body(args, &lost));
@@ -92,19 +93,19 @@ fn beacon_fields() -> Fields {
     .into()
 }
 
-/// An argument as whole numbers.
+/// Returns an argument as integers.
 pub(super) fn whole_numbers(function: &str, args: &[ArrayRef], at: usize, name: &str) -> Result<Int64Array> {
     let cast = cast(&args[at], &DataType::Int64)?;
     cast.as_primitive_opt::<Int64Type>().cloned().ok_or_else(|| wrong_type(function, name, "a number"))
 }
 
-/// The name of an ENI in a column of texts, where there is one.
+/// Returns the ENI named in a text column, if any.
 pub(super) fn interface_at(interfaces: Option<&ArrayRef>, row: usize) -> Option<&str> {
     let names = interfaces?.as_string_opt::<i32>()?;
     (!names.is_null(row)).then(|| names.value(row))
 }
 
-/// The judgements of one batch, on all threads: they are the dear part of a run.
+/// Returns the judgements of one batch, on all threads: they are the expensive part of a run.
 fn beacon_body(args: &[ArrayRef], lost: &LostTimes) -> Result<ArrayRef> {
     const NAME: &str = "beacon_statistics";
     let starts = args[0].as_list_opt::<i32>().ok_or_else(|| wrong_type(NAME, "starts", "a list of seconds"))?;

@@ -1,7 +1,7 @@
-//! The functions of flowsift's SQL: thin wrappers of kernels and lists.
+//! The functions of flowsift's SQL: thin wrappers around kernels and lists.
 //!
-//! Each is described beside its code, with an example that a test runs; [`function_docs`] lists them all, and
-//! `docs/functions.md` and `flowsift sql --functions` are made from that.
+//! Each is documented next to its code, with an example that a test runs. [`function_docs`] lists them all;
+//! `docs/functions.md` and `flowsift sql --functions` are generated from it.
 
 mod addresses;
 mod aggregates;
@@ -26,10 +26,10 @@ use datafusion::logical_expr::{AggregateUDF, ScalarUDF};
 use datafusion::prelude::SessionContext;
 pub use function_doc::FunctionDoc;
 pub use reference::{function_docs, markdown, table};
-use rollup::lost_times::LostTimes;
+use rollup::coverage::LostTimes;
 use std::sync::Arc;
 
-/// What functions look things up in.
+/// The data that functions look things up in.
 #[derive(Clone, Debug, Default)]
 pub struct Lists {
     /// For `indicator`.
@@ -42,7 +42,7 @@ pub struct Lists {
     pub lost: Arc<LostTimes>,
 }
 
-/// Makes all scalar functions.
+/// Creates all scalar functions.
 pub fn scalars(lists: &Lists) -> Vec<ScalarUDF> {
     let Lists { indicators, networks, internal, lost } = lists.clone();
     let mut all = addresses::functions(networks, internal);
@@ -55,12 +55,12 @@ pub fn scalars(lists: &Lists) -> Vec<ScalarUDF> {
     all
 }
 
-/// Makes all aggregates.
+/// Creates all aggregates.
 pub fn aggregates() -> Vec<AggregateUDF> {
     aggregates::functions()
 }
 
-/// Registers all functions with a session, and how addresses are compared.
+/// Registers all functions with a session, and the rule for comparing addresses.
 ///
 /// # Errors
 /// When the engine refuses the rule for comparing addresses.

@@ -1,10 +1,10 @@
-//! The reference of all functions, made from what stands beside their code.
+//! The reference of all functions, generated from the documentation next to their code.
 
 use super::FunctionDoc;
 use super::{addresses, aggregates, formatting, history, indicators, judgement, time, train_functions};
 use std::fmt::Write;
 
-/// All functions of flowsift, group by group; the engine's own come besides.
+/// Returns all functions of flowsift, by group; the engine's own are not listed.
 pub fn function_docs() -> Vec<&'static FunctionDoc> {
     [
         addresses::DOCS,
@@ -43,10 +43,10 @@ pub fn table() -> String {
 /// Writes the page `docs/functions.md`.
 pub fn markdown() -> String {
     let mut out = String::from(
-        "# Functions\n\nWhat `flowsift sql` and `flowsift query` know beside the functions of the engine (Apache DataFusion: \
-         `date_trunc`, `approx_distinct`, `regexp_like`, …). This page is made from the code (`flowsift sql --functions` \
-         prints the same), and a test runs every example. Addresses are texts, as in all tables here, or 16 bytes, as in \
-         the tables of detections; both are understood everywhere.\n",
+        "# Functions\n\nThe functions of `flowsift sql` and `flowsift query` in addition to those of the engine (Apache \
+         DataFusion: `date_trunc`, `approx_distinct`, `regexp_like`, …). This page is generated from the code \
+         (`flowsift sql --functions` prints the same), and a test runs every example. Addresses are text, as in all \
+         tables here, or 16 bytes, as in the tables of detections; both are accepted everywhere.\n",
     );
     let mut group = "";
     for function in function_docs() {
@@ -121,9 +121,6 @@ mod tests {
             std::fs::write(&path, markdown()).unwrap();
         }
         let page = std::fs::read_to_string(&path).unwrap_or_default();
-        assert!(
-            page == markdown(),
-            "docs/functions.md is not what the code says; UPDATE_GOLDENS=1 cargo test makes it"
-        );
+        assert!(page == markdown(), "docs/functions.md is out of date; UPDATE_GOLDENS=1 cargo test updates it");
     }
 }

@@ -1,4 +1,4 @@
-//! Functions over tables: every encoding of an address, aggregates against their slow twins, on any number of threads.
+//! Functions over tables: every encoding of an address, aggregates compared with slow twins, any number of threads.
 
 use super::{Lists, aggregates};
 use crate::sql::{SharedMemory, open_session, open_session_within, run};
@@ -18,7 +18,7 @@ use std::sync::Arc;
 
 fn session(columns: Vec<(&str, ArrayRef)>, threads: usize) -> SessionContext {
     let rows = RecordBatch::try_from_iter_with_nullable(columns.into_iter().map(|(n, c)| (n, c, true))).unwrap();
-    // Several batches, so that there is something to share out.
+    // Several batches, so that there is work to distribute.
     let cut = (rows.num_rows() / 3).max(1);
     let parts = (0..rows.num_rows()).step_by(cut).map(|from| rows.slice(from, cut.min(rows.num_rows() - from)));
     let parts: Vec<RecordBatch> = parts.collect();
@@ -74,14 +74,14 @@ async fn wrong_arguments_are_named_when_the_query_is_planned() {
         ("SELECT hdr_quantile(n, n) FROM t", "hdr_quantile: `q` must be a constant from 0 to 1"),
         ("SELECT cidr_contains('10.0.0.0/40', '10.0.0.1')", "`10.0.0.0/40` is not an address or a network"),
         ("SELECT prefix('10.0.0.1', 33)", "a prefix length of 33, expected 0 to 32"),
-        ("SELECT window(n, '5 parsecs') FROM t", "`5 parsecs` is no length"),
+        ("SELECT window(n, '5 parsecs') FROM t", "`5 parsecs` is not a length"),
     ] {
-        let error = run(&session, "q", sql).await.unwrap_err().to_string();
+        let error = flow::error_text(&run(&session, "q", sql).await.unwrap_err());
         assert!(error.contains(said), "{sql}: {error}");
     }
 }
 
-/// Groups of a column of keys, with the rows of each.
+/// Returns the groups of a column of keys, with the rows of each.
 fn grouped<T: Copy>(keys: &[i64], values: &[T]) -> BTreeMap<i64, Vec<T>> {
     let mut groups: BTreeMap<i64, Vec<T>> = BTreeMap::new();
     keys.iter().zip(values).for_each(|(key, value)| groups.entry(*key).or_default().push(*value));
@@ -188,7 +188,7 @@ async fn aggregates_work_without_groups_and_over_windows() {
     )
     .await;
     assert!(none.contains("| true | true | 0 |"), "{none}");
-    // The planner makes distinct ones by grouping first.
+    // The planner implements DISTINCT by grouping first.
     let distinct = text(&session, "SELECT mad(DISTINCT s % 1200) AS m FROM t").await;
     assert!(distinct.contains("| 300.0 |"), "{distinct}");
 }
@@ -226,7 +226,7 @@ fn every_aggregate_has_a_name_of_its_own() {
 proptest! {
     #[test]
     fn views_are_read_as_their_texts(numbers in prop::collection::vec(prop::option::of(0u32..6_000), 0..9_000), word in "[a-z.:0-9]{0,20}") {
-        // More addresses than are remembered, short and long ones, gaps, and a text that is none.
+        // More addresses than the cache has entries, short and long ones, NULLs, and a text that is not an address.
         let texts: Vec<Option<String>> = numbers
             .iter()
             .map(|number| number.map(|number| match number % 7 {

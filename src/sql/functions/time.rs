@@ -15,13 +15,13 @@ pub(super) const DOCS: &[FunctionDoc] = &[FunctionDoc {
     name: "window",
     group: "time",
     call: "window(time, length)",
-    returns: "The beginning of the window of that length that the time is in, in UTC; the type stays. Lengths are texts: \
-            `'30 s'`, `'5 minutes'`, `'1 hour'`, `'1 day'`, `'1 week'` (Monday). For `GROUP BY`.",
+    returns: "The start, in UTC, of the window of that length that contains the time; the type is kept. Lengths are \
+            texts: `'30 s'`, `'5 minutes'`, `'1 hour'`, `'1 day'`, `'1 week'` (Monday). For `GROUP BY`.",
     example: "window(TIMESTAMP '2023-11-22T04:08:31Z', '5 minutes')",
     result: "2023-11-22T04:05:00",
 }];
 
-/// Makes the functions of time.
+/// Creates the functions of time.
 pub(super) fn functions() -> Vec<ScalarUDF> {
     vec![Function::typed(
         "window",
@@ -40,7 +40,7 @@ pub(super) fn functions() -> Vec<ScalarUDF> {
     )]
 }
 
-/// Reads a length such as `5 minutes` or `30s` into seconds.
+/// Reads a duration such as `5 minutes` or `30s` into seconds.
 fn length_s(text: &str) -> Result<i64> {
     let trimmed = text.trim();
     let digits = trimmed.find(|c: char| !c.is_ascii_digit()).unwrap_or(trimmed.len());
@@ -55,12 +55,12 @@ fn length_s(text: &str) -> Result<i64> {
         "w" | "week" => 7 * DAY_S,
         _ => 0,
     };
-    // A lone unit is one of it.
+    // A unit without a number counts once.
     let count = if count.is_empty() { Some(1) } else { count.parse::<i64>().ok() };
     count.and_then(|count| count.checked_mul(unit_s)).filter(|length| *length > 0).ok_or_else(|| {
         wrong_value(
             "window",
-            format!("`{text}` is no length, expected such as '30 s', '5 minutes', '1 hour' or '1 day'"),
+            format!("`{text}` is not a length; expected for example '30 s', '5 minutes', '1 hour' or '1 day'"),
         )
     })
 }

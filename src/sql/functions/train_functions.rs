@@ -1,5 +1,5 @@
-//! `rotating_statistics`, `pooled_statistics` and `typical_size`: trains judged together, of a host's remotes or of a
-//! remote's hosts.
+//! `rotating_statistics`, `pooled_statistics` and `typical_size`: trains judged together, those of a host's remotes or
+//! of a remote's hosts.
 
 use super::FunctionDoc;
 use super::function::{Function, on_arrays, wrong_type};
@@ -20,10 +20,10 @@ use kernels::pooled::{HostTrain, PooledJudgement, pooled};
 use kernels::rotation::{RemoteTrain, RotationJudgement, rotation};
 use kernels::sizes::{self, SizeCount};
 use rayon::prelude::*;
-use rollup::lost_times::LostTimes;
+use rollup::coverage::LostTimes;
 use std::sync::Arc;
 
-/// Addresses that are listed.
+/// Maximum number of addresses listed.
 const LISTED: usize = 8;
 
 const GROUP: &str = "judgements of a row";
@@ -37,7 +37,7 @@ pub(super) const DOCS: &[FunctionDoc] = &[
         name: "typical_size",
         group: GROUP,
         call: "typical_size(sizes)",
-        returns: "The median bytes out of a connection, of `sizes` of one row of `pairs`.",
+        returns: "The median bytes out of a connection, from `sizes` of one row of `pairs`.",
         example: "typical_size([named_struct('bucket', arrow_cast(9, 'UInt16'), 'count', arrow_cast(6, 'UInt32'))])",
         result: "9.0",
     },
@@ -46,9 +46,9 @@ pub(super) const DOCS: &[FunctionDoc] = &[
         group: GROUP,
         call: "rotating_statistics(members, from_s, to_s, window_s, most_p[, interface_id])",
         returns: "The judgement of remotes of one host taken together, as a struct: an implant may rotate over them. \
-                `members` is a list of structs of `remote` (16 bytes), `starts` and `size`. What has a p-value above \
-                `most_p` gets that alone, as 1; NULL when no group of remotes was found. Within `detect`, what was \
-                lost of the log of `interface_id` counts neither as silence nor as missed beats. Formulas stand in \
+                `members` is a list of structs of `remote` (16 bytes), `starts` and `size`. A group with a p-value \
+                above `most_p` only gets the p-value 1; NULL when no group of remotes was found. Within `detect`, \
+                lost records of `interface_id` count neither as silence nor as missed beats. The formulas are in \
                 `kernels::rotation`.",
         example: "rotating_statistics([named_struct('remote', address('192.0.2.1'), 'starts', [0, 600], 'size', 9.0)], \
                   0, 3600, 60, 1.0) IS NULL",
@@ -58,17 +58,18 @@ pub(super) const DOCS: &[FunctionDoc] = &[
         name: POOLED,
         group: GROUP,
         call: "pooled_statistics(members, from_s, to_s, window_s, most_p)",
-        returns: "The judgement of hosts of one remote taken together, as a struct: each may call too rarely to be judged \
-                alone. `members` is a list of structs of `host` (16 bytes), `starts`, `size` and `interface_id`. What \
-                has a p-value above `most_p` gets that alone, as 1; NULL when fewer than two hosts have two starts or \
-                there are fewer than twelve in all. Formulas stand in `kernels::pooled`.",
+        returns: "The judgement of hosts of one remote taken together, as a struct: each may call too rarely to be \
+                judged alone. `members` is a list of structs of `host` (16 bytes), `starts`, `size` and \
+                `interface_id`. A pool with a p-value above `most_p` only gets the p-value 1; NULL when fewer than \
+                two hosts have two starts or there are fewer than twelve in all. The formulas are in \
+                `kernels::pooled`.",
         example: "pooled_statistics([named_struct('host', address('10.0.0.1'), 'starts', [0, 600], 'size', 9.0, \
                   'interface_id', 'eni-1')], 0, 3600, 60, 1.0) IS NULL",
         result: "true",
     },
 ];
 
-/// Makes the functions that judge trains together.
+/// Creates the functions that judge trains together.
 pub(super) fn functions(lost: &Arc<LostTimes>) -> Vec<ScalarUDF> {
     let fields = || DataType::Struct(together_fields());
     let (of_host, of_remote) = (lost.clone(), lost.clone());
@@ -79,7 +80,7 @@ pub(super) fn functions(lost: &Arc<LostTimes>) -> Vec<ScalarUDF> {
     ]
 }
 
-/// The median size of a pair's connections in bytes.
+/// Returns the median size of a pair's connections in bytes.
 fn typical_size_body(args: &[ArrayRef]) -> Result<ArrayRef> {
     let wrong = || wrong_type("typical_size", "sizes", "a list of buckets");
     let lists = args[0].as_list_opt::<i32>().ok_or_else(wrong)?;
@@ -95,7 +96,7 @@ fn typical_size_body(args: &[ArrayRef]) -> Result<ArrayRef> {
     Ok(Arc::new(typical.collect::<Float64Array>()))
 }
 
-/// What the judgements give.
+/// Returns the fields of the results.
 fn together_fields() -> Fields {
     let float = |name: &str| Field::new(name, DataType::Float64, true);
     let texts = |name: &str| Field::new(name, DataType::List(Arc::new(Field::new("item", DataType::Utf8, true))), true);
@@ -119,22 +120,22 @@ fn together_fields() -> Fields {
     .into()
 }
 
-/// The lists of members of all rows, and what else the functions are given.
-struct Given<'a> {
+/// The member lists of all rows, and the other arguments of the functions.
+struct TrainArguments<'a> {
     lists: &'a ListArray,
     addresses: &'a FixedSizeBinaryArray,
     starts: &'a ListArray,
     seconds: &'a [i64],
     sizes: &'a Float64Array,
-    /// Of each member, where they have one.
+    /// Optional, one per member.
     interfaces: Option<ArrayRef>,
     windows: [Int64Array; 3],
     most_p: Float64Array,
 }
 
-impl<'a> Given<'a> {
+impl<'a> TrainArguments<'a> {
     fn new(name: &'static str, args: &'a [ArrayRef], columns: usize) -> Result<Self> {
-        let wrong = || wrong_type(name, "members", "a list of structs of address, starts, size and what follows them");
+        let wrong = || wrong_type(name, "members", "a list of structs that begin with address, starts and size");
         let lists = args[0].as_list_opt::<i32>().ok_or_else(wrong)?;
         let values = lists.values().as_struct_opt().filter(|values| values.num_columns() == columns);
         let values = values.ok_or_else(wrong)?;
@@ -154,8 +155,8 @@ impl<'a> Given<'a> {
         })
     }
 
-    /// The members of a row in the order of their addresses, so that the order in which they were gathered does not
-    /// matter, and their places.
+    /// Returns the members of a row sorted by address, with their indices, so that the order in which they were
+    /// gathered does not matter.
     fn members(&self, row: usize) -> Vec<(Address, usize)> {
         let (from, to) = (self.lists.value_offsets()[row] as usize, self.lists.value_offsets()[row + 1] as usize);
         let address = |at: usize| self.addresses.value(at).try_into().ok().map(Address::from_bytes);
@@ -181,8 +182,8 @@ impl<'a> Given<'a> {
     }
 }
 
-/// Trains that say together what none of them says alone.
-struct Together {
+/// Several trains that together show what none shows alone.
+struct JointTiming {
     addresses: Vec<String>,
     members: usize,
     union: BeaconStatistics,
@@ -190,7 +191,7 @@ struct Together {
     seen_s: (i64, i64),
 }
 
-impl Together {
+impl JointTiming {
     fn new(
         places: &[(Address, usize)],
         members: &[usize],
@@ -203,14 +204,14 @@ impl Together {
     }
 }
 
-/// A row's judgement: `None` where there was nothing to judge, `Some(None)` where it is random.
-type Judged = Option<Option<Together>>;
+/// A row's judgement: `None` where there was nothing to judge, `Some(None)` where the timing is random.
+type JudgedRow = Option<Option<JointTiming>>;
 
 /// Judges the remotes of each row, on all threads.
 fn rotation_body(args: &[ArrayRef], lost: &LostTimes) -> Result<ArrayRef> {
-    let given = Given::new(ROTATING, args, 3)?;
+    let given = TrainArguments::new(ROTATING, args, 3)?;
     let interfaces = args.get(5).map(|array| cast(array, &DataType::Utf8)).transpose()?;
-    let judge = |row: usize| -> Judged {
+    let judge = |row: usize| -> JudgedRow {
         let places = given.members(row);
         let member =
             |&(_, at): &(Address, usize)| RemoteTrain { starts_s: given.starts_of(at), size_bytes: given.size_of(at) };
@@ -220,7 +221,7 @@ fn rotation_body(args: &[ArrayRef], lost: &LostTimes) -> Result<ArrayRef> {
             RotationJudgement::Random => None,
             RotationJudgement::Described(found) => {
                 let seen_s = (found.first_seen_s, found.last_seen_s);
-                Some(Together::new(&places, &found.members, found.union, found.member_p_value, seen_s))
+                Some(JointTiming::new(&places, &found.members, found.union, found.member_p_value, seen_s))
             }
         })
     };
@@ -229,8 +230,8 @@ fn rotation_body(args: &[ArrayRef], lost: &LostTimes) -> Result<ArrayRef> {
 
 /// Judges the hosts of each row, on all threads.
 fn pooled_body(args: &[ArrayRef], lost: &LostTimes) -> Result<ArrayRef> {
-    let given = Given::new(POOLED, args, 4)?;
-    let judge = |row: usize| -> Judged {
+    let given = TrainArguments::new(POOLED, args, 4)?;
+    let judge = |row: usize| -> JudgedRow {
         let places = given.members(row);
         let source = |&(_, at): &(Address, usize)| HostTrain {
             starts_s: given.starts_of(at),
@@ -242,22 +243,22 @@ fn pooled_body(args: &[ArrayRef], lost: &LostTimes) -> Result<ArrayRef> {
             PooledJudgement::Random => None,
             PooledJudgement::Described(found) => {
                 let seen_s = (found.first_seen_s, found.last_seen_s);
-                Some(Together::new(&places, &found.members, found.union, found.member_p_value, seen_s))
+                Some(JointTiming::new(&places, &found.members, found.union, found.member_p_value, seen_s))
             }
         })
     };
     columns((0..given.lists.len()).into_par_iter().map(judge).collect())
 }
 
-fn columns(judged: Vec<Judged>) -> Result<ArrayRef> {
-    let described: Vec<Option<&Together>> = judged.iter().map(|row| row.as_ref().and_then(Option::as_ref)).collect();
-    let float = |pick: &dyn Fn(&Together) -> f64| -> ArrayRef {
+fn columns(judged: Vec<JudgedRow>) -> Result<ArrayRef> {
+    let described: Vec<Option<&JointTiming>> = judged.iter().map(|row| row.as_ref().and_then(Option::as_ref)).collect();
+    let float = |pick: &dyn Fn(&JointTiming) -> f64| -> ArrayRef {
         Arc::new(described.iter().map(|row| row.map(pick)).collect::<Float64Array>())
     };
-    let whole = |pick: &dyn Fn(&Together) -> Option<u32>| -> ArrayRef {
+    let whole = |pick: &dyn Fn(&JointTiming) -> Option<u32>| -> ArrayRef {
         Arc::new(described.iter().map(|row| row.and_then(pick)).collect::<UInt32Array>())
     };
-    let second = |pick: &dyn Fn(&Together) -> i64| -> ArrayRef {
+    let second = |pick: &dyn Fn(&JointTiming) -> i64| -> ArrayRef {
         Arc::new(described.iter().map(|row| row.map(pick)).collect::<Int64Array>())
     };
     let mut listed = ListBuilder::new(StringBuilder::new());

@@ -1,4 +1,4 @@
-//! The tables that are made of the logs as a whole, made when a query first reads one of them and not before.
+//! The tables derived from all the logs, computed when a query first reads one of them.
 
 use super::display_schema::{present, presented};
 use super::skipped_objects::SkippedObjects;
@@ -23,10 +23,10 @@ use rollup::{PairHours, RollupError, pair_hours_schema};
 use std::sync::Arc;
 use tokio::sync::OnceCell;
 
-/// Makes the progress of a rollup that begins: it gets the number of objects and their bytes.
+/// Creates the progress display of a rollup that begins; receives the number of objects and their bytes.
 pub type StartProgress = dyn Fn(u64, u64) -> Box<dyn Progress + Send> + Send + Sync;
 
-/// The tables of a source, made once.
+/// The derived tables of a source, computed once.
 pub(in crate::sql) struct DerivedTables {
     pipeline: Pipeline,
     internal: Arc<InternalNetworks>,
@@ -34,7 +34,7 @@ pub(in crate::sql) struct DerivedTables {
     progress: Arc<StartProgress>,
     hours: OnceCell<Arc<SourceHours>>,
     derived: OnceCell<Arc<Derived>>,
-    /// Empty tables, for their columns.
+    /// Empty tables, for their schemas.
     empty: Derived,
 }
 
@@ -81,7 +81,7 @@ fn external(error: impl std::error::Error + Send + Sync + 'static) -> DataFusion
 type Batches = Box<dyn Iterator<Item = Result<RecordBatch>> + Send>;
 
 impl DerivedTables {
-    /// Describes the tables that `pipeline` makes, without making one yet; objects that cannot be read are added to
+    /// Describes the tables that `pipeline` makes, without computing any yet; objects that cannot be read are added to
     /// `skipped`.
     ///
     /// # Errors
@@ -99,7 +99,7 @@ impl DerivedTables {
         Ok(Self { pipeline, internal, skipped, progress, hours, derived, empty })
     }
 
-    /// The columns of a table as they are stored.
+    /// Returns the schema of a table as stored.
     fn schema(&self, name: TableName) -> SchemaRef {
         match name {
             TableName::PairHours => pair_hours_schema(),
@@ -113,12 +113,12 @@ impl DerivedTables {
         }
     }
 
-    /// Returns whether the logs were read for the tables already.
+    /// Returns whether the logs have already been read for the tables.
     pub(in crate::sql) fn is_made(&self) -> bool {
         self.hours.initialized()
     }
 
-    /// Returns the bytes of the objects that the tables will be made of, kept hours not counted in.
+    /// Returns the bytes of the objects that the tables will be computed from, without kept hours.
     pub(in crate::sql) async fn bytes(&self) -> Result<u64> {
         Ok(self.pipeline.list().await.map_err(external)?.bytes())
     }
@@ -138,7 +138,7 @@ impl DerivedTables {
         let progress = (self.progress)(listed.objects, listed.bytes());
         let hours = self.pipeline.gather(&listed.units, &is_internal, &*progress).map_err(external)?;
         for skipped in &hours.gathered.skipped {
-            self.skipped.add(&skipped.object, &skipped.reason);
+            self.skipped.add_skipped(skipped.clone());
         }
         Ok(hours)
     }
@@ -156,7 +156,8 @@ impl DerivedTables {
         self.derived.get_or_try_init(deriving).await.cloned()
     }
 
-    /// Makes what a table needs. A query that is cancelled meanwhile does not waste the work: the next one finds it.
+    /// Computes the tables that a table needs. A query cancelled meanwhile does not waste the work: the next one finds
+    /// it.
     async fn make(self: &Arc<Self>, name: TableName) -> Result<()> {
         let this = self.clone();
         let making = self.pipeline.runtime.spawn(async move {
@@ -168,7 +169,7 @@ impl DerivedTables {
         making.await.map_err(external)?
     }
 
-    /// Reads one of `count` parts of a table, as it is stored.
+    /// Reads partition number `part` of `count` of a table, as stored.
     async fn read(self: &Arc<Self>, name: TableName, part: usize, count: usize, columns: &[usize]) -> Result<Batches> {
         let of_part = move |place: usize, all: usize| place * count / all.max(1) == part;
         let columns = columns.to_vec();
@@ -177,7 +178,7 @@ impl DerivedTables {
             let hours = self.hours().await?;
             let all = hours.gathered.pair_hours.len();
             let batches = (0..all).filter(move |unit| of_part(*unit, all)).flat_map(move |unit| {
-                // The batches of a unit borrow it, so they are made before they leave.
+                // The batches of a unit borrow it, so they are made before it is returned.
                 let batches: Vec<_> = hours.gathered.pair_hours[unit].to_batches(BATCH_ROWS).collect();
                 let columns = columns.clone();
                 batches.into_iter().map(move |batch| Ok(batch.map_err(external)?.project(&columns)?))
@@ -215,7 +216,7 @@ impl DerivedTables {
     }
 }
 
-/// One of the tables as the engine sees it: addresses and words as text.
+/// One of the tables as the engine sees it: addresses and strings as text.
 #[derive(Debug)]
 pub(in crate::sql) struct DerivedTable {
     tables: Arc<DerivedTables>,
@@ -228,7 +229,7 @@ impl DerivedTable {
         Self { tables: tables.clone(), name, schema: presented(&tables.schema(name)) }
     }
 
-    /// The tables that this is one of.
+    /// Returns the group of tables that this one belongs to.
     pub(in crate::sql) fn tables(&self) -> &Arc<DerivedTables> {
         &self.tables
     }
@@ -263,7 +264,7 @@ impl TableProvider for DerivedTable {
     }
 }
 
-/// A part of a table.
+/// A partition of a table.
 #[derive(Debug)]
 struct TablePartition {
     tables: Arc<DerivedTables>,

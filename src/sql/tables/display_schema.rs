@@ -1,4 +1,4 @@
-//! Tables as people read them: addresses and words as text.
+//! Tables in readable form: addresses and strings as text.
 
 use arrow::array::{Array, ArrayRef, AsArray, RecordBatch, RecordBatchOptions, StringViewBuilder};
 use arrow::compute::cast;
@@ -11,7 +11,7 @@ fn is_address(kind: &DataType) -> bool {
     *kind == DataType::FixedSizeBinary(16)
 }
 
-/// The schema of a stored table as it is shown.
+/// Returns the readable schema of a stored table.
 pub(in crate::sql) fn presented(schema: &Schema) -> SchemaRef {
     let shown = |field: &Arc<Field>| match field.data_type() {
         kind if is_address(kind) => field.as_ref().clone().with_data_type(DataType::Utf8View),
@@ -21,7 +21,7 @@ pub(in crate::sql) fn presented(schema: &Schema) -> SchemaRef {
     Arc::new(Schema::new(schema.fields().iter().map(shown).collect::<Vec<_>>()))
 }
 
-/// Turns rows of a stored table into the types of `shown`, which [`presented`] gave.
+/// Turns rows of a stored table into the types of `shown`, which [`presented`] returned.
 pub(in crate::sql) fn present(rows: &RecordBatch, shown: &SchemaRef) -> Result<RecordBatch> {
     let column = |(column, field): (&ArrayRef, &Arc<Field>)| -> Result<ArrayRef> {
         Ok(match column.data_type() {

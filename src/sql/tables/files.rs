@@ -16,10 +16,10 @@ use std::io::Read;
 use std::path::Path;
 use std::sync::{Arc, OnceLock};
 
-/// Makes a table of a local file when a query names one.
+/// Creates a table from a local file when a query names one.
 #[derive(Default)]
 struct Files {
-    /// Returns the session's state, for the threads and the memory that reading takes, while there is a session.
+    /// Returns the session's state, which determines the threads and memory for reading, while the session exists.
     state: OnceLock<Box<dyn Fn() -> Option<SessionState> + Send + Sync>>,
 }
 
@@ -29,19 +29,19 @@ impl std::fmt::Debug for Files {
     }
 }
 
-/// Lets queries of a session name local files.
+/// Allows the queries of a session to name local files.
 pub(in crate::sql) fn with_files(context: SessionContext) -> SessionContext {
     let files = Arc::new(Files::default());
     let catalogs = context.state().catalog_list().clone();
     let catalogs = Arc::new(DynamicFileCatalog::new(catalogs, files.clone()));
     let context: SessionContext = context.into_state_builder().with_catalog_list(catalogs).build().into();
-    // The session holds its catalogs, so they must not hold the session.
+    // The session owns its catalogs, so they must not own the session.
     let state = context.state_weak_ref();
     let _ = files.state.set(Box::new(move || state.upgrade().map(|state| state.read().clone())));
     context
 }
 
-/// The format of a file by its name; of JSON also by whether it begins as an array.
+/// Returns the format of a file by its extension; for JSON also by whether it begins with an array.
 fn format_of(path: &Path) -> Option<(Arc<dyn FileFormat>, String)> {
     let extension = path.extension()?.to_str()?;
     let format: Arc<dyn FileFormat> = match extension.to_ascii_lowercase().as_str() {
@@ -54,21 +54,21 @@ fn format_of(path: &Path) -> Option<(Arc<dyn FileFormat>, String)> {
     Some((format, extension.to_owned()))
 }
 
-/// Returns whether the first letter of a file that is no space opens an array.
+/// Returns whether the first non-blank character of a file opens an array.
 fn is_array(path: &Path) -> bool {
     let mut head = [0; 4_096];
     let read = std::fs::File::open(path).and_then(|mut file| file.read(&mut head)).unwrap_or(0);
     head[..read].iter().find(|byte| !byte.is_ascii_whitespace()) == Some(&b'[')
 }
 
-/// Reads the schema of a Parquet file for trial: the engine panics on schemas that are damaged.
+/// Reads the schema of a Parquet file as a trial: the engine panics on damaged schemas.
 fn check(path: &Path, name: &str) -> Result<()> {
     if !path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("parquet")) {
         return Ok(());
     }
     let file = std::fs::File::open(path)?;
     let read = guarded(name, || Ok(ArrowReaderMetadata::load(&file, ArrowReaderOptions::default())));
-    // An error that is no panic is the engine's to tell.
+    // An error that is not a panic is reported by the engine itself.
     read.map(|_| ()).map_err(|error| DataFusionError::External(Box::new(error)))
 }
 

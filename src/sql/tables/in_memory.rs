@@ -1,14 +1,14 @@
-//! Tables whose rows are all in memory, cut so that every thread has a part.
+//! Tables held entirely in memory, cut so that every thread has a part.
 
 use arrow::array::RecordBatch;
 use arrow::datatypes::SchemaRef;
 use datafusion::datasource::MemTable;
 use datafusion::error::DataFusionError;
 
-/// Rows that a plan works on at a time.
+/// Rows that a plan processes at a time.
 pub(in crate::sql) const BATCH_ROWS: usize = 8192;
 
-/// A table of `threads` partitions.
+/// Returns a table of `threads` partitions.
 pub(in crate::sql) fn memory_table(
     schema: SchemaRef,
     batches: &[RecordBatch],
@@ -17,8 +17,8 @@ pub(in crate::sql) fn memory_table(
     MemTable::try_new(schema, parts(batches, threads.max(1)))
 }
 
-/// Cuts a table into at most `count` parts of about equal length, one after the other, each in batches that are worked
-/// on at a time. Nothing is copied.
+/// Cuts a table into at most `count` consecutive parts of about equal length, each in batches of the size that plans
+/// process. Nothing is copied.
 fn parts(batches: &[RecordBatch], count: usize) -> Vec<Vec<RecordBatch>> {
     let rows: usize = batches.iter().map(RecordBatch::num_rows).sum();
     let most = rows.div_ceil(count).max(BATCH_ROWS);

@@ -9,7 +9,7 @@ use std::sync::Arc;
 /// `indicators`: one row per entry of a feed, by first address.
 pub(in crate::sql) fn indicators(lists: &Indicators) -> Result<RecordBatch, ArrowError> {
     let rows: Vec<_> = lists.entries().collect();
-    // Times beyond the calendar are no bounds.
+    // Times outside the calendar do not bound anything.
     let seconds = |times: Vec<Option<i64>>| -> ArrayRef {
         let sound = times.into_iter().map(|time| time.filter(|time| rfc3339(*time).ends_with('Z')));
         Arc::new(sound.collect::<TimestampSecondArray>().with_timezone("UTC"))

@@ -1,7 +1,7 @@
-//! What can stand behind FROM: `flows` straight from the logs, tables that are derived from them when a query first reads
+//! The tables that FROM can name: `flows` straight from the logs, tables derived from them when a query first reads
 //! one, tables in memory or on disk, and local files.
 //!
-//! Begin reading at `derived`, or for the scan of the logs at `flows`.
+//! Begin reading at `derived`, or at `flows` for the scan of the logs.
 
 pub(super) mod derived;
 mod display_schema;

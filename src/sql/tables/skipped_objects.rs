@@ -1,26 +1,33 @@
-//! What a query had to leave out.
+//! The objects that a query had to skip.
 
 use crate::hours::Skipped;
+use memory::lock;
+use scan::ScanError;
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 
 /// Objects that could not be read, by URL; clones share the list.
 #[derive(Clone, Debug, Default)]
 pub struct SkippedObjects(Arc<Mutex<BTreeMap<String, String>>>);
 
 impl SkippedObjects {
-    /// Adds an object and the reason, in one line.
-    pub(in crate::sql) fn add(&self, object: &str, reason: &str) {
-        // The object is named beside its reason.
-        let reason = reason.strip_prefix(&format!("{object}: ")).unwrap_or(reason);
-        tracing::warn!("skipped {object}: {reason}");
-        let mut skipped = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        skipped.insert(object.to_owned(), reason.to_owned());
+    /// Adds an object that could not be read.
+    pub(in crate::sql) fn add(&self, object: &str, error: &ScanError) {
+        self.add_skipped(Skipped::new(object, error));
     }
 
-    /// Lists them by URL.
+    /// Adds an object that the rollup could not read.
+    pub(in crate::sql) fn add_skipped(&self, skipped: Skipped) {
+        let Skipped { object, reason } = skipped;
+        tracing::warn!("skipped {object}: {reason}");
+        lock(&self.0).insert(object, reason);
+    }
+
+    /// Returns them, sorted by URL.
     pub fn list(&self) -> Vec<Skipped> {
-        let skipped = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        skipped.iter().map(|(object, reason)| Skipped { object: object.clone(), reason: reason.clone() }).collect()
+        lock(&self.0)
+            .iter()
+            .map(|(object, reason)| Skipped { object: object.clone(), reason: reason.clone() })
+            .collect()
     }
 }

@@ -1,4 +1,4 @@
-//! A table whose rows are partly on disk, as the engine reads it.
+//! A table with part of its rows on disk, as the engine reads it.
 
 use async_trait::async_trait;
 use datafusion::arrow::datatypes::SchemaRef;
@@ -20,7 +20,7 @@ pub(in crate::sql) struct SpilledTable {
 }
 
 impl SpilledTable {
-    /// Cuts a table into at most `count` partitions of about equal length, one after the other.
+    /// Cuts a table into at most `count` consecutive partitions of about equal length.
     pub(in crate::sql) fn new(table: &StoredTable, count: usize) -> Self {
         let most = table.rows().div_ceil(count.max(1)).max(1);
         let mut partitions: Vec<Vec<Stored>> = Vec::new();
@@ -61,22 +61,22 @@ impl TableProvider for SpilledTable {
             None => self.schema.clone(),
         };
         let partition = |shards: &Vec<Stored>| -> Arc<dyn PartitionStream> {
-            Arc::new(Partition { schema: schema.clone(), shards: shards.clone(), projection: projection.cloned() })
+            Arc::new(ShardPartition { schema: schema.clone(), shards: shards.clone(), projection: projection.cloned() })
         };
         let partitions = self.partitions.iter().map(partition).collect();
         Ok(Arc::new(StreamingTableExec::try_new(schema.clone(), partitions, None, [], false, limit)?))
     }
 }
 
-/// Some shards and the columns that are wanted of them.
+/// Some shards and the columns wanted from them.
 #[derive(Debug)]
-struct Partition {
+struct ShardPartition {
     schema: SchemaRef,
     shards: Vec<Stored>,
     projection: Option<Vec<usize>>,
 }
 
-impl PartitionStream for Partition {
+impl PartitionStream for ShardPartition {
     fn schema(&self) -> &SchemaRef {
         &self.schema
     }

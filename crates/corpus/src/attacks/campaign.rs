@@ -1,4 +1,4 @@
-//! Planted attacks at work: implants that sleep after each check-in, and kinds of exfiltration.
+//! Planted attacks in progress: implants that sleep after each check-in, and kinds of exfiltration.
 
 use crate::attacks::{AttackKind, AttackSpec};
 use crate::error::CorpusError;
@@ -9,24 +9,24 @@ use crate::world::endpoints::{Endpoint, ExternalClass};
 use crate::world::{Role, World};
 use flow::codes::TCP;
 
-/// One attack in one host; it yields its connections in the order of time.
+/// One attack on one host; it yields its connections in the order of time.
 #[derive(Clone, Debug)]
 pub struct Campaign {
-    /// Host that is attacked.
+    /// The host that is attacked.
     pub host: u32,
     /// Kind of the attack.
     pub kind: AttackKind,
-    /// ExternalClass addresses, one but for split exfiltration.
+    /// External addresses: one, except for split exfiltration.
     pub remotes: Vec<Endpoint>,
     /// Server port.
     pub port: u16,
     spec: AttackSpec,
     draw: Stream,
-    /// Milliseconds from the begin of the corpus to the next check-in.
+    /// Milliseconds from the start of the corpus to the next check-in.
     next_ms: i64,
     size_out: u64,
     size_in: u64,
-    /// Connections of an exfiltration, begin ascending; implants draw theirs as they go.
+    /// Connections of an exfiltration, by ascending start; implants draw theirs as they go.
     planned: std::collections::VecDeque<Connection>,
 }
 
@@ -38,7 +38,7 @@ pub fn place(world: &World, specs: &[AttackSpec], span_s: u32) -> Result<Vec<Cam
     let wanted: u64 = specs.iter().map(|spec| u64::from(spec.hosts)).sum();
     if wanted > u64::from(world.hosts) {
         let expected =
-            format!("at most one attack for each of the {} hosts; plant fewer, or take more hosts", world.hosts);
+            format!("at most one attack for each of the {} hosts; plant fewer, or use more hosts", world.hosts);
         return Err(CorpusError::option("attacks", wanted, expected));
     }
     let mut draw = Stream::new(world.seed, Purpose::Placement, 0, 0);
@@ -159,7 +159,7 @@ impl Campaign {
         (sleep_ms as i64).max(50)
     }
 
-    /// Appends the connections that begin before `until_s` (seconds from the begin of the corpus).
+    /// Appends the connections that start before `until_s` (seconds from the start of the corpus).
     pub fn advance(&mut self, world: &World, until_s: u32, connections: &mut Vec<Connection>) {
         while self.planned.front().is_some_and(|connection| connection.begin < until_s as i32) {
             connections.extend(self.planned.pop_front());
@@ -170,12 +170,12 @@ impl Campaign {
         while self.next_ms < i64::from(until_s) * 1_000 {
             let at_ms = self.next_ms;
             let work_ms = if self.draw.chance(self.spec.drop) { 0 } else { self.check_in(world, at_ms, connections) };
-            // The sleep begins when the work is done, so jitter accumulates.
+            // The sleep starts when the work is done, so jitter accumulates.
             self.next_ms = at_ms + work_ms + self.sleep_ms();
         }
     }
 
-    /// Makes one check-in; returns its length in milliseconds.
+    /// Performs one check-in; returns its length in milliseconds.
     fn check_in(&mut self, world: &World, at_ms: i64, connections: &mut Vec<Connection>) -> i64 {
         let task = self.draw.chance(self.spec.task_share);
         let count = if self.kind == AttackKind::SliverHttp { self.draw.between(2, 4) } else { 1 };
@@ -207,14 +207,14 @@ impl Campaign {
     fn upload(&mut self, world: &World, remote: usize, begin: i32, length_s: i32, bytes: f64, span_s: u32) {
         let bits = self.draw.bits();
         let mut connection = Connection::outbound(world, self.host, self.remotes[remote], self.port, TCP, begin, bits);
-        // The corpus must hold all of it.
+        // The corpus must contain all of it.
         connection.end = (begin + length_s.max(1)).min(span_s as i32 - 1).max(begin);
         connection.bytes_out = bytes as u64;
         connection.bytes_in = (bytes / 3_000.0) as u64 + 4_000;
         self.planned.push_back(connection);
     }
 
-    /// Returns when a plan of `length_s` seconds begins, so that it ends within the corpus.
+    /// Returns the start of a plan of `length_s` seconds, such that it ends within the corpus.
     fn plan_begin(&self, length_s: i32, span_s: u32) -> i32 {
         ((self.next_ms / 1_000) as i32).min(span_s as i32 - length_s - 60).max(0)
     }

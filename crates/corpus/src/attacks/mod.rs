@@ -122,13 +122,13 @@ pub struct AttackSpec {
     /// Server port; default drawn from 443, 80, 8443 and a few others.
     #[serde(default)]
     pub port: Option<u16>,
-    /// Begin as a share of the corpus's span, 0 to below 1; default drawn: implants 0–0.2, exfiltration 0.2–0.9.
+    /// Start as a share of the corpus's span, 0 to below 1; default drawn: implants 0–0.2, exfiltration 0.2–0.9.
     #[serde(default)]
     pub begin: Option<f64>,
     /// Gigabytes (10⁹) taken out by `exfil_burst` and `exfil_split`; default drawn from 2–20.
     #[serde(default)]
     pub gigabytes: Option<f64>,
-    /// HourRecords the taking lasts; default drawn: burst 4–20, split 30–120.
+    /// Duration of the exfiltration in hours; default drawn: burst 4–20, split 30–120.
     #[serde(default)]
     pub minutes: Option<f64>,
     /// Connections of `exfil_burst`; default drawn from 1–4.
@@ -233,7 +233,7 @@ struct AttacksFile {
 /// Parses attacks from TOML, a list of `[[attack]]` tables; `name` names the file in errors.
 ///
 /// # Errors
-/// [`CorpusError::InvalidAttacks`] with place and reason, or [`CorpusError::InvalidOption`].
+/// [`CorpusError::InvalidAttacks`] with position and reason, or [`CorpusError::InvalidOption`].
 pub fn parse_attacks(text: &str, name: &str) -> Result<Vec<AttackSpec>, CorpusError> {
     let file: AttacksFile = toml::from_str(text).map_err(|error| {
         let line = error.span().map(|span| text[..span.start.min(text.len())].matches('\n').count() + 1);

@@ -1,4 +1,4 @@
-//! Findings as `detect` writes them, read back from JSONL or Parquet with only what judging them needs.
+//! Findings as `detect` writes them, read back from JSONL or Parquet, reduced to what evaluation needs.
 
 use std::fs::File;
 use std::io::{BufRead, BufReader};
@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::error::CorpusError;
-use flow::Address;
+use flow::{Address, error_text};
 
 /// How severe a finding is.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Default, Serialize, Deserialize)]
@@ -30,12 +30,12 @@ pub enum FindingSeverity {
     Critical,
 }
 
-/// What judging needs of one finding.
+/// The parts of a finding that evaluation needs.
 #[derive(Clone, Debug, PartialEq)]
 pub struct JudgedFinding {
     /// Name of the detection.
     pub detection: String,
-    /// How severe it is.
+    /// Its severity.
     pub severity: FindingSeverity,
     /// From 0 to 1; 0 when the finding has none.
     pub score: f64,
@@ -51,11 +51,11 @@ pub struct JudgedFinding {
     pub listed: Vec<Address>,
 }
 
-/// Reads findings from `.parquet`, or else as one JSON object a line, in the order of the file.
+/// Reads findings from `.parquet`, or else as one JSON object per line, in the order of the file.
 ///
 /// # Errors
-/// [`CorpusError::Io`] or [`CorpusError::Parquet`] when the file cannot be read, [`CorpusError::InvalidInput`] with
-/// the line or row of a finding that lacks what a finding must have.
+/// [`CorpusError::Io`] or [`CorpusError::Parquet`] when the file cannot be read, [`CorpusError::InvalidInput`] with the
+/// line or row of a finding that lacks a required value.
 pub fn read_findings(path: &Path) -> Result<Vec<JudgedFinding>, CorpusError> {
     let file = File::open(path).map_err(CorpusError::io(path, "read"))?;
     if path.extension().is_some_and(|extension| extension == "parquet") {
@@ -69,7 +69,7 @@ pub fn read_findings(path: &Path) -> Result<Vec<JudgedFinding>, CorpusError> {
         }
         let place = format!("line {}", number + 1);
         let value: Value =
-            serde_json::from_str(&line).map_err(|error| CorpusError::input(path, &place, error.to_string()))?;
+            serde_json::from_str(&line).map_err(|error| CorpusError::input(path, &place, error_text(&error)))?;
         findings.push(finding(path, &place, |name| value.get(name).cloned().unwrap_or(Value::Null))?);
     }
     Ok(findings)
@@ -125,8 +125,8 @@ fn collect_addresses(value: &Value, found: &mut Vec<Address>) {
 }
 
 fn read_parquet(path: &Path, file: File) -> Result<Vec<JudgedFinding>, CorpusError> {
-    let parquet = |source| CorpusError::Parquet { path: path.to_owned(), source };
-    let columns = |source| CorpusError::Columns { path: path.to_owned(), source };
+    let parquet = |source| CorpusError::Parquet { path: path.to_owned(), action: "read", source };
+    let columns = |source| CorpusError::Columns { path: path.to_owned(), action: "read", source };
     let reader = ParquetRecordBatchReaderBuilder::try_new(file).map_err(parquet)?.build().map_err(parquet)?;
     let mut findings = Vec::new();
     for batch in reader {

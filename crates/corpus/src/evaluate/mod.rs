@@ -9,8 +9,8 @@
 //! line when its host is the line's `src`, and any attack line when its host is one side and its evidence lists
 //! the other side.
 //!
-//! **Precision.** A finding is true when it matches an attack, or when host and remote are those of an attack's line
-//! whatever port, protocol and detection it has. Only findings of at least the least severity count.
+//! **Precision.** A finding is true when it matches an attack, or when its host and remote are those of an attack's
+//! line, whatever its port, protocol and detection. Only findings of at least the minimum severity count.
 
 pub mod findings;
 
@@ -40,12 +40,12 @@ pub struct AttackRecall {
     pub found_by: BTreeMap<String, usize>,
 }
 
-/// How true one detection's findings are.
+/// The precision of one detection's findings.
 #[derive(Clone, Debug, Serialize, PartialEq)]
 pub struct DetectionPrecision {
     /// Name of the detection.
     pub detection: String,
-    /// Findings of at least the least severity.
+    /// Findings of at least the minimum severity.
     pub findings: usize,
     /// Findings that are about an attack.
     pub true_findings: usize,
@@ -57,14 +57,14 @@ pub struct DetectionPrecision {
     pub attacks_found: usize,
 }
 
-/// Findings judged against labels.
+/// Findings evaluated against labels.
 #[derive(Clone, Debug, Serialize, PartialEq)]
 pub struct Evaluation {
-    /// Least severity of the findings that count.
+    /// Minimum severity of the findings that count.
     pub min_severity: FindingSeverity,
-    /// Findings that count, and findings below the least severity.
+    /// Findings that count, and findings below the minimum severity.
     pub findings: usize,
-    /// Findings below the least severity, which do not count.
+    /// Findings below the minimum severity, which do not count.
     pub findings_below: usize,
     /// Findings that are about an attack.
     pub true_findings: usize,
@@ -76,7 +76,7 @@ pub struct Evaluation {
     pub found: usize,
     /// `found` / `attacks`; `None` without attacks.
     pub recall: Option<f64>,
-    /// Site of the first true finding by severity and score, from 1.
+    /// Rank of the first true finding by severity and score, from 1.
     pub first_true_rank: Option<usize>,
     /// By label, in the order of labels.
     pub by_label: Vec<AttackRecall>,
@@ -89,14 +89,14 @@ pub struct Evaluation {
 /// Reads findings (`.jsonl` or `.parquet`) and labels, and judges the findings of at least `min_severity`.
 ///
 /// # Errors
-/// [`CorpusError`] with the file and the place that cannot be read.
+/// [`CorpusError`] with the file and the position that cannot be read.
 pub fn evaluate(findings: &Path, labels: &Path, min_severity: FindingSeverity) -> Result<Evaluation, CorpusError> {
     Ok(judge(&read_findings(findings)?, &read_labels(labels)?, min_severity))
 }
 
 /// Judges findings that are already in memory; their order breaks ties of severity and score.
 pub fn judge(findings: &[JudgedFinding], labels: &[Label], min_severity: FindingSeverity) -> Evaluation {
-    let known = Known::new(labels);
+    let known = LabelIndex::new(labels);
     let mut counted: Vec<&JudgedFinding> = findings.iter().filter(|f| f.severity >= min_severity).collect();
     counted.sort_by(|a, b| b.severity.cmp(&a.severity).then(b.score.total_cmp(&a.score)));
     let mut found_by: Vec<BTreeMap<&str, usize>> = vec![BTreeMap::new(); known.attacks.len()];
@@ -168,15 +168,15 @@ pub fn judge(findings: &[JudgedFinding], labels: &[Label], min_severity: Finding
 }
 
 /// A line and the attack it belongs to.
-type KnownLine<'a> = (&'a Label, Option<usize>);
+type LabelLine<'a> = (&'a Label, Option<usize>);
 
 /// Labels by the pair they are about.
-struct Known<'a> {
+struct LabelIndex<'a> {
     /// One line for each attack, the first of its lines.
     attacks: Vec<&'a Label>,
     /// Lines by their two addresses, smaller first, with the attack they belong to.
-    pairs: HashMap<(Address, Address), Vec<KnownLine<'a>>>,
-    /// Exfiltrations by the host that data leaves.
+    pairs: HashMap<(Address, Address), Vec<LabelLine<'a>>>,
+    /// Exfiltrations by the host that the data leaves.
     exfiltrations: HashMap<Address, Vec<usize>>,
 }
 
@@ -190,7 +190,7 @@ fn pair(a: Address, b: Address) -> (Address, Address) {
     (a.min(b), a.max(b))
 }
 
-impl<'a> Known<'a> {
+impl<'a> LabelIndex<'a> {
     fn new(labels: &'a [Label]) -> Self {
         let mut known = Self { attacks: Vec::new(), pairs: HashMap::new(), exfiltrations: HashMap::new() };
         let mut of_host = HashMap::<(&str, Address), usize>::new();
@@ -290,7 +290,7 @@ impl Evaluation {
         let rank = self.first_true_rank.map_or_else(|| "-".to_owned(), |rank| rank.to_string());
         lines.push(format!("recall {} ({} of {} attacks)", optional(self.recall), self.found, self.attacks));
         lines.push(format!(
-            "precision {} ({} of {} findings; {} below the least severity)",
+            "precision {} ({} of {} findings; {} below the minimum severity)",
             optional(self.precision),
             self.true_findings,
             self.findings,
@@ -301,7 +301,8 @@ impl Evaluation {
     }
 }
 
-/// Pads columns to equal width: the first and the last to the left when they hold words, numbers to the right.
+/// Pads columns to equal width: the first and the last are left-aligned when they hold words, numbers are
+/// right-aligned.
 fn aligned(rows: &[Vec<String>]) -> Vec<String> {
     let columns = rows.first().map_or(0, Vec::len);
     let width = |column: usize| rows.iter().map(|row| row[column].chars().count()).max().unwrap_or(0);

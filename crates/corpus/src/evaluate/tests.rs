@@ -43,7 +43,7 @@ fn recall_and_precision_follow_the_rules() {
         finding("beacon", Medium, "10.0.0.1", "1.0.0.1", Some(443)),
         // Seen from the other side, without a port.
         finding("beacon", Medium, "1.0.0.1", "10.0.0.1", None),
-        // Another port: about the attack, yet not the attack's connections.
+        // Another port: about the attack, but not about the attack's connections.
         finding("port_scan", Medium, "10.0.0.2", "1.0.0.2", Some(80)),
         finding("beacon", Low, "10.0.0.2", "1.0.0.2", Some(443)),
         finding("rare_egress", Medium, "10.0.0.3", "-", None),
@@ -96,5 +96,5 @@ fn host_findings_match_by_what_their_evidence_lists() {
 fn nothing_found_and_nothing_labelled_have_no_shares() {
     let result = judge(&[], &[], FindingSeverity::Medium);
     assert_eq!((result.precision, result.recall, result.first_true_rank), (None, None, None));
-    assert!(result.table().contains(&"precision - (0 of 0 findings; 0 below the least severity)".to_owned()));
+    assert!(result.table().contains(&"precision - (0 of 0 findings; 0 below the minimum severity)".to_owned()));
 }

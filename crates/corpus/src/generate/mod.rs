@@ -1,4 +1,4 @@
-//! Makes a corpus hour by hour and site by site, so that memory holds one of them.
+//! Generates a corpus hour by hour and site by site, so that memory holds one hour of one site.
 
 mod site_hour;
 #[cfg(test)]
@@ -30,7 +30,7 @@ pub struct GenerateSummary {
     pub rows: u64,
     /// Bytes of all files.
     pub bytes: u64,
-    /// The files, in the order of time and site.
+    /// The files, ordered by time and site.
     pub files: Vec<CorpusFile>,
     /// Rows that belong to attacks.
     pub attack_rows: u64,
@@ -40,14 +40,14 @@ pub struct GenerateSummary {
     pub labels: usize,
 }
 
-/// Makes a corpus: Parquet files in AWS's S3 layout, `labels.csv` and `corpus.json` in `options.out`.
+/// Generates a corpus: Parquet files in AWS's S3 layout, `labels.csv` and `corpus.json` in `options.out`.
 ///
 /// `progress` receives the number of rows written after each file; it may be called from several threads. The same
 /// options give the same bytes on any number of threads.
 ///
 /// # Errors
 /// [`CorpusError::InvalidOption`] when an option is out of range, when attacks leave no room in the rows, or when
-/// `options.out` already holds `AWSLogs/`; else the file that could not be written and why.
+/// `options.out` already holds `AWSLogs/`; otherwise the file that could not be written, and the reason.
 pub fn generate(options: &GenerateOptions, progress: &(dyn Fn(u64) + Sync)) -> Result<GenerateSummary, CorpusError> {
     options.validate()?;
     properties(options)?;

@@ -1,4 +1,4 @@
-//! One hour of one site: given traffic, everyday traffic until the hour has its rows, and its files.
+//! One hour of one site: fixed traffic, everyday traffic until the hour has its rows, and its files.
 
 use arrow::datatypes::SchemaRef;
 use rayon::prelude::*;
@@ -14,10 +14,10 @@ use crate::traffic::periodic_services::{HostService, services_of};
 use crate::traffic::records::{HourRecords, Record};
 use crate::world::World;
 
-/// Hosts whose records are made together; fixed, so that the order of rows does not depend on threads.
+/// Hosts whose records are made together; a constant, so that the order of rows does not depend on threads.
 const CHUNK_HOSTS: u32 = 64;
 
-/// Shares of an hour's free rows that the rounds aim at; each round corrects what the ones before it missed.
+/// Shares of an hour's free rows that the rounds aim for; each round corrects the errors of earlier ones.
 const ROUNDS: [f64; 5] = [0.6, 0.55, 0.6, 0.7, 1.0];
 
 /// State of one site that is carried from hour to hour.
@@ -29,7 +29,7 @@ pub struct SiteState {
     pub attack_rows: u64,
     /// Rows and connections of everyday traffic so far, to predict the rows of a connection.
     everyday: (f64, f64),
-    /// Sum of the rhythm over all hours, and over the hours done.
+    /// Sum of the daily rhythm over all hours, and over the hours done.
     rhythm: (f64, f64),
 }
 
@@ -84,7 +84,7 @@ impl SiteHour<'_> {
         begin..(begin + CHUNK_HOSTS).min(last)
     }
 
-    /// Makes all records of the hour: first what is given (open connections, attacks, services), then everyday
+    /// Generates all records of the hour: first the fixed ones (open connections, attacks, services), then everyday
     /// traffic in rounds until the hour has its rows.
     pub fn make(&self, state: &mut SiteState) -> Vec<HourRecords> {
         let world = self.world;
@@ -141,7 +141,7 @@ impl SiteHour<'_> {
         made
     }
 
-    /// Makes the records of open connections, periodic services and backups of a chunk of hosts.
+    /// Generates the records of open connections, periodic services and backups of a chunk of hosts.
     fn given(&self, chunk: usize, open: &mut Vec<Connection>) -> HourRecords {
         let world = self.world;
         let mut minutes = self.minutes();
@@ -161,7 +161,7 @@ impl SiteHour<'_> {
         minutes
     }
 
-    /// Makes one round of everyday traffic of a chunk of hosts; returns its records and the number of connections.
+    /// Generates one round of everyday traffic of a chunk of hosts; returns its records and the number of connections.
     fn everyday(&self, chunk: usize, round: u64, per_level: f64, open: &mut Vec<Connection>) -> (HourRecords, u64) {
         let world = self.world;
         let mut minutes = self.minutes();
@@ -183,7 +183,7 @@ impl SiteHour<'_> {
         HostHour { world: self.world, host, from: self.begin_s(), epoch_s: self.epoch_s(), round }
     }
 
-    /// Writes the files of the hour, each by one thread, and returns them in order.
+    /// Writes the files of the hour, one thread per file, and returns them in order.
     pub fn write(
         &self,
         schema: &SchemaRef,

@@ -7,7 +7,7 @@ use parquet::file::reader::{FileReader, SerializedFileReader};
 
 use super::*;
 use crate::attacks::{AttackKind, AttackSpec};
-use crate::options::{Codec, Layout, PageVersion, Partition};
+use crate::options::{FolderLayout, FolderPeriod, PageCodec, PageVersion};
 
 fn small(folder: &Path) -> GenerateOptions {
     GenerateOptions {
@@ -198,16 +198,16 @@ fn planted_check_ins_are_in_the_data_with_the_tools_intervals() {
 
 #[test]
 fn every_combination_of_layout_codec_pages_and_fields_can_be_read() {
-    for (n, (layout, partition)) in [Layout::Hive, Layout::Plain]
+    for (n, (layout, partition)) in [FolderLayout::Hive, FolderLayout::Plain]
         .into_iter()
-        .flat_map(|l| [(l, Partition::Hourly), (l, Partition::Daily)])
+        .flat_map(|l| [(l, FolderPeriod::Hourly), (l, FolderPeriod::Daily)])
         .enumerate()
     {
         let folder = tempfile::tempdir().unwrap();
         let options = GenerateOptions {
             layout,
             partition,
-            codec: [Codec::Gzip, Codec::Snappy, Codec::Zstd, Codec::None][n],
+            codec: [PageCodec::Gzip, PageCodec::Snappy, PageCodec::Zstd, PageCodec::None][n],
             fields_version: n as u8 + 2,
             page_version: [PageVersion::V1, PageVersion::V2][n % 2],
             dictionary: n < 2,

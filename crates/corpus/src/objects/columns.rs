@@ -78,7 +78,7 @@ pub fn schema(version: u8) -> SchemaRef {
     Arc::new(Schema::new(fields.collect::<Vec<_>>()))
 }
 
-/// Text values met so far in a batch, and their dictionary keys.
+/// Texts found so far in a batch, and their dictionary keys.
 struct TextDictionary<K> {
     keys: HashMap<K, i32, foldhash::fast::FixedState>,
     met: Vec<K>,
@@ -113,7 +113,7 @@ fn dictionary(keys: Vec<i32>, values: &ArrayRef) -> Result<ArrayRef, ArrowError>
 /// Converts records of one site to the columns of `schema`.
 ///
 /// # Errors
-/// Arrow's own, when columns do not fit together.
+/// Arrow's error when columns do not fit together.
 pub fn record_batch(
     world: &World,
     start_s: i64,

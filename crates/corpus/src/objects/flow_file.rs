@@ -12,7 +12,7 @@ use serde::Serialize;
 
 use super::columns::record_batch;
 use crate::error::CorpusError;
-use crate::options::{Codec, GenerateOptions, PageVersion};
+use crate::options::{GenerateOptions, PageCodec, PageVersion};
 use crate::traffic::records::Record;
 use crate::world::World;
 
@@ -27,25 +27,25 @@ pub struct CorpusFile {
     pub bytes: u64,
 }
 
-/// Most rows that are converted to columns at once.
+/// Maximum number of rows converted to columns at once.
 const MAX_BATCH_ROWS: usize = 128 * 1024;
 
 /// Returns the properties that the options ask for.
 ///
 /// # Errors
-/// [`CorpusError::InvalidOption`] when the level is none of the codec's.
+/// [`CorpusError::InvalidOption`] when the level is not one of the codec's.
 pub fn properties(options: &GenerateOptions) -> Result<WriterProperties, CorpusError> {
     let level = options.codec_level;
     let illegal = |error: parquet::errors::ParquetError| {
         CorpusError::option("level", level.unwrap_or_default(), format!("a level of the codec ({error})"))
     };
     let compression = match (options.codec, level) {
-        (Codec::Gzip, Some(level)) => Compression::GZIP(GzipLevel::try_new(level).map_err(illegal)?),
-        (Codec::Gzip, None) => Compression::GZIP(GzipLevel::default()),
-        (Codec::Zstd, Some(level)) => Compression::ZSTD(ZstdLevel::try_new(level as i32).map_err(illegal)?),
-        (Codec::Zstd, None) => Compression::ZSTD(ZstdLevel::try_new(3).map_err(illegal)?),
-        (Codec::Snappy, _) => Compression::SNAPPY,
-        (Codec::None, _) => Compression::UNCOMPRESSED,
+        (PageCodec::Gzip, Some(level)) => Compression::GZIP(GzipLevel::try_new(level).map_err(illegal)?),
+        (PageCodec::Gzip, None) => Compression::GZIP(GzipLevel::default()),
+        (PageCodec::Zstd, Some(level)) => Compression::ZSTD(ZstdLevel::try_new(level as i32).map_err(illegal)?),
+        (PageCodec::Zstd, None) => Compression::ZSTD(ZstdLevel::try_new(3).map_err(illegal)?),
+        (PageCodec::Snappy, _) => Compression::SNAPPY,
+        (PageCodec::None, _) => Compression::UNCOMPRESSED,
     };
     let version = match options.page_version {
         PageVersion::V1 => WriterVersion::PARQUET_1_0,
@@ -77,13 +77,13 @@ pub fn write_flow_file(
         std::fs::create_dir_all(folder).map_err(CorpusError::io(folder, "create"))?;
     }
     let file = File::create(path).map_err(CorpusError::io(path, "create"))?;
-    let failed = |source| CorpusError::Parquet { path: path.to_owned(), source };
+    let failed = |source| CorpusError::Parquet { path: path.to_owned(), action: "write", source };
     let writer_options = ArrowWriterOptions::new().with_properties(properties(options)?).with_skip_arrow_metadata(true);
     let mut writer =
         ArrowWriter::try_new_with_options(BufWriter::new(file), schema.clone(), writer_options).map_err(failed)?;
     for records in records.chunks(MAX_BATCH_ROWS.min(options.row_group_rows)) {
         let batch = record_batch(world, options.start_s, options.fields_version, schema, records)
-            .map_err(|source| CorpusError::Columns { path: path.to_owned(), source })?;
+            .map_err(|source| CorpusError::Columns { path: path.to_owned(), action: "build", source })?;
         writer.write(&batch).map_err(failed)?;
     }
     writer.finish().map_err(failed)?;

@@ -2,29 +2,29 @@
 
 use chrono::{DateTime, Datelike, Timelike};
 
-use crate::options::{GenerateOptions, Layout, Partition};
+use crate::options::{FolderLayout, FolderPeriod, GenerateOptions};
 use crate::random::mix2;
 use crate::world::Site;
 
 /// Returns the key of one file below the output folder, with `/` between folders.
 ///
-/// `delivered_s` is the begin of the file's share of time, in seconds since 1970 UTC; `part` distinguishes files of the
+/// `delivered_s` is the start of the file's share of time, in seconds since 1970 UTC; `part` distinguishes files of the
 /// same share.
 pub fn object_key(options: &GenerateOptions, site: &Site, number: usize, delivered_s: i64, part: u32) -> String {
     let time = DateTime::from_timestamp(delivered_s, 0).unwrap_or_default();
     let (account, region) = (&site.account, &site.region);
     let (year, month, day, hour) = (time.year(), time.month(), time.day(), time.hour());
     let folder = match options.layout {
-        Layout::Hive => {
+        FolderLayout::Hive => {
             let day = format!(
                 "AWSLogs/aws-account-id={account}/aws-service=vpcflowlogs/aws-region={region}\
                  /year={year:04}/month={month:02}/day={day:02}"
             );
-            if options.partition == Partition::Hourly { format!("{day}/hour={hour:02}") } else { day }
+            if options.partition == FolderPeriod::Hourly { format!("{day}/hour={hour:02}") } else { day }
         }
-        Layout::Plain => {
+        FolderLayout::Plain => {
             let day = format!("AWSLogs/{account}/vpcflowlogs/{region}/{year:04}/{month:02}/{day:02}");
-            if options.partition == Partition::Hourly { format!("{day}/{hour:02}") } else { day }
+            if options.partition == FolderPeriod::Hourly { format!("{day}/{hour:02}") } else { day }
         }
     };
     let log = mix2(options.seed ^ 0xf1, number as u64);
@@ -49,11 +49,11 @@ mod tests {
         let hive = "AWSLogs/aws-account-id=123456789012/aws-service=vpcflowlogs/aws-region=us-east-1/year=2024/month=01/day=15/";
         let plain = "AWSLogs/123456789012/vpcflowlogs/us-east-1/2024/01/15/";
         let file = "123456789012_vpcflowlogs_us-east-1_fl-0";
-        assert!(key(Layout::Hive, Partition::Hourly).starts_with(&format!("{hive}hour=03/{file}")));
-        assert!(key(Layout::Hive, Partition::Daily).starts_with(&format!("{hive}{file}")));
-        assert!(key(Layout::Plain, Partition::Hourly).starts_with(&format!("{plain}03/{file}")));
-        assert!(key(Layout::Plain, Partition::Daily).starts_with(&format!("{plain}{file}")));
-        assert!(key(Layout::Plain, Partition::Daily).contains("_20240115T0305Z_"));
-        assert!(key(Layout::Plain, Partition::Daily).ends_with(".log.parquet"));
+        assert!(key(FolderLayout::Hive, FolderPeriod::Hourly).starts_with(&format!("{hive}hour=03/{file}")));
+        assert!(key(FolderLayout::Hive, FolderPeriod::Daily).starts_with(&format!("{hive}{file}")));
+        assert!(key(FolderLayout::Plain, FolderPeriod::Hourly).starts_with(&format!("{plain}03/{file}")));
+        assert!(key(FolderLayout::Plain, FolderPeriod::Daily).starts_with(&format!("{plain}{file}")));
+        assert!(key(FolderLayout::Plain, FolderPeriod::Daily).contains("_20240115T0305Z_"));
+        assert!(key(FolderLayout::Plain, FolderPeriod::Daily).ends_with(".log.parquet"));
     }
 }

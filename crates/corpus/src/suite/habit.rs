@@ -5,7 +5,7 @@ use kernels::simulation::{Draws, Implant};
 /// One connection of a host in a scenario.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Contact {
-    /// Second of the start, from the begin of the cell.
+    /// Second of the start, counted from the start of the cell.
     pub start_s: i64,
     /// Which of the host's remotes, from 0.
     pub remote: u32,
@@ -14,7 +14,7 @@ pub struct Contact {
 /// How an implant chooses among its addresses.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum RotationOrder {
-    /// Any of them each time.
+    /// A random one each time.
     Random,
     /// One after the other.
     InOrder,

@@ -1,4 +1,4 @@
-//! A cell as flow logs on disk.
+//! A cell of the suite as flow logs on disk.
 
 use super::habit::Contact;
 use super::periodic::{Peer, PeriodicService};
@@ -7,7 +7,7 @@ use crate::error::CorpusError;
 use crate::objects::columns;
 use crate::objects::flow_file::write_flow_file;
 use crate::objects::object_names::object_key;
-use crate::options::{Codec, GenerateOptions, Partition};
+use crate::options::{FolderPeriod, GenerateOptions, PageCodec};
 use crate::traffic::connection::Connection;
 use crate::traffic::records::{HourRecords, Record};
 use crate::world::World;
@@ -18,17 +18,17 @@ use flow::time::HOUR_S;
 use kernels::simulation::Draws;
 use std::path::Path;
 
-/// Remotes that one host of a cell may have.
+/// Maximum number of remotes of a host of a cell.
 const REMOTES: u32 = 64;
 
-/// A cell on disk: whose hosts are whose, and when.
+/// A cell on disk: its hosts by kind, and its time range.
 #[derive(Clone, Debug)]
 pub struct CellLogs {
     /// Addresses of the hosts with an implant.
     pub implants: Vec<Address>,
     /// Addresses of the benign hosts.
     pub benign: Vec<Address>,
-    /// Host, other side and index of the service, for benign services that keep time.
+    /// Host, other side and index of the service, for periodic benign services.
     pub periodic: Vec<(Address, Address, usize)>,
     /// First second of the logs.
     pub from_s: i64,
@@ -38,10 +38,10 @@ pub struct CellLogs {
     pub records: u64,
 }
 
-/// Writes the cell's hosts as flow logs below `folder`, a day a file, and tells who they are.
+/// Writes the cell's hosts as flow logs below `folder`, one file per day, and returns which hosts are which.
 ///
 /// # Errors
-/// The file that could not be written, and why.
+/// The file that could not be written, and the reason.
 pub fn write_cell(cell: &Cell, folder: &Path) -> Result<CellLogs, CorpusError> {
     let hosts = cell.hosts();
     let (options, world) = world_of(hosts.len(), cell.scenario.hours, cell.recorded, cell.seed, folder);
@@ -65,7 +65,7 @@ pub fn write_cell(cell: &Cell, folder: &Path) -> Result<CellLogs, CorpusError> {
 /// Writes `hosts` hosts with benign services for `hours` hours as flow logs below `folder`.
 ///
 /// # Errors
-/// The file that could not be written, and why.
+/// The file that could not be written, and the reason.
 pub fn write_periodic(
     hosts: usize,
     hours: u32,
@@ -131,8 +131,8 @@ fn world_of(hosts: usize, hours: u32, recorded: Recorded, seed: u64, folder: &Pa
         hours,
         seed,
         window_s: recorded.window_s,
-        partition: Partition::Daily,
-        codec: Codec::Snappy,
+        partition: FolderPeriod::Daily,
+        codec: PageCodec::Snappy,
         nat_share: 0.0,
         ipv6_share: 0.0,
         ..GenerateOptions::default()
@@ -158,7 +158,7 @@ fn outbound(
     connection
 }
 
-/// Writes every day's records in one file; returns their number.
+/// Writes each day's records to one file; returns their number.
 fn write_days(
     world: &World,
     options: &GenerateOptions,
@@ -195,8 +195,8 @@ fn write_days(
     Ok(written)
 }
 
-/// Makes a record last from the begin of its window to its end; `false` for a window that began before the logs, which
-/// the numbers of a record cannot say.
+/// Extends a record to the whole of its window; `false` for a window that began before the logs, since a record's
+/// unsigned times cannot express it.
 fn round_to_window(world: &World, record: &mut Record, window_s: u32) -> bool {
     let phase = i64::from(world.interface(record.interface).phase_s);
     let window = i64::from(window_s);

@@ -5,9 +5,9 @@ use kernels::simulation::{Benign, Draws};
 
 /// Draws benign contacts of one family: about `count` within `span_s` seconds over `remotes` addresses, sorted.
 ///
-/// Renewal families have no scale of their own, so a train of the wanted number is stretched over the span. The day's
-/// rhythm and people keep theirs: they are drawn at the fitting rate and cut at the end. With several addresses half of
-/// the hosts deal one train over them, the others have a train for each.
+/// Renewal families have no scale of their own, so a train of the wanted number is stretched over the span. The daily
+/// rhythm and the human family keep theirs: they are drawn at the fitting rate and cut at the end. With several
+/// addresses, half of the hosts distribute one train over them, the others have a train for each.
 pub(super) fn benign_contacts(
     family: Benign,
     draws: &mut Draws,
@@ -38,7 +38,8 @@ fn benign_starts(family: Benign, draws: &mut Draws, count: usize, span_s: f64) -
     let count = count.max(2);
     match family {
         Benign::Diurnal => {
-            // Given its number, an inhomogeneous Poisson stream is independent draws from its intensity.
+            // Given its number of events, an inhomogeneous Poisson stream consists of independent draws from its
+            // intensity.
             let phase = draws.uniform();
             let mut starts = Vec::with_capacity(count);
             while starts.len() < count {
@@ -52,7 +53,7 @@ fn benign_starts(family: Benign, draws: &mut Draws, count: usize, span_s: f64) -
             starts
         }
         Benign::Human => {
-            // Active from midnight to five in the afternoon, in its own time: shifted so that days begin anywhere.
+            // Active from midnight to five in the afternoon in local time: shifted so that days can begin anywhere.
             let mut mean_s = 0.7 * span_s / count as f64 / 1.0;
             let mut starts = Vec::new();
             for _ in 0..12 {
@@ -70,9 +71,10 @@ fn benign_starts(family: Benign, draws: &mut Draws, count: usize, span_s: f64) -
         }
         _ => {
             let train = family.train(draws, count, span_s / count as f64, 1);
-            // The mean can be far from the one asked for where tails are heavy.
+            // With heavy tails the mean can be far from the one asked for.
             let (first, last) = (train[0], train[count - 1]);
-            // Drawn in whole seconds: stretching must not leave a lattice behind, so places within them are drawn anew.
+            // Drawn in whole seconds: stretching must not leave a lattice behind, so the position within each second is
+            // drawn again.
             let scale = 0.98 * span_s / (last - first + 1) as f64;
             let begin = 0.02 * span_s * draws.uniform();
             let mut starts: Vec<i64> = train

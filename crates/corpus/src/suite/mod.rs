@@ -1,8 +1,9 @@
-//! The scenarios that beacon detection is measured on: implants of every habit beside benign traffic of the same volume.
+//! The scenarios that beacon detection is measured on: implants of every habit among benign traffic of the same volume.
 //!
-//! A *cell* is one scenario in one form of the log. It has hosts with an implant and hosts with benign random traffic, as
-//! many connections in each; [`write_cell`] writes them as flow logs. [`Ranking`] judges what a detector reports of the hosts: the area under the curve, and the share of implants found when one benign host in a hundred is.
-//! Benign services that truly keep time are no matter of ranking, since malware may keep time as well as they do; they
+//! A *cell* is one scenario in one form of the log. It has hosts with an implant and hosts with benign random traffic,
+//! with as many connections each; [`write_cell`] writes them as flow logs. [`Ranking`] evaluates what a detector
+//! reports about the hosts: the area under the curve, and the share of implants found when one benign host in a hundred
+//! is reported. Benign services that really are periodic are not ranked, since malware can be just as periodic; they
 //! have cells of their own, in which findings are counted by severity.
 
 mod habit;

@@ -1,17 +1,18 @@
-//! Benign services that keep time, send much or stay for long: only their context tells them from implants.
+//! Benign services that are periodic, send much or stay connected for long: only their context distinguishes them from
+//! implants.
 
 use super::habit::Contact;
 use flow::codes::{TCP, UDP};
 use kernels::simulation::{Benign, Draws};
 
-/// Whom a service's connections are with.
+/// The other side of a service's connections.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Peer {
-    /// One remote of all its hosts.
+    /// One remote for all its hosts.
     Shared,
-    /// A remote of each host's own.
+    /// A separate remote for each host.
     Own,
-    /// A client of each host's own, which calls the host.
+    /// A separate client for each host, which calls the host.
     Client,
 }
 
@@ -24,16 +25,16 @@ pub(super) enum Schedule {
     Clock(f64, f64),
     /// At random, so many seconds apart on average.
     Random(f64),
-    /// As one of the benign families, each host another, so many seconds apart on average.
+    /// Like one of the benign families, a different one for each host, so many seconds apart on average.
     Everyday(f64),
-    /// One connection that stays open for so many hours, with a sign of life every minute.
+    /// One connection that stays open for so many hours, with a keep-alive every minute.
     KeptAlive(f64),
 }
 
 /// A benign service.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct PeriodicService {
-    /// What it is, as the table says it.
+    /// Its description in the table.
     pub name: &'static str,
     pub(super) schedule: Schedule,
     pub(super) peer: Peer,
@@ -41,12 +42,12 @@ pub struct PeriodicService {
     pub(super) every: usize,
     pub(super) port: u16,
     pub(super) protocol: u8,
-    /// Bytes of a connection towards the server, drawn around; 0 for those of a small request.
+    /// Bytes of a connection towards the server, around which sizes are drawn; 0 for those of a small request.
     pub(super) upload_bytes: u64,
 }
 
 impl PeriodicService {
-    /// Every service, in the order of the table.
+    /// Returns every service, in the order of the table.
     pub fn all() -> Vec<Self> {
         use Peer::{Client, Own, Shared};
         use Schedule::{Clock, Everyday, KeptAlive, Random, Sleeps};
@@ -78,7 +79,7 @@ impl PeriodicService {
         ]
     }
 
-    /// Draws the begins and ends of its connections within `span_s` seconds on one of the hosts.
+    /// Draws the starts and ends of its connections within `span_s` seconds on one of the hosts.
     pub(super) fn connections(&self, draws: &mut Draws, span_s: f64, host: usize) -> Vec<(Contact, i64)> {
         // At 15 MB a second.
         let length_s = 1 + (self.upload_bytes / 15_000_000) as i64;

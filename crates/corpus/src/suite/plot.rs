@@ -15,11 +15,11 @@ const STEPS: i32 = 10;
 /// Smallest p drawn, as a power of ten.
 const DEEPEST: i32 = 6;
 
-/// One colour for each form of the log; told apart in grey, too.
+/// One colour for each form of the log; they also differ in grey.
 const COLOURS: [&str; 4] = ["#0b6e99", "#c2410c", "#4d7c0f", "#6b21a8"];
 
-/// Draws, for each form of the log, how many benign pairs have a p-value at or below each depth, against how many should:
-/// on the diagonal the p-values are exact, below it they are on the careful side. SVG.
+/// Draws, for each form of the log, how many benign pairs have a p-value at or below each level, against how many
+/// should: on the diagonal the p-values are exact, below it they are conservative. SVG.
 pub fn calibration_plot(result: &SuiteResult) -> String {
     let forms: Vec<(&str, Vec<f64>)> = result.benign_p_values();
     let most = forms.iter().map(|(_, p_values)| p_values.len()).max().unwrap_or(0).max(10) as f64;
@@ -86,7 +86,7 @@ pub fn calibration_plot(result: &SuiteResult) -> String {
     svg
 }
 
-/// Expected and observed counts at every depth at which anything is observed and a tenth of one is expected.
+/// Expected and observed counts at every level where anything is observed and at least a tenth of one is expected.
 fn points(p_values: &[f64]) -> Vec<(f64, f64)> {
     let count = p_values.len() as f64;
     let depths = (0..=DEEPEST * STEPS).rev().map(|step| 10f64.powf(-f64::from(step) / f64::from(STEPS)));

@@ -1,13 +1,13 @@
-//! How well a score tells implants from benign hosts.
+//! How well a score separates implants from benign hosts.
 
-/// Share of benign hosts that may be taken for implants.
+/// Share of benign hosts that may be mistaken for implants.
 const FALSE_SHARE: f64 = 0.01;
 
 /// How well one score ranks implants above benign hosts.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Ranking {
-    /// Probability that an implant scores higher than a benign host, ties half (Mann & Whitney 1947): the area under the
-    /// receiver's curve, 0 to 1.
+    /// Probability that an implant scores higher than a benign host, ties half (Mann & Whitney 1947): the area under
+    /// the receiver's curve, 0 to 1.
     pub auc: f64,
     /// Share of implants that score higher than all but one in a hundred of the benign hosts.
     pub recall_at_hundredth: f64,

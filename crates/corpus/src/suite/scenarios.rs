@@ -4,21 +4,21 @@ use super::habit::{Contact, ImplantHabit, RotationOrder};
 use super::matched::benign_contacts;
 use kernels::simulation::{Benign, Draws, Implant};
 
-/// How the log records when a connection began.
+/// How the log records the start of a connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Recorded {
     /// Aggregation interval in seconds, 60 or 600.
     pub window_s: u32,
-    /// Whether `start` is the begin of the window instead of the first packet's second.
+    /// Whether `start` is the start of the window instead of the second of the first packet.
     pub rounded: bool,
 }
 
 impl Recorded {
     /// Windows of a minute, exact seconds: what AWS writes for Nitro instances.
     pub const MINUTE: Self = Self { window_s: 60, rounded: false };
-    /// Windows of a minute, and no finer time than they are.
+    /// Windows of a minute, with times no finer than the windows.
     pub const ROUNDED_MINUTE: Self = Self { window_s: 60, rounded: true };
-    /// Windows of ten minutes, and no finer time than they are.
+    /// Windows of ten minutes, with times no finer than the windows.
     pub const ROUNDED_TEN: Self = Self { window_s: 600, rounded: true };
 
     /// `60 s` for exact seconds, `60 s grid` when times are those of the windows.
@@ -30,7 +30,7 @@ impl Recorded {
 /// One row of the table before it is measured.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Scenario {
-    /// What it is, as the table says it.
+    /// Its description in the table.
     pub name: &'static str,
     /// What the implants do.
     pub habit: ImplantHabit,
@@ -40,7 +40,7 @@ pub struct Scenario {
     pub judged_hours: u32,
     /// Forms of the log in which it is measured.
     pub recorded: &'static [Recorded],
-    /// Whether it is part of the small form, too.
+    /// Whether it is also part of the small suite.
     pub small: bool,
 }
 
@@ -54,9 +54,9 @@ pub struct SuiteSize {
 }
 
 impl SuiteSize {
-    /// For a table to believe in.
+    /// For a reliable table.
     pub const FULL: Self = Self { implants: 60, benign: 300 };
-    /// For seconds.
+    /// For a result in seconds.
     pub const SMALL: Self = Self { implants: 16, benign: 100 };
 }
 
@@ -81,7 +81,7 @@ const fn rotating(low_s: f64, high_s: f64, remotes: u32, order: RotationOrder) -
     ImplantHabit::Rotating { implant: sleeping(low_s, high_s), remotes, order }
 }
 
-/// Every scenario, in the order of the table.
+/// Returns every scenario, in the order of the table.
 pub fn scenarios() -> Vec<Scenario> {
     use ImplantHabit::{Both, Single};
     let lossy = |low_s, high_s| Single(Implant { dropped: 0.2, ..sleeping(low_s, high_s) });
@@ -153,22 +153,23 @@ pub fn scenarios() -> Vec<Scenario> {
 /// One scenario in one form of the log.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Cell {
-    /// What happens.
+    /// The scenario.
     pub scenario: Scenario,
-    /// How it is logged.
+    /// The form of the log.
     pub recorded: Recorded,
-    /// How many hosts.
+    /// The number of hosts.
     pub size: SuiteSize,
     /// Seed of all its draws.
     pub seed: u64,
 }
 
-/// Names of the scenarios, in the order of the suite; the small form has the shorter ones only.
+/// Returns the names of the scenarios, in the order of the suite; the small suite has only the shorter ones.
 pub fn scenario_names(small: bool) -> Vec<&'static str> {
     scenarios().into_iter().filter(|row| row.small || !small).map(|row| row.name).collect()
 }
 
-/// Every cell whose scenario's name contains `name`, in any case; the small form has the shorter scenarios in exact seconds only.
+/// Returns every cell whose scenario's name contains `name`, ignoring case; the small suite has only the shorter
+/// scenarios, in exact seconds.
 pub fn cells(name: &str, small: bool, seed: u64) -> Vec<Cell> {
     let size = if small { SuiteSize::SMALL } else { SuiteSize::FULL };
     let name = name.to_lowercase();
@@ -181,7 +182,7 @@ pub fn cells(name: &str, small: bool, seed: u64) -> Vec<Cell> {
     cells.collect()
 }
 
-/// What one host of a cell is.
+/// One host of a cell.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct CellHost {
     /// Whether an implant runs on it.

@@ -5,7 +5,7 @@ use flow::units::count_text;
 use serde::Serialize;
 use std::collections::BTreeMap;
 
-/// What was measured in one cell.
+/// The measurements of one cell.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub struct CellResult {
     /// Name of the scenario.
@@ -24,9 +24,9 @@ pub struct CellResult {
     pub auc: f64,
     /// Share of implants that RITA's score puts at 0.9 or above.
     pub rita_recall: f64,
-    /// Share of benign hosts that it puts there.
+    /// Share of benign hosts that RITA's score puts at 0.9 or above.
     pub rita_false_share: f64,
-    /// The same of RITA's score.
+    /// The share of implants found, by RITA's score.
     pub rita_recall_at_hundredth: f64,
     /// Area under the curve of RITA's score.
     pub rita_auc: f64,
@@ -44,29 +44,29 @@ impl CellResult {
     }
 }
 
-/// What was said of one benign service that keeps time.
+/// The findings about one periodic benign service.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct PeriodicResult {
     /// Name of the service.
     pub service: String,
     /// Form of the log.
     pub recorded: String,
-    /// Days of history before those that are judged; 0 when all are judged by themselves.
+    /// Days of history before the judged ones; 0 when all days are judged by themselves.
     pub history_days: u32,
     /// Pairs of host and remote.
     pub pairs: usize,
     /// Findings about them by severity: informational, low, medium, high, critical.
     pub findings: [usize; 5],
-    /// Host-days judged, of all services together.
+    /// Host-days judged, over all services together.
     pub host_days: f64,
 }
 
-/// Findings of severity high or above about hosts on which nothing bad happens.
+/// Findings of severity high or above about hosts with only benign services.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct BenignRate {
     /// Form of the log.
     pub recorded: String,
-    /// Days of history before those that are judged; 0 when all are judged by themselves.
+    /// Days of history before the judged ones; 0 when all days are judged by themselves.
     pub history_days: u32,
     /// Flow records.
     pub records: u64,
@@ -96,9 +96,9 @@ pub struct SuiteResult {
     pub hosts: (usize, usize),
     /// Scenarios, in order.
     pub cells: Vec<CellResult>,
-    /// Benign services that keep time.
+    /// Periodic benign services.
     pub periodic: Vec<PeriodicResult>,
-    /// All findings about hosts with nothing but benign services.
+    /// All findings about hosts with only benign services.
     pub benign: Vec<BenignRate>,
 }
 
@@ -117,10 +117,10 @@ impl SuiteResult {
     }
 }
 
-/// Depths at which expected and observed false positives are compared.
+/// Levels at which expected and observed false positives are compared.
 const DEPTHS: [f64; 5] = [0.1, 0.01, 1e-3, 1e-4, 1e-5];
 
-/// Writes the tables as Markdown, one line each.
+/// Writes the tables as Markdown, one string per line.
 pub fn suite_table(result: &SuiteResult) -> Vec<String> {
     let mut lines = Vec::new();
     if !result.cells.is_empty() {
@@ -185,7 +185,7 @@ pub fn suite_table(result: &SuiteResult) -> Vec<String> {
     lines
 }
 
-/// Expected against observed: of so many benign pairs, how many have a p-value at or below each depth.
+/// Expected against observed: of so many benign pairs, how many have a p-value at or below each level.
 fn calibration(result: &SuiteResult) -> Vec<String> {
     let mut lines = vec![
         "| log | benign pairs judged | p ≤ 0.1 | p ≤ 0.01 | p ≤ 0.001 | p ≤ 0.0001 | p ≤ 0.00001 |".to_owned(),

@@ -45,11 +45,11 @@ pub fn site_rhythm(world: &World, site: &Site, second: i64) -> f64 {
     roles.filter_map(|(hosts, weight)| Some(weight * rhythm(world.interface(*hosts.first()?).role, second))).sum()
 }
 
-/// One hour of one host, and what drawing its traffic requires.
+/// One hour of one host, and what its traffic is drawn from.
 pub struct HostHour<'w> {
     pub world: &'w World,
     pub host: u32,
-    /// Begin of the hour from the begin of the corpus, in seconds.
+    /// Start of the hour from the start of the corpus, in seconds.
     pub from: i32,
     /// The same as seconds since 1970 UTC.
     pub epoch_s: i64,
@@ -63,7 +63,7 @@ impl HostHour<'_> {
         Stream::new(self.world.seed, purpose, self.host.into(), hour << 8 | self.round)
     }
 
-    /// Hands about `count` everyday connections that begin in this hour to `sink`.
+    /// Passes about `count` everyday connections that start in this hour to `sink`.
     pub fn everyday(&self, count: f64, mut sink: impl FnMut(Connection)) {
         let mut draw = self.stream(Purpose::Background);
         let mut left = draw.dithered(count);
@@ -89,7 +89,7 @@ impl HostHour<'_> {
         }
     }
 
-    /// One destination, or a burst of connections as a page or a person makes them.
+    /// One destination, or a burst of connections as a web page or a person makes them.
     fn call_internet(
         &self,
         draw: &mut Stream,
@@ -104,7 +104,7 @@ impl HostHour<'_> {
         for n in 0..burst {
             let tail = draw.share();
             let (remote, port, protocol) = if tail < 0.05 {
-                // Somewhere out in the long tail, often never again.
+                // A destination far out in the long tail, often never contacted again.
                 let rank = 24 + draw.below(u64::from(self.world.services - 24)) as u32;
                 let (port, protocol) = self.world.service_port(rank);
                 (self.world.service(rank), port, protocol)
@@ -119,7 +119,7 @@ impl HostHour<'_> {
                 (connection.bytes_out, connection.bytes_in) = (draw.between(30, 60), draw.between(60, 400));
             } else {
                 self.fill(&mut connection, draw, 1_300.0, 6_500.0);
-                // Builds publish and workers ship results: large uploads to places the host knows.
+                // Builds publish and workers ship results: large uploads to destinations the host knows.
                 if matches!(role, Role::Build | Role::Worker) && tail >= 0.05 && draw.chance(0.006) {
                     connection.bytes_out = draw.log_normal(25e6, 1.4).min(3e9) as u64;
                     connection.beat_s = 0;
@@ -175,7 +175,7 @@ impl HostHour<'_> {
         connection
     }
 
-    /// One scanner tries some ports; what is not served is refused.
+    /// One scanner tries some ports; those that are not served are refused.
     fn be_scanned(
         &self,
         draw: &mut Stream,
@@ -205,11 +205,11 @@ impl HostHour<'_> {
         tries
     }
 
-    /// Draws length, bytes and ending of an everyday connection; the medians are payload bytes.
+    /// Draws duration, bytes and ending of an everyday connection; the medians are payload bytes.
     fn fill(&self, connection: &mut Connection, draw: &mut Stream, median_out: f64, median_in: f64) {
         let length_s = everyday_length_s(draw);
         connection.end = connection.begin + length_s;
-        // Long connections carry more, yet less than their length says.
+        // Long connections carry more, but less than in proportion to their duration.
         let longer = (f64::from(length_s) / 10.0 + 1.0).sqrt();
         connection.bytes_out = draw.log_normal(median_out * longer, 1.2).min(2e9) as u64;
         connection.bytes_in = draw.log_normal(median_in * longer, 1.7).min(2e10) as u64;
@@ -221,7 +221,7 @@ impl HostHour<'_> {
         }
     }
 
-    /// Hands the nightly backup of a database (and of some workers) to `sink` when it begins in this hour.
+    /// Passes the nightly backup of a database (and of some workers) to `sink` when it starts in this hour.
     pub fn nightly(&self, mut sink: impl FnMut(Connection)) {
         let role = self.world.interface(self.host).role;
         let mut own = Stream::new(self.world.seed, Purpose::Backup, self.host.into(), 0);

@@ -1,4 +1,4 @@
-//! Connections, and how every interface on their way cuts them into flow records.
+//! Connections, and how every interface on their path cuts them into flow records.
 
 use crate::random::{Stream, mix2, share_of};
 use crate::traffic::records::{HourRecords, Record, RecordKind};
@@ -20,19 +20,19 @@ pub enum Ending {
     Silent,
 }
 
-/// One connection (or UDP exchange), from which every interface on its way cuts its own records.
+/// One connection (or UDP exchange), from which every interface on its path cuts its own records.
 #[derive(Clone, Copy, Debug)]
 pub struct Connection {
-    /// Who opened it, and who answered.
+    /// The side that opened it, and the side that answered.
     pub client: Endpoint,
     pub server: Endpoint,
-    /// NAT gateway on the way, and the port it uses.
+    /// NAT gateway on the path, and the port it uses.
     pub nat: Option<u32>,
     pub nat_port: u16,
     pub client_port: u16,
     pub server_port: u16,
     pub protocol: u8,
-    /// First and last second from the begin of the corpus; may begin before it.
+    /// First and last second from the start of the corpus; may be negative.
     pub begin: i32,
     pub end: i32,
     /// Payload bytes from client to server, and back.
@@ -43,7 +43,7 @@ pub struct Connection {
     pub ending: Ending,
     /// Number of refused packets; above 0 nothing else happens.
     pub rejected: u8,
-    /// Decides the unevenness of the flow of bytes.
+    /// Seed of the unevenness of the flow of bytes.
     pub noise: u32,
 }
 
@@ -86,8 +86,8 @@ impl Connection {
         }
     }
 
-    /// Writes the records whose windows end in the hour, from the vantage of every interface on the way, and tells
-    /// whether later hours have more of them.
+    /// Writes the records whose windows end in the hour, as each interface on the path logs them, and returns whether
+    /// later hours have more of them.
     pub fn write(&self, world: &World, minutes: &mut HourRecords) -> bool {
         let mut more = false;
         if let Some(index) = self.client.interface_index() {
@@ -245,8 +245,8 @@ impl Connection {
         }
     }
 
-    /// Returns the share of the bytes that has passed by a second: a line whose knots, one a minute, are moved by
-    /// up to 0.4 minutes, so that windows differ yet every vantage sees the same flow and nothing is lost.
+    /// Returns the share of the bytes that has passed by a second: a line whose knots, one per minute, are moved by up
+    /// to 0.4 minutes, so that windows differ but every interface sees the same flow and nothing is lost.
     fn sent_share(&self, second: i32) -> f64 {
         let length = f64::from(self.end - self.begin) / 60.0;
         if length <= 0.0 || second >= self.end {
@@ -268,7 +268,7 @@ impl Connection {
     }
 }
 
-/// Which interface on the way of a connection logs.
+/// Which interface on the path of a connection logs.
 #[derive(Clone, Copy)]
 enum Vantage {
     Client,
@@ -276,7 +276,7 @@ enum Vantage {
     Nat,
 }
 
-/// Draws how long a connection of everyday traffic lasts, in seconds: most a few seconds, some hours.
+/// Draws the duration of a connection of everyday traffic, in seconds: most last a few seconds, some hours.
 pub fn everyday_length_s(draw: &mut Stream) -> i32 {
     let share = draw.share();
     let length_s = if share < 0.70 {

@@ -1,6 +1,6 @@
-//! The traffic of the monitored world: connections, cut into flow records by every interface on their way.
+//! The traffic of the monitored world: connections, cut into flow records by every interface on their path.
 //!
-//! [`background`] draws everyday traffic, [`periodic_services`] the benign services that keep time; both make
+//! [`background`] draws everyday traffic, [`periodic_services`] the periodic benign services; both make
 //! [`connection`]s, which write [`records`].
 
 pub mod records;

@@ -9,11 +9,11 @@ use flow::codes::{TCP, UDP};
 /// One periodic service of one host.
 #[derive(Clone, Debug)]
 pub struct HostService {
-    /// What it is, for labels.
+    /// Its description, for labels.
     pub name: &'static str,
-    /// Who opens the connections.
+    /// The side that opens the connections.
     pub client: Endpoint,
-    /// Who answers.
+    /// The side that answers.
     pub server: Endpoint,
     pub port: u16,
     pub protocol: u8,
@@ -21,20 +21,20 @@ pub struct HostService {
     pub period_s: u32,
     /// Second of the first connection, below the period.
     pub phase_s: u32,
-    /// Most seconds by which a connection comes late.
+    /// Maximum delay of a connection in seconds.
     pub late_s: u32,
-    /// Payload bytes of a connection, about.
+    /// Approximate payload bytes of a connection.
     pub bytes_out: u64,
     pub bytes_in: u64,
-    /// Share of services that must be kept, at least, for this one to be among them.
+    /// The smallest share of services kept at which this one is among them.
     pub rarity: f64,
-    /// Whether it is one connection for the whole corpus, kept alive every `period_s`.
+    /// Whether it is one connection for the whole corpus, with a keep-alive every `period_s`.
     pub standing: bool,
 }
 
-struct Sort {
+struct ServiceKind {
     name: &'static str,
-    /// Share of hosts that have it when nothing is thinned.
+    /// Share of hosts that have it when services are not thinned out.
     share: f64,
     period_s: u32,
     late_s: u32,
@@ -42,14 +42,21 @@ struct Sort {
     bytes_in: u64,
 }
 
-const SORTS: [Sort; 7] = [
-    Sort { name: "ntp", share: 0.9, period_s: 1_024, late_s: 2, bytes_out: 48, bytes_in: 48 },
-    Sort { name: "agent-internal", share: 0.35, period_s: 60, late_s: 1, bytes_out: 4_200, bytes_in: 300 },
-    Sort { name: "agent-saas", share: 0.25, period_s: 60, late_s: 2, bytes_out: 2_600, bytes_in: 900 },
-    Sort { name: "config-poll", share: 0.6, period_s: 300, late_s: 15, bytes_out: 1_300, bytes_in: 5_200 },
-    Sort { name: "update-check", share: 0.8, period_s: 21_600, late_s: 1_200, bytes_out: 900, bytes_in: 180_000 },
-    Sort { name: "health-check", share: 0.9, period_s: 30, late_s: 0, bytes_out: 180, bytes_in: 420 },
-    Sort { name: "session-keepalive", share: 0.35, period_s: 45, late_s: 0, bytes_out: 90, bytes_in: 90 },
+const SERVICE_KINDS: [ServiceKind; 7] = [
+    ServiceKind { name: "ntp", share: 0.9, period_s: 1_024, late_s: 2, bytes_out: 48, bytes_in: 48 },
+    ServiceKind { name: "agent-internal", share: 0.35, period_s: 60, late_s: 1, bytes_out: 4_200, bytes_in: 300 },
+    ServiceKind { name: "agent-saas", share: 0.25, period_s: 60, late_s: 2, bytes_out: 2_600, bytes_in: 900 },
+    ServiceKind { name: "config-poll", share: 0.6, period_s: 300, late_s: 15, bytes_out: 1_300, bytes_in: 5_200 },
+    ServiceKind {
+        name: "update-check",
+        share: 0.8,
+        period_s: 21_600,
+        late_s: 1_200,
+        bytes_out: 900,
+        bytes_in: 180_000,
+    },
+    ServiceKind { name: "health-check", share: 0.9, period_s: 30, late_s: 0, bytes_out: 180, bytes_in: 420 },
+    ServiceKind { name: "session-keepalive", share: 0.35, period_s: 45, late_s: 0, bytes_out: 90, bytes_in: 90 },
 ];
 
 /// Lists the periodic services of a host; `kept` (0 to 1) is the share of them that a small corpus has room for.
@@ -57,7 +64,7 @@ pub fn services_of(world: &World, host: u32, kept: f64) -> Vec<HostService> {
     let mut services = Vec::new();
     let interface = world.interface(host);
     let place = world.site_of(host);
-    for (number, sort) in SORTS.iter().enumerate() {
+    for (number, sort) in SERVICE_KINDS.iter().enumerate() {
         let draw = mix2(world.seed ^ 0x11, u64::from(host) << 8 | number as u64);
         let rarity = share_of(draw) / sort.share;
         if rarity >= kept {
@@ -117,7 +124,7 @@ pub fn services_of(world: &World, host: u32, kept: f64) -> Vec<HostService> {
 }
 
 impl HostService {
-    /// Lists the connections that begin in [`from`, `until`); seconds from the begin of the corpus.
+    /// Lists the connections that start in [`from`, `until`); seconds from the start of the corpus.
     pub fn connections<'w>(
         &'w self,
         world: &'w World,
@@ -146,7 +153,7 @@ impl HostService {
             connection.bytes_out = self.bytes_out + draw % (self.bytes_out / 20 + 1);
             connection.bytes_in = self.bytes_in + (draw >> 32) % (self.bytes_in / 20 + 1);
             if self.standing {
-                // It began before the corpus and outlives it, so no opening is ever seen.
+                // It starts before the corpus and outlives it, so its opening is never seen.
                 connection.begin = -((draw % 100_000) as i32) - 1;
                 connection.end = span_s as i32 + 100_000;
                 connection.beat_s = period_s as u16;

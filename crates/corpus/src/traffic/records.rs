@@ -18,7 +18,7 @@ pub enum RecordKind {
     SkipData,
 }
 
-/// One flow record; times are seconds from the begin of the corpus.
+/// One flow record; times are seconds from the start of the corpus.
 #[derive(Clone, Copy, Debug)]
 pub struct Record {
     /// IP bytes, headers included.
@@ -27,12 +27,12 @@ pub struct Record {
     pub packets: u32,
     /// Second of the first packet.
     pub start: u32,
-    /// Interface that logs.
+    /// The interface that logs.
     pub interface: u32,
     /// `srcaddr` and `dstaddr`.
     pub src: Endpoint,
     pub dst: Endpoint,
-    /// `pkt_srcaddr` and `pkt_dstaddr`: the ends of the packet, whatever gateway is between.
+    /// `pkt_srcaddr` and `pkt_dstaddr`: the ends of the packet, whatever gateway is in between.
     pub pkt_src: Endpoint,
     pub pkt_dst: Endpoint,
     pub src_port: u16,
@@ -52,7 +52,7 @@ pub struct Record {
 pub struct HourRecords {
     /// Sixty lists.
     pub records: Vec<Vec<Record>>,
-    /// Windows that end in (`from`, `until`] belong to the hour; seconds from the begin of the corpus.
+    /// Windows that end in (`from`, `until`] belong to the hour; seconds from the start of the corpus.
     pub from: i32,
     pub until: i32,
     /// Whether this is the corpus's last hour: windows that are still open are cut at its end.
@@ -64,7 +64,7 @@ pub struct HourRecords {
 }
 
 impl HourRecords {
-    /// Makes room for the hour that begins at `from`.
+    /// Reserves room for the hour that starts at `from`.
     pub fn new(from: i32, last: bool, window_s: u32) -> Self {
         let records = (0..60).map(|_| Vec::new()).collect();
         Self { records, from, until: from + 3_600, last, window_s: window_s as i32, count: 0 }
@@ -78,7 +78,7 @@ impl HourRecords {
     }
 }
 
-/// Returns a record without traffic or of lost traffic for the window that begins at `window`.
+/// Returns a NODATA or SKIPDATA record for the window that starts at `window`.
 pub fn placeholder(interface: u32, window: i32, window_s: i32, kind: RecordKind) -> Record {
     Record {
         bytes: 0,

@@ -1,4 +1,4 @@
-//! Endpoints of connections: numbers that stand for addresses, and the addresses they stand for.
+//! Endpoints of connections: numbers for addresses, and the addresses they stand for.
 
 use crate::random::{mix, mix2, share_of};
 use flow::Address;
@@ -6,7 +6,7 @@ use flow::Address;
 /// A number that stands for one address: an interface's (IPv4 or IPv6), or an external one of some class.
 ///
 /// Below 2²⁷ it is an interface; the next 2²⁷ are the interfaces' IPv6 addresses; bits 28–30 hold the class of an
-/// external address, bit 31 says that it is IPv6.
+/// external address, and bit 31 marks it as IPv6.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub struct Endpoint(pub u32);
 
@@ -34,7 +34,7 @@ pub enum ExternalClass {
     Saas = 6,
 }
 
-/// Services of Amazon as `pkt_src_aws_service` and `pkt_dst_aws_service` name them; the first means none.
+/// Names of Amazon's services in `pkt_src_aws_service` and `pkt_dst_aws_service`; the first means none.
 pub const AWS_SERVICES: [&str; 7] = ["-", "S3", "EC2", "AMAZON", "CLOUDFRONT", "DYNAMODB", "API_GATEWAY"];
 
 /// Index of S3 in [`AWS_SERVICES`].
@@ -96,7 +96,7 @@ impl Endpoint {
     }
 }
 
-/// Ranks of the most popular services that have a fixed owner: S3, EC2 (Systems Manager and its like), time servers.
+/// Ranks of the most popular services that have a fixed owner: S3, EC2 (Systems Manager and similar), time servers.
 pub const RANK_S3: u32 = 0;
 /// Rank of the first endpoint of Amazon EC2's own services.
 pub const RANK_EC2: u32 = 4;
@@ -119,7 +119,7 @@ fn service_of_rank(rank: u32, seed: u64) -> u8 {
     }
 }
 
-/// Public IPv4 space as first octets: every octet with a private, shared, documentation or reserved part is left out.
+/// Public IPv4 space by first octet: every octet with a private, shared, documentation or reserved part is left out.
 const PUBLIC_OCTETS: u32 = 215;
 
 fn public_v4(number: u32) -> u32 {
@@ -130,7 +130,8 @@ fn public_v4(number: u32) -> u32 {
     octet << 24 | (number & 0x00ff_ffff)
 }
 
-/// Permutes the numbers below `PUBLIC_OCTETS` · 2²⁴: four Feistel rounds on 32 bits, walked until back in range.
+/// Permutes the numbers below `PUBLIC_OCTETS` · 2²⁴: four Feistel rounds on 32 bits, repeated until the result is in
+/// range.
 fn permuted(number: u32, seed: u64) -> u32 {
     let mut value = number;
     loop {

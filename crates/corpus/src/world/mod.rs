@@ -1,5 +1,5 @@
-//! The monitored world: sites (an account in a region), subnets, interfaces, hosts with roles, and the destinations each
-//! host prefers.
+//! The monitored world: sites (an account in a region), subnets, interfaces, hosts with roles, and the destinations
+//! each host prefers.
 
 pub mod endpoints;
 
@@ -99,7 +99,7 @@ pub struct Site {
 pub struct World {
     /// Seed of the corpus.
     pub seed: u64,
-    /// Hosts first, then gateways and their like.
+    /// Hosts first, then gateways and other shared interfaces.
     pub interfaces: Vec<Interface>,
     /// All subnets.
     pub subnets: Vec<Subnet>,
@@ -200,7 +200,7 @@ impl World {
                 subnet,
                 v4: address_in(block, used),
                 phase_s: draw.below(options.window_s.into()) as u16,
-                // A placeholder: the gateways follow all hosts, and their index is filled in with them.
+                // A placeholder: the gateways follow all hosts, and their index is filled in then.
                 nat: behind_nat.then_some(u32::from(number)),
                 weight,
             });

@@ -1,9 +1,8 @@
-//! The `destinations` table: every remote, by how many hosts it meets.
+//! The `destinations` table: every remote, by how many hosts talk to it.
 
-use super::HostCounts;
-use super::pairs::{Ever, PairRecord, address_column, batch};
-use super::walk::is_egress;
-use crate::RollupError;
+use super::columns::{address_column, batch};
+use super::records::{HostCounts, PairLifetime, PairRecord, is_egress};
+use crate::error::RollupError;
 use crate::merge::Merger;
 use arrow::array::{
     BooleanArray, Float64Array, RecordBatch, StringArray, TimestampSecondArray, UInt32Array, UInt64Array,
@@ -11,6 +10,7 @@ use arrow::array::{
 use flow::codes::Role;
 use foldhash::fast::FixedState;
 use hashbrown::HashMap;
+use memory::lock;
 use rayon::prelude::*;
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -18,7 +18,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 struct Destination {
     hosts: u64,
     last_host: u32,
-    /// Owners of the last host's address so far: accounts and regions use the same private addresses.
+    /// Owners of the last host's address so far: different accounts and regions use the same private addresses.
     last_owner: u32,
     more_owners: Vec<u32>,
     external: bool,
@@ -32,17 +32,21 @@ struct Destination {
     last_s: u32,
 }
 
-/// A remote by code, and the role of the hosts that meet it.
-type RemoteKey = (u32, Role);
+/// A remote by code, and the role of the hosts that talk to it.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+struct RemoteKey {
+    remote: u32,
+    role: Role,
+}
 
-/// Parts that remotes are spread over, so that they merge in parallel.
+/// Parts that remotes are divided into, so that they merge in parallel.
 const REMOTE_PARTS: usize = 64;
 
 fn remote_part(remote: u32) -> usize {
     (remote.wrapping_mul(0x85eb_ca6b) >> (u32::BITS - REMOTE_PARTS.trailing_zeros())) as usize
 }
 
-/// One pair, as its remote has it.
+/// One pair, seen from its remote.
 #[derive(Clone, Copy, Debug)]
 struct Meeting {
     remote: u32,
@@ -59,7 +63,7 @@ struct Meeting {
 
 /// The pairs of a shard of hosts, by the part of their remote.
 #[derive(Debug)]
-pub(super) struct Meetings([Vec<Meeting>; REMOTE_PARTS]);
+pub(crate) struct Meetings([Vec<Meeting>; REMOTE_PARTS]);
 
 impl Default for Meetings {
     fn default() -> Self {
@@ -68,8 +72,8 @@ impl Default for Meetings {
 }
 
 impl Meetings {
-    /// Adds a pair; the pairs of one address must come one after another.
-    pub(super) fn add(&mut self, pair: &PairRecord, ever: &Ever) {
+    /// Adds a pair. The pairs of one host address must follow each other.
+    pub(crate) fn add(&mut self, pair: &PairRecord, ever: &PairLifetime) {
         self.0[remote_part(pair.key.remote)].push(Meeting {
             remote: pair.key.remote,
             host: pair.key.host,
@@ -85,28 +89,28 @@ impl Meetings {
     }
 }
 
-/// Distinct ports counted of one remote; more only matter as "many".
-const PORTS_COUNTED: usize = 64;
+/// Most ports that are counted for a remote; more only mean "many".
+const MAX_PORTS: usize = 64;
 
-/// Remotes by address and the role of the hosts that meet them.
+/// Remotes by address and the role of the hosts that talk to them.
 #[derive(Debug)]
-pub(super) struct Destinations(Vec<HashMap<RemoteKey, Destination, FixedState>>);
+pub(crate) struct Destinations(Vec<HashMap<RemoteKey, Destination, FixedState>>);
 
 impl Destinations {
-    /// Bytes of memory that the remotes take.
-    pub(super) fn memory_bytes(&self) -> usize {
+    /// Returns the bytes of memory that the remotes take.
+    pub(crate) fn memory_bytes(&self) -> usize {
         let entry = size_of::<(RemoteKey, Destination)>() + 1;
         let ports = |of: &Destination| of.ports.capacity() * size_of::<u16>();
         self.0.iter().map(|map| map.capacity() * entry + map.values().map(ports).sum::<usize>()).sum()
     }
 
-    /// How many hosts meet a remote in a role, over baseline and window.
-    pub(super) fn hosts(&self, remote: u32, role: Role) -> u64 {
-        self.0[remote_part(remote)].get(&(remote, role)).map_or(0, |entry| entry.hosts)
+    /// Returns how many hosts talk to a remote in a role, over baseline and window.
+    pub(crate) fn hosts(&self, remote: u32, role: Role) -> u64 {
+        self.0[remote_part(remote)].get(&RemoteKey { remote, role }).map_or(0, |entry| entry.hosts)
     }
 
     /// Builds the table, sorted by remote and role.
-    pub(super) fn batch(&self, merger: &Merger<'_>, counts: HostCounts) -> Result<RecordBatch, RollupError> {
+    pub(crate) fn batch(&self, merger: &Merger<'_>, counts: HostCounts) -> Result<RecordBatch, RollupError> {
         let mut rows: Vec<(RemoteKey, &Destination)> = self.0.iter().flatten().map(|(key, of)| (*key, of)).collect();
         rows.par_sort_unstable_by_key(|(key, _)| *key);
         let u64s = |pick: &dyn Fn(&Destination) -> u64| -> arrow::array::ArrayRef {
@@ -119,13 +123,13 @@ impl Destinations {
         batch(
             "destinations",
             vec![
-                ("remote", address_column(rows.iter().map(|(key, _)| merger.address(key.0)))?),
-                ("role", Arc::new(StringArray::from_iter_values(rows.iter().map(|(key, _)| key.1.as_str())))),
+                ("remote", address_column(rows.iter().map(|(key, _)| merger.address(key.remote)))?),
+                ("role", Arc::new(StringArray::from_iter_values(rows.iter().map(|(key, _)| key.role.as_str())))),
                 ("external", Arc::new(rows.iter().map(|(_, entry)| Some(entry.external)).collect::<BooleanArray>())),
                 ("prevalence_hosts", u64s(&|entry| entry.hosts)),
                 ("prevalence_share", {
                     let share =
-                        |(key, entry): &(RemoteKey, &Destination)| counts.share(entry.hosts, entry.external, key.1);
+                        |(key, entry): &(RemoteKey, &Destination)| counts.share(entry.hosts, entry.external, key.role);
                     Arc::new(Float64Array::from_iter_values(rows.iter().map(share)))
                 }),
                 ("connections", u64s(&|entry| entry.connections)),
@@ -142,9 +146,9 @@ impl Destinations {
     }
 }
 
-/// Remotes of all shards; shards are added from many threads, in any order.
+/// The remotes of all shards. Shards are added from many threads, in any order.
 #[derive(Debug)]
-pub(super) struct JoinedDestinations(Vec<Mutex<HashMap<RemoteKey, Destination, FixedState>>>);
+pub(crate) struct JoinedDestinations(Vec<Mutex<HashMap<RemoteKey, Destination, FixedState>>>);
 
 impl Default for JoinedDestinations {
     fn default() -> Self {
@@ -153,19 +157,22 @@ impl Default for JoinedDestinations {
 }
 
 impl JoinedDestinations {
-    /// Adds what a shard met; shards share no host, so hosts add up.
-    pub(super) fn add(&self, shard: Meetings) {
+    /// Adds the meetings of a shard. Shards share no host, so their numbers of hosts add up.
+    pub(crate) fn add(&self, shard: Meetings) {
         for (joined, meetings) in self.0.iter().zip(shard.0).filter(|(_, meetings)| !meetings.is_empty()) {
-            let mut joined = joined.lock().unwrap_or_else(PoisonError::into_inner);
+            let mut joined = lock(joined);
             for meeting in meetings {
                 let fresh = || Destination::new(&meeting);
-                joined.entry((meeting.remote, meeting.role)).or_insert_with(fresh).add(&meeting);
+                joined
+                    .entry(RemoteKey { remote: meeting.remote, role: meeting.role })
+                    .or_insert_with(fresh)
+                    .add(&meeting);
             }
         }
     }
 
-    /// The remotes of all shards that were added.
-    pub(super) fn into_destinations(self) -> Destinations {
+    /// Returns the remotes of all shards that were added.
+    pub(crate) fn into_destinations(self) -> Destinations {
         Destinations(self.0.into_iter().map(|map| map.into_inner().unwrap_or_else(PoisonError::into_inner)).collect())
     }
 }
@@ -188,7 +195,7 @@ impl Destination {
         }
     }
 
-    /// Tells whether a meeting is the first of its host, which is an address at an owner, and notes it.
+    /// Returns whether a meeting is the first of its host, and remembers the host. A host is an address at an owner.
     fn is_new(&mut self, meeting: &Meeting) -> bool {
         if self.last_host != meeting.host {
             (self.last_host, self.last_owner) = (meeting.host, meeting.owner);
@@ -202,7 +209,7 @@ impl Destination {
         is_new
     }
 
-    /// Adds a meeting; those of one address come one after another.
+    /// Adds a meeting. Those of one host address follow each other.
     fn add(&mut self, meeting: &Meeting) {
         self.hosts += u64::from(self.is_new(meeting));
         self.connections += meeting.connections;
@@ -214,7 +221,7 @@ impl Destination {
         self.add_port(meeting.port);
     }
 
-    /// Keeps the lowest ports, so that the result does not depend on order.
+    /// Keeps the lowest ports, so that the result does not depend on the order.
     fn add_port(&mut self, port: u16) {
         if self.ports.is_empty() {
             if port == self.port {
@@ -223,10 +230,10 @@ impl Destination {
             self.ports.push(self.port);
         }
         if let Err(at) = self.ports.binary_search(&port)
-            && at < PORTS_COUNTED
+            && at < MAX_PORTS
         {
             self.ports.insert(at, port);
-            self.ports.truncate(PORTS_COUNTED);
+            self.ports.truncate(MAX_PORTS);
         }
     }
 }

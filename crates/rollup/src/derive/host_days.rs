@@ -1,34 +1,32 @@
 //! The `host_days` table: what each host uploaded to rare remotes, day by day, over baseline and window.
 //!
-//! Which remotes are rare is known only when all hosts have been walked, so the walk notes uploads by remote and day.
+//! Which remotes are rare is known only after the walk over all hosts. So the walk records uploads by remote and day.
 
+use super::columns::{address_column, batch, seconds};
 use super::destinations::Destinations;
-use super::pairs::{PairRecord, address_column, batch, seconds};
-use super::{HostCounts, Window};
-use crate::RollupError;
+use super::records::{HostCounts, PairRecord};
+use crate::error::RollupError;
 use crate::merge::{MergedPart, Merger, RowAt};
+use crate::window::Window;
 use arrow::array::{ArrayRef, BooleanArray, RecordBatch, StringArray, UInt64Array};
 use flow::codes::Role;
 use flow::time::DAY_S;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-/// Bytes that a host sends one remote in a day; less is no upload, and noting it would cost memory.
+/// Fewest bytes that a host sends one remote in a day to count as an upload; recording less would cost memory.
 const UPLOAD_BYTES: u64 = 64 * 1024;
 
-/// An upload sends at least so many times the bytes that come back.
+/// An upload sends at least this many times the bytes that come back.
 const UPLOAD_RATIO: u64 = 2;
 
-/// Hosts that meet a rare remote at most, whatever the share.
+/// Most hosts that talk to a rare remote, whatever the share.
 const RARE_HOSTS: f64 = 5.0;
 
-/// Share of the hosts with egress that meet a rare remote at most; never less than two hosts.
+/// Largest share of the hosts with egress that talk to a rare remote; two hosts are always allowed.
 const RARE_SHARE: f64 = 0.02;
 
-/// Days of baseline and window from which on a drift can be told.
-pub const MIN_DAYS: i64 = 8;
-
-/// One remote that a host uploaded to on one day since 1970.
+/// What a host uploaded to one remote on one day, counted since 1970.
 #[derive(Clone, Copy, Debug)]
 struct Upload {
     day: i32,
@@ -38,11 +36,11 @@ struct Upload {
 
 /// Uploads of one host.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Uploads(Vec<Upload>);
+pub(crate) struct Uploads(Vec<Upload>);
 
 impl Uploads {
-    /// Notes the uploads of an egress pair, whose rows are sorted by hour. AWS's own services are no rare remotes.
-    pub(super) fn add(
+    /// Records the uploads of an egress pair, whose rows are sorted by hour. AWS's own services are no rare remotes.
+    pub(crate) fn add(
         &mut self,
         merger: &Merger<'_>,
         part: &MergedPart<'_>,
@@ -68,22 +66,22 @@ impl Uploads {
         }
     }
 
-    /// Bytes of memory that the uploads take.
-    pub(super) fn memory_bytes(&self) -> usize {
+    /// Returns the bytes of memory that the uploads take.
+    pub(crate) fn memory_bytes(&self) -> usize {
         self.0.capacity() * size_of::<Upload>()
     }
 }
 
-/// One host: its code, owner, ENI, uploads and the hours in which it sent anything outside.
-pub(super) struct HostDays<'a> {
-    pub(super) host: u32,
-    pub(super) owner: u32,
-    pub(super) interface: Option<&'a str>,
-    pub(super) uploads: &'a Uploads,
-    pub(super) hours_s: Box<dyn Iterator<Item = i64> + 'a>,
+/// One host: its code, owner, ENI, uploads, and the hours in which it sent anything outside.
+pub(crate) struct HostDays<'a> {
+    pub(crate) host: u32,
+    pub(crate) owner: u32,
+    pub(crate) interface: Option<&'a str>,
+    pub(crate) uploads: &'a Uploads,
+    pub(crate) hours_s: Box<dyn Iterator<Item = i64> + 'a>,
 }
 
-/// Bytes to rare remotes on a day, the remotes, and the one that got most.
+/// Bytes to rare remotes on a day, the number of remotes, and the remote with most bytes.
 #[derive(Clone, Copy, Debug, Default)]
 struct Day {
     bytes: u64,
@@ -92,7 +90,7 @@ struct Day {
 }
 
 /// Builds the table: a row for each host and day with egress, zeros included, in the order of hosts and days.
-pub(super) fn host_days_batch<'a>(
+pub(crate) fn host_days_batch<'a>(
     hosts: impl Iterator<Item = HostDays<'a>>,
     merger: &Merger<'_>,
     destinations: &Destinations,
@@ -113,7 +111,7 @@ pub(super) fn host_days_batch<'a>(
         for hour_s in host.hours_s {
             days.entry(hour_s.div_euclid(DAY_S)).or_default();
         }
-        // The ports of one remote stand together, and count as one.
+        // The ports of one remote follow each other, and count as one.
         let mut by_remote: BTreeMap<(i64, u32), u64> = BTreeMap::new();
         for upload in &host.uploads.0 {
             if destinations.hosts(upload.remote, Role::Client) <= most_hosts {

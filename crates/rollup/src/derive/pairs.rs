@@ -1,146 +1,33 @@
-//! The `pairs` table.
+//! The `pairs` table: host × remote × port × protocol × role over the window.
 
+use super::columns::{address_column, batch, list, seconds};
 use super::destinations::Destinations;
-use super::walk::Pairs;
-use super::{HostCounts, Window};
-use crate::RollupError;
-use crate::merge::{Merger, NamesAt, PairKey};
+use super::records::{Baseline, HostCounts, PairLists, PairRecord};
+use crate::error::RollupError;
+use crate::merge::Merger;
+use crate::window::Window;
 use arrow::array::{
-    ArrayRef, AsArray, BooleanArray, FixedSizeBinaryArray, Float64Array, Int64Array, ListArray, RecordBatch,
-    StringArray, StringViewArray, StructArray, TimestampSecondArray, UInt8Array, UInt16Array, UInt32Array, UInt64Array,
+    ArrayRef, AsArray, BooleanArray, Float64Array, Int64Array, RecordBatch, StringArray, StringViewArray, StructArray,
+    TimestampSecondArray, UInt8Array, UInt16Array, UInt32Array, UInt64Array,
 };
-use arrow::buffer::{Buffer, OffsetBuffer};
+use arrow::buffer::OffsetBuffer;
 use arrow::datatypes::{DataType, Field, Fields, UInt8Type, UInt16Type, UInt32Type};
-use flow::Address;
 use flow::codes::Role;
 use foldhash::fast::FixedState;
 use hashbrown::HashSet;
 use std::sync::Arc;
 
-/// What the history before the window says of a pair.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Baseline {
-    pub(super) hours: u32,
-    pub(super) connections: u64,
-    pub(super) bytes_out: u64,
-    pub(super) max_hour_bytes_out: u64,
-    pub(super) first_s: i64,
-}
-
-impl Default for Baseline {
-    fn default() -> Self {
-        Self { hours: 0, connections: 0, bytes_out: 0, max_hour_bytes_out: 0, first_s: i64::MAX }
-    }
-}
-
-/// What baseline and window together say of a pair.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Ever {
-    /// First packet's second since 1970, `u32::MAX` for none.
-    pub(super) first_s: u32,
-    pub(super) last_s: u32,
-    pub(super) bytes_out: u64,
-}
-
-impl Default for Ever {
-    fn default() -> Self {
-        Self { first_s: u32::MAX, last_s: 0, bytes_out: 0 }
-    }
-}
-
-/// One pair over the window, with its history.
-#[derive(Clone, Debug)]
-pub(super) struct PairRecord {
-    pub(super) key: PairKey,
-    /// A row that names ENI and service.
-    pub(super) sample: NamesAt,
-    pub(super) external: bool,
-    /// There are starts enough for a statistic.
-    pub(super) keeps_starts: bool,
-    pub(super) connections: u64,
-    pub(super) records: u64,
-    pub(super) rejected: u64,
-    pub(super) bytes_out: u64,
-    pub(super) bytes_in: u64,
-    pub(super) packets_out: u64,
-    pub(super) packets_in: u64,
-    pub(super) max_hour_bytes_out: u64,
-    pub(super) longest_s: i64,
-    pub(super) segments_dropped: u64,
-    pub(super) first_s: u32,
-    pub(super) last_s: u32,
-    pub(super) active_hours: u32,
-    pub(super) window_s: u32,
-    /// Number of starts in the shard's list.
-    pub(super) starts: u32,
-    /// Number of sizes in the shard's list.
-    pub(super) sizes: u32,
-    /// Number of starts in the shard's list of slow pairs.
-    pub(super) slow_starts: u32,
-    pub(super) baseline: Option<Box<Baseline>>,
-}
-
-impl PairRecord {
-    pub(super) fn new(key: PairKey, sample: NamesAt, external: bool) -> Self {
-        Self {
-            key,
-            sample,
-            external,
-            keeps_starts: false,
-            connections: 0,
-            records: 0,
-            rejected: 0,
-            bytes_out: 0,
-            bytes_in: 0,
-            packets_out: 0,
-            packets_in: 0,
-            max_hour_bytes_out: 0,
-            longest_s: 0,
-            segments_dropped: 0,
-            first_s: u32::MAX,
-            last_s: 0,
-            active_hours: 0,
-            window_s: 0,
-            starts: 0,
-            sizes: 0,
-            slow_starts: 0,
-            baseline: None,
-        }
-    }
-}
-
-pub(super) fn seconds(values: Vec<Option<i64>>) -> ArrayRef {
-    Arc::new(TimestampSecondArray::from(values).with_timezone("UTC"))
-}
-
-pub(super) fn address_column(values: impl Iterator<Item = Address>) -> Result<ArrayRef, RollupError> {
-    let bytes: Vec<u8> = values.flat_map(Address::to_bytes).collect();
-    let array = FixedSizeBinaryArray::try_new(16, Buffer::from_vec(bytes), None);
-    Ok(Arc::new(array.map_err(|error| RollupError::Arrow { table: "addresses", error })?))
-}
-
-/// Builds a table; fails with the table's name.
-pub(super) fn batch(table: &'static str, columns: Vec<(&str, ArrayRef)>) -> Result<RecordBatch, RollupError> {
-    let nullable = columns.into_iter().map(|(name, array)| (name, array, true));
-    RecordBatch::try_from_iter_with_nullable(nullable).map_err(|error| RollupError::Arrow { table, error })
-}
-
-fn list(item: DataType, offsets: OffsetBuffer<i32>, values: ArrayRef) -> Result<ArrayRef, RollupError> {
-    let list = ListArray::try_new(Arc::new(Field::new("item", item, false)), offsets, values, None);
-    Ok(Arc::new(list.map_err(|error| RollupError::Arrow { table: "pairs", error })?))
-}
-
 /// Internal pairs of hosts that acted as clients: host, remote, protocol and port of the service.
-pub(super) type InternalClients = HashSet<(u32, u32, u8, u16), FixedState>;
+pub(crate) type InternalClients = HashSet<(u32, u32, u8, u16), FixedState>;
 
-/// Notes the internal pairs of hosts that acted as clients.
-pub(super) fn note_internal_clients(pairs: &[PairRecord], clients: &mut InternalClients) {
+/// Adds the internal pairs of hosts that acted as clients.
+pub(crate) fn note_internal_clients(pairs: &[PairRecord], clients: &mut InternalClients) {
     let internal = pairs.iter().filter(|pair| pair.key.role == Role::Client && !pair.external);
     clients.extend(internal.map(|pair| (pair.key.host, pair.key.remote, pair.key.protocol, pair.key.port)));
 }
 
-/// Builds what a shard knows of some of its pairs by itself; [`Whole::complete`] adds the rest.
-pub(super) fn pairs_batch(shard: &Pairs, merger: &Merger<'_>, window: &Window) -> Result<RecordBatch, RollupError> {
+/// Builds the columns that a shard knows by itself, for some of its pairs. [`AllShards::complete`] adds the rest.
+pub(crate) fn pairs_batch(shard: &PairLists, merger: &Merger<'_>, window: &Window) -> Result<RecordBatch, RollupError> {
     let pairs = &shard.records;
     let owner = |pair: &PairRecord| &merger.owners()[pair.key.owner as usize];
     let sample = |pair: &PairRecord| merger.names(pair.sample);
@@ -173,7 +60,7 @@ pub(super) fn pairs_batch(shard: &Pairs, merger: &Merger<'_>, window: &Window) -
         Arc::new(UInt32Array::from_iter_values(shard.sizes.iter().map(|size| size.1))),
     ];
     let size_values = StructArray::try_new(size_fields.clone(), size_values, None)
-        .map_err(|error| RollupError::Arrow { table: "pairs", error })?;
+        .map_err(|source| RollupError::Arrow { table: "pairs", source })?;
     let starts_offsets = OffsetBuffer::from_lengths(pairs.iter().map(|pair| pair.starts as usize));
     let slow_offsets = OffsetBuffer::from_lengths(pairs.iter().map(|pair| pair.slow_starts as usize));
     let sizes_offsets = OffsetBuffer::from_lengths(pairs.iter().map(|pair| pair.sizes as usize));
@@ -230,18 +117,19 @@ pub(super) fn pairs_batch(shard: &Pairs, merger: &Merger<'_>, window: &Window) -
 
 /// Columns of a shard's table that only serve to complete it.
 const HOST_CODE: &str = "host_code";
+
 const REMOTE_CODE: &str = "remote_code";
 
-/// What a shard's table needs from the others.
-pub(super) struct Whole<'a> {
-    pub(super) destinations: &'a Destinations,
-    pub(super) clients: &'a InternalClients,
-    pub(super) counts: HostCounts,
+/// What a shard's table needs from the other shards.
+pub(crate) struct AllShards<'a> {
+    pub(crate) destinations: &'a Destinations,
+    pub(crate) clients: &'a InternalClients,
+    pub(crate) counts: HostCounts,
 }
 
-impl Whole<'_> {
-    /// Adds to rows of [`pairs_batch`] what all shards together say of them.
-    pub(super) fn complete(&self, rows: &RecordBatch) -> Result<RecordBatch, RollupError> {
+impl AllShards<'_> {
+    /// Adds to rows of [`pairs_batch`] the columns that take all shards.
+    pub(crate) fn complete(&self, rows: &RecordBatch) -> Result<RecordBatch, RollupError> {
         let codes = |name: &str| rows[name].as_primitive::<UInt32Type>().values();
         let (hosts, remotes) = (codes(HOST_CODE), codes(REMOTE_CODE));
         let ports = rows["port"].as_primitive::<UInt16Type>().values();
@@ -250,7 +138,7 @@ impl Whole<'_> {
         let roles = rows["role"].as_string_view();
         let role = |row: usize| if roles.value(row) == Role::Server.as_str() { Role::Server } else { Role::Client };
         let count = rows.num_rows();
-        // A client-role twin between the same two hosts tells the same story from the side that acts.
+        // A client-role twin between the same two hosts shows the same traffic from the side that acts.
         let mirrored = |row: usize| {
             role(row) == Role::Server && self.clients.contains(&(remotes[row], hosts[row], protocols[row], ports[row]))
         };

@@ -1,27 +1,28 @@
 //! The `services` table: what each host serves to external remotes, and whether it did so before the window.
 
-use super::Window;
-use super::pairs::{PairRecord, address_column, batch, seconds};
-use crate::RollupError;
+use super::columns::{address_column, batch, seconds};
+use super::records::PairRecord;
+use crate::error::RollupError;
 use crate::merge::{Merger, NamesAt};
+use crate::window::Window;
 use arrow::array::{ArrayRef, BooleanArray, RecordBatch, StringArray, UInt8Array, UInt16Array, UInt64Array};
 use flow::codes::{Role, TCP};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-/// Bytes that a TCP service sends in a connection that is more than a handshake: SYN-ACK, ACK and FIN are 164 at most.
+/// Fewest bytes per connection of a TCP service that does more than shake hands: SYN-ACK, ACK and FIN are 164 at most.
 const SPOKEN_BYTES: u64 = 200;
 
 /// What one port of a host served to external remotes.
 #[derive(Clone, Debug)]
 struct Service {
-    /// A row that names the ENI.
+    /// Names of the ENI.
     sample: NamesAt,
     remotes: u64,
     connections: u64,
     bytes_out: u64,
     bytes_in: u64,
-    /// The remote that most bytes went to or came from, with those bytes.
+    /// Bytes exchanged with the remote that has most, and that remote.
     top: (u64, u32),
     first_s: u32,
     last_s: u32,
@@ -29,18 +30,18 @@ struct Service {
     baseline_first_s: i64,
 }
 
-/// Services of one host by protocol and port; ports that never answered are none.
+/// Services of one host by protocol and port. A port that never answered is none.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Services(BTreeMap<(u8, u16), Service>);
+pub(crate) struct HostServices(BTreeMap<(u8, u16), Service>);
 
-/// Tells whether a service said more than that it is there.
+/// Returns whether a service sent more than a handshake.
 fn spoke(protocol: u8, bytes_out: u64, connections: u64) -> bool {
     if protocol == TCP { bytes_out >= SPOKEN_BYTES * connections.max(1) } else { bytes_out > 0 }
 }
 
-impl Services {
-    /// Adds a pair of the host; each remote comes once for each port.
-    pub(super) fn add(&mut self, pair: &PairRecord) {
+impl HostServices {
+    /// Adds a pair of the host. Each remote comes once for each port.
+    pub(crate) fn add(&mut self, pair: &PairRecord) {
         if pair.key.role != Role::Server || !pair.external {
             return;
         }
@@ -83,15 +84,15 @@ impl Services {
         }
     }
 
-    /// Bytes of memory that the services take, about.
-    pub(super) fn memory_bytes(&self) -> usize {
+    /// Estimates the bytes of memory that the services take.
+    pub(crate) fn memory_bytes(&self) -> usize {
         self.0.len() * (size_of::<((u8, u16), Service)>() + 8)
     }
 }
 
 /// Builds the table of the services that answered in the window, in the order of hosts, protocols and ports.
-pub(super) fn services_batch<'a>(
-    hosts: impl Iterator<Item = (u32, u32, &'a Services)>,
+pub(crate) fn services_batch<'a>(
+    hosts: impl Iterator<Item = (u32, u32, &'a HostServices)>,
     merger: &Merger<'_>,
     window: &Window,
 ) -> Result<RecordBatch, RollupError> {

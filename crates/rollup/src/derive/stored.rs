@@ -1,19 +1,19 @@
 //! A table of several batches, each in memory or on disk.
 
-use crate::RollupError;
-use ::memory::{Reservation, SpillFile, SpillReader};
+use crate::error::RollupError;
 use arrow::array::RecordBatch;
 use arrow::datatypes::{Schema, SchemaRef};
 use arrow::error::ArrowError;
 use arrow::ipc::reader::StreamReader;
 use arrow::ipc::writer::StreamWriter;
+use memory::{Reservation, SpillFile, SpillReader};
 use std::sync::Arc;
 
 /// Rows of a batch that is read back.
 const BATCH_ROWS: usize = 8_192;
 
-fn failed(error: ArrowError) -> RollupError {
-    RollupError::Arrow { table: "pairs", error }
+fn failed(source: ArrowError) -> RollupError {
+    RollupError::Arrow { table: "pairs", source }
 }
 
 /// A table that may be larger than memory.
@@ -24,32 +24,32 @@ pub struct StoredTable {
 }
 
 impl StoredTable {
-    /// Puts shards together; all have the same schema.
-    pub(super) fn new(shards: Vec<Stored>) -> Self {
+    /// Joins shards, all of the same schema.
+    pub(crate) fn new(shards: Vec<Stored>) -> Self {
         Self { schema: shards.first().map_or_else(|| Arc::new(Schema::empty()), Stored::schema), shards }
     }
 
-    /// The columns.
+    /// Returns the columns.
     pub fn schema(&self) -> &SchemaRef {
         &self.schema
     }
 
-    /// The shards in order.
+    /// Returns the shards in order.
     pub fn shards(&self) -> &[Stored] {
         &self.shards
     }
 
-    /// Number of rows.
+    /// Returns the number of rows.
     pub fn rows(&self) -> usize {
         self.shards.iter().map(Stored::rows).sum()
     }
 
-    /// Tells whether all shards are in memory.
+    /// Returns whether all shards are in memory.
     pub fn is_in_memory(&self) -> bool {
         self.shards.iter().all(|shard| matches!(shard, Stored::Kept { .. }))
     }
 
-    /// All batches when all are in memory.
+    /// Returns all batches if all are in memory.
     pub fn in_memory(&self) -> Option<Vec<RecordBatch>> {
         let kept = |shard: &Stored| match shard {
             Stored::Kept { batch, .. } => Some(batch.clone()),
@@ -66,7 +66,7 @@ pub enum Stored {
     Kept {
         /// The rows.
         batch: RecordBatch,
-        /// What they take.
+        /// Their memory.
         held: Arc<Reservation>,
     },
     /// On disk, as an Arrow IPC stream.
@@ -88,8 +88,8 @@ impl Stored {
     /// Keeps a batch in memory if there is room, and writes it to `file` otherwise.
     ///
     /// # Errors
-    /// [`RollupError::Spill`] when it fits neither here nor there.
-    pub(super) fn place(
+    /// [`RollupError::Spill`] when the batch cannot be written.
+    pub(crate) fn store(
         batch: RecordBatch,
         mut held: Reservation,
         file: impl FnOnce() -> Result<Arc<SpillFile>, RollupError>,
@@ -101,7 +101,7 @@ impl Stored {
     }
 
     /// Writes batches to `file`.
-    pub(super) fn write(
+    pub(crate) fn write(
         schema: &SchemaRef,
         batches: impl IntoIterator<Item = Result<RecordBatch, RollupError>>,
         file: Arc<SpillFile>,
@@ -121,7 +121,7 @@ impl Stored {
         Ok(Stored::Spilled { file, at, bytes: stream.len() as u64, rows, schema: schema.clone() })
     }
 
-    /// Number of rows.
+    /// Returns the number of rows.
     pub fn rows(&self) -> usize {
         match self {
             Stored::Kept { batch, .. } => batch.num_rows(),
@@ -129,7 +129,7 @@ impl Stored {
         }
     }
 
-    /// The columns.
+    /// Returns the columns.
     pub fn schema(&self) -> SchemaRef {
         match self {
             Stored::Kept { batch, .. } => batch.schema(),

@@ -1,52 +1,40 @@
 //! The walk over merged pairs that gathers everything the derived tables need.
 
 use super::destinations::Meetings;
-use super::hosts::HostRecord;
-use super::pairs::{Baseline, Ever, PairRecord};
-use super::{MIN_STARTS, MIN_STARTS_OUTSIDE, MOST_SLOW_STARTS, SLOW_STARTS_A_WINDOW, Wanted, Window};
-use crate::RollupError;
+use super::host_record::HostRecord;
+use super::options::{MAX_SLOW_STARTS, MIN_STARTS, MIN_STARTS_OUTSIDE, SLOW_STARTS_A_WINDOW, Wanted};
+use super::records::{Baseline, PairLifetime, PairLists, PairRecord, is_egress};
+use crate::error::RollupError;
 use crate::merge::{MergedPart, Merger, PairKey, RowAt};
-use crate::packed::PARTS;
-use crate::pair_hours::histogram;
+use crate::pair_hours::hour::histogram;
 use crate::segment::{Segment, Stitcher, TCP_IDLE_S};
-use flow::codes::Role;
+use crate::unit::packed::PARTS;
+use crate::window::Window;
 use foldhash::fast::FixedState;
 use hashbrown::HashSet;
 use rayon::prelude::*;
 use std::ops::Range;
 
-/// Most pairs that are gathered before they are handed on: a host that scans has millions.
-const MOST_PAIRS: usize = 1 << 16;
+/// Most pairs that are gathered before they are passed on: a host that scans has millions.
+const MAX_PAIRS: usize = 1 << 16;
 
-/// What one shard of the walk gathered beside its pairs.
+/// What the walk over one shard gathered, apart from its pairs.
 #[derive(Debug, Default)]
-pub(super) struct Walked {
-    pub(super) hosts: Vec<HostRecord>,
-    pub(super) meetings: Meetings,
+pub(crate) struct WalkResult {
+    pub(crate) hosts: Vec<HostRecord>,
+    pub(crate) meetings: Meetings,
 }
 
-impl Walked {
-    /// Takes the records of a host whose pairs are all there.
+impl WalkResult {
+    /// Adds the records of a host, which has no more pairs.
     fn close(&mut self, merger: &Merger<'_>, of_host: &mut Vec<HostRecord>) {
         of_host.iter_mut().for_each(|record| record.close(merger));
         self.hosts.append(of_host);
     }
 }
 
-/// Pairs of one shard that the window has, one after the other, and their lists.
-#[derive(Debug, Default)]
-pub(super) struct Pairs {
-    pub(super) records: Vec<PairRecord>,
-    /// Connection starts of the pairs that keep them, in order.
-    pub(super) starts: Vec<i64>,
-    /// Sizes of the same pairs: bucket and count.
-    pub(super) sizes: Vec<(u16, u32)>,
-    /// Connection starts of slow pairs over history and window, in order.
-    pub(super) slow_starts: Vec<i64>,
-}
-
-/// All hosts that their own ENI logged, by code: whoever they are, they are monitored.
-pub(super) fn own_hosts(merger: &Merger<'_>) -> HashSet<u32, FixedState> {
+/// Returns the codes of all hosts that their own ENI logged: any such host is monitored.
+pub(crate) fn own_hosts(merger: &Merger<'_>) -> HashSet<u32, FixedState> {
     let of_part = |part: usize| {
         let mut hosts = merger.own_hosts(part);
         hosts.sort_unstable();
@@ -56,21 +44,22 @@ pub(super) fn own_hosts(merger: &Merger<'_>) -> HashSet<u32, FixedState> {
     (0..PARTS).into_par_iter().flat_map_iter(of_part).collect::<Vec<u32>>().into_iter().collect()
 }
 
-/// Walks one shard of hosts, one part of it in memory at a time; hands its pairs to `emit` in order, at least once.
-pub(super) fn walk(
+/// Walks over one shard of hosts, with one part of it in memory at a time. Passes its pairs to `emit` in order, at
+/// least once.
+pub(crate) fn walk(
     merger: &Merger<'_>,
     shard: Range<usize>,
     window: &Window,
     wanted: Wanted,
     is_internal: &dyn Fn(u32) -> bool,
-    mut emit: impl FnMut(Pairs) -> Result<(), RollupError>,
-) -> Result<Walked, RollupError> {
-    let mut walked = Walked::default();
-    let mut pairs = Pairs::default();
+    mut emit: impl FnMut(PairLists) -> Result<(), RollupError>,
+) -> Result<WalkResult, RollupError> {
+    let mut walked = WalkResult::default();
+    let mut pairs = PairLists::default();
     let mut emitted = Ok(());
-    let mut scratch = Scratch::default();
+    let mut buffers = WalkBuffers::default();
     for part in shard {
-        // The pairs of one host stand together, those of its accounts in between: few enough for a list.
+        // The pairs of one host follow each other, and those of its owners interleave: few enough for a list.
         let mut of_host: Vec<HostRecord> = Vec::new();
         let mut host = None;
         let part = merger.take_part(part, &(window.baseline_from_s..window.to_s))?;
@@ -83,8 +72,8 @@ pub(super) fn walk(
                 host = Some(key.host);
             }
             let external = !is_internal(key.remote) && !merger.address(key.remote).is_local_scope();
-            let Some((pair, ever)) = gather(merger, &part, key, rows, window, external, &mut scratch) else { return };
-            // Kept hours may reach beyond baseline and window: a pair that was only met there was not met.
+            let Some((pair, ever)) = gather(merger, &part, key, rows, window, external, &mut buffers) else { return };
+            // Kept hours may reach beyond baseline and window. A pair that occurs only there does not count.
             if ever.first_s == u32::MAX {
                 return;
             }
@@ -98,9 +87,9 @@ pub(super) fn walk(
             of_host[at].add(merger, &part, &pair, rows, window, wanted);
             walked.meetings.add(&pair, &ever);
             if pair.records > 0 {
-                pairs.push(pair, &scratch);
+                pairs.push(pair, &buffers);
             }
-            if pairs.records.len() == MOST_PAIRS {
+            if pairs.records.len() == MAX_PAIRS {
                 emitted = emit(std::mem::take(&mut pairs));
             }
         });
@@ -111,29 +100,16 @@ pub(super) fn walk(
     Ok(walked)
 }
 
-impl Pairs {
-    fn push(&mut self, mut pair: PairRecord, scratch: &Scratch) {
-        if pair.keeps_starts {
-            self.starts.extend_from_slice(&scratch.starts);
-            self.sizes.extend_from_slice(&scratch.sizes);
-            (pair.starts, pair.sizes) = (scratch.starts.len() as u32, scratch.sizes.len() as u32);
-        }
-        self.slow_starts.extend_from_slice(&scratch.slow_starts);
-        pair.slow_starts = scratch.slow_starts.len() as u32;
-        self.records.push(pair);
-    }
-}
-
-/// Buffers of the walk that are used again for every pair.
+/// Buffers that are reused for every pair.
 #[derive(Debug, Default)]
-struct Scratch {
+struct WalkBuffers {
     segments: Vec<Segment>,
     stitcher: Stitcher,
     buckets: Vec<u16>,
-    /// Of the pair gathered last, when it keeps them.
+    /// Of the last pair, if it keeps them.
     starts: Vec<i64>,
     sizes: Vec<(u16, u32)>,
-    /// Segments of the history as long as they are few, then those of the window.
+    /// Segments of the history, as long as they are few, then those of the window.
     slow: Vec<Segment>,
     slow_starts: Vec<i64>,
 }
@@ -146,13 +122,13 @@ fn gather(
     rows: &[RowAt],
     window: &Window,
     external: bool,
-    scratch: &mut Scratch,
-) -> Option<(PairRecord, Ever)> {
+    buffers: &mut WalkBuffers,
+) -> Option<(PairRecord, PairLifetime)> {
     let mut pair = PairRecord::new(*key, part.names(rows[0]), external);
-    let mut ever = Ever::default();
+    let mut ever = PairLifetime::default();
     let mut baseline = Baseline::default();
-    scratch.segments.clear();
-    scratch.slow.clear();
+    buffers.segments.clear();
+    buffers.slow.clear();
     let mut slow = window.has_history();
     let mut last_hour = None;
     let mut hour_bytes_out = 0;
@@ -172,13 +148,13 @@ fn gather(
         last_hour = Some(hour_s);
         // The rows of one hour may come from several units.
         hour_bytes_out = if new_hour { bytes_out } else { hour_bytes_out.saturating_add(bytes_out) };
-        // A connection that runs into the window started before it: its last hours tell.
+        // A connection that runs into the window started before it, which its last hours show.
         if hour_s + TCP_IDLE_S >= window.from_s {
-            scratch.segments.extend(hour.segments());
+            buffers.segments.extend(hour.segments());
         }
         if slow {
-            scratch.slow.extend(hour.segments());
-            slow = scratch.slow.len() <= MOST_SLOW_STARTS && hour.segments_dropped() == 0;
+            buffers.slow.extend(hour.segments());
+            slow = buffers.slow.len() <= MAX_SLOW_STARTS && hour.segments_dropped() == 0;
         }
         if hour_s < window.from_s {
             baseline.hours += u32::from(new_hour);
@@ -205,7 +181,7 @@ fn gather(
         pair.last_s = pair.last_s.max(hour.row.last_s);
         pair.segments_dropped += hour.segments_dropped();
         if hour.row.segments == 0 {
-            // Knocks that were summed up have no segments.
+            // Rejected probes that were summed up have no segments.
             pair.connections += hour.connections();
         }
     }
@@ -214,7 +190,7 @@ fn gather(
     if pair.records == 0 {
         return Some((pair, ever));
     }
-    let connections = scratch.stitcher.stitch(&scratch.segments, key.protocol, pair.window_s.max(1));
+    let connections = buffers.stitcher.stitch(&buffers.segments, key.protocol, pair.window_s.max(1));
     let mut started = 0;
     for connection in connections {
         if connection.end_s >= window.from_s {
@@ -227,30 +203,38 @@ fn gather(
     if started >= least as u64 {
         pair.keeps_starts = true;
         let in_window = connections.iter().filter(|c| c.started && c.start_s >= window.from_s);
-        scratch.starts.clear();
-        scratch.starts.extend(in_window.map(|c| c.start_s));
-        scratch.buckets.clear();
+        buffers.starts.clear();
+        buffers.starts.extend(in_window.map(|c| c.start_s));
+        buffers.buckets.clear();
         for hour in rows.iter().map(|at| part.hour(*at)) {
             if hour.hour_s() >= window.from_s && hour.hour_s() < window.to_s {
-                scratch.buckets.extend(hour.buckets());
+                buffers.buckets.extend(hour.buckets());
             }
         }
-        scratch.sizes.clear();
-        scratch.sizes.extend(histogram(&mut scratch.buckets));
+        buffers.sizes.clear();
+        buffers.sizes.extend(histogram(&mut buffers.buckets));
     }
     pair.connections += pair.segments_dropped;
-    scratch.slow_starts.clear();
+    buffers.slow_starts.clear();
     if slow && (1..SLOW_STARTS_A_WINDOW).contains(&started) && pair.baseline.is_some() {
-        let connections = scratch.stitcher.stitch(&scratch.slow, key.protocol, pair.window_s.max(1));
-        scratch.slow_starts.extend(connections.iter().filter(|c| c.started).map(|c| c.start_s));
-        if scratch.slow_starts.len() < MIN_STARTS {
-            scratch.slow_starts.clear();
+        let connections = buffers.stitcher.stitch(&buffers.slow, key.protocol, pair.window_s.max(1));
+        buffers.slow_starts.extend(connections.iter().filter(|c| c.started).map(|c| c.start_s));
+        if buffers.slow_starts.len() < MIN_STARTS {
+            buffers.slow_starts.clear();
         }
     }
     Some((pair, ever))
 }
 
-/// Tells whether bytes out of a pair leave the organisation by the host's own doing.
-pub(super) fn is_egress(external: bool, role: Role) -> bool {
-    external && role == Role::Client
+impl PairLists {
+    fn push(&mut self, mut pair: PairRecord, buffers: &WalkBuffers) {
+        if pair.keeps_starts {
+            self.starts.extend_from_slice(&buffers.starts);
+            self.sizes.extend_from_slice(&buffers.sizes);
+            (pair.starts, pair.sizes) = (buffers.starts.len() as u32, buffers.sizes.len() as u32);
+        }
+        self.slow_starts.extend_from_slice(&buffers.slow_starts);
+        pair.slow_starts = buffers.slow_starts.len() as u32;
+        self.records.push(pair);
+    }
 }

@@ -3,8 +3,8 @@
 use super::laws::{ALL, derived, tables};
 use super::record::{EPOCH, Record, V2, V5, is_internal, records, shapes};
 use super::rows::{Row, rows};
-use crate::derive::Window;
 use crate::segment::{Opening, Segment, stitch};
+use crate::window::Window;
 use arrow::array::{Array, AsArray, RecordBatch};
 use arrow::datatypes::{DataType, Float64Type, UInt64Type};
 use flow::Address;
@@ -42,7 +42,7 @@ fn pair_of(row: &Row) -> Pair {
     (row.host.clone(), row.remote.clone(), row.protocol, row.port, row.role)
 }
 
-/// Rows by pair, in the window and its history, without gateways' rows where the own ENI tells.
+/// Rows by pair, in the window and its history. Rows of gateways are left out where the host's own ENI has the pair.
 fn by_pair(all: &[Row], window: &Window) -> BTreeMap<Pair, Vec<Row>> {
     let own: BTreeSet<Pair> = all.iter().filter(|row| !row.transit).map(pair_of).collect();
     let mut pairs: BTreeMap<Pair, Vec<Row>> = BTreeMap::new();
@@ -62,8 +62,8 @@ fn tuple_of(row: &Row, segment: &Segment) -> (String, String, u8, (String, Strin
     (row.host.clone(), row.remote.clone(), row.protocol, row.owner.clone(), host_port, remote_port)
 }
 
-/// Rows of one connection without its SYN, turned around where other rows of the connection know better.
-fn turned(all: &[Row], window: &Window) -> Vec<Row> {
+/// Corrects rows of one connection without its SYN where other rows of the connection have better evidence.
+pub fn corrected(all: &[Row], window: &Window) -> Vec<Row> {
     let known = |row: &&Row| (window.baseline_from_s..window.to_s).contains(&row.hour_s);
     let is_wrong = |row: &Row| {
         let doubtful = (row.counts[0] == 0 || row.port >= 32_768)
@@ -148,8 +148,8 @@ fn slow(all: &[Row], window: &Window) -> Slow {
         let segments: Vec<Segment> = recent.flat_map(|row| row.segments.clone()).collect();
         let window_s = rows.iter().map(|row| row.window_s).max().unwrap();
         let joined = stitch(&segments, pair.2, window_s);
-        let knocks = now.iter().filter(|row| row.segments.is_empty()).map(|row| row.counts[0]).sum::<u64>();
-        let starts = joined.iter().filter(|c| c.started && c.start_s >= window.from_s).count() as u64 + knocks;
+        let probes = now.iter().filter(|row| row.segments.is_empty()).map(|row| row.counts[0]).sum::<u64>();
+        let starts = joined.iter().filter(|c| c.started && c.start_s >= window.from_s).count() as u64 + probes;
         connections_of.insert(pair, starts);
         let longest =
             joined.iter().filter(|c| c.end_s >= window.from_s).map(|c| c.end_s - c.start_s).max().unwrap_or(0);
@@ -326,7 +326,7 @@ proptest! {
         let window = Window { from_s, to_s: from_s + length * 3_600, baseline_from_s: EPOCH + base.min(from) * 3_600 };
         let tables = tables(&units, shape);
         let all: Vec<Row> = tables.iter().flat_map(rows).collect();
-        let (fast, slow) = (derived(&tables, &window), slow(&turned(&all, &window), &window));
+        let (fast, slow) = (derived(&tables, &window), slow(&corrected(&all, &window), &window));
         prop_assert_eq!(plain(&fast.pairs, PAIRS), slow.pairs);
         prop_assert_eq!(plain(&fast.hosts, HOSTS), slow.hosts);
         prop_assert_eq!(plain(&fast.host_hours, HOST_HOURS), slow.host_hours);

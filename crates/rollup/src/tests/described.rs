@@ -1,4 +1,4 @@
-//! Which object tells whose an ENI is, and which need not.
+//! Which object describes an ENI, and which need not.
 
 use super::record::{Record, V2, V5, is_internal, parquet, records, some, unit, unit_read};
 use super::rows::rows;
@@ -68,7 +68,7 @@ fn windows_without_traffic_describe_nothing() {
     assert_eq!(instances(&[empty, full]), told([("eni-1", Some("i-1"))]));
 }
 
-/// What is told already is not read again: its pages may as well be damaged.
+/// What is described already is not read again: its pages may as well be damaged.
 #[test]
 fn what_an_object_before_tells_is_not_read() {
     let records: Vec<Record> = (0..50).map(|second| flow("eni-1", "i-12345678901234567", second)).collect();
@@ -81,7 +81,7 @@ fn what_an_object_before_tells_is_not_read() {
         let bytes = Arc::new(ObjectBytes::Whole(object.clone().into()));
         let metadata = footer("object", &bytes).unwrap();
         let mut records = rollup.object(place);
-        let read = scan("object", &bytes, &metadata, ROLLUP_FIELDS, rollup.books(), |batch| records.add(batch));
+        let read = scan("object", &bytes, &metadata, ROLLUP_FIELDS, rollup.interners(), |batch| records.add(batch));
         read.map(|_| records.commit().unwrap())
     };
     for (place, fits) in [(0, false), (2, true)] {

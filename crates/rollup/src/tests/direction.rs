@@ -1,4 +1,4 @@
-//! Whose record it is and who opened the connection, where the log leaves it open.
+//! Whose record it is and who opened the connection, where the log does not say.
 
 use super::laws::tables;
 use super::record::{Record, Shape, V2, V3, V5};
@@ -30,7 +30,7 @@ fn an_eni_with_a_single_external_remote_is_the_internal_end() {
 
 #[test]
 fn the_address_named_by_most_records_is_the_enis_own() {
-    // All internal, and IPv6 where nothing is: only the votes tell.
+    // All internal, and IPv6 where nothing is: only the votes decide.
     for hosts in [["10.0.0.5", "10.0.0.1", "10.0.0.9"], ["2001:db8::5", "2001:db8::1", "2001:db8::9"]] {
         let mut records = exchange("eni-1", (hosts[0], 40_000), (hosts[1], 443), 0);
         records.extend(exchange("eni-1", (hosts[0], 40_001), (hosts[2], 5_432), 0));
@@ -52,7 +52,7 @@ fn an_eni_has_an_address_of_each_family() {
     for remote in ["2001:db8::1", "2001:db8::9"] {
         records.extend(exchange("eni-1", (v6, 40_000), (remote, 443), 0));
     }
-    // Its neighbour has talked to nobody else, so only where it lies tells which of the two is ours.
+    // Its neighbour has talked to nobody else, so only its network shows which of the two is ours.
     records.extend(exchange("eni-2", ("2600:1f18::77", 40_000), ("2001:db8::2", 443), 0));
     let rows = told(records, V2);
     let mut hosts: Vec<&str> = rows.iter().map(|row| row.host.as_str()).collect();
@@ -108,12 +108,12 @@ fn a_syn_beats_the_ports_of_old_clients() {
     records[1].flags = Some(18);
     let rows = told(records.clone(), V5);
     assert_eq!((rows[0].port, rows[0].role), (13_606, "client"));
-    // Without flags, several client ports against one service tell the same.
+    // Without flags, several client ports against one service show the same.
     let many: Vec<Record> =
         (0..5).flat_map(|n| exchange("eni-1", ("10.0.0.5", 1_050 + n), ("1.1.1.1", 13_606), n * 70)).collect();
     let rows = told(many, Shape { flags: false, ..V5 });
     assert_eq!((rows.len(), rows[0].port, rows[0].role), (1, 13_606, "client"));
-    // And so does the one who sends first.
+    // And so does the side that sends first.
     let mut first = exchange("eni-1", ("10.0.0.5", 1_050), ("1.1.1.1", 13_606), 0);
     first[1].start += 1;
     let rows = told(first, Shape { flags: false, ..V5 });

@@ -3,7 +3,8 @@
 use super::record::{EPOCH, Record, Shape, V5, is_internal, parquet, records, shapes, unit, unit_read};
 use super::twin::objects;
 use crate::PairHours;
-use crate::derive::{Derived, Wanted, Window, derive};
+use crate::derive::{Derived, Wanted, derive};
+use crate::window::Window;
 use arrow::array::{AsArray, RecordBatch};
 use arrow::datatypes::{Int64Type, UInt64Type};
 use memory::Memory;

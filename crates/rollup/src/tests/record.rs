@@ -10,7 +10,7 @@ use scan::object::{footer, scan};
 use scan::{ObjectBytes, ROLLUP_FIELDS};
 use std::sync::Arc;
 
-/// A whole hour, so that offsets tell the hour.
+/// A whole hour, so that offsets show the hour.
 pub const EPOCH: i64 = 1_713_484_800;
 
 /// One flow record as text and numbers; `None` is how AWS writes "not applicable".
@@ -82,12 +82,12 @@ impl Record {
         Self { pkt_src: some(src), pkt_dst: some(dst), ..self }
     }
 
-    /// Makes the ENI a requester's, as NAT and transit gateways have them.
+    /// Makes the ENI requester-managed, as those of NAT and transit gateways are.
     pub fn managed(self) -> Self {
         Self { instance: None, ..self }
     }
 
-    /// Makes it a window without records, as AWS writes those.
+    /// Makes it a window without records, as AWS writes them.
     pub fn empty(self, status: &str) -> Self {
         Self {
             status: status.to_owned(),
@@ -107,7 +107,7 @@ impl Record {
     }
 }
 
-/// The other way of a record's exchange, in the same second.
+/// The opposite direction of a record's exchange, in the same second.
 fn reply(record: &Record) -> Record {
     let ingress = record.direction.as_deref() == Some("ingress");
     Record {
@@ -123,8 +123,8 @@ fn reply(record: &Record) -> Record {
     }
 }
 
-/// Records and most of their replies, beside them or further on; some exchanges begin in different seconds, with flags
-/// of their own, or have volumes beyond 32 bits and packets beyond 16.
+/// Records and most of their replies, next to them or later. Some exchanges begin in different seconds, have flags of
+/// their own, or have volumes beyond 32 bits and packets beyond 16.
 pub fn exchanges(most: usize) -> impl Strategy<Value = Vec<Record>> {
     let change = (0u8..10, prop::sample::select(vec![0i64, 2, 16, 18, 19]), 0i64..90, any::<bool>(), 0u8..12);
     let exchange = (record(), change).prop_map(|(record, (how, flags, length, near, large))| {
@@ -250,7 +250,8 @@ pub fn unit_within(objects: &[Vec<u8>], memory: Memory) -> UnitTables {
     unit_read(objects, &(0..objects.len()).collect::<Vec<_>>(), 1, memory)
 }
 
-/// Rolls up the objects of one unit in an order of their places, `together` of them begun before the first is committed.
+/// Rolls up the objects of one unit in an order of their indices; `together` of them are begun before the first is
+/// committed.
 pub fn unit_read(objects: &[Vec<u8>], order: &[usize], together: usize, memory: Memory) -> UnitTables {
     let unit = UnitRollup::within(memory, RollupOptions::default());
     for places in order.chunks(together) {
@@ -258,7 +259,7 @@ pub fn unit_read(objects: &[Vec<u8>], order: &[usize], together: usize, memory: 
         for (place, mut records) in begun {
             let bytes = Arc::new(ObjectBytes::Whole(objects[*place].clone().into()));
             let metadata = footer("object", &bytes).unwrap();
-            scan("object", &bytes, &metadata, ROLLUP_FIELDS, unit.books(), |batch| records.add(batch)).unwrap();
+            scan("object", &bytes, &metadata, ROLLUP_FIELDS, unit.interners(), |batch| records.add(batch)).unwrap();
             records.commit().unwrap();
         }
     }

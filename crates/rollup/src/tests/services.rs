@@ -1,11 +1,11 @@
 //! What hosts serve against a slow twin, and the days of uploads to rare remotes.
 
-use super::derived::plain;
+use super::derived::{corrected, plain};
 use super::laws::{derived, tables};
-use super::record::{EPOCH, Record, V5, is_internal, records, shapes};
+use super::record::{EPOCH, Record, V5, is_internal, records, shapes, some};
 use super::rows::{Row, rows};
-use crate::derive::Window;
 use crate::segment::{Segment, stitch};
+use crate::window::Window;
 use flow::Address;
 use proptest::prelude::*;
 use std::collections::{BTreeMap, BTreeSet};
@@ -76,8 +76,28 @@ proptest! {
         let window = Window { from_s, to_s: from_s + 4 * 3_600, baseline_from_s: EPOCH };
         let tables = tables(&units, shape);
         let all: Vec<Row> = tables.iter().flat_map(rows).collect();
-        prop_assert_eq!(plain(&derived(&tables, &window).services, SERVICES), slow(&all, &window));
+        prop_assert_eq!(plain(&derived(&tables, &window).services, SERVICES), slow(&corrected(&all, &window), &window));
     }
+}
+
+#[test]
+fn a_service_counts_what_a_later_unit_took_for_another_port() {
+    // In the first unit the host's port has two remote ports, so it is the service. The second unit has one record of
+    // the same connection and, by its ports alone, would take the remote's port for the service.
+    let (host, remote) = (("10.0.0.9", 50_000), ("2001:db8::2", 13_606));
+    let mut answer = Record::new("eni-1", host, remote, 0);
+    let mut request = Record::new("eni-1", remote, host, 1).ingress();
+    (answer.bytes, request.bytes) = (200, 1);
+    let mut refused = Record::new("eni-1", ("2001:db8::2", 443), host, 0).ingress();
+    refused.action = some("REJECT");
+    let tables = tables(&[vec![refused, answer], vec![request]], V5);
+    let all: Vec<Row> = tables.iter().flat_map(rows).collect();
+    assert_eq!((all[0].role, all[0].port, all[0].bytes), ("server", 50_000, [200, 0]));
+    assert_eq!((all[1].role, all[1].port, all[1].bytes), ("client", 13_606, [0, 1]));
+    let window = Window { from_s: EPOCH, to_s: EPOCH + 3_600, baseline_from_s: EPOCH };
+    let expected = [["10.0.0.9", "6", "50000", "1", "200", "0"].map(str::to_owned)];
+    assert_eq!(plain(&derived(&tables, &window).services, SERVICES), expected);
+    assert_eq!(slow(&corrected(&all, &window), &window), expected);
 }
 
 /// An upload of a host, with what comes back.

@@ -5,7 +5,7 @@ use super::record::{EPOCH, Record, V5, exchanges, parquet, records, shapes, unit
 use super::rows::rows as rows_of;
 use super::twin::objects;
 use crate::PairHours;
-use crate::derive::Window;
+use crate::window::Window;
 use memory::{Budget, Memory};
 use proptest::prelude::*;
 use std::sync::Arc;
@@ -92,7 +92,7 @@ proptest! {
         let batches: Vec<_> = table.to_batches(rows).map(Result::unwrap).collect();
         let whole = table.to_batch().unwrap();
         let together = arrow::compute::concat_batches(whole.schema_ref(), &batches).unwrap();
-        // Words that no row names may be lost on the way.
+        // Texts that no row refers to may be lost on the way.
         prop_assert_eq!(rows_of(&PairHours::from_batch(&together).unwrap()), rows_of(&table));
         prop_assert!(batches.iter().rev().skip(1).all(|batch| batch.num_rows() >= rows));
     }

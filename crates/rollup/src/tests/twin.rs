@@ -37,7 +37,7 @@ type Tuples = BTreeMap<(u16, u16), Vec<Seen>>;
 
 #[derive(Default)]
 struct Eni {
-    /// An object told whose it is.
+    /// An object described it.
     told: bool,
     managed: bool,
     translates: bool,
@@ -91,7 +91,7 @@ pub fn slow(objects: &[Vec<u8>]) -> Vec<Row> {
     let object = |b: &RecordBatch| batches.iter().position(|other| std::ptr::eq(b, other)).unwrap();
     let usable = |b: &RecordBatch, row: usize| text(b, "log_status", row).as_deref() == Some("OK");
     let address = |b: &RecordBatch, name: &str, row: usize| text(b, name, row).and_then(|t| t.parse::<Address>().ok());
-    // What the unit knows of each ENI; the first record with traffic of the first object that has one tells whose it is.
+    // What the unit knows of each ENI. The first record with traffic of the first object that has the ENI describes it.
     let mut described: BTreeSet<(usize, Option<String>)> = BTreeSet::new();
     let mut enis: BTreeMap<Option<String>, Eni> = BTreeMap::new();
     for (b, row) in all().filter(|(b, row)| usable(b, *row)) {
@@ -192,16 +192,16 @@ pub fn slow(objects: &[Vec<u8>]) -> Vec<Row> {
             }
         }
     }
-    // Remotes that did no more than knock are summed up.
-    let mut knocks: BTreeMap<(Address, u8, bool, i64), Row> = BTreeMap::new();
+    // Remotes that did no more than probe are summed up.
+    let mut probes: BTreeMap<(Address, u8, bool, i64), Row> = BTreeMap::new();
     let mut out: Vec<Row> = Vec::new();
     for (key, pieces) in found {
         let (host, remote, protocol, _, _, transit, hour_s) = key;
         let external = !is_internal(remote) && !remote.is_local_scope();
-        let knocked =
+        let probed =
             pieces.len() < 3 && pieces.iter().all(|(_, piece)| piece.iter().all(|r| r.rejected && !r.outbound));
         let row = row_of(key, pieces, &enis);
-        if !external || !knocked {
+        if !external || !probed {
             out.push(row);
             continue;
         }
@@ -215,18 +215,18 @@ pub fn slow(objects: &[Vec<u8>]) -> Vec<Row> {
             sizes: vec![],
             ..row.clone()
         };
-        let sum = knocks.entry((host, protocol, transit, hour_s)).or_insert(blank);
+        let sum = probes.entry((host, protocol, transit, hour_s)).or_insert(blank);
         (0..3).for_each(|at| sum.counts[at] += row.counts[at]);
         sum.seen_s = (sum.seen_s.0.min(row.seen_s.0), sum.seen_s.1.max(row.seen_s.1));
         sum.interface = [sum.interface.take(), row.interface].into_iter().flatten().min();
         sum.window_s = sum.window_s.max(row.window_s);
     }
-    out.extend(knocks.into_values());
+    out.extend(probes.into_values());
     out.sort();
     out
 }
 
-/// TCP flags, fans, well-known ports, ephemeral ports, who came first, the lower port: in this order.
+/// TCP flags, fans, well-known ports, ephemeral ports, which side came first, the lower port: in this order.
 fn is_client(ports: (u16, u16), fans: (usize, usize), list: &[Seen]) -> bool {
     let tcp = list[0].protocol == 6;
     let host_opened = tcp && list.iter().any(|r| r.flags & 2 != 0 && (r.flags & 16 == 0) == r.outbound);

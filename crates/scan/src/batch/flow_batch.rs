@@ -10,15 +10,16 @@ use std::cell::RefCell;
 /// Rows in a batch: small enough for the caches, large enough to hide the cost of a batch.
 pub const BATCH_ROWS: usize = 8_192;
 
-/// Up to 8,192 flow records of one row group, column by column. Every column is `rows` long; a column that the file does not
-/// have holds its missing value.
+/// Up to 8,192 flow records of one row group, column by column. Every column is `rows` long; a column that the file
+/// does not have holds its missing value.
 #[derive(Debug, Default)]
 pub struct FlowBatch {
     /// Number of records.
     pub rows: usize,
     /// Which columns the file has, where that matters.
     pub present: PresentColumns,
-    /// First packet's second in the window, since 1970; [`MISSING_S`](crate::MISSING_S) where missing or before 1970 or after 2106.
+    /// First packet's second in the window, since 1970; [`MISSING_S`](crate::MISSING_S) where missing or before 1970 or
+    /// after 2106.
     pub start_s: Vec<u32>,
     /// Last packet's second in the window, since 1970; [`MISSING_S`](crate::MISSING_S) likewise.
     pub end_s: Vec<u32>,

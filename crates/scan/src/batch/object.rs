@@ -83,7 +83,7 @@ pub fn scan_with(
             let mut passed = 0;
             if path == DecodePath::Native && supports_native(&binding, metadata.row_group(index)) {
                 let whole = pass_on(&mut native, &bound, index, &mut passed, &mut sink)
-                    .map_err(|error| ScanError::Parquet { object: object.to_owned(), part: part(), error })?;
+                    .map_err(|source| ScanError::Parquet { object: object.to_owned(), part: part(), source })?;
                 rows += passed;
                 if whole {
                     continue;
@@ -91,12 +91,12 @@ pub fn scan_with(
             }
             let group = CheckedRowGroup { data: bytes.clone(), metadata: metadata.clone(), index };
             let reader = ParquetRecordBatchReader::try_new_with_row_groups(binding.levels(), &group, BATCH_ROWS, None)
-                .map_err(|error| ScanError::Parquet { object: object.to_owned(), part: part(), error })?;
+                .map_err(|source| ScanError::Parquet { object: object.to_owned(), part: part(), source })?;
             let mut decoded = 0;
             for batch in reader {
                 let batch =
-                    batch.map_err(|error| ScanError::Decode { object: object.to_owned(), part: part(), error })?;
-                // Batches of both paths have the same rows, so those that were passed on are left out here.
+                    batch.map_err(|source| ScanError::Decode { object: object.to_owned(), part: part(), source })?;
+                // Batches of both paths have the same rows, so those already passed on are skipped here.
                 let size = batch.num_rows() as u64;
                 decoded += size;
                 if passed > 0 {
@@ -107,11 +107,11 @@ pub fn scan_with(
                 rows += size;
                 loudly(|| sink(&batch));
             }
-            // The decoder takes pages without values for the end of their column and reports no error.
+            // The decoder treats pages without values as the end of their column, and reports no error.
             if i64::try_from(decoded) != Ok(metadata.row_group(index).num_rows()) {
                 let rows = metadata.row_group(index).num_rows();
-                let error = ParquetError::General(format!("{decoded} rows decoded, the footer claims {rows}"));
-                return Err(ScanError::Parquet { object: object.to_owned(), part: part(), error });
+                let source = ParquetError::General(format!("{decoded} rows decoded, the footer claims {rows}"));
+                return Err(ScanError::Parquet { object: object.to_owned(), part: part(), source });
             }
         }
         native.give_back();

@@ -11,8 +11,8 @@ use flow::dotted::exact_v4;
 use parquet::errors::Result;
 use std::sync::Arc;
 
-/// Numbers texts: equal texts get equal numbers, different texts different ones, on all threads and for all objects of a
-/// scan.
+/// Numbers texts: equal texts get equal numbers, different texts different ones, on all threads and for all objects of
+/// a scan.
 pub trait TextNumbers: std::fmt::Debug + Send + Sync {
     /// Returns the numbers of some texts, from [`FIRST_INTERNED`] on and below [`NONE`].
     fn numbers(&self, texts: &[&str]) -> Vec<u32>;

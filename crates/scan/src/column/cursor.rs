@@ -11,8 +11,8 @@
 //!         rows with one: gather table[index], or decode them from plain bytes
 //! ```
 //!
-//! `pkt_srcaddr` mostly has the same pages as `srcaddr`, byte for byte. Such a page is decompressed and decoded once: the
-//! first column keeps its recent pages, and the second copies the rows of those that it shares.
+//! `pkt_srcaddr` mostly has the same pages as `srcaddr`, byte for byte. Such a page is decompressed and decoded once:
+//! the first column keeps its recent pages, and the second copies the rows of those that it shares.
 
 use super::decoder::ColumnDecoder;
 use super::page_reuse::SharedPage;
@@ -30,7 +30,7 @@ use std::sync::Arc;
 /// How the values of the current page are encoded.
 #[derive(Default)]
 enum PageValues {
-    /// Plain values; the next is at this byte.
+    /// Plain values; the next one is at this byte.
     Plain(usize),
     /// Indices of the dictionary.
     Indices(RleDecoder),
@@ -51,19 +51,19 @@ pub(crate) struct ColumnCursor<D: ColumnDecoder> {
     levels: RleDecoder,
     /// Highest definition level; rows that have it have a value.
     defined: u32,
-    /// Rows of the current page that were not read yet.
+    /// Rows of the current page not read yet.
     left: usize,
     /// The decoded entries of the dictionary, padded to a power of two.
     table: Vec<D::Out>,
     /// Entries of the dictionary.
     entries: usize,
-    /// The dictionary page as it came.
+    /// The dictionary page as read.
     dictionary: Option<Bytes>,
-    /// The first row behind the current page.
+    /// The first row after the current page.
     next_row: usize,
     /// Unpacked levels.
     scratch: Vec<u32>,
-    /// Pages that reach into the current batch, if they are shared.
+    /// Pages that overlap the current batch, if they are shared.
     recent: Vec<SharedPage>,
     /// Whether pages are kept in `recent`.
     shares_pages: bool,
@@ -127,8 +127,8 @@ impl<D: ColumnDecoder> ColumnCursor<D> {
         self.fill_after(None, decompressor, interners, out)
     }
 
-    /// Decodes the next rows like [`Self::fill`], but copies those of pages that the column shares with `original`, which
-    /// has just decoded the same rows into `original_rows`.
+    /// Decodes the next rows like [`Self::fill`], but copies those of pages that the column shares with `original`,
+    /// which has just decoded the same rows into `original_rows`.
     ///
     /// # Errors
     /// Those of [`Self::fill`].
@@ -209,7 +209,7 @@ impl<D: ColumnDecoder> ColumnCursor<D> {
         Ok(())
     }
 
-    /// Decodes those of the next `rows` rows that are in `picked`, which is ascending, and skips the others.
+    /// Decodes the rows of the next `rows` rows that are in `picked`, which is ascending, and skips the others.
     ///
     /// # Errors
     /// Those of [`Self::fill`].

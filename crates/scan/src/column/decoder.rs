@@ -1,11 +1,11 @@
-//! What a column's values become.
+//! The trait of column decoders: it determines what a column's values become.
 
 use crate::interner::Interners;
 use parquet::errors::Result;
 
-/// Decodes the values of a column: what they become.
+/// Decodes the values of a column.
 pub(crate) trait ColumnDecoder: Default {
-    /// What a row holds.
+    /// The decoded value of a row.
     type Out: Copy;
 
     /// Returns the sentinel of a missing value.
@@ -23,6 +23,6 @@ pub(crate) trait ColumnDecoder: Default {
     /// Decodes values from plain bytes until `out` is full; returns the number of bytes that they took.
     fn plain(&mut self, bytes: &[u8], interners: &Interners, out: &mut [Self::Out]) -> Result<usize>;
 
-    /// Drops what belongs to one object.
+    /// Drops everything that belongs to one object.
     fn forget(&mut self) {}
 }

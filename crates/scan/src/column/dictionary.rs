@@ -1,4 +1,4 @@
-//! A column chunk's dictionary, judged before any row is read: if no entry passes a predicate, no row does.
+//! A column chunk's dictionary, evaluated before any row is read: if no entry passes a predicate, no row does.
 
 use super::decoder::ColumnDecoder;
 use super::view::{TextPredicate, ViewDecoder};

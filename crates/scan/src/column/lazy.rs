@@ -1,4 +1,4 @@
-//! Columns of ENI metadata, decoded lazily: nothing is decompressed before a row of it is requested.
+//! Columns of ENI metadata, decoded lazily: nothing is decompressed before one of its rows is requested.
 
 use super::plain_text::{PlainTexts, utf8};
 use crate::interner::{NONE, TextInterner};
@@ -18,7 +18,7 @@ use std::sync::Arc;
 pub(crate) struct LazyMetadata {
     /// In the order of the ENI-metadata fields; `None` where the file has no such column.
     columns: Vec<Option<LazyColumn>>,
-    group: Option<Group>,
+    group: Option<LazyRowGroup>,
     /// The batch's first row in its row group.
     pub(crate) first_row: usize,
     decompressor: Decompressor,
@@ -32,7 +32,7 @@ impl std::fmt::Debug for LazyMetadata {
 }
 
 /// The row group that the columns belong to.
-struct Group {
+struct LazyRowGroup {
     data: Arc<ObjectBytes>,
     metadata: Arc<ParquetMetaData>,
     index: usize,
@@ -50,7 +50,7 @@ impl LazyMetadata {
         columns: impl Iterator<Item = Option<usize>>,
     ) {
         let texts = texts.handle();
-        self.group = Some(Group { data: data.clone(), metadata: metadata.clone(), index, texts });
+        self.group = Some(LazyRowGroup { data: data.clone(), metadata: metadata.clone(), index, texts });
         self.first_row = 0;
         self.error = None;
         for (index, number) in columns.enumerate() {
@@ -77,8 +77,8 @@ impl LazyMetadata {
         self.error.take()
     }
 
-    /// Returns the interned text of the `index`th ENI-metadata field in a row of the batch. Returns [`NONE`] also when the
-    /// column is damaged; [`Self::take_error`] then has the error.
+    /// Returns the interned text of the `index`th ENI-metadata field in a row of the batch. Returns [`NONE`] also when
+    /// the column is damaged; [`Self::take_error`] then has the error.
     pub(crate) fn text(&mut self, index: usize, row: usize, account: bool) -> u32 {
         let (Some(group), Some(Some(column))) = (&self.group, self.columns.get_mut(index)) else { return NONE };
         let row = self.first_row + row;
@@ -98,10 +98,11 @@ impl LazyMetadata {
     }
 }
 
-/// Sentinel of a dictionary entry whose text was not interned yet.
+/// Marks a dictionary entry whose text was not interned yet.
 const UNRESOLVED: u32 = NONE - 1;
 
-/// A column of texts, few of which are requested: pages are skipped by their headers alone, and whole runs within a page.
+/// A column of texts, few of which are requested: pages are skipped by their headers alone, and whole runs within a
+/// page.
 #[derive(Default)]
 struct LazyColumn {
     /// Number of the leaf in the file's schema.
@@ -141,7 +142,7 @@ struct PagePosition {
 /// Position among the texts of a page.
 #[derive(Clone, Copy)]
 enum ValuePosition {
-    /// In the indices of the dictionary.
+    /// An index into the dictionary's indices.
     Indices(RleDecoder),
     /// In the page itself: the next text is at this byte.
     Plain(usize),
@@ -171,7 +172,7 @@ impl LazyColumn {
     }
 
     /// Moves to the page that has a row; pages before it are not decompressed.
-    fn seek(&mut self, row: usize, group: &Group, decompressor: &mut Decompressor) -> Result<()> {
+    fn seek(&mut self, row: usize, group: &LazyRowGroup, decompressor: &mut Decompressor) -> Result<()> {
         if self.stream.is_none() || row < self.first {
             self.begin(self.number);
             let chunk = group.metadata.row_group(group.index).column(self.number);
@@ -223,8 +224,8 @@ impl LazyColumn {
         Ok(self.last.1)
     }
 
-    /// Returns the interned text of a row, counted from the page's first, and how many rows after it are certain to have
-    /// the same text.
+    /// Returns the interned text of a row, counted from the page's first, and how many rows after it are certain to
+    /// have the same text.
     fn read(&mut self, row: usize, account: bool, texts: &TextInterner) -> Result<(u32, usize)> {
         if row < self.position.row {
             let values = match self.position.values {

@@ -1,8 +1,8 @@
-//! One column chunk to the values of its rows, straight from pages.
+//! Decodes one column chunk into the values of its rows, straight from pages.
 //!
-//! `cursor` walks the pages of a chunk; a [`decoder::ColumnDecoder`] says what its values become: a number, an interned
-//! text, an Arrow view, a code, or the answers of predicates. `lazy` stands apart: it decodes single rows of the columns
-//! that describe an ENI. `dictionary` judges a dictionary page by itself.
+//! `cursor` walks the pages of a chunk; a [`decoder::ColumnDecoder`] determines what its values become: a number, an
+//! interned text, an Arrow view, a code, or the results of predicates. `lazy` stands apart: it decodes single rows of
+//! the columns that describe an ENI. `dictionary` evaluates a dictionary page by itself.
 
 pub(crate) mod bits;
 pub(crate) mod plain_text;

@@ -7,15 +7,15 @@ use arrow::datatypes::{DataType, TimeUnit};
 use parquet::errors::{ParquetError, Result};
 use std::marker::PhantomData;
 
-/// How a page stores a number, and how that becomes a whole number or a second.
+/// How a page stores a number, and how that becomes an integer or a second.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(crate) enum PhysicalNumber {
-    /// 32 bits with sign.
+    /// Signed, 32 bits.
     #[default]
     I32,
-    /// 32 bits without sign.
+    /// Unsigned, 32 bits.
     U32,
-    /// 64 bits, with sign or without.
+    /// 64 bits, signed or unsigned.
     I64,
     /// A timestamp in 64 bits, and its ticks per second: milli-, micro- or nanoseconds.
     Ticks(i64),

@@ -13,7 +13,7 @@ pub(super) struct SharedPage {
 }
 
 impl SharedPage {
-    /// Returns whether `page`, at the row `first_row`, may be the same page; its bytes are left to compare.
+    /// Returns whether `page`, at the row `first_row`, may be the same page; its bytes still have to be compared.
     pub(super) fn resembles(&self, page: &RawPage, first_row: usize) -> bool {
         self.first_row == first_row && self.values == page.values && self.encoding == page.encoding
     }

@@ -1,4 +1,4 @@
-//! Decodes texts to the answers of predicates alone: a row is one byte.
+//! Decodes texts to the results of predicates alone: a row is one byte.
 
 use super::bits::bits_of;
 use super::decoder::ColumnDecoder;

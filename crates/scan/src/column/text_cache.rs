@@ -8,7 +8,7 @@ use std::hash::BuildHasher;
 const MAX_TEXT_BYTES: usize = 43;
 /// Slots that are probed for a text; if all are taken, the first is overwritten.
 const PROBES: usize = 4;
-/// Slots at first and at most, powers of two. The maximum takes 1.5 MB, about one core's own cache.
+/// Initial and maximum number of slots, powers of two. The maximum takes 1.5 MB, about one core's own cache.
 const MIN_SLOTS: usize = 1 << 10;
 const MAX_SLOTS: usize = 1 << 15;
 
@@ -82,7 +82,8 @@ impl TextCache {
 
     /// Passes the code of each text to `found`, `None` where a text is not cached.
     ///
-    /// The slots of all texts are touched before any is compared: each access waits for memory, and these waits overlap.
+    /// The slots of all texts are touched before any is compared: each access waits for memory, and these waits
+    /// overlap.
     pub(crate) fn get_all(&self, texts: &[&[u8]], mut found: impl FnMut(usize, Option<u32>)) {
         let mut probes = [(0, false); LOOKUPS];
         for (chunk, begin) in texts.chunks(LOOKUPS).zip((0..).step_by(LOOKUPS)) {

@@ -17,8 +17,8 @@ pub(crate) const MISSING_VIEW: u128 = u128::MAX;
 /// Texts up to this length are stored in the view itself.
 const INLINE_BYTES: usize = 12;
 
-/// A predicate on texts, evaluated once for each entry of a dictionary: which of them pass. Returns `None` when it cannot
-/// be evaluated; the caller then evaluates it row by row.
+/// A predicate on texts, evaluated once for each entry of a dictionary: which of them pass. Returns `None` when it
+/// cannot be evaluated; the caller then evaluates it row by row.
 pub type TextPredicate = Arc<dyn Fn(&ArrayRef) -> Option<BooleanArray> + Send + Sync>;
 
 /// Predicates of one column: their answers occupy the upper byte of a view's length until the batch is built.
@@ -37,7 +37,7 @@ pub(crate) struct ViewDecoder {
     of_missing: u128,
     /// Long texts of dictionaries.
     dictionaries: Vec<Buffer>,
-    /// Long texts of the batch that are in no dictionary.
+    /// Long texts of the batch that are not in a dictionary.
     plain: Vec<u8>,
 }
 
@@ -157,8 +157,8 @@ impl ViewDecoder {
             buffers.push(Buffer::from_vec(std::mem::take(&mut self.plain)));
         }
         let (views, buffers): (ScalarBuffer<u128>, Arc<[Buffer]>) = (views.into(), buffers.into());
-        // SAFETY: every view is the empty text or was made by `view_of` from UTF-8, either inline or with the offset of its
-        // bytes in a buffer that is passed here.
+        // SAFETY: every view is the empty text or was made by `view_of` from UTF-8, either inline or with the offset of
+        // its bytes in a buffer that is passed here.
         #[allow(unsafe_code)]
         let column = unsafe { StringViewArray::new_unchecked(views, buffers, nulls) };
         Arc::new(column)
@@ -185,7 +185,7 @@ impl ColumnDecoder for ViewDecoder {
                 Some(Cow::Owned(text)) => view_of(text.as_bytes(), 0, 0),
                 Some(Cow::Borrowed(text)) => {
                     long |= text.len() > INLINE_BYTES;
-                    // Bytes that were trimmed at the front of the text.
+                    // Bytes trimmed from the front of the text.
                     let skipped = text.as_ptr() as usize - raw.as_ptr() as usize;
                     view_of(text.as_bytes(), buffer, end - raw.len() + skipped)
                 }
@@ -267,7 +267,7 @@ mod tests {
             table.extend(rows);
             let answers = column.take_answers(&mut table);
             let made = column.column(table);
-            // Built anew and checked, as the constructor that was left out would have.
+            // Built again and checked, as the constructor that was skipped would have done.
             let made = made.as_string_view();
             let checked = StringViewArray::try_new(made.views().clone(), made.data_buffers().to_vec(), made.nulls().cloned()).unwrap();
             let wanted = texts.iter().map(|text| meaning.value_of(text)).collect::<Vec<_>>();

@@ -38,20 +38,20 @@ enum FieldCursor {
     Answers(Box<ColumnCursor<PredicateDecoder>>),
 }
 
-/// Text fields of which less than the text is read.
+/// Text fields that are not read as text.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct TextProjection {
-    /// Only their predicates' answers.
+    /// Only the results of their predicates.
     pub(crate) answers_only: Arc<[Field]>,
     /// Their codes.
     pub(crate) coded: Arc<[Field]>,
-    /// What numbers the texts of `coded`.
+    /// The dictionary that numbers the texts of `coded`.
     pub(crate) numbers: Option<Arc<dyn TextNumbers>>,
 }
 
-/// Which rows come next.
+/// The rows to read next.
 struct NextRows<'a> {
-    /// Rows before them that are skipped.
+    /// Rows before them to skip.
     waiting: usize,
     rows: usize,
     /// Which of them are decoded, if not all.
@@ -98,7 +98,7 @@ pub struct RecordCursors {
     scratch: Scratch,
 }
 
-/// Rows that are decoded only to be skipped.
+/// Scratch for rows that are decoded only to be skipped.
 #[derive(Default)]
 struct Scratch {
     numbers: Vec<i64>,
@@ -192,8 +192,8 @@ impl RecordCursors {
         }
     }
 
-    /// Decodes the next rows of the first `count` fields, or of all others, and evaluates their predicates. With `picked`,
-    /// only those of the next rows are decoded.
+    /// Decodes the next rows of the first `count` fields, or of all others, and evaluates their predicates. With
+    /// `picked`, only those of the next rows are decoded.
     ///
     /// # Errors
     /// When a page is damaged or of an unsupported kind.

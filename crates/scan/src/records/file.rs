@@ -27,7 +27,7 @@ use parquet::errors::ParquetError;
 use parquet::file::metadata::ParquetMetaData;
 use std::sync::Arc;
 
-/// Records among which the caller selects.
+/// The records that the caller selects from.
 #[derive(Debug)]
 pub struct Records {
     /// The leading fields, or all of them.
@@ -101,8 +101,8 @@ impl RecordFile {
     }
 
     /// Reads codes in place of some fields' texts where the native path can: a column of `UInt32` numbered by
-    /// [`TextNumbers`] and [`crate::own_text_code`], [`crate::NONE`] for a missing text. Batches of the Arrow path still
-    /// have texts. Not for accounts, whose texts are repaired.
+    /// [`TextNumbers`] and [`crate::own_text_code`], [`crate::NONE`] for a missing text. Batches of the Arrow path
+    /// still have texts. Not for accounts, whose texts are repaired.
     #[must_use]
     pub fn with_codes(self, coded: Arc<[Field]>, numbers: Arc<dyn TextNumbers>) -> Self {
         let native_schema = self.retyped(&coded, &DataType::UInt32);
@@ -254,10 +254,10 @@ impl RecordFile {
     }
 
     fn filtered(&self, batch: &RecordBatch, wanted: &BooleanArray) -> Result<RecordBatch, ScanError> {
-        filter_record_batch(batch, wanted).map_err(|error| ScanError::Decode {
+        filter_record_batch(batch, wanted).map_err(|source| ScanError::Decode {
             object: self.object.clone(),
             part: "columns".to_owned(),
-            error,
+            source,
         })
     }
 
@@ -275,12 +275,12 @@ impl RecordFile {
             let ended = || ParquetError::General("columns have fewer values than the footer claims".to_owned());
             let batch = reader.next().ok_or_else(|| self.damaged(index, ended()))?;
             let part = format!("row group {index}");
-            batch.map_err(|error| ScanError::Decode { object: self.object.clone(), part, error })
+            batch.map_err(|source| ScanError::Decode { object: self.object.clone(), part, source })
         })
     }
 
-    fn damaged(&self, index: usize, error: ParquetError) -> ScanError {
-        ScanError::Parquet { object: self.object.clone(), part: format!("row group {index}"), error }
+    fn damaged(&self, index: usize, source: ParquetError) -> ScanError {
+        ScanError::Parquet { object: self.object.clone(), part: format!("row group {index}"), source }
     }
 
     /// Returns rows that have NULL in every field: no column was bound.
@@ -291,10 +291,10 @@ impl RecordFile {
 
     fn batch(&self, schema: SchemaRef, columns: Vec<ArrayRef>, rows: usize) -> Result<RecordBatch, ScanError> {
         let options = RecordBatchOptions::new().with_row_count(Some(rows));
-        RecordBatch::try_new_with_options(schema, columns, &options).map_err(|error| ScanError::Decode {
+        RecordBatch::try_new_with_options(schema, columns, &options).map_err(|source| ScanError::Decode {
             object: self.object.clone(),
             part: "columns".to_owned(),
-            error,
+            source,
         })
     }
 
@@ -346,7 +346,7 @@ impl RecordFile {
 pub struct OpenRowGroup {
     index: usize,
     rows: usize,
-    /// Rows that were read or skipped.
+    /// Rows read or skipped so far.
     done: usize,
     decoder: RowGroupDecoder,
 }
@@ -361,12 +361,12 @@ enum RowGroupDecoder {
     Arrow(Box<ParquetRecordBatchReader>),
 }
 
-/// What the native path made of the next rows.
+/// The result of the native path for the next rows.
 enum NativeOutcome {
     /// The selected ones.
     Rows(RecordBatch),
     /// The caller selected none of them.
     NotSelected,
-    /// They are of a kind that it does not read, or damaged.
+    /// The native path does not support them, or they are damaged.
     Unsupported,
 }

@@ -1,4 +1,4 @@
-//! Schema.
+//! The Arrow schema of flow records.
 
 use crate::column::bits::bits_of;
 use crate::value::number::MISSING;
@@ -24,7 +24,7 @@ pub fn schema_of(fields: &[Field]) -> SchemaRef {
     Arc::new(Schema::new(fields.iter().map(column).collect::<Vec<_>>()))
 }
 
-/// Makes the column of a field of numbers; those that are missing or do not fit are NULL.
+/// Builds the column of a numeric field; numbers that are missing or do not fit are NULL.
 pub(crate) fn number_column(field: Field, mut numbers: Vec<i64>) -> ArrayRef {
     let is_time = matches!(field, Field::Start | Field::End);
     if is_time {

@@ -1,4 +1,4 @@
-//! DictionaryCodes, answers and dictionaries agree with the texts.
+//! Codes, predicates' results and dictionaries agree with the texts.
 
 use super::files::{batch, cells, layouts, write};
 use crate::DecodePath;
@@ -16,11 +16,11 @@ use proptest::prelude::*;
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 
-/// Numbers texts as they come.
+/// Numbers texts in the order of arrival.
 #[derive(Debug, Default)]
-struct Book(Mutex<BTreeMap<String, u32>>);
+struct ArrivalNumbers(Mutex<BTreeMap<String, u32>>);
 
-impl TextNumbers for Book {
+impl TextNumbers for ArrivalNumbers {
     fn numbers(&self, texts: &[&str]) -> Vec<u32> {
         let mut book = self.0.lock().unwrap();
         let mut number = |text: &&str| {
@@ -32,7 +32,7 @@ impl TextNumbers for Book {
     }
 }
 
-impl Book {
+impl ArrivalNumbers {
     fn text(&self, code: u32) -> Option<String> {
         match code {
             NONE => None,
@@ -72,7 +72,7 @@ proptest! {
             asked.sort_by_key(|(field, _)| *field);
             RecordFile::open("x", bytes.clone(), metadata.clone(), binding.clone(), FIELDS.into()).unwrap().with_filter(4, asked.into())
         };
-        let book = Arc::new(Book::default());
+        let book = Arc::new(ArrivalNumbers::default());
         let plain = open().with_path(DecodePath::Native);
         let coded = open()
             .with_codes(Arc::new([Field::Srcaddr, Field::Dstaddr]), book.clone())
@@ -87,7 +87,7 @@ proptest! {
                 prop_assert_eq!(&answers, &coded_answers);
                 let (Some(texts), Some(codes)) = (texts, codes) else { break };
                 prop_assert_eq!(&texts["bytes"], &codes["bytes"]);
-                // What had to be read through Arrow has texts.
+                // Columns read through Arrow hold texts.
                 if answers.is_none() {
                     prop_assert_eq!(texts, codes);
                     continue;
@@ -126,9 +126,9 @@ proptest! {
                 let chunk = metadata.row_group(index).column(leaves[0].number);
                 let Some(range) = dictionary_page_range(chunk) else { continue };
                 let page = bytes.get_bytes(range.start, (range.end - range.start) as usize).unwrap();
-                let told = dictionary_passes(chunk, page.clone(), &tests(), Meaning::Text).unwrap();
-                // A dictionary has no text that no row has, but may not know whether one is missing.
-                prop_assert!(told[0] == passed[0] && told[1] >= passed[1], "{:?} {:?}", told, passed);
+                let passes = dictionary_passes(chunk, page.clone(), &tests(), Meaning::Text).unwrap();
+                // A dictionary has no text that no row has, but cannot show whether a text is missing.
+                prop_assert!(passes[0] == passed[0] && passes[1] >= passed[1], "{:?} {:?}", passes, passed);
                 prop_assert_eq!(dictionary_passes(chunk, page.slice(..page.len() / 2), &tests(), Meaning::Text), None);
             }
         }

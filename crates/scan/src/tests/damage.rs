@@ -1,9 +1,10 @@
-//! Damage and malice: an error or a result, never a panic, never memory by claim.
+//! Damaged and malicious files: an error or a result, never a panic, never memory by claim.
 
 use super::files::{FileLayout, batch, cells, layouts, scanned, scanned_by, write};
 use crate::DecodePath;
 use crate::object::{footer, scan, scan_with};
 use crate::{Interners, ObjectBytes, ROLLUP_FIELDS};
+use flow::error_text;
 use pages::guard::quiet_panics;
 use parquet::basic::{Compression, Encoding};
 use parquet::file::metadata::{ParquetMetaData, RowGroupMetaData};
@@ -73,7 +74,7 @@ pub fn plain_file(texts: Encoding, codec: Compression) -> Vec<u8> {
     write(&batch(&cells), layout)
 }
 
-/// Rebuilds a footer with each row group changed, and scans the file under it.
+/// Rewrites a footer with each row group changed, and scans the file with it.
 fn under(file: &[u8], change: impl Fn(RowGroupMetaData) -> RowGroupMetaData) -> Result<u64, crate::ScanError> {
     quiet_panics();
     let bytes = Arc::new(ObjectBytes::Whole(file.to_vec().into()));
@@ -114,14 +115,14 @@ fn footers_that_claim_too_much_are_errors() {
 fn a_page_that_claims_two_gigabytes_is_refused_before_memory_is() {
     for codec in [Compression::SNAPPY, Compression::ZSTD(Default::default()), Compression::LZ4_RAW] {
         let mut file = plain_file(Encoding::PLAIN, codec);
-        // The first page begins behind the magic: type, then the uncompressed size as a zigzag number.
+        // The first page begins after the magic: type, then the uncompressed size as a zigzag number.
         assert_eq!((file[4], file[6]), (0x15, 0x15));
         let begin = 7;
         let end = begin + file[begin..].iter().position(|byte| byte & 0x80 == 0).unwrap() + 1;
         let claim = [0xfe, 0xff, 0xff, 0xff, 0x0f];
         file.splice(begin..end, claim);
-        // All behind it is out of place now, but the first page is met first.
-        let error = scanned(file).unwrap_err().to_string();
+        // Everything after it has moved, but the first page is read first.
+        let error = error_text(&scanned(file).unwrap_err());
         assert!(error.contains("claims 2147483647 bytes"), "{error}");
     }
 }
@@ -130,7 +131,7 @@ fn a_page_that_claims_two_gigabytes_is_refused_before_memory_is() {
 fn a_header_that_claims_a_long_list_takes_no_time() {
     for codec in [Compression::SNAPPY, Compression::UNCOMPRESSED] {
         let mut file = plain_file(Encoding::PLAIN, codec);
-        // Behind the page's type and two sizes, an unknown field: a list of 2^31 - 1 numbers that are not there.
+        // After the page's type and two sizes, an unknown field: a list of 2^31 - 1 numbers that are not there.
         let mut at = 4;
         for _ in 0..3 {
             assert_eq!(file[at], 0x15);
@@ -138,7 +139,7 @@ fn a_header_that_claims_a_long_list_takes_no_time() {
         }
         file.splice(at..at, [0x69, 0xf7, 0xff, 0xff, 0xff, 0xff, 0x07]);
         for way in [DecodePath::Native, DecodePath::Arrow] {
-            let error = scanned_by(way, file.clone(), |_| true).unwrap_err().to_string();
+            let error = error_text(&scanned_by(way, file.clone(), |_| true).unwrap_err());
             assert!(error.contains("no page header at 4"), "{error}");
         }
     }
@@ -149,14 +150,14 @@ fn lengths_that_claim_too_much_are_errors() {
     for texts in [Encoding::DELTA_LENGTH_BYTE_ARRAY, Encoding::DELTA_BYTE_ARRAY] {
         let file = plain_file(texts, Compression::UNCOMPRESSED);
         assert!(scanned(file.clone()).is_ok());
-        // A block of 128 numbers in 4 miniblocks, 100 in all: the last is what lies.
+        // A block of 128 numbers in 4 miniblocks, 100 in all: the last number is false.
         let header = [0x80, 0x01, 0x04, 100];
         let places: Vec<usize> =
             file.windows(4).enumerate().filter(|(_, bytes)| *bytes == header).map(|(at, _)| at).collect();
         assert!(!places.is_empty(), "{texts}");
         for at in places {
             let mut lied = file.clone();
-            // The width of the number stays, so that all else stays in place.
+            // The width of the number is unchanged, so everything else stays where it is.
             lied[at + 3] = 127;
             let _ = scanned(lied);
             let mut lied = file.clone();
@@ -171,7 +172,7 @@ fn lengths_that_claim_too_much_are_errors() {
 fn pages_without_values_are_never_the_silent_end_of_their_columns() {
     let mut file = plain_file(Encoding::PLAIN, Compression::UNCOMPRESSED);
     let honest = footer("object", &Arc::new(ObjectBytes::Whole(file.clone().into()))).unwrap();
-    // Every chunk once more behind the file, after two pages of no values.
+    // Every chunk is appended to the file again, after two pages of no values.
     let columns = honest.row_group(0).columns().iter().map(|chunk| {
         let (begin, length) = chunk.byte_range();
         let pages = file[begin as usize..][..length as usize].to_vec();
@@ -190,6 +191,9 @@ fn pages_without_values_are_never_the_silent_end_of_their_columns() {
     let bytes = Arc::new(ObjectBytes::Whole(file.into()));
     let rows = |way| scan_with(way, "object", &bytes, &metadata, ROLLUP_FIELDS, &Interners::default(), |_| {});
     assert_eq!(rows(DecodePath::Native).unwrap(), 100);
-    let error = rows(DecodePath::Arrow).unwrap_err().to_string();
-    assert!(error.contains("row group 0: ") && error.contains("0 rows decoded, the footer claims 100"), "{error}");
+    let error = error_text(&rows(DecodePath::Arrow).unwrap_err());
+    assert!(
+        error.contains("row group 0 cannot be decoded: ") && error.contains("0 rows decoded, the footer claims 100"),
+        "{error}"
+    );
 }

@@ -1,4 +1,4 @@
-//! Whatever the layout, the scan sees what the stock reader sees.
+//! In every layout, the scan returns what the stock reader returns.
 
 use super::files::{FileLayout, batch, cells, layouts, scanned, scanned_by, scanned_under, write};
 use crate::DecodePath;
@@ -13,13 +13,14 @@ use arrow::array::{
 };
 use arrow::datatypes::{Int32Type, Int64Type};
 use bytes::Bytes;
+use flow::error_text;
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 use parquet::basic::{Compression, Encoding};
 use parquet::file::metadata::ParquetMetaData;
 use proptest::prelude::*;
 use std::sync::Arc;
 
-/// The stock reader's view of a file, in the shape of [`scanned`].
+/// Returns the stock reader's view of a file, in the shape of [`scanned`].
 fn stock(bytes: Vec<u8>) -> Vec<Vec<String>> {
     let reader = ParquetRecordBatchReaderBuilder::try_new(Bytes::from(bytes)).unwrap().build().unwrap();
     let mut rows = Vec::new();
@@ -169,7 +170,7 @@ fn numbers_and_texts_of_every_type_read_the_same_both_ways() {
             let layout = FileLayout { v2: false, codec, dictionary, page_rows, group_rows, texts: Encoding::PLAIN };
             let file = write(&batch, layout);
             let (direct, arrow) = (DecodePath::Native, DecodePath::Arrow);
-            let read = |way| scanned_by(way, file.clone(), |_| true).map_err(|error| error.to_string());
+            let read = |way| scanned_by(way, file.clone(), |_| true).map_err(|error| error_text(&error));
             assert_eq!(read(direct), read(arrow), "{} and {}", start.data_type(), name.data_type());
         }
     }
@@ -187,14 +188,14 @@ fn a_chunk_that_outgrows_its_dictionary_reads_whole() {
                 group_rows: 1 << 20,
                 texts: Encoding::PLAIN,
             };
-            // More rows than a batch, and a fall-back to plain pages in the middle of one.
+            // More rows than a batch, and a fallback to plain pages in the middle of one.
             let file = write(&many(), layout);
             assert!(scanned(file.clone()).unwrap() == stock(file), "v2 {v2}, dictionary of {dictionary}");
         }
     }
 }
 
-/// As many rows as make several batches, with more distinct texts than a small dictionary holds.
+/// Enough rows for several batches, with more distinct texts than a small dictionary holds.
 fn many() -> RecordBatch {
     let cells: Vec<_> = (0..30_000i64)
         .map(|n| {
@@ -214,7 +215,7 @@ fn a_page_of_another_kind_in_the_middle_of_a_row_group_loses_no_row() {
         let file = write(&many(), layout);
         let bytes = Arc::new(ObjectBytes::Whole(file.into()));
         let honest = footer("object", &bytes).unwrap();
-        // The footer does not tell of the pages that are neither plain nor by dictionary.
+        // The footer does not mention the pages that are neither plain nor dictionary-encoded.
         let silent = honest.row_groups().iter().cloned().map(|group| {
             let mut builder = group.into_builder();
             let columns = builder.take_columns().into_iter();
@@ -241,7 +242,7 @@ fn damaged_eni_metadata_is_an_error_only_when_it_is_read() {
     let (start, length) = column.byte_range();
     // The last page's checksum.
     file[(start + length - 6) as usize] ^= 1;
-    let error = scanned(file.clone()).unwrap_err().to_string();
+    let error = error_text(&scanned(file.clone()).unwrap_err());
     assert!(error.contains("row group 0") && error.contains("gzip"), "{error}");
     // The last page begins at row 25,000, which is in the last batch of 8,192.
     let described = scanned_by(DecodePath::Native, file, |row| row < 100).unwrap();

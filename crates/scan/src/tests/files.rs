@@ -20,7 +20,7 @@ use std::sync::Arc;
 pub struct FileLayout {
     pub v2: bool,
     pub codec: Compression,
-    /// Bytes of a dictionary before the writer falls back; 0 for none at all.
+    /// Bytes of a dictionary before the writer falls back; 0 for no dictionary.
     pub dictionary: usize,
     pub page_rows: usize,
     pub group_rows: usize,
@@ -138,13 +138,13 @@ pub fn write(batch: &RecordBatch, layout: FileLayout) -> Vec<u8> {
     writer.into_inner().unwrap()
 }
 
-/// What the scan makes of a file, each record as text.
+/// Returns the records that a scan returns for a file, each as text.
 pub fn scanned(bytes: Vec<u8>) -> Result<Vec<Vec<String>>, ScanError> {
     scanned_by(DecodePath::Native, bytes, |_| true)
 }
 
-/// What a way makes of a file: addresses, numbers and texts of each record, the describing ones of those rows of a
-/// batch that are `asked` for.
+/// Returns the records that a decode path returns for a file: addresses, numbers and texts of each, and the ENI
+/// metadata for the rows of a batch that `asked` selects.
 pub fn scanned_by(
     way: DecodePath,
     bytes: Vec<u8>,
@@ -155,7 +155,7 @@ pub fn scanned_by(
     scanned_under(&metadata, way, &bytes, asked)
 }
 
-/// What a way makes of a file by a footer that need not be its own.
+/// Returns the records that a decode path returns for a file with a footer that need not be its own.
 pub fn scanned_under(
     metadata: &Arc<ParquetMetaData>,
     way: DecodePath,

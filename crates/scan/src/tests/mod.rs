@@ -1,4 +1,4 @@
-//! The scan against the stock reader, and against damage.
+//! The scan compared with the stock reader, and on damaged files.
 
 mod coded;
 mod damage;

@@ -1,4 +1,4 @@
-//! Records as Arrow columns are the same by both paths, and as they were written.
+//! Records as Arrow columns are the same by both paths, and the same as written.
 
 use super::files::{FileLayout, batch, cells, layouts, write};
 use crate::DecodePath;
@@ -12,7 +12,7 @@ use parquet::basic::{Compression, Encoding, GzipLevel};
 use proptest::prelude::*;
 use std::sync::Arc;
 
-/// All row groups of a file, one after the other, with the same cursors.
+/// Returns all row groups of a file, one after the other, with the same cursors.
 fn read(
     bytes: &[u8],
     fields: &[Field],
@@ -46,7 +46,7 @@ proptest! {
         let arrow = read(&file, FIELDS, DecodePath::Arrow, &mut RecordCursors::default()).unwrap().unwrap();
         prop_assert_eq!(direct.num_rows(), cells.len());
         prop_assert_eq!(&direct, &arrow);
-        // Fewer columns, by cursors that were used before, are the same columns.
+        // Fewer columns, read by cursors that were used before, are the same columns.
         let few = [Field::Dstaddr, Field::Bytes, Field::Start, Field::NextHopAzId];
         let few_read = read(&file, &few, DecodePath::Native, &mut cursors).unwrap().unwrap();
         for field in few {

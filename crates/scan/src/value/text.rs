@@ -1,10 +1,10 @@
-//! What a text of a record means: the stand-ins of missing values, repaired accounts, decisions.
+//! What the text of a field means: placeholders of missing values, repaired accounts, decisions.
 
 use super::decision::decision_of;
 use flow::schema::{Field, is_missing};
 use std::borrow::Cow;
 
-/// Returns the value of a text; `None` for the stand-ins of a missing value.
+/// Returns the value of a text; `None` for placeholders of a missing value.
 ///
 /// Account numbers that went through pandas lost their leading zeros; they are restored.
 pub(crate) fn value_of(text: &str, account: bool) -> Option<Cow<'_, str>> {
@@ -21,12 +21,12 @@ pub(crate) fn value_of(text: &str, account: bool) -> Option<Cow<'_, str>> {
 /// What the texts of a field mean.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Meaning {
-    /// Themselves.
+    /// The text itself.
     #[default]
     Text,
     /// An account number, which may have lost its leading zeros.
     Account,
-    /// A decision, returned in AWS's spelling, whatever OCSF or the case is.
+    /// A decision, returned in AWS's spelling, whatever the spelling of OCSF or the case.
     Decision,
 }
 
@@ -40,7 +40,7 @@ impl Meaning {
         }
     }
 
-    /// Returns the value of a text; `None` for the stand-ins of a missing value.
+    /// Returns the value of a text; `None` for placeholders of a missing value.
     pub fn value_of(self, text: &str) -> Option<Cow<'_, str>> {
         let value = value_of(text, self == Self::Account)?;
         if self != Self::Decision || matches!(&*value, "ACCEPT" | "REJECT" | "ingress" | "egress" | "OK") {

@@ -89,7 +89,7 @@ const BUILT_IN: &[(&str, &str)] = queries! {
     "who_talked_to"
 };
 
-/// All queries, sorted by name.
+/// Returns all queries, sorted by name.
 ///
 /// # Errors
 /// [`CatalogueError::Header`]; a test keeps the built-in ones free of it.
@@ -100,7 +100,7 @@ pub fn built_in() -> Result<Vec<Query>, CatalogueError> {
 /// Finds a query by its name; `-` and `_` are the same.
 ///
 /// # Errors
-/// [`CatalogueError::Unknown`] with a name that is near, [`CatalogueError::Header`].
+/// [`CatalogueError::Unknown`] with a similar name, if there is one, or [`CatalogueError::Header`].
 pub fn find(name: &str) -> Result<Query, CatalogueError> {
     let wanted = name.to_ascii_lowercase().replace('-', "_");
     match BUILT_IN.iter().find(|(known, _)| *known == wanted) {
@@ -147,7 +147,7 @@ mod tests {
     #[test]
     fn near_names_are_suggested() {
         let said = find("top_talker").unwrap_err().to_string();
-        assert_eq!(said, "no query `top_talker`, did you mean `top_talkers`?; `flowsift query --list` names all");
+        assert_eq!(said, "no query `top_talker`, did you mean `top_talkers`?; `flowsift query --list` lists all");
         assert_eq!(find("top-talkers").unwrap().name, "top_talkers");
         assert!(find("xyzzyxyzzyxyzzy").unwrap_err().to_string().starts_with("no query `xyzzyxyzzyxyzzy`; "));
     }

@@ -1,4 +1,4 @@
-//! Why a query of the catalogue cannot be run.
+//! Errors of the catalogue's queries.
 
 use crate::sql::SqlError;
 
@@ -16,21 +16,21 @@ pub enum CatalogueError {
         problem: String,
     },
     /// There is no query of that name.
-    #[error("no query `{name}`{}; `flowsift query --list` names all", hint(.near))]
+    #[error("no query `{name}`{}; `flowsift query --list` lists all", hint(.near))]
     Unknown {
-        /// What was asked for.
+        /// The name that was asked for.
         name: String,
-        /// What is called nearly so.
+        /// A similar name, if there is one.
         near: Option<String>,
     },
-    /// A parameter is not one of the query's.
+    /// A given parameter is not one of the query's.
     #[error("query {name} has no parameter `{parameter}`; {known}")]
     Parameter {
         /// Name of the query.
         name: String,
-        /// What was given.
+        /// The name that was given.
         parameter: String,
-        /// What it has.
+        /// The query's parameters.
         known: String,
     },
     /// A parameter without default has no value.
@@ -55,7 +55,7 @@ pub enum CatalogueError {
         /// What was expected.
         expected: String,
     },
-    /// The SQL names what the header does not.
+    /// The SQL names a parameter that the header does not describe.
     #[error(transparent)]
     Sql(#[from] SqlError),
 }

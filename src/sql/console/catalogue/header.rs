@@ -1,8 +1,8 @@
 //! Headers of the catalogue's files: comment lines at the top.
 //!
-//! `-- question: …?`, `-- origin: …` where the question is someone else's, `-- cost: …`, one
-//! `-- parameter NAME TYPE [= DEFAULT]: meaning` for each `$NAME` in the SQL, one `-- column NAME: meaning` for each
-//! column. Without a default the parameter must be given.
+//! `-- question: …?`, `-- origin: …` where the question comes from somebody else, `-- cost: …`, one `-- parameter NAME
+//! TYPE [= DEFAULT]: meaning` for each `$NAME` in the SQL, and one `-- column NAME: meaning` for each column. A
+//! parameter without a default must be given.
 
 use super::error::CatalogueError;
 use super::parameter::{ParameterType, QueryParameter};
@@ -30,7 +30,7 @@ pub(super) fn parse(name: &str, sql: &str) -> Result<Query, CatalogueError> {
             return Err(wrong("expected `-- key: value`".to_owned()));
         };
         if let Some(declared) = comment.strip_prefix("parameter ") {
-            // A default may hold colons, as times and networks do, but no blank after one.
+            // A default may contain colons, as times and networks do, but no space after one.
             let (declared, about) = declared.split_once(": ").unwrap_or((declared, ""));
             query.parameters.push(parameter(declared, about.trim()).map_err(wrong)?);
             continue;

@@ -1,4 +1,5 @@
-//! The catalogue of questions: `queries/explore/*.sql`, each with a header that says what it asks and what it takes.
+//! The catalogue of questions: `queries/explore/*.sql`. Each file's header states the question, the parameters and the
+//! columns.
 
 mod built_in;
 mod error;

@@ -1,9 +1,9 @@
-//! The catalogue as people read it: a line each, a page each, `docs/queries.md`.
+//! The catalogue for readers: one line per query, one page per query, and `docs/queries.md`.
 
 use super::query::Query;
 use std::fmt::Write;
 
-/// Writes one line a query.
+/// Writes one line per query.
 pub fn table(queries: &[Query]) -> String {
     let width = queries.iter().map(|query| query.name.len()).max().unwrap_or(0);
     let mut out = String::new();
@@ -16,7 +16,7 @@ pub fn table(queries: &[Query]) -> String {
     out
 }
 
-/// Writes all there is to say of a query, and its SQL.
+/// Writes everything the header says about a query, and its SQL.
 pub fn shown(query: &Query) -> String {
     let mut out = format!("{}\n\n  {}\n", query.name, query.question);
     if !query.origin.is_empty() {
@@ -47,10 +47,10 @@ pub fn shown(query: &Query) -> String {
 /// Writes the page `docs/queries.md`.
 pub fn markdown(queries: &[Query]) -> String {
     let mut out = format!(
-        "# The catalogue of queries\n\n`flowsift query NAME SOURCE [--param NAME=VALUE]…` runs one of these {} queries; \
-         `flowsift query --list` names them and `flowsift query --show NAME` prints one with its SQL, which is a good start \
-         for one's own. Times are RFC 3339, dates, or relative (`24h`, `7d`). This page is made from the headers in \
-         [`queries/explore/`](../queries/explore).\n",
+        "# The catalogue of queries\n\n`flowsift query NAME SOURCE [--param NAME=VALUE]…` runs one of these {} \
+         queries; `flowsift query --list` lists them, and `flowsift query --show NAME` prints one with its SQL, a good \
+         starting point for your own. Times are RFC 3339, dates, or relative (`24h`, `7d`). This page is generated from \
+         the headers in [`queries/explore/`](../queries/explore).\n",
         queries.len()
     );
     let own = "Hunts of flowsift";
@@ -96,7 +96,7 @@ mod tests {
             std::fs::write(&path, &made).unwrap();
         }
         let page = std::fs::read_to_string(&path).unwrap_or_default();
-        assert!(page == made, "docs/queries.md is not what the headers say; UPDATE_GOLDENS=1 cargo test makes it");
+        assert!(page == made, "docs/queries.md is out of date; UPDATE_GOLDENS=1 cargo test updates it");
     }
 
     #[test]

@@ -4,14 +4,14 @@ use crate::sql::Literal;
 use flow::time::{parse_duration_s, parse_time};
 use flow::{Address, Network};
 
-/// What a query takes.
+/// A parameter of a query.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct QueryParameter {
     /// Its name, `$name` in the SQL.
     pub name: String,
     /// The type of its value.
     pub kind: ParameterType,
-    /// Its value unless given, as text; without one it must be given.
+    /// The default, as text; without one, a value must be given.
     pub default: Option<String>,
     /// Its unit and effect.
     pub about: String,
@@ -34,12 +34,12 @@ pub enum ParameterType {
     Networks,
     /// RFC 3339, a date, or relative as `24h`; bound as a timestamp of seconds in UTC.
     Time,
-    /// `45s`, `30m`, `24h`, `7d`; bound as seconds.
+    /// `45s`, `30m`, `24h` or `7d`; bound as seconds.
     Duration,
 }
 
 impl ParameterType {
-    /// The names of all types as headers write them.
+    /// The names of all types, as headers write them.
     pub const NAMES: [&str; 8] = ["integer", "number", "boolean", "text", "address", "networks", "time", "duration"];
 
     const ALL: [ParameterType; 8] = [
@@ -58,15 +58,15 @@ impl ParameterType {
         Self::NAMES.iter().position(|known| *known == name).map(|at| Self::ALL[at])
     }
 
-    /// The name of the type.
+    /// Returns the name of the type.
     pub fn name(self) -> &'static str {
         Self::ALL.iter().position(|kind| *kind == self).map_or("", |at| Self::NAMES[at])
     }
 
-    /// Reads a value; `now_s` is what relative times count from.
+    /// Reads a value; relative times count back from `now_s`.
     ///
     /// # Errors
-    /// What was expected, to stand after "is not".
+    /// What was expected, worded to follow "is not".
     pub fn read(self, text: &str, now_s: i64) -> Result<Literal, String> {
         let text = text.trim();
         match self {

@@ -12,13 +12,13 @@ pub struct Query {
     pub name: String,
     /// What it asks.
     pub question: String,
-    /// Where it comes from; empty for flowsift's own.
+    /// Where the question comes from; empty for flowsift's own.
     pub origin: String,
-    /// What it reads.
+    /// What the query reads.
     pub cost: String,
-    /// What it takes.
+    /// Its parameters.
     pub parameters: Vec<QueryParameter>,
-    /// Its columns and what they hold.
+    /// Its columns and their contents.
     pub columns: Vec<QueryColumn>,
     /// The SQL, header included.
     pub sql: String,
@@ -29,12 +29,12 @@ pub struct Query {
 pub struct QueryColumn {
     /// Its name.
     pub name: String,
-    /// What it holds.
+    /// What the column holds.
     pub about: String,
 }
 
 impl Query {
-    /// Binds values, given as texts, to the parameters, and gives the SQL. `now_s` is what relative times count from.
+    /// Binds values, given as text, to the parameters and returns the SQL. Relative times count back from `now_s`.
     ///
     /// Values become literals of the parameter's type and can never be read as SQL.
     ///
@@ -52,7 +52,7 @@ impl Query {
         }
         let mut values: BTreeMap<String, Literal> = BTreeMap::new();
         for parameter in &self.parameters {
-            // The last one given counts, as with options.
+            // The last value given counts, as with options.
             let text = given.iter().rev().find(|(name, _)| *name == parameter.name).map(|(_, value)| value);
             let text = text.or(parameter.default.as_ref()).ok_or_else(|| CatalogueError::Missing {
                 name: name(),
@@ -70,13 +70,13 @@ impl Query {
         Ok(bind(&self.name, &self.sql, &values)?)
     }
 
-    /// The SQL without its header.
+    /// Returns the SQL without its header.
     pub fn body(&self) -> &str {
         body(&self.sql)
     }
 }
 
-/// Cuts the header off the SQL of a query.
+/// Removes the header from the SQL of a query.
 pub fn body(sql: &str) -> &str {
     let mut rest = sql;
     while let Some((line, after)) = rest.split_once('\n')

@@ -1,7 +1,7 @@
-//! From groups to batches.
+//! Writes groups as batches.
 
 use super::run::Run;
-use super::shape::{Fold, Key, KeyKind, Layout, Taken};
+use super::shape::{AggregateInput, Fold, Key, KeyKind, RowLayout};
 use super::table::Table;
 use arrow::array::{ArrayRef, BooleanArray, Int32Array, Int64Array, RecordBatch, RecordBatchOptions};
 use arrow::buffer::NullBuffer;
@@ -11,13 +11,13 @@ use datafusion::error::Result;
 use std::ops::Range;
 use std::sync::Arc;
 
-/// Writes the groups of some parts, part after part.
+/// Writes the groups of some parts, one part after the other.
 pub(super) struct Emitter {
     run: Arc<Run>,
     parts: Range<usize>,
-    /// The table that is written, and the next of its groups.
+    /// The table being written, and the index of its next group.
     current: Option<(Table, usize)>,
-    /// Columns of keys, then of aggregates, that are written.
+    /// The columns to write, keys first, then aggregates.
     columns: Vec<usize>,
     schema: SchemaRef,
     batch_rows: usize,
@@ -25,7 +25,7 @@ pub(super) struct Emitter {
 }
 
 impl Emitter {
-    /// Writes `columns` of the groups of `parts`; `schema` is theirs.
+    /// Writes `columns` of the groups of `parts`; `schema` is that of the output.
     pub(super) fn new(
         run: Arc<Run>,
         parts: Range<usize>,
@@ -36,7 +36,7 @@ impl Emitter {
         Self { run, parts, current: None, columns, schema, batch_rows: batch_rows.max(1), rows: Vec::new() }
     }
 
-    /// Collects the words of the next groups, as many as a batch has.
+    /// Collects the words of the next groups, as many as fit in a batch.
     fn collect(&mut self) {
         let words = self.run.shape.layout.words;
         self.rows.clear();
@@ -88,7 +88,7 @@ impl Emitter {
     }
 
     fn key(&self, key: &Key) -> Result<ArrayRef> {
-        let layout: &Layout = &self.run.shape.layout;
+        let layout: &RowLayout = &self.run.shape.layout;
         let count = self.rows.len() / layout.words;
         let nulls = layout
             .null_lane
@@ -115,13 +115,13 @@ impl Emitter {
         let aggregate = &shape.aggregates[place];
         let word = layout.key_words + usize::from(layout.has_flags) + place;
         let nulls = match aggregate.taken {
-            Taken::Values(_) => {
+            AggregateInput::Values(_) => {
                 let nulls = NullBuffer::from_iter(self.words(layout.key_words).map(|flags| flags >> place & 1 == 1));
                 Some(nulls).filter(|nulls| nulls.null_count() > 0)
             }
-            Taken::Rows | Taken::Present(_) => None,
+            AggregateInput::Rows | AggregateInput::Present(_) => None,
         };
-        // A group without a value has what changes nothing, which may not fit the column's type.
+        // A group without a value holds the neutral value, which may not fit the column's type.
         let missing = |at: usize| nulls.as_ref().is_some_and(|nulls| nulls.is_null(at));
         let fits = layout.folds[place] == Fold::Add;
         let numbers = self.words(word).enumerate().map(|(at, word)| if !fits && missing(at) { 0 } else { word as i64 });
@@ -130,12 +130,12 @@ impl Emitter {
     }
 }
 
-/// Gives numbers and texts the type of their column.
+/// Converts numbers and texts to the type of their column.
 fn as_type(values: ArrayRef, data_type: &DataType) -> Result<ArrayRef> {
     if values.data_type() == data_type {
         return Ok(values);
     }
-    // Of 64 bits, dates have to become 32 first.
+    // Dates have 32 bits, so they must be narrowed first.
     let values = if *data_type == DataType::Date32 { cast(&values, &DataType::Int32)? } else { values };
     Ok(cast(&values, data_type)?)
 }

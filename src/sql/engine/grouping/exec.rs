@@ -3,7 +3,7 @@
 use super::emit::Emitter;
 use super::pack::GroupingError;
 use super::run::{Folder, PARTS, Run};
-use super::shape::{Key, KeyKind, Shape, Taken};
+use super::shape::{AggregateInput, Key, KeyKind, Shape};
 use crate::sql::tables::flows::FlowsExec;
 use arrow::datatypes::{Schema, SchemaRef};
 use datafusion::common::runtime::SpawnedTask;
@@ -26,51 +26,52 @@ use datafusion::physical_plan::{
 };
 use futures::future::{BoxFuture, FutureExt, Shared};
 use futures::stream::{StreamExt, TryStreamExt};
+use memory::lock;
 use std::fmt;
 use std::ops::Range;
-use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::sync::{Arc, Mutex, Weak};
 
 /// Groups the rows of all partitions of its input at once; each partition of its output has some of the groups.
 #[derive(Debug)]
 pub struct GroupsExec {
-    /// The first step of what this stands for, which also tells keys and aggregates.
+    /// The first step of the aggregation that this node replaces; keys and aggregates are read from it.
     partial: Arc<AggregateExec>,
     input: Arc<dyn ExecutionPlan>,
     shape: Arc<Shape>,
-    /// Columns that leave: keys, then aggregates.
+    /// Columns of the output: keys, then aggregates.
     columns: Vec<usize>,
     /// The schema with all columns.
     whole: SchemaRef,
     properties: Arc<PlanProperties>,
     metrics: ExecutionPlanMetricsSet,
-    /// What the partitions share, while some of them are still to be executed.
+    /// State that the partitions share, while some of them are still to be executed.
     started: Mutex<Option<Started>>,
 }
 
-/// Grouping that was begun.
+/// A grouping that has begun.
 #[derive(Debug)]
 struct Started {
-    /// Whose it is: parts of two runs do not fit together, since their texts have other numbers.
+    /// The run's context: parts of two runs must not be mixed, since their texts are numbered differently.
     context: Weak<TaskContext>,
     grouped: Grouped,
-    /// Partitions that were not executed yet.
+    /// Partitions not executed yet.
     left: Vec<usize>,
 }
 
-/// What came of grouping.
+/// The result of grouping.
 #[derive(Clone, Debug)]
 enum Outcome {
     /// The groups.
     Groups(Arc<Run>),
-    /// There was too little memory: the plan that spills.
+    /// Memory ran out: the plan that spills.
     Spilling(Arc<dyn ExecutionPlan>),
 }
 
 type Grouped = Shared<BoxFuture<'static, Result<Outcome, Arc<DataFusionError>>>>;
 
-/// What was counted.
+/// The metrics.
 #[derive(Clone)]
-struct Counts {
+struct GroupingMetrics {
     groups: Count,
     spilled: Count,
     grouping: Time,
@@ -78,7 +79,7 @@ struct Counts {
 }
 
 impl GroupsExec {
-    /// Stands for `partial` and the final step behind it, whose schema is `whole`, with `partitions` of output.
+    /// Replaces `partial` and the final step behind it, whose schema is `whole`, with `partitions` of output.
     pub(super) fn new(partial: Arc<AggregateExec>, shape: Shape, whole: SchemaRef, partitions: usize) -> Self {
         let input = partial.input().clone();
         let columns = (0..whole.fields().len()).collect();
@@ -105,12 +106,12 @@ impl GroupsExec {
         Self { partial, input, shape, columns, whole, properties, metrics, started: Mutex::default() }
     }
 
-    /// The columns that leave.
+    /// Returns the output columns.
     pub(super) fn columns(&self) -> &[usize] {
         &self.columns
     }
 
-    /// The same with some of its columns, by their places among those that leave now.
+    /// Returns the same node with only some of its output columns, given by their present indices.
     pub(super) fn with_columns(&self, places: &[usize]) -> Self {
         let columns = places.iter().map(|place| self.columns[*place]).collect();
         let (partial, input, shape) = (self.partial.clone(), self.input.clone(), self.shape.clone());
@@ -121,13 +122,13 @@ impl GroupsExec {
         self.properties.partitioning.partition_count()
     }
 
-    /// The parts of the groups that a partition of the output has.
+    /// Returns the parts of the groups that belong to an output partition.
     fn parts(&self, partition: usize) -> Range<usize> {
         let partitions = self.partitions();
         PARTS * partition / partitions..PARTS * (partition + 1) / partitions
     }
 
-    /// DataFusion's way to the same rows.
+    /// DataFusion's plan for the same rows.
     fn spilling(&self) -> Result<Arc<dyn ExecutionPlan>> {
         let partial = &self.partial;
         let (aggregates, filters) = (partial.aggr_expr().to_vec(), partial.filter_expr().to_vec());
@@ -147,7 +148,7 @@ impl GroupsExec {
         Ok(Arc::new(ProjectionExec::try_new(self.columns.iter().map(leaving).collect::<Vec<_>>(), last)?))
     }
 
-    /// The input that gives codes of texts that are only keys, if it can.
+    /// Returns the input with codes in place of texts that are only keys, if it supports that.
     fn coded(&self, run: &Run) -> Option<Arc<dyn ExecutionPlan>> {
         let input = match self.input.downcast_ref::<CooperativeExec>() {
             Some(cooperative) => cooperative.input(),
@@ -162,8 +163,8 @@ impl GroupsExec {
         }
         let others = shape.keys.iter().filter(|key| key.expr.downcast_ref::<Column>().is_none()).map(|key| &key.expr);
         let taken = shape.aggregates.iter().filter_map(|aggregate| match &aggregate.taken {
-            Taken::Rows => None,
-            Taken::Present(expr) | Taken::Values(expr) => Some(expr),
+            AggregateInput::Rows => None,
+            AggregateInput::Present(expr) | AggregateInput::Values(expr) => Some(expr),
         });
         for expr in others.chain(taken) {
             let read = collect_columns(expr);
@@ -172,8 +173,8 @@ impl GroupsExec {
         Some(Arc::new(flows.coded(&places, run.texts.clone())?))
     }
 
-    /// Begins to group, on tasks that start when the first partition asks for its rows.
-    fn group(&self, context: &Arc<TaskContext>, counts: &Counts) -> Result<Grouped> {
+    /// Starts to group, on tasks that begin when the first partition asks for its rows.
+    fn group(&self, context: &Arc<TaskContext>, counts: &GroupingMetrics) -> Result<Grouped> {
         let reserved = MemoryConsumer::new("groups").register(context.memory_pool());
         let run = Arc::new(Run::new(self.shape.clone(), reserved));
         let coded = self.coded(&run);
@@ -200,7 +201,7 @@ impl GroupsExec {
     }
 }
 
-/// Folds the rows of a partition of the input.
+/// Folds the rows of one input partition.
 async fn fold(run: Arc<Run>, mut rows: SendableRecordBatchStream, time: Time) -> Result<()> {
     let Ok(mut folder) = Folder::new(&run) else { return Ok(()) };
     while let Some(batch) = rows.next().await {
@@ -216,7 +217,7 @@ async fn fold(run: Arc<Run>, mut rows: SendableRecordBatchStream, time: Time) ->
         }
     }
     let _timer = time.timer();
-    // A run that is full says so itself.
+    // A run that is out of memory has recorded it.
     let _ = folder.end();
     Ok(())
 }
@@ -286,15 +287,15 @@ impl ExecutionPlan for GroupsExec {
     fn execute(&self, partition: usize, context: Arc<TaskContext>) -> Result<SendableRecordBatchStream> {
         let count = |name| MetricBuilder::new(&self.metrics).counter(name, partition);
         let time = |name| MetricBuilder::new(&self.metrics).subset_time(name, partition);
-        let counts = Counts {
+        let counts = GroupingMetrics {
             groups: count("groups"),
             spilled: count("spilled"),
             grouping: time("grouping_time"),
             writing: time("writing_time"),
         };
         let grouped = {
-            let mut started = self.started.lock().unwrap_or_else(PoisonError::into_inner);
-            // A plan may be executed again, all partitions anew and in another context.
+            let mut started = lock(&self.started);
+            // A plan may be executed again, with all partitions anew and in another context.
             let same = Arc::downgrade(&context);
             let mut begun = match started.take() {
                 Some(begun) if begun.left.contains(&partition) && begun.context.ptr_eq(&same) => begun,

@@ -1,6 +1,6 @@
-//! From batches to rows of words.
+//! Packs batches into rows of words.
 
-use super::shape::{Fold, Key, KeyKind, Shape, Taken};
+use super::shape::{AggregateInput, Fold, Key, KeyKind, Shape};
 use super::table::hash_of;
 use super::texts::{Coder, OutOfMemory, Texts};
 use arrow::array::{Array, ArrayRef, AsArray, RecordBatch};
@@ -33,7 +33,7 @@ pub(super) struct Packer {
     hashes: Vec<u64>,
 }
 
-/// Puts numbers of 32 bits into a half word of each row, which is zero before.
+/// Puts 32-bit numbers into a half word of each row, which is zero before.
 fn put_halves(rows: &mut [u64], words: usize, lane: usize, numbers: impl Iterator<Item = u32>) {
     let (word, shift) = (lane / 2, lane % 2 * 32);
     for (row, number) in rows.chunks_exact_mut(words).zip(numbers) {
@@ -42,7 +42,7 @@ fn put_halves(rows: &mut [u64], words: usize, lane: usize, numbers: impl Iterato
 }
 
 impl Packer {
-    /// Packs rows of a shape, whose texts are numbered by `texts`.
+    /// Returns a packer for rows of the given shape; `texts` numbers the texts.
     pub(super) fn new(shape: Arc<Shape>, texts: Arc<Texts>) -> Self {
         Self { shape, coder: Coder::new(texts), codes: Vec::new(), rows: Vec::new(), hashes: Vec::new() }
     }
@@ -81,14 +81,14 @@ impl Packer {
             let word = layout.key_words + usize::from(layout.has_flags) + place;
             let rows = self.rows.chunks_exact_mut(words);
             match &aggregate.taken {
-                Taken::Rows => rows.for_each(|row| row[word] = 1),
-                Taken::Present(expr) => {
+                AggregateInput::Rows => rows.for_each(|row| row[word] = 1),
+                AggregateInput::Present(expr) => {
                     let values = values(expr, batch)?;
                     let nulls = values.logical_nulls();
                     let present = |at| u64::from(nulls.as_ref().is_none_or(|nulls| nulls.is_valid(at)));
                     rows.enumerate().for_each(|(at, row)| row[word] = present(at));
                 }
-                Taken::Values(expr) => {
+                AggregateInput::Values(expr) => {
                     let values = cast(&values(expr, batch)?, &DataType::Int64).map_err(arrow)?;
                     let numbers = values.as_primitive::<Int64Type>();
                     let bit = 1 << place;
@@ -115,7 +115,7 @@ impl Packer {
     }
 }
 
-/// What changes nothing when it is folded.
+/// Returns the neutral value of a fold.
 fn nothing(fold: Fold) -> u64 {
     match fold {
         Fold::Add => 0,
@@ -133,7 +133,7 @@ fn values(expr: &Arc<dyn PhysicalExpr>, batch: &RecordBatch) -> Result<ArrayRef,
     values.map_err(GroupingError::Engine)
 }
 
-/// Puts numbers into rows; a missing one is zero, whatever the column holds in its place.
+/// Puts numbers into rows; a missing one is zero, whatever the column's buffer holds there.
 fn put_numbers(rows: &mut [u64], words: usize, key: &Key, values: &ArrayRef) -> Result<(), GroupingError> {
     let valid = |at: usize| values.is_valid(at);
     match key.kind {

@@ -1,4 +1,4 @@
-//! Where [`GroupsExec`] takes the place of DataFusion's two steps.
+//! The optimizer rule that replaces DataFusion's two aggregation steps by [`GroupsExec`].
 
 use super::exec::GroupsExec;
 use super::shape::Shape;
@@ -17,14 +17,14 @@ use datafusion::physical_plan::projection::{ProjectionExec, ProjectionExpr};
 use datafusion::prelude::SessionContext;
 use std::sync::Arc;
 
-/// The rule of the engine that deals rows out by what an aggregate requires; ours must come before it.
+/// DataFusion's rule that repartitions rows as an aggregate requires; ours must come before it.
 const REQUIREMENTS_RULE: &str = "EnsureRequirements";
 
 /// Returns the session with [`PackedGrouping`] among its rules.
 ///
 /// # Errors
-/// An internal error when the engine has no rule of that name any more: behind it, ours would find no
-/// aggregate to replace, and every GROUP BY would silently become slower.
+/// An internal error when the engine no longer has a rule of that name: ours would run after it, find no aggregate to
+/// replace, and every GROUP BY would silently become slower.
 pub(in crate::sql) fn with_grouping(context: SessionContext) -> Result<SessionContext> {
     let mut rules = context.state().physical_optimizers().to_vec();
     let index = rules.iter().position(|rule| rule.name() == REQUIREMENTS_RULE);
@@ -33,7 +33,7 @@ pub(in crate::sql) fn with_grouping(context: SessionContext) -> Result<SessionCo
     Ok(context.into_state_builder().with_physical_optimizer_rules(rules).build().into())
 }
 
-/// Puts [`GroupsExec`] in the place of aggregates that it can do.
+/// Replaces the aggregates that [`GroupsExec`] supports.
 #[derive(Debug)]
 struct PackedGrouping;
 
@@ -59,7 +59,7 @@ impl PhysicalOptimizerRule for PackedGrouping {
     }
 }
 
-/// The node in the place of an aggregate in two steps.
+/// Returns the node that replaces an aggregate in two steps.
 fn grouped(node: &Arc<dyn ExecutionPlan>, partitions: usize) -> Option<Arc<dyn ExecutionPlan>> {
     let last = node.downcast_ref::<AggregateExec>()?;
     let is_last = matches!(last.mode(), AggregateMode::Final | AggregateMode::FinalPartitioned);
@@ -75,7 +75,7 @@ fn grouped(node: &Arc<dyn ExecutionPlan>, partitions: usize) -> Option<Arc<dyn E
     Some(Arc::new(GroupsExec::new(Arc::new(first), shape, last.schema(), partitions)))
 }
 
-/// Returns whether a plan gives the same rows each time it is executed: when memory runs out, it is executed again.
+/// Returns whether a plan produces the same rows each time it is executed: when memory runs out, it is executed again.
 fn is_repeatable(plan: &Arc<dyn ExecutionPlan>) -> bool {
     let source = plan.downcast_ref::<DataSourceExec>();
     let in_memory = source.is_some_and(|source| source.data_source().downcast_ref::<MemorySourceConfig>().is_some());
@@ -87,7 +87,7 @@ fn is_repeatable(plan: &Arc<dyn ExecutionPlan>) -> bool {
     known && plan.children().into_iter().all(is_repeatable)
 }
 
-/// A projection over groups of which only the columns leave that it reads.
+/// Moves a projection into the groups below it, so that only the columns it reads are written.
 fn narrowed(projection: &ProjectionExec) -> Result<Option<Arc<dyn ExecutionPlan>>> {
     let Some(groups) = projection.input().downcast_ref::<GroupsExec>() else { return Ok(None) };
     let read = columns_of(projection.expr().iter().map(|one| &one.expr));

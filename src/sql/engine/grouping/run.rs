@@ -7,34 +7,36 @@ use super::texts::{OutOfMemory, Texts};
 use arrow::array::RecordBatch;
 use datafusion::error::Result;
 use datafusion::execution::memory_pool::MemoryReservation;
+use memory::lock;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 
-/// Parts of the groups, by the highest bits of their hash: enough that threads seldom meet.
+/// Parts of the groups, by the highest bits of their hash: enough that threads seldom contend for one.
 pub(super) const PARTS: usize = 256;
 
-/// Rows that a thread collects for a part before it folds them.
+/// Rows that a thread buffers for a part before it folds them.
 const COLLECTED: usize = TOGETHER;
 
 /// Groups that a thread keeps to itself at first: as many as its cache holds.
 const OWN_GROUPS: usize = 4_096;
 
-/// Rows of a batch that are packed at a time, so that they are folded while they are in the cache.
+/// Rows of a batch that are packed at a time, so that they are folded while still in the cache.
 const PACKED: usize = 2_048;
 
-/// What the threads of a run share.
+/// The state that the threads of a run share.
 #[derive(Debug)]
 pub(super) struct Run {
     pub(super) shape: Arc<Shape>,
     pub(super) texts: Arc<Texts>,
     parts: Vec<Mutex<Table>>,
     reserved: MemoryReservation,
-    /// Nobody needs to go on.
+    /// Memory ran out, so the threads can stop.
     full: AtomicBool,
 }
 
 impl Run {
-    /// A run without groups, whose tables are reserved in `reserved` and whose texts in a part of it.
+    /// Returns a run without groups; the memory of its tables is reserved in `reserved`, that of its texts in a child
+    /// of it.
     pub(super) fn new(shape: Arc<Shape>, reserved: MemoryReservation) -> Self {
         let texts = Arc::new(Texts::new(reserved.new_empty()));
         let parts = (0..PARTS).map(|_| Mutex::default()).collect();
@@ -46,14 +48,13 @@ impl Run {
         self.full.load(Ordering::Relaxed) || self.texts.is_full()
     }
 
-    /// Takes the groups of a part; their memory is given back when they are written.
+    /// Takes the groups of a part out of the run; their memory is released when they are written.
     pub(super) fn take(&self, part: usize) -> Table {
-        let table =
-            self.parts.get(part).map(|part| std::mem::take(&mut *part.lock().unwrap_or_else(PoisonError::into_inner)));
+        let table = self.parts.get(part).map(|part| std::mem::take(&mut *lock(part)));
         table.unwrap_or_default()
     }
 
-    /// Returns back the memory of a table that was taken.
+    /// Releases the memory of a table that was taken.
     pub(super) fn written(&self, table: Table) {
         let bytes = table.bytes();
         drop(table);
@@ -63,7 +64,7 @@ impl Run {
     /// Folds rows into a part.
     fn fold(&self, part: usize, rows: &[u64], hashes: &[u64]) -> Result<(), OutOfMemory> {
         let layout = &self.shape.layout;
-        let mut table = self.parts[part].lock().unwrap_or_else(PoisonError::into_inner);
+        let mut table = lock(&self.parts[part]);
         let growth = table.growth(layout, hashes.len());
         if growth > 0 {
             let before = table.bytes();
@@ -72,7 +73,7 @@ impl Run {
                 return Err(OutOfMemory);
             }
             table.make_room(layout, hashes.len());
-            // What was reserved for old and new together, less what is there now.
+            // Releases what was reserved for the old and new tables together, less what the table uses now.
             let _ = self.reserved.try_shrink((before + growth).saturating_sub(table.bytes()));
         }
         table.fold(layout, rows, hashes, usize::MAX);
@@ -82,7 +83,7 @@ impl Run {
 
 /// Rows that wait for their part.
 #[derive(Default)]
-struct Waiting {
+struct PartBuffer {
     rows: Vec<u64>,
     hashes: Vec<u64>,
 }
@@ -91,29 +92,29 @@ struct Waiting {
 pub(super) struct Folder {
     run: Arc<Run>,
     packer: Packer,
-    own: Own,
+    own: LocalGroups,
 }
 
-/// What a thread keeps until it folds it into the parts.
-struct Own {
+/// The groups that a thread keeps until it folds them into the parts.
+struct LocalGroups {
     groups: Table,
     /// Rows that were folded into `groups` since it was empty.
     folded: usize,
-    /// Rows go to the parts at once, since hardly two of them have the same keys.
+    /// Rows go to the parts at once, since hardly any two of them have the same keys.
     direct: bool,
-    waiting: Vec<Waiting>,
-    /// Of the groups and the rows that wait.
+    waiting: Vec<PartBuffer>,
+    /// Memory of the groups and the waiting rows.
     reserved: MemoryReservation,
 }
 
 impl Folder {
-    /// Begins with a thread's work.
+    /// Starts a thread's work.
     ///
     /// # Errors
-    /// When there is no memory to begin with.
+    /// When there is no memory to begin.
     pub(super) fn new(run: &Arc<Run>) -> Result<Self, OutOfMemory> {
         let layout = &run.shape.layout;
-        let own = Own {
+        let own = LocalGroups {
             groups: Table::default(),
             folded: 0,
             direct: false,
@@ -147,7 +148,7 @@ impl Folder {
         Ok(())
     }
 
-    /// Folds all that waits into the parts.
+    /// Folds everything that waits into the parts.
     ///
     /// # Errors
     /// When there is no memory.
@@ -160,7 +161,7 @@ impl Folder {
     }
 }
 
-impl Own {
+impl LocalGroups {
     fn take(&mut self, run: &Run, mut rows: &[u64], mut hashes: &[u64]) -> Result<(), OutOfMemory> {
         let layout = &run.shape.layout;
         while !self.direct && !hashes.is_empty() {
@@ -168,7 +169,7 @@ impl Own {
             self.folded += folded;
             (rows, hashes) = (&rows[folded * layout.words..], &hashes[folded..]);
             if !hashes.is_empty() {
-                // Half of the rows found their group here, or it is not worth the while.
+                // Keep the thread's own groups only if at least half of the rows found their group there.
                 self.direct = self.folded < 2 * OWN_GROUPS;
                 self.empty(run)?;
             }
@@ -191,7 +192,7 @@ impl Own {
         Ok(())
     }
 
-    /// Adds rows to those that wait for their parts, and folds what is enough.
+    /// Adds rows to those that wait for their parts, and folds the parts that have enough.
     fn spread(&mut self, run: &Run, rows: &[u64], hashes: &[u64]) -> Result<(), OutOfMemory> {
         let words = run.shape.layout.words;
         if self.waiting.is_empty() && !hashes.is_empty() {
@@ -200,7 +201,7 @@ impl Own {
                 run.full.store(true, Ordering::Relaxed);
                 return Err(OutOfMemory);
             }
-            self.waiting.resize_with(PARTS, Waiting::default);
+            self.waiting.resize_with(PARTS, PartBuffer::default);
         }
         for (row, hash) in rows.chunks_exact(words).zip(hashes) {
             let part = (hash >> 56) as usize;

@@ -1,4 +1,4 @@
-//! What of a GROUP BY can be done here, and how its rows lie in words.
+//! Which groupings are supported here, and how their rows are laid out in words.
 
 use arrow::datatypes::{DataType, SchemaRef};
 use datafusion::physical_expr::PhysicalExpr;
@@ -8,7 +8,7 @@ use datafusion::physical_plan::InputOrderMode;
 use datafusion::physical_plan::aggregates::AggregateExec;
 use std::sync::Arc;
 
-/// How the values of a key lie in a row.
+/// How the values of a key are stored in a row.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum KeyKind {
     /// The code of a text, 32 bits.
@@ -29,45 +29,45 @@ pub(super) struct Key {
     pub(super) data_type: DataType,
     /// The half word where the key begins.
     pub(super) lane: usize,
-    /// The bit of the lane of missing keys that says there is none. A missing text has a code of its own.
+    /// The bit in the mask of missing keys that marks this key as NULL. A missing text has a code of its own.
     pub(super) null_bit: Option<u32>,
 }
 
-/// How two states become one.
+/// How two states are merged.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Fold {
-    /// Their sum, modulo 2^64 as DataFusion's.
+    /// Their sum, modulo 2^64 as in DataFusion.
     Add,
-    /// The lesser number.
+    /// The smaller number.
     Min,
-    /// The greater number.
+    /// The larger number.
     Max,
 }
 
-/// What is folded.
+/// What an aggregate folds.
 #[derive(Debug)]
-pub(super) enum Taken {
+pub(super) enum AggregateInput {
     /// 1 for each row.
     Rows,
     /// 1 for each row where the expression has a value.
     Present(Arc<dyn PhysicalExpr>),
-    /// The expression's values; none is NULL in the end.
+    /// The expression's values; without any, the result is NULL.
     Values(Arc<dyn PhysicalExpr>),
 }
 
 /// One aggregate.
 #[derive(Debug)]
 pub(super) struct Aggregate {
-    pub(super) taken: Taken,
+    pub(super) taken: AggregateInput,
     pub(super) data_type: DataType,
 }
 
-/// A row: the keys' half words and that of missing keys, a word of flags (which aggregates have a value), and a word
-/// for each aggregate.
+/// A row: the half words of the keys and of the mask of missing keys, a word of flags (which aggregates have a value),
+/// and a word for each aggregate.
 #[derive(Debug)]
-pub(super) struct Layout {
+pub(super) struct RowLayout {
     pub(super) key_words: usize,
-    /// The half word that tells missing keys.
+    /// The half word that holds the mask of missing keys.
     pub(super) null_lane: Option<usize>,
     pub(super) has_flags: bool,
     pub(super) folds: Vec<Fold>,
@@ -80,16 +80,16 @@ pub(super) struct Layout {
 pub(super) struct Shape {
     pub(super) keys: Vec<Key>,
     pub(super) aggregates: Vec<Aggregate>,
-    pub(super) layout: Layout,
+    pub(super) layout: RowLayout,
 }
 
-/// Longest keys, in words: beyond that, rows are no longer cheap to move.
+/// Maximum length of the keys in words: longer rows are no longer cheap to move.
 const MAX_KEY_WORDS: usize = 8;
-/// Most aggregates; each has a bit in the word of flags.
+/// Maximum number of aggregates; each has a bit in the word of flags.
 const MAX_AGGREGATES: usize = 64;
 
 impl Shape {
-    /// The shape of a grouping of whole rows; `None` when it has anything that is not done here.
+    /// Returns the shape of a grouping of whole rows; `None` when any part of it is not supported here.
     pub(super) fn of(partial: &AggregateExec) -> Option<Self> {
         let groups = partial.group_expr();
         let plain = groups.is_single()
@@ -107,7 +107,7 @@ impl Shape {
         Self::laid_out(keys, aggregates, folds)
     }
 
-    /// Gives each key its place: whole words first, so that none lies across two.
+    /// Assigns each key its position: 64-bit keys first, so that none straddles two words.
     fn laid_out(mut keys: Vec<Key>, aggregates: Vec<Aggregate>, folds: Vec<Fold>) -> Option<Self> {
         let mut lanes = 0;
         for whole in [true, false] {
@@ -126,9 +126,9 @@ impl Shape {
         if key_words > MAX_KEY_WORDS || bits > u32::BITS {
             return None;
         }
-        let has_flags = aggregates.iter().any(|aggregate| matches!(aggregate.taken, Taken::Values(_)));
+        let has_flags = aggregates.iter().any(|aggregate| matches!(aggregate.taken, AggregateInput::Values(_)));
         let words = key_words + usize::from(has_flags) + folds.len();
-        Some(Self { keys, aggregates, layout: Layout { key_words, null_lane, has_flags, folds, words } })
+        Some(Self { keys, aggregates, layout: RowLayout { key_words, null_lane, has_flags, folds, words } })
     }
 }
 
@@ -155,12 +155,12 @@ fn fold(aggregate: &Arc<AggregateFunctionExpr>) -> Option<(Aggregate, Fold)> {
     let is_number = matches!(data_type, DataType::Int64 | DataType::Int32 | DataType::Date32 | DataType::Timestamp(..));
     let (taken, fold) = match aggregate.fun().name() {
         "count" if data_type == DataType::Int64 => match argument.downcast_ref::<Literal>() {
-            Some(literal) if !literal.value().is_null() => (Taken::Rows, Fold::Add),
-            _ => (Taken::Present(argument.clone()), Fold::Add),
+            Some(literal) if !literal.value().is_null() => (AggregateInput::Rows, Fold::Add),
+            _ => (AggregateInput::Present(argument.clone()), Fold::Add),
         },
-        "sum" if data_type == DataType::Int64 => (Taken::Values(argument.clone()), Fold::Add),
-        "min" if is_number => (Taken::Values(argument.clone()), Fold::Min),
-        "max" if is_number => (Taken::Values(argument.clone()), Fold::Max),
+        "sum" if data_type == DataType::Int64 => (AggregateInput::Values(argument.clone()), Fold::Add),
+        "min" if is_number => (AggregateInput::Values(argument.clone()), Fold::Min),
+        "max" if is_number => (AggregateInput::Values(argument.clone()), Fold::Max),
         _ => return None,
     };
     Some((Aggregate { taken, data_type }, fold))

@@ -1,11 +1,11 @@
 //! Groups of one part: rows of words, found by the hash of their keys.
 
-use super::shape::{Fold, Layout};
+use super::shape::{Fold, RowLayout};
 
-/// Groups by their keys, each with what was folded into it.
+/// Groups by their keys, each with its aggregates.
 #[derive(Debug, Default)]
 pub(super) struct Table {
-    /// The low half of a group's hash, and behind it the place of its row, counted from 1; 0 where there is none.
+    /// The low half of a group's hash, then the index of its row, counted from 1; 0 where there is none.
     slots: Vec<u64>,
     rows: Vec<u64>,
     groups: usize,
@@ -24,7 +24,7 @@ pub(super) fn hash_of(key: &[u64]) -> u64 {
 
 /// Folds the states of one row into those of another.
 #[inline(always)]
-fn combine(layout: &Layout, known: &mut [u64], row: &[u64]) {
+fn combine(layout: &RowLayout, known: &mut [u64], row: &[u64]) {
     let mut at = layout.key_words;
     if layout.has_flags {
         known[at] |= row[at];
@@ -39,27 +39,27 @@ fn combine(layout: &Layout, known: &mut [u64], row: &[u64]) {
     }
 }
 
-/// Rows whose slots are touched ahead of their turn, so that they come from memory side by side.
+/// Number of rows to prefetch slots for, so that the cache misses overlap.
 pub(super) const TOGETHER: usize = 64;
 
 impl Table {
-    /// Number of groups.
+    /// Returns the number of groups.
     pub(super) fn groups(&self) -> usize {
         self.groups
     }
 
-    /// The rows of all groups.
+    /// Returns the rows of all groups.
     pub(super) fn rows(&self) -> &[u64] {
         &self.rows
     }
 
-    /// Bytes that the table holds.
+    /// Returns the bytes of memory that the table uses.
     pub(super) fn bytes(&self) -> usize {
         (self.slots.capacity() + self.rows.capacity()) * size_of::<u64>()
     }
 
-    /// Bytes that [`Table::make_room`] would add.
-    pub(super) fn growth(&self, layout: &Layout, count: usize) -> usize {
+    /// Returns the bytes by which [`Table::make_room`] would grow the table.
+    pub(super) fn growth(&self, layout: &RowLayout, count: usize) -> usize {
         let (slots, rows) = self.sizes(layout, count);
         // The old slots and rows live until they are copied.
         let grown = |new: usize, old: usize| if new > old { new } else { 0 };
@@ -67,9 +67,9 @@ impl Table {
     }
 
     /// Slots, and words of rows, for `count` more groups.
-    fn sizes(&self, layout: &Layout, count: usize) -> (usize, usize) {
+    fn sizes(&self, layout: &RowLayout, count: usize) -> (usize, usize) {
         let most = self.groups + count;
-        // Two thirds full at most.
+        // At most two thirds full.
         let slots = (most + most / 2 + 1).next_power_of_two().max(self.slots.len());
         let words = most * layout.words;
         let capacity = self.rows.capacity();
@@ -77,8 +77,8 @@ impl Table {
         (slots, rows)
     }
 
-    /// Makes room for `count` more groups.
-    pub(super) fn make_room(&mut self, layout: &Layout, count: usize) {
+    /// Reserves room for `count` more groups.
+    pub(super) fn make_room(&mut self, layout: &RowLayout, count: usize) {
         let (slots, rows) = self.sizes(layout, count);
         if slots > self.slots.len() {
             let mask = slots - 1;
@@ -98,8 +98,8 @@ impl Table {
     }
 
     /// Folds rows with their hashes into the table until it would have more than `most` groups; returns how many rows
-    /// were folded. There is room for a group of each row, up to `most`.
-    pub(super) fn fold(&mut self, layout: &Layout, rows: &[u64], hashes: &[u64], most: usize) -> usize {
+    /// were folded. The table must have room for a group per row, up to `most`.
+    pub(super) fn fold(&mut self, layout: &RowLayout, rows: &[u64], hashes: &[u64], most: usize) -> usize {
         match layout.key_words {
             1 => self.fold_keys::<1>(layout, rows, hashes, most),
             2 => self.fold_keys::<2>(layout, rows, hashes, most),
@@ -110,7 +110,7 @@ impl Table {
     }
 
     /// [`Table::fold`] with the number of words of a key, or 0 for any number.
-    fn fold_keys<const K: usize>(&mut self, layout: &Layout, rows: &[u64], hashes: &[u64], most: usize) -> usize {
+    fn fold_keys<const K: usize>(&mut self, layout: &RowLayout, rows: &[u64], hashes: &[u64], most: usize) -> usize {
         let words = layout.words;
         let key = if K > 0 { K } else { layout.key_words };
         let mask = self.slots.len().wrapping_sub(1);
@@ -145,7 +145,7 @@ impl Table {
         hashes.len()
     }
 
-    /// Loads what the rows of some hashes will most likely meet.
+    /// Prefetches the slots and rows that some hashes will most likely need.
     #[inline]
     fn touch(&self, words: usize, mask: usize, hashes: &[u64]) {
         let mut slots = [0u32; TOGETHER];
@@ -160,7 +160,7 @@ impl Table {
         std::hint::black_box(seen);
     }
 
-    /// Forgets all groups and keeps the room.
+    /// Removes all groups and keeps the memory.
     pub(super) fn clear(&mut self) {
         self.slots.fill(0);
         self.rows.clear();

@@ -1,4 +1,4 @@
-//! Groups in words against DataFusion's own.
+//! Packed grouping compared with DataFusion's own.
 
 use super::exec::GroupsExec;
 use super::with_grouping;
@@ -18,7 +18,7 @@ use rand_xoshiro::Xoshiro256PlusPlus;
 use rand_xoshiro::rand_core::{Rng, SeedableRng};
 use std::sync::Arc;
 
-/// A table of all types that keys and aggregates may have, with about `distinct` values of each.
+/// Returns a table of all types that keys and aggregates may have, with about `distinct` values of each.
 fn table(rows: usize, distinct: u32, seed: u64) -> RecordBatch {
     let mut random = Xoshiro256PlusPlus::seed_from_u64(seed);
     let mut pick = |nulls: u32| -> Vec<Option<u32>> {
@@ -64,7 +64,7 @@ fn session(batch: &RecordBatch, threads: usize, memory: &SharedMemory) -> Sessio
     open_session_within(vec![("t", vec![batch.clone()])], &Lists::default(), threads, memory).unwrap()
 }
 
-/// The plan's groups, counted: nodes and how often they spilled.
+/// Returns the counts of the plan's packed groupings: nodes and how often they spilled.
 fn grouped(plan: &Arc<dyn ExecutionPlan>) -> (usize, usize) {
     let (mut nodes, mut spilled) = (0, 0);
     plan.apply(|node| {
@@ -78,7 +78,7 @@ fn grouped(plan: &Arc<dyn ExecutionPlan>) -> (usize, usize) {
     (nodes, spilled)
 }
 
-/// Rows as sorted lines, and what [`grouped`] says.
+/// Returns rows as sorted lines, and the counts of [`grouped`].
 async fn lines(context: &SessionContext, sql: &str) -> (Vec<String>, (usize, usize)) {
     let plan = context.sql(sql).await.unwrap().create_physical_plan().await.unwrap();
     let batches = collect(plan.clone(), context.task_ctx()).await.unwrap();
@@ -143,7 +143,7 @@ proptest! {
         runtime().block_on(async {
             for sql in [&sql, &outer] {
                 let ((theirs, none), (ours, some)) = (lines(&own, sql).await, lines(&words, sql).await);
-                // Of no rows the engine may make an empty plan.
+                // The engine may replace a plan over no rows by an empty one.
                 assert!(none.0 == 0 && (some == (1, 0) || shape.0 == 0), "{sql}");
                 assert_eq!(ours, theirs, "{sql}");
             }
@@ -164,7 +164,7 @@ fn a_plan_may_be_executed_again_and_partly() {
         for abandoned in [0, 1, 0, 1] {
             drop(plan.execute(abandoned, context.task_ctx()).unwrap());
             assert_eq!(rows(collect(plan.clone(), context.task_ctx()).await.unwrap()), first);
-            // The last partition first, behind an execution that ended early.
+            // The last partition first, after an execution that ended early.
             let abandoned = plan.execute(abandoned, context.task_ctx()).unwrap();
             let again = context.task_ctx();
             let streams = [1, 0].map(|partition| plan.execute(partition, again.clone()).unwrap());
@@ -186,7 +186,7 @@ fn what_does_not_fit_is_grouped_by_the_engine() {
     runtime().block_on(async {
         let (all, plenty) = lines(&with_grouping(session(&batch, 2, &SharedMemory::default())).unwrap(), sql).await;
         assert_eq!(plenty, (1, 0));
-        // A session gets 48 MB at least, which do not hold these groups and their texts.
+        // A session has at least 48 MB, too little for these groups and their texts.
         let small = SharedMemory::limited(1 << 20, parent.clone());
         let context = with_grouping(session(&batch, 2, &small)).unwrap();
         let (some, spilled) = lines(&context, sql).await;

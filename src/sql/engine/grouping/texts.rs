@@ -1,4 +1,4 @@
-//! Texts of keys as numbers of 4 bytes that are equal where the texts are.
+//! Texts of keys as 4-byte numbers, equal where the texts are equal.
 
 use arrow::array::{Array, StringViewArray, StringViewBuilder};
 use datafusion::execution::memory_pool::MemoryReservation;
@@ -17,24 +17,24 @@ pub(super) struct OutOfMemory;
 /// Texts that are not their own code, numbered in order of arrival.
 #[derive(Debug)]
 pub(super) struct Texts {
-    book: RwLock<Book>,
+    dictionary: RwLock<Dictionary>,
     reserved: MemoryReservation,
     full: AtomicBool,
 }
 
 #[derive(Debug, Default)]
-struct Book {
+struct Dictionary {
     codes: HashMap<Arc<str>, u32, FixedState>,
     entries: Vec<Arc<str>>,
 }
 
-/// What a text takes beside its letters: its counts, its places in map and list.
+/// Memory of a text besides its bytes: its length, and its entries in the map and the list.
 const ENTRY_BYTES: usize = 80;
 
 impl Texts {
-    /// An empty book, whose texts are reserved in `reserved`.
+    /// Returns an empty dictionary; the memory of its texts is reserved in `reserved`.
     pub(super) fn new(reserved: MemoryReservation) -> Self {
-        Self { book: RwLock::default(), reserved, full: AtomicBool::new(false) }
+        Self { dictionary: RwLock::default(), reserved, full: AtomicBool::new(false) }
     }
 
     /// Returns whether there was no memory or number for a text.
@@ -42,20 +42,20 @@ impl Texts {
         self.full.load(Ordering::Relaxed)
     }
 
-    /// Returns the code of each text, entering those that are new.
+    /// Returns the code of each text, adding new ones.
     ///
     /// # Errors
     /// [`OutOfMemory`] when there is no memory or number for them.
     fn enter<'a>(&self, texts: impl Iterator<Item = &'a str> + Clone) -> Result<Vec<u32>, OutOfMemory> {
         let known: Vec<u32> = {
-            let book = self.book.read().unwrap_or_else(PoisonError::into_inner);
-            texts.clone().map(|text| book.codes.get(text).copied().unwrap_or(NONE)).collect()
+            let dictionary = self.dictionary.read().unwrap_or_else(PoisonError::into_inner);
+            texts.clone().map(|text| dictionary.codes.get(text).copied().unwrap_or(NONE)).collect()
         };
         if !known.contains(&NONE) {
             return Ok(known);
         }
-        let mut book = self.book.write().unwrap_or_else(PoisonError::into_inner);
-        let Book { codes, entries } = &mut *book;
+        let mut dictionary = self.dictionary.write().unwrap_or_else(PoisonError::into_inner);
+        let Dictionary { codes, entries } = &mut *dictionary;
         known
             .into_iter()
             .zip(texts)
@@ -77,15 +77,15 @@ impl Texts {
             .collect()
     }
 
-    /// Writes the texts of codes.
+    /// Writes the texts that belong to codes.
     pub(super) fn write(&self, codes: impl Iterator<Item = u32>, count: usize) -> StringViewArray {
-        let book = self.book.read().unwrap_or_else(PoisonError::into_inner);
+        let dictionary = self.dictionary.read().unwrap_or_else(PoisonError::into_inner);
         let mut texts = StringViewBuilder::with_capacity(count).with_fixed_block_size(BLOCK_BYTES);
         let mut dotted = [0; 15];
         for code in codes {
             match code {
                 NONE => texts.append_null(),
-                FIRST_INTERNED.. => match book.entries.get((code - FIRST_INTERNED) as usize) {
+                FIRST_INTERNED.. => match dictionary.entries.get((code - FIRST_INTERNED) as usize) {
                     Some(text) => texts.append_value(text),
                     None => texts.append_null(),
                 },
@@ -99,7 +99,7 @@ impl Texts {
     }
 }
 
-/// For the scan; where there is no number for a text, the run is full and its groups are not used.
+/// For the scan. Where there is no number for a text, the run is full and its groups are not used.
 impl TextNumbers for Texts {
     fn numbers(&self, texts: &[&str]) -> Vec<u32> {
         self.enter(texts.iter().copied()).unwrap_or_else(|OutOfMemory| {
@@ -109,13 +109,13 @@ impl TextNumbers for Texts {
     }
 }
 
-/// Long texts of a column lie in blocks of this size.
+/// Long texts of a column are stored in blocks of this size.
 const BLOCK_BYTES: u32 = 128 << 10;
 
-/// Places of texts that a thread has seen last, a power of two.
+/// Entries of a thread's cache of recent texts, a power of two.
 const SEEN: usize = 1 << 10;
 
-/// Returns texts their codes on one thread, which remembers those that it asked the book for.
+/// Returns the codes of texts on one thread, and caches those it has asked the dictionary for.
 pub(super) struct Coder {
     texts: Arc<Texts>,
     seen: Vec<(String, u32)>,
@@ -124,12 +124,12 @@ pub(super) struct Coder {
 }
 
 impl Coder {
-    /// A thread's view of a book.
+    /// Returns a thread's view of a dictionary.
     pub(super) fn new(texts: Arc<Texts>) -> Self {
         Self { texts, seen: Vec::new(), hash: FixedState::default(), missed: Vec::new() }
     }
 
-    /// Puts the codes of a column in `codes`, in the place of what was there; a missing text has [`NONE`].
+    /// Writes the codes of a column to `codes`, replacing its contents; a missing text has the code [`NONE`].
     ///
     /// # Errors
     /// [`OutOfMemory`] when there is no memory for new texts.
@@ -166,7 +166,7 @@ impl Coder {
         Ok(())
     }
 
-    /// The code of a text that was asked for before. An empty place has no code.
+    /// Returns the code of a text that is in the cache. An empty entry has no code.
     fn remembered(&self, text: &str) -> Option<u32> {
         let (known, code) = self.seen.get(self.hash.hash_one(text) as usize & (SEEN - 1))?;
         (known == text && *code != NONE).then_some(*code)

@@ -11,10 +11,10 @@ use kernels::sizes::{SizeCount, bucket_of};
 use rayon::prelude::*;
 use std::sync::Arc;
 
-/// Aggregation interval that starts are taken to come from, in seconds: what Nitro instances always have.
+/// Assumed aggregation interval of the starts, in seconds: Nitro instances always have this one.
 const WINDOW_S: u32 = 60;
 
-/// Stands for a start without bytes.
+/// Marks a start without bytes.
 const NO_BUCKET: u16 = u16::MAX;
 
 /// The aggregate.
@@ -34,7 +34,7 @@ fn fields() -> Fields {
     .into()
 }
 
-/// Sorts what was gathered and judges it by [`beacon`].
+/// Sorts the gathered starts and judges them with [`beacon`].
 fn judge(group: &[(i64, u16)]) -> Option<BeaconStatistics> {
     let mut starts_s: Vec<i64> = group.iter().map(|(start, _)| *start).collect();
     starts_s.sort_unstable();
@@ -90,7 +90,7 @@ impl Statistic for Beacon {
         group.extend(rows.map(|row| (row[0].cast_signed(), u16::try_from(row[1]).unwrap_or(NO_BUCKET))));
     }
 
-    /// Judges on all threads: this is the dear part.
+    /// Judges on all threads: this is the expensive part.
     fn judge(&self, groups: &[Self::Group]) -> Result<ArrayRef> {
         let judged: Vec<Option<BeaconStatistics>> =
             groups.par_iter().with_min_len(16).map(|group| judge(group)).collect();

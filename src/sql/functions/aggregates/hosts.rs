@@ -45,7 +45,7 @@ impl Statistic for DistinctHosts {
     }
 
     fn write(&self, group: &Self::Group, words: &mut Vec<u64>) {
-        // The order in which a set gives its members is no matter to a set that takes them in.
+        // The iteration order does not matter, since the members go into another set.
         words.extend(group.iter().flat_map(|bits| [(bits >> 64) as u64, *bits as u64]));
     }
 

@@ -1,4 +1,4 @@
-//! `interval_stats(time)`: the distances between successive times.
+//! `interval_stats(time)`: the intervals between successive times.
 
 use super::super::function::wrong_type_got;
 use super::statistic::{Statistic, wrong_count};
@@ -15,7 +15,7 @@ use std::sync::Arc;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(super) struct IntervalStats;
 
-/// The type that times are brought to: whole seconds, as a timestamp or as a number.
+/// Returns the type that times are cast to: whole seconds, as a timestamp or as a number.
 pub(super) fn time_type(function: &str, kind: &DataType) -> Result<DataType> {
     match kind {
         DataType::Timestamp(_, zone) => Ok(DataType::Timestamp(TimeUnit::Second, zone.clone())),
@@ -24,7 +24,7 @@ pub(super) fn time_type(function: &str, kind: &DataType) -> Result<DataType> {
     }
 }
 
-/// Reads times of a type that [`time_type`] gave.
+/// Reads times of the type that [`time_type`] returned.
 pub(super) fn seconds_of(array: &ArrayRef) -> Result<Int64Array> {
     Ok(cast(array, &DataType::Int64)?.as_primitive::<Int64Type>().clone())
 }
@@ -43,7 +43,7 @@ fn fields() -> Fields {
     .into()
 }
 
-/// What is said of the distances, in the order of the fields after the count.
+/// Returns the statistics of the intervals, in the order of the fields after the count.
 fn describe(times_s: &[i64]) -> Option<(u64, [f64; 6])> {
     let mut sorted = times_s.to_vec();
     sorted.sort_unstable();

@@ -14,13 +14,13 @@ use std::sync::Arc;
 /// Significant digits of the histograms.
 const DIGITS: u8 = 3;
 
-/// A group keeps its values as they are up to this many: a histogram takes more memory than they do.
+/// Up to this many values a group keeps them unchanged: a histogram would take more memory.
 const MAX_PLAIN_VALUES: usize = 4_096;
 
-/// The largest value; what is above counts as this.
+/// The largest value; larger ones count as this one.
 const MAX_VALUE: u64 = 1 << 60;
 
-/// The aggregate; `q` is the quantile as bits, once the call is known.
+/// The aggregate; `q` is the quantile's bits, once the call is known.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub(super) struct HdrQuantile {
     q: u64,
@@ -59,10 +59,10 @@ impl Values {
         }
     }
 
-    /// The quantile as a histogram gives it; `scale` is any histogram of the same digits.
+    /// Returns the quantile as a histogram would return it; `scale` is any histogram with the same number of digits.
     ///
-    /// A histogram for each of many small groups would cost more than all the rest, so values that are still there are
-    /// ranked themselves and rounded as a histogram rounds.
+    /// A histogram for each of many small groups would cost more than everything else, so values that are still kept
+    /// unchanged are ranked directly and rounded as a histogram rounds.
     fn quantile(&self, q: f64, scale: &Histogram<u64>) -> Option<u64> {
         if let Some(histogram) = &self.histogram {
             return Some(histogram.value_at_quantile(q));
@@ -163,7 +163,7 @@ mod tests {
             prop_assert_eq!(few.quantile(q, &scale), Some(histogram.value_at_quantile(q)));
             let many = Values { plain: Vec::new(), histogram: Some(Box::new(histogram)) };
             prop_assert_eq!(many.quantile(q, &scale), few.quantile(q, &scale));
-            // What one group wrote, another takes in, whichever shape either has.
+            // A group can merge the state of any other, whichever of the two forms each has.
             for group in [&few, &many] {
                 let (mut words, mut merged) = (Vec::new(), Values::default());
                 HdrQuantile::default().write(group, &mut words);

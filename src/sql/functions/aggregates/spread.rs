@@ -1,4 +1,4 @@
-//! `mad(x)` and `max_robust_z(x)`: spread, and what stands out of it.
+//! `mad(x)` and `max_robust_z(x)`: spread, and the largest outlier.
 
 use super::statistic::{Statistic, wrong_count};
 use arrow::array::{ArrayRef, AsArray, Float64Array};
@@ -7,7 +7,7 @@ use datafusion::error::Result;
 use kernels::robust::{mad, median, robust_z};
 use std::sync::Arc;
 
-/// Kept beneath the deviation, as `robust_z` of a row does.
+/// Lower bound of the deviation, as for `robust_z` of a row.
 const FLOOR: f64 = 0.1;
 
 /// The aggregate `mad`.
@@ -18,19 +18,19 @@ pub(super) struct Mad;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(super) struct MaxRobustZ;
 
-/// Both gather numbers and make one of them.
-trait OfNumbers: Copy {
+/// Both aggregates gather numbers and reduce them to one.
+trait NumberStatistic: Copy {
     fn of(values: &mut [f64]) -> Option<f64>;
 }
 
-impl OfNumbers for Mad {
+impl NumberStatistic for Mad {
     fn of(values: &mut [f64]) -> Option<f64> {
         let centre = median(values)?;
         mad(values, centre)
     }
 }
 
-impl OfNumbers for MaxRobustZ {
+impl NumberStatistic for MaxRobustZ {
     fn of(values: &mut [f64]) -> Option<f64> {
         let centre = median(values)?;
         let largest = values.iter().copied().max_by(f64::total_cmp)?;
@@ -57,7 +57,7 @@ macro_rules! statistic_of_numbers {
                 DataType::Float64
             }
 
-            /// A number that is none does not count.
+            /// NaN and infinite numbers are ignored.
             fn rows(&self, arguments: &[ArrayRef]) -> Result<Vec<Option<f64>>> {
                 let numbers = arguments[0].as_primitive::<Float64Type>();
                 Ok(numbers.iter().map(|number| number.filter(|number| !number.is_nan())).collect())
@@ -80,7 +80,7 @@ macro_rules! statistic_of_numbers {
             }
 
             fn judge(&self, groups: &[Vec<f64>]) -> Result<ArrayRef> {
-                let judged = groups.iter().map(|group| <$kind as OfNumbers>::of(&mut group.clone()));
+                let judged = groups.iter().map(|group| <$kind as NumberStatistic>::of(&mut group.clone()));
                 Ok(Arc::new(judged.collect::<Float64Array>()))
             }
         }

@@ -1,7 +1,7 @@
-//! The one shape of all aggregates: every group gathers rows, and is judged at the end.
+//! The common form of all aggregates: every group gathers rows and is judged at the end.
 //!
-//! States merge: what a group gathered is written as a list of 64-bit words, which any other group can take in. No
-//! statistic depends on the order of rows, so neither do the results on threads.
+//! States merge: a group's state is written as a list of 64-bit words, which any other group can merge. No statistic
+//! depends on the order of rows, so results do not depend on the number of threads.
 
 use arrow::array::{Array, ArrayRef, AsArray, BooleanArray, ListArray, UInt64Array};
 use arrow::buffer::{NullBuffer, OffsetBuffer};
@@ -17,49 +17,49 @@ use std::fmt::Debug;
 use std::hash::Hash;
 use std::sync::Arc;
 
-/// What an aggregate gathers and how it judges.
+/// What an aggregate gathers, and how it judges.
 pub(super) trait Statistic: Clone + Debug + Eq + Hash + Send + Sync + 'static {
     /// The name in SQL.
     const NAME: &'static str;
-    /// What a group holds.
+    /// The state of a group.
     type Group: Clone + Default + Debug + Send + Sync;
-    /// What one row adds.
+    /// The values that a row adds.
     type Row: Copy;
 
-    /// The types that arguments are brought to.
+    /// Returns the types that arguments are cast to.
     ///
     /// # Errors
-    /// A message for the user when the function cannot take them.
+    /// A message for the user when the function does not accept these types.
     fn coerce(&self, types: &[DataType]) -> Result<Vec<DataType>>;
 
-    /// The type of the result.
+    /// Returns the type of the result.
     fn returns(&self) -> DataType;
 
-    /// Takes what constants the call has.
+    /// Reads the constant arguments of the call.
     fn with_call(&self, _call: &AccumulatorArgs<'_>) -> Result<Self> {
         Ok(self.clone())
     }
 
-    /// Reads what each row adds; `None` for rows that do not count.
+    /// Reads the values that each row adds; `None` for rows that do not count.
     fn rows(&self, arguments: &[ArrayRef]) -> Result<Vec<Option<Self::Row>>>;
 
     /// Adds a row to a group.
     fn add(&self, group: &mut Self::Group, row: Self::Row);
 
-    /// Bytes that a group holds beside itself.
+    /// Heap bytes of a group.
     fn held(&self, group: &Self::Group) -> usize;
 
-    /// Writes a group as words.
+    /// Writes a group's state as words.
     fn write(&self, group: &Self::Group, words: &mut Vec<u64>);
 
-    /// Takes in what another group wrote.
+    /// Merges the state of another group.
     fn merge(&self, group: &mut Self::Group, words: &[u64]);
 
     /// Judges groups.
     fn judge(&self, groups: &[Self::Group]) -> Result<ArrayRef>;
 }
 
-/// Makes the function.
+/// Creates the function.
 pub(super) fn aggregate<S: Statistic>(statistic: S) -> AggregateUDF {
     AggregateUDF::new_from_impl(Gathering { signature: Signature::user_defined(Volatility::Immutable), statistic })
 }
@@ -120,13 +120,12 @@ fn refuse_distinct(name: &str, args: &AccumulatorArgs<'_>) -> Result<()> {
     Ok(())
 }
 
-/// The groups of one part of a plan.
+/// The groups of one partition of a plan.
 #[derive(Debug)]
 struct Groups<S: Statistic> {
     statistic: S,
     groups: Vec<S::Group>,
-    /// Bytes that the groups hold beside themselves, kept up to date: to add them up for each batch would cost more
-    /// than the batch.
+    /// Heap bytes of the groups, kept up to date: adding them up for each batch would cost more than the batch itself.
     held: usize,
 }
 
@@ -251,7 +250,7 @@ impl<S: Statistic> Accumulator for OneGroup<S> {
         Ok(())
     }
 
-    /// Judges what there is so far, and keeps it: windows go on from here.
+    /// Judges the rows gathered so far and keeps them: windows continue from here.
     fn evaluate(&mut self) -> Result<ScalarValue> {
         let judged = self.0.statistic.judge(&self.0.groups)?;
         ScalarValue::try_from_array(&judged, 0)
@@ -271,7 +270,7 @@ impl<S: Statistic> Accumulator for OneGroup<S> {
     }
 }
 
-/// Says that a function was called with the wrong number of arguments.
+/// Returns the error for a call with the wrong number of arguments.
 pub(super) fn wrong_count(call: &str, got: usize) -> DataFusionError {
     DataFusionError::Plan(format!("{call} was called with {got} arguments"))
 }

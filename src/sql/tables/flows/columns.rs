@@ -1,4 +1,4 @@
-//! The columns of `flows`, and what each is made of.
+//! The columns of `flows`, and the fields that each is computed from.
 
 use arrow::datatypes::{DataType, Field as ArrowField, Schema, SchemaRef};
 use flow::schema::{FIELDS, Field};
@@ -7,7 +7,7 @@ use std::sync::{Arc, LazyLock};
 
 /// A column of `flows`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub(super) enum Column {
+pub(super) enum FlowColumn {
     /// A field of the record, under its Parquet name.
     Record(Field),
     /// The monitored side.
@@ -16,11 +16,11 @@ pub(super) enum Column {
     Remote,
     /// The service port.
     Port,
-    /// `client` or `server`: the host's part in the connection.
+    /// `client` or `server`: the host's role in the connection.
     Role,
     /// The record's packets left the host.
     Outbound,
-    /// The account in the object's folder or name: whose flow log it is.
+    /// The account in the object's folder or name: the owner of the flow log.
     Account,
     /// The day of the object's folder or name.
     Date,
@@ -32,27 +32,27 @@ pub(super) enum Column {
     Day,
     /// The hour of the object's folder; NULL where the layout has days only.
     Hour,
-    /// Where the object lies.
+    /// The URL of the object.
     Object,
 }
 
 /// Columns that are not the record's own, in the order of the table.
-const ADDED: &[(&str, Column)] = &[
-    ("host", Column::Host),
-    ("remote", Column::Remote),
-    ("port", Column::Port),
-    ("role", Column::Role),
-    ("outbound", Column::Outbound),
-    ("account", Column::Account),
-    ("date", Column::Date),
-    ("year", Column::Year),
-    ("month", Column::Month),
-    ("day", Column::Day),
-    ("hour", Column::Hour),
-    ("object", Column::Object),
+const ADDED: &[(&str, FlowColumn)] = &[
+    ("host", FlowColumn::Host),
+    ("remote", FlowColumn::Remote),
+    ("port", FlowColumn::Port),
+    ("role", FlowColumn::Role),
+    ("outbound", FlowColumn::Outbound),
+    ("account", FlowColumn::Account),
+    ("date", FlowColumn::Date),
+    ("year", FlowColumn::Year),
+    ("month", FlowColumn::Month),
+    ("day", FlowColumn::Day),
+    ("hour", FlowColumn::Hour),
+    ("object", FlowColumn::Object),
 ];
 
-/// Fields by which a record alone tells its host, remote, port and role.
+/// Fields from which a single record yields its host, remote, port and role.
 const SIDES: &[Field] = &[
     Field::Srcaddr,
     Field::Dstaddr,
@@ -65,53 +65,57 @@ const SIDES: &[Field] = &[
     Field::Protocol,
 ];
 
-impl Column {
-    /// Every column of the table, in its order.
-    pub(super) fn all() -> &'static [Column] {
-        static ALL: LazyLock<Vec<Column>> = LazyLock::new(|| {
+impl FlowColumn {
+    /// Returns every column of the table, in its order.
+    pub(super) fn all() -> &'static [FlowColumn] {
+        static ALL: LazyLock<Vec<FlowColumn>> = LazyLock::new(|| {
             let added = ADDED.iter().map(|(_, column)| *column);
-            FIELDS.iter().map(|field| Column::Record(*field)).chain(added).collect()
+            FIELDS.iter().map(|field| FlowColumn::Record(*field)).chain(added).collect()
         });
         &ALL
     }
 
     /// Finds a column by its name.
-    pub(super) fn of(name: &str) -> Option<Column> {
+    pub(super) fn of(name: &str) -> Option<FlowColumn> {
         Self::all().iter().copied().find(|column| column.name() == name)
     }
 
-    /// The column's name in SQL.
+    /// Returns the column's name in SQL.
     pub(super) fn name(self) -> &'static str {
         match self {
-            Column::Record(field) => field.name(),
+            FlowColumn::Record(field) => field.name(),
             added => ADDED.iter().find(|(_, column)| *column == added).map_or("", |(name, _)| name),
         }
     }
 
     fn kind(self) -> DataType {
         match self {
-            Column::Record(field) => type_of(field),
-            Column::Host | Column::Remote | Column::Role | Column::Account | Column::Object => DataType::Utf8View,
-            Column::Port | Column::Year | Column::Month | Column::Day | Column::Hour => DataType::Int32,
-            Column::Outbound => DataType::Boolean,
-            Column::Date => DataType::Date32,
+            FlowColumn::Record(field) => type_of(field),
+            FlowColumn::Host | FlowColumn::Remote | FlowColumn::Role | FlowColumn::Account | FlowColumn::Object => {
+                DataType::Utf8View
+            }
+            FlowColumn::Port | FlowColumn::Year | FlowColumn::Month | FlowColumn::Day | FlowColumn::Hour => {
+                DataType::Int32
+            }
+            FlowColumn::Outbound => DataType::Boolean,
+            FlowColumn::Date => DataType::Date32,
         }
     }
 
-    /// The fields that the column is made of.
+    /// Returns the fields that the column is computed from.
     pub(super) fn fields(&self) -> &[Field] {
         match self {
-            Column::Record(field) => std::slice::from_ref(field),
-            Column::Host | Column::Remote | Column::Outbound => &SIDES[..5],
-            Column::Port | Column::Role => SIDES,
+            FlowColumn::Record(field) => std::slice::from_ref(field),
+            FlowColumn::Host | FlowColumn::Remote | FlowColumn::Outbound => &SIDES[..5],
+            FlowColumn::Port | FlowColumn::Role => SIDES,
             _ => &[],
         }
     }
 }
 
-/// The schema of some columns, in their order.
-pub(super) fn schema_of(columns: &[Column]) -> SchemaRef {
-    let field = |column: &Column| ArrowField::new(column.name(), column.kind(), *column != Column::Object);
+/// Returns the schema of some columns, in their order.
+pub(super) fn schema_of(columns: &[FlowColumn]) -> SchemaRef {
+    let field = |column: &FlowColumn| ArrowField::new(column.name(), column.kind(), *column != FlowColumn::Object);
     Arc::new(Schema::new(columns.iter().map(field).collect::<Vec<_>>()))
 }
 
@@ -121,11 +125,11 @@ mod tests {
 
     #[test]
     fn every_column_has_a_name_of_its_own() {
-        let all = Column::all();
+        let all = FlowColumn::all();
         assert_eq!(all.len(), FIELDS.len() + ADDED.len());
         for column in all {
-            assert_eq!(Column::of(column.name()), Some(*column));
+            assert_eq!(FlowColumn::of(column.name()), Some(*column));
         }
-        assert_eq!(Column::of("srcadr"), None);
+        assert_eq!(FlowColumn::of("srcadr"), None);
     }
 }

@@ -1,6 +1,6 @@
-//! The filter of a scan: what of it can be asked of texts once for each entry of a dictionary, and the rest by rows.
+//! The filter of a scan: the parts that can be evaluated once per entry of a dictionary, and the rest by rows.
 
-use super::columns::{Column, schema_of};
+use super::columns::{FlowColumn, schema_of};
 use arrow::array::{ArrayRef, AsArray, BooleanArray, RecordBatch, RecordBatchOptions};
 use arrow::datatypes::{DataType, Field as ArrowField, Schema, SchemaRef};
 use datafusion::common::tree_node::{Transformed, TreeNode};
@@ -16,15 +16,15 @@ use std::sync::Arc;
 /// The filter of a scan.
 #[derive(Clone)]
 pub(super) struct Filter {
-    columns: Arc<[Column]>,
+    columns: Arc<[FlowColumn]>,
     schema: SchemaRef,
     /// The filter over `columns`.
     whole: Arc<dyn PhysicalExpr>,
-    /// Questions about the texts of one field each.
+    /// Predicates on the text of one field each.
     tests: Arc<[(Field, TextPredicate)]>,
-    /// Which of the tests few texts pass.
+    /// Which of the predicates few texts pass.
     rare: Arc<[bool]>,
-    /// The filter over `columns` and the answers.
+    /// The filter over `columns` and the predicates' results.
     combined: Arc<dyn PhysicalExpr>,
     with_answers: SchemaRef,
 }
@@ -36,13 +36,13 @@ impl std::fmt::Debug for Filter {
 }
 
 impl Filter {
-    /// Makes a filter of an expression over `columns`.
-    pub(super) fn new(columns: &[Column], whole: Arc<dyn PhysicalExpr>) -> Self {
+    /// Creates a filter from an expression over `columns`.
+    pub(super) fn new(columns: &[FlowColumn], whole: Arc<dyn PhysicalExpr>) -> Self {
         let schema = schema_of(columns);
         let mut splitting = Splitting { columns, schema: &schema, tests: Vec::new() };
         splitting.split(&whole);
         let mut tests = std::mem::take(&mut splitting.tests);
-        // Answers come in the order of the fields.
+        // Results come in the order of the fields.
         tests.sort_by_key(|(field, _)| *field);
         let combined = splitting.combine(&whole, &tests);
         let answers = (0..tests.len()).map(|place| Arc::new(ArrowField::new(answer(place), DataType::Boolean, false)));
@@ -52,23 +52,23 @@ impl Filter {
         Self { columns: columns.into(), schema, whole, tests, rare, combined, with_answers }
     }
 
-    /// The fields of which the filter reads nothing but the answers to its tests.
+    /// Returns the fields of which the filter reads only the predicates' results.
     pub(super) fn only_asked(&self) -> Vec<Field> {
         let read = collect_columns(&self.combined);
         let is_read = |place: usize| read.iter().any(|column| column.index() == place);
         let columns = self.columns.iter().enumerate().filter(|(place, _)| !is_read(*place));
         let fields = columns.filter_map(|(_, column)| match column {
-            Column::Record(field) => Some(*field),
+            FlowColumn::Record(field) => Some(*field),
             _ => None,
         });
         fields.filter(|field| self.tests.iter().any(|(tested, _)| tested == field)).collect()
     }
 
-    /// The same where columns of some fields have another type whenever their tests come answered; `None` when the filter
-    /// reads more of them than answers.
+    /// Returns the same filter where some fields have another type wherever their predicates' results are supplied;
+    /// `None` when the filter reads more of them than these results.
     pub(super) fn retyped(&self, fields: &[Field], data_type: &DataType) -> Option<Self> {
         let is_other = |place: usize| match self.columns.get(place) {
-            Some(Column::Record(field)) => fields.contains(field),
+            Some(FlowColumn::Record(field)) => fields.contains(field),
             _ => false,
         };
         if collect_columns(&self.combined).iter().any(|column| is_other(column.index())) {
@@ -82,13 +82,13 @@ impl Filter {
         Some(Self { with_answers: Arc::new(Schema::new(columns)), ..self.clone() })
     }
 
-    /// The tests that few texts pass, by their places, when no record is kept without one of them.
+    /// Returns the indices of the predicates that few texts pass, when every record kept must pass one of them.
     pub(super) fn rare_tests(&self) -> Vec<usize> {
         let rare: Vec<usize> = (0..self.tests.len()).filter(|place| self.rare[*place]).collect();
         if self.may_pass(&|place| !rare.contains(&place)) { Vec::new() } else { rare }
     }
 
-    /// Returns whether a record may be kept, given which tests any text may pass.
+    /// Returns whether a record may be kept, given which predicates some text may pass.
     pub(super) fn may_pass(&self, may: &dyn Fn(usize) -> bool) -> bool {
         fn of(part: &Arc<dyn PhysicalExpr>, columns: usize, may: &dyn Fn(usize) -> bool) -> bool {
             if let Some(column) = part.downcast_ref::<PhysicalColumn>() {
@@ -103,17 +103,17 @@ impl Filter {
         of(&self.combined, self.columns.len(), may)
     }
 
-    /// The columns that the filter reads.
-    pub(super) fn columns(&self) -> &Arc<[Column]> {
+    /// Returns the columns that the filter reads.
+    pub(super) fn columns(&self) -> &Arc<[FlowColumn]> {
         &self.columns
     }
 
-    /// The filter as it was given, and its schema.
+    /// Returns the filter as it was given, and its schema.
     pub(super) fn whole(&self) -> (&Arc<dyn PhysicalExpr>, &SchemaRef) {
         (&self.whole, &self.schema)
     }
 
-    /// What is to be asked of texts.
+    /// Returns the predicates to evaluate on texts.
     pub(super) fn tests(&self) -> &Arc<[(Field, TextPredicate)]> {
         &self.tests
     }
@@ -142,29 +142,29 @@ fn answer(place: usize) -> String {
     format!("answer {place}")
 }
 
-/// A part of a filter that reads the texts of one field and nothing else.
+/// A part of a filter that reads only the text of one field.
 type Test = (Field, Arc<dyn PhysicalExpr>);
 
 struct Splitting<'a> {
-    columns: &'a [Column],
+    columns: &'a [FlowColumn],
     schema: &'a SchemaRef,
     tests: Vec<Test>,
 }
 
 impl Splitting<'_> {
-    /// The one field whose texts an expression reads, if it is of that kind.
+    /// Returns the single field whose text an expression reads, if it is such an expression.
     fn field_of(&self, part: &Arc<dyn PhysicalExpr>) -> Option<Field> {
         let read = collect_columns(part);
         let [column] = read.iter().collect::<Vec<_>>()[..] else { return None };
-        let Some(Column::Record(field)) = self.columns.get(column.index()).copied() else { return None };
+        let Some(FlowColumn::Record(field)) = self.columns.get(column.index()).copied() else { return None };
         // Missing accounts and regions are filled in from the object's name, after the dictionary.
         let is_own = field.kind() == FieldKind::Text && !matches!(field, Field::AccountId | Field::Region);
         let is_boolean = matches!(part.data_type(self.schema), Ok(DataType::Boolean));
         (is_own && is_boolean && !part.is_volatile_node()).then_some(field)
     }
 
-    /// Collects the largest parts that can be asked of texts. Below AND and OR a missing answer may count as no; nowhere
-    /// else, so nothing else is looked into.
+    /// Collects the largest parts that can be evaluated on texts. Below AND and OR, NULL may count as false; nowhere
+    /// else, so nothing else is searched.
     fn split(&mut self, part: &Arc<dyn PhysicalExpr>) {
         if let Some(field) = self.field_of(part) {
             let asked = self.tests.iter().filter(|(of, _)| *of == field).count();
@@ -177,7 +177,7 @@ impl Splitting<'_> {
         }
     }
 
-    /// The filter with answers in the place of what was asked.
+    /// Returns the filter with the predicates replaced by their results.
     fn combine(&self, part: &Arc<dyn PhysicalExpr>, tests: &[Test]) -> Arc<dyn PhysicalExpr> {
         if let Some(place) = tests.iter().position(|(_, test)| test.eq(part)) {
             return Arc::new(PhysicalColumn::new(&answer(place), self.columns.len() + place));
@@ -196,7 +196,7 @@ fn has_many(field: Field) -> bool {
     !matches!(field, Field::Action | Field::LogStatus | Field::FlowDirection | Field::Type | Field::VpcId)
 }
 
-/// Returns whether a test names the texts that pass it, or their network.
+/// Returns whether a predicate names the texts that pass it, or their network.
 fn is_rare(test: &Arc<dyn PhysicalExpr>) -> bool {
     if let Some(function) = test.downcast_ref::<ScalarFunctionExpr>() {
         return matches!(function.name(), "cidr_contains" | "ip_in");
@@ -215,13 +215,13 @@ fn is_rare(test: &Arc<dyn PhysicalExpr>) -> bool {
 
 type Joined<'a> = (&'a Arc<dyn PhysicalExpr>, Operator, &'a Arc<dyn PhysicalExpr>);
 
-/// The sides of an AND or OR.
+/// Returns the sides of an AND or OR.
 fn joined(part: &Arc<dyn PhysicalExpr>) -> Option<Joined<'_>> {
     let both = part.downcast_ref::<BinaryExpr>()?;
     matches!(both.op(), Operator::And | Operator::Or).then(|| (both.left(), *both.op(), both.right()))
 }
 
-/// Makes an expression over one column a question about texts.
+/// Turns an expression over one column into a predicate on text.
 fn question(test: Arc<dyn PhysicalExpr>) -> Option<TextPredicate> {
     let alone = test.transform(|node| {
         Ok(match node.downcast_ref::<PhysicalColumn>() {

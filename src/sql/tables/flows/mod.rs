@@ -1,7 +1,7 @@
-//! The table `flows`: flow records straight from the logs, with what their objects' names add.
+//! The table `flows`: flow records straight from the logs, completed from their objects' names.
 //!
-//! A scan lists objects, leaves out those whose names rule them out, reads footers, leaves out row groups by their
-//! statistics, and reads only the columns that the query names. Filters are evaluated here, before rows leave the scan.
+//! A scan lists objects, drops those that their names rule out, reads footers, drops row groups by their statistics,
+//! and reads only the columns that the query names. Filters are evaluated here, before rows leave the scan.
 
 mod columns;
 mod filter;

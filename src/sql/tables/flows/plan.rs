@@ -1,6 +1,6 @@
 //! The plan node that reads `flows`.
 
-use super::read::{BYTES_READ, Counts, RECORDS_READ, Reading};
+use super::read::{BYTES_READ, RECORDS_READ, Reading, ScanMetrics};
 use crate::source::Object;
 use datafusion::common::tree_node::TreeNodeRecursion;
 use datafusion::error::{DataFusionError, Result};
@@ -17,30 +17,30 @@ use std::fmt;
 use std::ops::Range;
 use std::sync::Arc;
 
-/// What was left out before any byte was read.
+/// What was skipped before any byte was read.
 #[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Left {
-    /// Objects whose names rule them out.
+pub(super) struct Pruned {
+    /// Objects that their names rule out.
     pub(super) objects: u64,
     /// Folders that were not listed.
     pub(super) folders: u64,
 }
 
-/// Reads the records of some objects: each partition a stretch of them, in order.
+/// Reads the records of some objects: each partition reads a stretch of them, in order.
 #[derive(Debug, Clone)]
 pub struct FlowsExec {
     reading: Arc<Reading>,
-    left: Left,
+    pruned: Pruned,
     partitions: Vec<Range<usize>>,
-    /// Rows that any partition gives at most.
+    /// Maximum number of rows per partition.
     limit: Option<usize>,
     properties: Arc<PlanProperties>,
     metrics: ExecutionPlanMetricsSet,
 }
 
 impl FlowsExec {
-    pub(super) fn new(reading: Reading, left: Left, threads: usize, limit: Option<usize>) -> Self {
-        // The first rows of all are the same every time when one partition reads them, and nothing is read in vain.
+    pub(super) fn new(reading: Reading, pruned: Pruned, threads: usize, limit: Option<usize>) -> Self {
+        // One partition then always returns the same first rows, and no other reads in vain.
         let threads = if limit.is_some() && reading.rows.filter().is_none() { 1 } else { threads };
         let partitions = stretches(&reading.objects, threads);
         let properties = PlanProperties::new(
@@ -50,16 +50,16 @@ impl FlowsExec {
             Boundedness::Bounded,
         );
         let (reading, properties) = (Arc::new(reading), Arc::new(properties));
-        Self { reading, left, partitions, limit, properties, metrics: ExecutionPlanMetricsSet::new() }
+        Self { reading, pruned, partitions, limit, properties, metrics: ExecutionPlanMetricsSet::new() }
     }
 
-    /// The same scan with codes of `UInt32` in the place of the texts of some columns, as `book` numbers them; `None` when
-    /// it has to read their texts. It counts where this one does.
-    pub fn coded(&self, places: &[usize], book: Arc<dyn TextNumbers>) -> Option<Self> {
+    /// Returns the same scan with codes of `UInt32` in place of the texts of some columns, numbered by `dictionary`;
+    /// `None` when it needs their texts. It shares this scan's counters.
+    pub fn coded(&self, places: &[usize], dictionary: Arc<dyn TextNumbers>) -> Option<Self> {
         if places.is_empty() {
             return None;
         }
-        let reading = Reading { rows: self.reading.rows.with_codes(places, book)?, ..(*self.reading).clone() };
+        let reading = Reading { rows: self.reading.rows.with_codes(places, dictionary)?, ..(*self.reading).clone() };
         let properties = PlanProperties::new(
             EquivalenceProperties::new(reading.rows.output().clone()),
             self.properties.partitioning.clone(),
@@ -69,17 +69,17 @@ impl FlowsExec {
         Some(Self { reading: Arc::new(reading), properties: Arc::new(properties), ..self.clone() })
     }
 
-    /// Objects that will be read, at least their footers.
+    /// Objects to be read, or at least their footers.
     pub fn objects(&self) -> &[Object] {
         &self.reading.objects
     }
 
-    /// Bytes of these objects: what the scan reads at most.
+    /// Returns the bytes of these objects: the most that the scan can read.
     pub fn bytes(&self) -> u64 {
         self.objects().iter().map(|object| object.size).sum()
     }
 
-    /// Bytes and records that were read so far.
+    /// Returns the bytes and records read so far.
     pub fn progress(&self) -> (u64, u64) {
         let metrics = self.metrics.clone_inner();
         let sum = |name: &str| metrics.sum_by_name(name).map_or(0, |value| value.as_usize() as u64);
@@ -87,14 +87,14 @@ impl FlowsExec {
     }
 }
 
-/// Cuts objects into at most `count` stretches of about equal bytes; one at least, which may be empty.
+/// Cuts objects into at most `count` stretches of about equal bytes; at least one, which may be empty.
 fn stretches(objects: &[Object], count: usize) -> Vec<Range<usize>> {
     let total: u64 = objects.iter().map(|object| object.size.max(1)).sum();
     let share = total.div_ceil(count.max(1) as u64).max(1);
     let (mut stretches, mut from, mut before) = (Vec::new(), 0, 0u64);
     for (at, object) in objects.iter().enumerate() {
         before += object.size.max(1);
-        // A stretch ends where its share of all bytes does, to the nearer object.
+        // A stretch ends at the object boundary nearest to its share of all bytes.
         if before >= share * (stretches.len() as u64 + 1) && at + 1 < objects.len() && stretches.len() + 1 < count {
             stretches.push(from..at + 1);
             from = at + 1;
@@ -108,7 +108,7 @@ impl DisplayAs for FlowsExec {
     fn fmt_as(&self, _: DisplayFormatType, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let objects = self.objects().len();
         write!(f, "FlowsExec: objects={objects}, bytes<={}", bytes_text(self.bytes()))?;
-        write!(f, ", pruned_objects={}, pruned_folders={}", self.left.objects, self.left.folders)?;
+        write!(f, ", pruned_objects={}, pruned_folders={}", self.pruned.objects, self.pruned.folders)?;
         let schema = self.reading.rows.output();
         let names: Vec<&str> = schema.fields().iter().map(|field| field.name().as_str()).collect();
         write!(f, ", columns=[{}]", names.join(", "))?;
@@ -161,10 +161,10 @@ impl ExecutionPlan for FlowsExec {
     fn execute(&self, partition: usize, _: Arc<TaskContext>) -> Result<SendableRecordBatchStream> {
         let objects = self.partitions.get(partition).cloned().unwrap_or(0..0);
         let baseline = BaselineMetrics::new(&self.metrics, partition);
-        let rows = self.reading.clone().read(objects, Counts::new(&self.metrics, partition));
+        let rows = self.reading.clone().read(objects, ScanMetrics::new(&self.metrics, partition));
         let schema = self.reading.rows.output().clone();
         let stream: SendableRecordBatchStream = Box::pin(RecordBatchStreamAdapter::new(schema, rows));
-        // It ends with the batch that reaches the limit, not with the one behind it, and counts rows.
+        // It ends with the batch that reaches the limit, not with the next one, and counts rows.
         Ok(Box::pin(LimitStream::new(stream, 0, Some(self.limit.unwrap_or(usize::MAX)), baseline)))
     }
 

@@ -1,6 +1,6 @@
-//! What can be left out unread: objects by their names, row groups by their footers.
+//! What can be skipped unread: objects by their names, row groups by their footers.
 
-use super::columns::Column;
+use super::columns::FlowColumn;
 use super::filter::Filter;
 use crate::source::{Object, TimeRange};
 use arrow::array::{
@@ -22,12 +22,12 @@ use std::sync::Arc;
 /// How much later than its first packet a record's window may end, in seconds: the longest aggregation interval.
 const WINDOW_S: i64 = 600;
 
-/// The filters of a scan in the form that judges ranges instead of rows.
+/// The filters of a scan in the form that is evaluated on ranges instead of rows.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Pruner(Option<Arc<PruningPredicate>>);
 
 impl Pruner {
-    /// Makes a pruner of a filter.
+    /// Creates a pruner of a filter.
     pub(super) fn new(filter: Option<&Filter>) -> Self {
         let build = |filter: &Filter| {
             let (filter, schema) = filter.whole();
@@ -36,7 +36,7 @@ impl Pruner {
         Self(filter.and_then(build))
     }
 
-    /// Returns which containers may hold rows that the filter keeps; all where nothing can be told.
+    /// Returns which containers may hold rows that the filter keeps; all, where that is unknown.
     fn keeps(&self, statistics: &dyn PruningStatistics) -> Vec<bool> {
         let kept = self.0.as_ref().and_then(|predicate| predicate.prune(statistics).ok());
         kept.unwrap_or_else(|| vec![true; statistics.num_containers()])
@@ -44,45 +44,45 @@ impl Pruner {
 
     /// Returns which objects may hold rows that the filter keeps, by their names.
     pub(super) fn objects(&self, objects: &[Object]) -> Vec<bool> {
-        self.keeps(&Names { objects })
+        self.keeps(&NameStatistics { objects })
     }
 
     /// Returns which row groups may hold rows that the filter keeps, by their statistics.
     pub(super) fn row_groups(&self, binding: &Binding, groups: &[RowGroupMetaData]) -> Vec<bool> {
-        self.keeps(&Footers { binding, groups })
+        self.keeps(&FooterStatistics { binding, groups })
     }
 }
 
-/// What objects' names say.
-struct Names<'a> {
+/// Statistics from objects' names.
+struct NameStatistics<'a> {
     objects: &'a [Object],
 }
 
-impl Names<'_> {
-    /// The value of a partition column, the same for all records of an object.
-    fn value(&self, column: Column, object: &Object) -> Option<i64> {
+impl NameStatistics<'_> {
+    /// Returns the value of a partition column, the same for all records of an object.
+    fn value(&self, column: FlowColumn, object: &Object) -> Option<i64> {
         partition_value(column, object)
     }
 
     fn bound(&self, name: &str, last: bool) -> Option<ArrayRef> {
-        let column = Column::of(name)?;
+        let column = FlowColumn::of(name)?;
         let numbers = || self.objects.iter().map(|object| self.value(column, object));
         let text = |pick: fn(&Object) -> Option<&str>| -> ArrayRef {
             Arc::new(self.objects.iter().map(pick).collect::<StringViewArray>())
         };
         Some(match column {
-            Column::Record(Field::Start | Field::End) => {
-                let longer = if last && column == Column::Record(Field::End) { WINDOW_S } else { 0 };
+            FlowColumn::Record(Field::Start | Field::End) => {
+                let longer = if last && column == FlowColumn::Record(Field::End) { WINDOW_S } else { 0 };
                 let pick =
                     |starts: &TimeRange| if last { starts.to_s.map(|to_s| to_s - 1 + longer) } else { starts.from_s };
                 let times = self.objects.iter().map(|object| pick(&object.starts));
                 Arc::new(times.collect::<TimestampSecondArray>().with_timezone("UTC"))
             }
-            Column::Account => text(|object| object.facts.account_id.as_deref()),
-            Column::Record(Field::Region) => text(|object| object.facts.region.as_deref()),
-            Column::Object => text(|object| Some(&object.url)),
-            Column::Date => Arc::new(numbers().map(|day| day.map(|day| day as i32)).collect::<Date32Array>()),
-            Column::Year | Column::Month | Column::Day | Column::Hour => {
+            FlowColumn::Account => text(|object| object.facts.account_id.as_deref()),
+            FlowColumn::Record(Field::Region) => text(|object| object.facts.region.as_deref()),
+            FlowColumn::Object => text(|object| Some(&object.url)),
+            FlowColumn::Date => Arc::new(numbers().map(|day| day.map(|day| day as i32)).collect::<Date32Array>()),
+            FlowColumn::Year | FlowColumn::Month | FlowColumn::Day | FlowColumn::Hour => {
                 Arc::new(numbers().map(|number| number.map(|number| number as i32)).collect::<Int32Array>())
             }
             _ => return None,
@@ -90,21 +90,21 @@ impl Names<'_> {
     }
 }
 
-/// The number in a partition column of an object's records; `None` where it has none.
-pub(super) fn partition_value(column: Column, object: &Object) -> Option<i64> {
+/// Returns the number in a partition column of an object's records; `None` where it has none.
+pub(super) fn partition_value(column: FlowColumn, object: &Object) -> Option<i64> {
     let partition = object.facts.partition?;
     let time = DateTime::from_timestamp(partition.from_s, 0)?;
     match column {
-        Column::Date => Some(partition.from_s.div_euclid(flow::time::DAY_S)),
-        Column::Year => Some(i64::from(time.year())),
-        Column::Month => Some(i64::from(time.month())),
-        Column::Day => Some(i64::from(time.day())),
-        Column::Hour => partition.is_hour().then(|| i64::from(time.hour())),
+        FlowColumn::Date => Some(partition.from_s.div_euclid(flow::time::DAY_S)),
+        FlowColumn::Year => Some(i64::from(time.year())),
+        FlowColumn::Month => Some(i64::from(time.month())),
+        FlowColumn::Day => Some(i64::from(time.day())),
+        FlowColumn::Hour => partition.is_hour().then(|| i64::from(time.hour())),
         _ => None,
     }
 }
 
-impl PruningStatistics for Names<'_> {
+impl PruningStatistics for NameStatistics<'_> {
     fn min_values(&self, column: &SqlColumn) -> Option<ArrayRef> {
         self.bound(&column.name, false)
     }
@@ -130,30 +130,31 @@ impl PruningStatistics for Names<'_> {
     }
 }
 
-/// What a footer says of its row groups.
-struct Footers<'a> {
+/// Statistics of row groups from a footer.
+struct FooterStatistics<'a> {
     binding: &'a Binding,
     groups: &'a [RowGroupMetaData],
 }
 
-impl Footers<'_> {
+impl FooterStatistics<'_> {
     fn bound(&self, name: &str, last: bool) -> Option<ArrayRef> {
-        let Some(Column::Record(field)) = Column::of(name) else { return None };
+        let Some(FlowColumn::Record(field)) = FlowColumn::of(name) else { return None };
         let (_, leaves) = self.binding.fields.iter().find(|(bound, _)| *bound == field)?;
         let [leaf] = leaves.as_slice() else { return None };
         let statistics = || self.groups.iter().map(|group| group.column(leaf.number).statistics());
         match (field.kind(), self.binding.arrow_type_of(leaf)?) {
-            // A missing region is filled from the object's name, so bounds of those that are there say too little.
+            // A missing region is filled in from the object's name, so the bounds of the present ones do not cover it.
             (FieldKind::Text, DataType::Utf8) if field != Field::Region => {
                 let text = |statistics: Option<&Statistics>| -> Option<String> {
                     let statistics = statistics?;
-                    // A cut bound of text is no value, but still a bound.
+                    // A truncated bound of a text is not a value, but still a bound.
                     let bytes = if last { statistics.max_bytes_opt() } else { statistics.min_bytes_opt() }?;
                     let text = std::str::from_utf8(bytes).ok()?;
-                    // So is a missing account; and one that lost its zeros is not what it looks like.
+                    // The same holds for a missing account; and an account that lost its leading zeros is not what it
+                    // looks like.
                     let digits = || text.len() == 12 && text.bytes().all(|byte| byte.is_ascii_digit());
                     let is_account = || statistics.null_count_opt() == Some(0) && digits();
-                    // Words are not shown in the order in which they were bounds, unless there is one alone.
+                    // Decisions are shown in AWS's spelling, so their bounds are known only where both are one value.
                     let is_one = || statistics.min_bytes_opt() == statistics.max_bytes_opt();
                     let meaning = Meaning::of(field);
                     let counts = match meaning {
@@ -180,7 +181,7 @@ impl Footers<'_> {
                         numbers.map(|n| n.map(to_seconds)).collect::<TimestampSecondArray>().with_timezone("UTC"),
                     ),
                     _ if field.kind() == FieldKind::Int32 => {
-                        // What does not fit is NULL in the table, so such a bound says nothing.
+                        // A number that does not fit is NULL in the table, so such a bound means nothing.
                         Arc::new(numbers.map(|n| n.and_then(|n| i32::try_from(n).ok())).collect::<Int32Array>())
                     }
                     _ => Arc::new(numbers.collect::<Int64Array>()),
@@ -191,7 +192,7 @@ impl Footers<'_> {
     }
 }
 
-impl PruningStatistics for Footers<'_> {
+impl PruningStatistics for FooterStatistics<'_> {
     fn min_values(&self, column: &SqlColumn) -> Option<ArrayRef> {
         self.bound(&column.name, false)
     }

@@ -1,4 +1,4 @@
-//! Reads the objects of one partition of a scan, ahead of the rows that are made of them.
+//! Reads the objects of one partition of a scan, ahead of the rows made from them.
 
 use super::prune::Pruner;
 use super::rows::RowMaker;
@@ -25,7 +25,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use tokio::runtime::Handle;
 
-/// What the partitions of one scan share.
+/// The state that the partitions of one scan share.
 #[derive(Clone, Debug)]
 pub(super) struct Reading {
     pub(super) reader: ObjectReader,
@@ -36,21 +36,21 @@ pub(super) struct Reading {
     pub(super) rows: RowMaker,
     pub(super) pruner: Pruner,
     pub(super) skipped: SkippedObjects,
-    pub(super) tries: Arc<Tries>,
+    pub(super) tries: Arc<DictionaryTrials>,
 }
 
-/// How often dictionaries that were read first ruled their row group out: they are read twice where they do not.
+/// How often dictionaries that were read first ruled their row group out: where they do not, they are read twice.
 #[derive(Debug, Default)]
-pub(super) struct Tries {
+pub(super) struct DictionaryTrials {
     tried: AtomicUsize,
     kept: AtomicUsize,
 }
 
-impl Tries {
-    /// Row groups that are tried in any case.
+impl DictionaryTrials {
+    /// Row groups that are always tried.
     const FIRST: usize = 4;
 
-    /// Returns whether at least a quarter of those that were tried were ruled out.
+    /// Returns whether at least a quarter of the row groups tried were ruled out.
     fn are_worth_it(&self) -> bool {
         let (tried, kept) = (self.tried.load(Ordering::Relaxed), self.kept.load(Ordering::Relaxed));
         tried < Self::FIRST || kept <= tried / 4 * 3
@@ -62,13 +62,13 @@ impl Tries {
     }
 }
 
-/// Names of counts that show how far a scan is.
+/// Names of the metrics that show a scan's progress.
 pub(super) const BYTES_READ: &str = "bytes_read";
 pub(super) const RECORDS_READ: &str = "records_read";
 
-/// What one partition did.
+/// The metrics of one partition.
 #[derive(Clone)]
-pub(super) struct Counts {
+pub(super) struct ScanMetrics {
     objects: Count,
     row_groups: Count,
     row_groups_pruned: Count,
@@ -77,7 +77,7 @@ pub(super) struct Counts {
     decoding: Time,
 }
 
-impl Counts {
+impl ScanMetrics {
     pub(super) fn new(metrics: &ExecutionPlanMetricsSet, partition: usize) -> Self {
         let count = |name| MetricBuilder::new(metrics).counter(name, partition);
         Self {
@@ -91,26 +91,26 @@ impl Counts {
     }
 }
 
-/// Objects that are fetched while one is decoded: a few, since each partition fetches for itself.
+/// Objects fetched while one is decoded: a few, since each partition fetches for itself.
 const AHEAD_LOCAL: usize = 2;
 const AHEAD_REMOTE: usize = 16;
-/// Bytes of objects, columns that are not read among them, that a partition fetches ahead; one object at least.
+/// Bytes of objects, including columns that are not read, that a partition fetches ahead; at least one object.
 const AHEAD_BYTES: u64 = 128 << 20;
 
-/// Objects up to this size come whole: a second request costs more than the bytes.
+/// Objects up to this size are fetched whole: a second request costs more than the bytes.
 const WHOLE_LOCAL_BYTES: u64 = 64 << 10;
 const WHOLE_REMOTE_BYTES: u64 = 1 << 20;
 
-/// Bytes from the end of a larger object that come first: enough for nearly every footer. From a disk, one read more is
-/// cheaper than bytes that nobody needs.
+/// Bytes from the end of a larger object that are fetched first: enough for nearly every footer. From a disk, one more
+/// read is cheaper than unneeded bytes.
 const FOOTER_REMOTE_BYTES: u64 = 64 << 10;
 const FOOTER_LOCAL_BYTES: u64 = 16 << 10;
 
-/// Of a batch of which at most one row in so many is kept, the other columns are decoded row by row.
+/// When a batch keeps at most one row in so many, the other columns are decoded row by row.
 const FEW: usize = 16;
 
-/// An object with all bytes that the scan needs.
-struct Loaded {
+/// An object with all the bytes that the scan needs.
+struct LoadedObject {
     at: usize,
     bytes: Arc<ObjectBytes>,
     metadata: Arc<ParquetMetaData>,
@@ -119,11 +119,11 @@ struct Loaded {
 }
 
 impl Reading {
-    /// Reads some of the objects, in order; objects that cannot be read are noted and left out.
+    /// Reads some of the objects, in order; objects that cannot be read are noted and skipped.
     pub(super) fn read(
         self: Arc<Self>,
         objects: Range<usize>,
-        counts: Counts,
+        counts: ScanMetrics,
     ) -> BoxStream<'static, Result<RecordBatch>> {
         let local = self.objects[objects.clone()].iter().all(Object::is_local);
         let (this, counted) = (self.clone(), counts.clone());
@@ -131,12 +131,12 @@ impl Reading {
             let (this, counts) = (this.clone(), counted.clone());
             let object = this.objects[at].clone();
             let task = match object.is_local() {
-                // Nothing of it waits: one task for each file, and not one for each read.
+                // Nothing here waits, so one task per file is enough instead of one per read.
                 true => SpawnedTask::spawn_blocking(move || Handle::current().block_on(this.load(at, &counts))),
                 false => SpawnedTask::spawn(async move { this.load(at, &counts).await }),
             };
             async move {
-                let lost = |_| Err(ScanError::Fetch(format!("{}: reading was cut off", object.url)));
+                let lost = |_| Err(ScanError::Fetch(format!("{}: reading was cut off", object.url).into()));
                 task.join().await.unwrap_or_else(lost).map_err(|error| (object, error))
             }
         };
@@ -144,7 +144,8 @@ impl Reading {
         let most = if local { AHEAD_LOCAL } else { AHEAD_REMOTE };
         let ahead = usize::try_from(AHEAD_BYTES / largest).unwrap_or(most).clamp(1, most);
         let arrivals = futures::stream::iter(objects).map(load).buffered(ahead).boxed();
-        let partition = Partition { reading: self, arrivals, counts, current: None, cursors: RecordCursors::default() };
+        let partition =
+            ScanPartition { reading: self, arrivals, counts, current: None, cursors: RecordCursors::default() };
         futures::stream::unfold(partition, |mut partition| async move {
             let next = partition.next().await?;
             Some((next, partition))
@@ -152,8 +153,8 @@ impl Reading {
         .boxed()
     }
 
-    /// Fetches what a scan needs of an object: the footer, then the bound columns of the row groups that are kept.
-    async fn load(&self, at: usize, counts: &Counts) -> Result<Loaded, ScanError> {
+    /// Fetches the bytes of an object that a scan needs: the footer, then the bound columns of the row groups kept.
+    async fn load(&self, at: usize, counts: &ScanMetrics) -> Result<LoadedObject, ScanError> {
         let object = &self.objects[at];
         let name = object.url.as_ref();
         let whole_limit = if object.is_local() { WHOLE_LOCAL_BYTES } else { WHOLE_REMOTE_BYTES };
@@ -187,7 +188,7 @@ impl Reading {
             counts.bytes.add(parts.iter().map(|part| part.len()).sum());
             ObjectBytes::Ranges { len: object.size, parts: ranges.iter().map(|range| range.start).zip(parts).collect() }
         };
-        Ok(Loaded { at, bytes: Arc::new(bytes), metadata, binding: Arc::new(binding), row_groups })
+        Ok(LoadedObject { at, bytes: Arc::new(bytes), metadata, binding: Arc::new(binding), row_groups })
     }
 }
 
@@ -198,23 +199,23 @@ impl Reading {
         Ok(self.ranges(object, &[range]).await?.pop().unwrap_or_default())
     }
 
-    /// Reads byte ranges of an object: of a file on this thread.
+    /// Reads byte ranges of an object; those of a file on this thread.
     async fn ranges(&self, object: &Object, ranges: &[Range<u64>]) -> Result<Vec<Bytes>, ScanError> {
         let read = match self.reader.ranges_now(object, ranges) {
             Some(read) => read,
             None => self.reader.ranges(object, ranges).await,
         };
-        read.map_err(|error| ScanError::Fetch(error.to_string()))
+        read.map_err(|error| ScanError::Fetch(error.into()))
     }
 
-    /// Leaves out row groups that have none of the texts that the filter asks for, by their dictionaries alone.
+    /// Skips row groups that contain none of the texts that the filter asks for, by their dictionaries alone.
     async fn by_dictionaries(
         &self,
         object: &Object,
         metadata: &ParquetMetaData,
         binding: &Binding,
         row_groups: Vec<usize>,
-        counts: &Counts,
+        counts: &ScanMetrics,
     ) -> Result<Vec<usize>, ScanError> {
         let Some(filter) = self.rows.filter().filter(|_| self.tries.are_worth_it()) else { return Ok(row_groups) };
         let rare = filter.rare_tests();
@@ -226,7 +227,7 @@ impl Reading {
         let Some(asked) = rare.iter().map(leaf).collect::<Option<Vec<_>>>().filter(|asked| !asked.is_empty()) else {
             return Ok(row_groups);
         };
-        // One dictionary of each field and row group, as far as they can be read by themselves.
+        // One dictionary per field and row group, where it can be read separately.
         let mut fields: Vec<usize> = asked.iter().map(|(_, leaf)| *leaf).collect();
         fields.dedup();
         let chunk = |group: usize, leaf: usize| metadata.row_group(group).column(leaf);
@@ -256,18 +257,18 @@ impl Reading {
     }
 }
 
-type Arrival = Result<Loaded, (Object, ScanError)>;
+type Arrival = Result<LoadedObject, (Object, ScanError)>;
 
-/// One partition under way.
-struct Partition {
+/// A partition in progress.
+struct ScanPartition {
     reading: Arc<Reading>,
     arrivals: BoxStream<'static, Arrival>,
-    counts: Counts,
+    counts: ScanMetrics,
     current: Option<Current>,
     cursors: RecordCursors,
 }
 
-/// The object that is decoded.
+/// The object being decoded.
 struct Current {
     at: usize,
     file: RecordFile,
@@ -275,14 +276,14 @@ struct Current {
     group: Option<OpenRowGroup>,
 }
 
-impl Partition {
-    /// The next rows; batches of which no row is kept are left out.
+impl ScanPartition {
+    /// Returns the next rows; batches without a kept row are left out.
     async fn next(&mut self) -> Option<Result<RecordBatch>> {
         loop {
             let Some(current) = &mut self.current else {
                 match self.arrivals.next().await? {
                     Ok(loaded) => self.current = self.open(loaded),
-                    Err((object, error)) => self.reading.skipped.add(&object.url, &error.to_string()),
+                    Err((object, error)) => self.reading.skipped.add(&object.url, &error),
                 }
                 continue;
             };
@@ -323,15 +324,15 @@ impl Partition {
                 Ok(Some(records)) => return Some(rows.rows(object, &records, kept.as_ref(), few)),
                 Ok(None) => self.current = None,
                 Err(error) => {
-                    self.reading.skipped.add(&object.url, &error.to_string());
+                    self.reading.skipped.add(&object.url, &error);
                     self.current = None;
                 }
             }
         }
     }
 
-    fn open(&self, loaded: Loaded) -> Option<Current> {
-        let Loaded { at, bytes, metadata, binding, row_groups } = loaded;
+    fn open(&self, loaded: LoadedObject) -> Option<Current> {
+        let LoadedObject { at, bytes, metadata, binding, row_groups } = loaded;
         let name = &self.reading.objects[at].url;
         match RecordFile::open(name, bytes, metadata, binding, self.reading.fields.clone()) {
             Ok(file) => {
@@ -339,14 +340,14 @@ impl Partition {
                 let file = file.with_filter(self.reading.first, tests.unwrap_or_else(|| Arc::new([])));
                 let file = file.with_answers_only(self.reading.rows.asked().clone());
                 let file = match self.reading.rows.coded() {
-                    Some((fields, book)) => file.with_codes(fields.clone(), book.clone()),
+                    Some((fields, dictionary)) => file.with_codes(fields.clone(), dictionary.clone()),
                     None => file,
                 };
                 self.counts.objects.add(1);
                 Some(Current { at, file, row_groups: row_groups.into_iter(), group: None })
             }
             Err(error) => {
-                self.reading.skipped.add(name, &error.to_string());
+                self.reading.skipped.add(name, &error);
                 None
             }
         }
@@ -356,7 +357,7 @@ impl Partition {
 impl Current {
     fn next(
         &mut self,
-        counts: &Counts,
+        counts: &ScanMetrics,
         cursors: &mut RecordCursors,
         wants: &mut dyn FnMut(&Records) -> Selection,
     ) -> Result<Option<RecordBatch>, ScanError> {

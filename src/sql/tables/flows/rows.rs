@@ -1,6 +1,6 @@
-//! From an object's records to rows of `flows`: columns that the records have, and those that are made of them.
+//! Turns an object's records into rows of `flows`: columns that the records have, and columns computed from them.
 
-use super::columns::{Column, schema_of};
+use super::columns::{FlowColumn, schema_of};
 use super::filter::Filter;
 use super::prune::partition_value;
 use super::sides::Sides;
@@ -19,26 +19,26 @@ use scan::{NONE, TextNumbers, own_text_code};
 use std::cell::OnceCell;
 use std::sync::Arc;
 
-/// Fields that are made as codes, and what numbers their texts.
+/// Fields decoded as codes, and the dictionary that numbers their texts.
 pub(super) type CodedFields = (Arc<[Field]>, Arc<dyn TextNumbers>);
 
-/// Which columns of `flows` a scan makes, and which rows it keeps.
+/// Which columns of `flows` a scan produces, and which rows it keeps.
 #[derive(Clone, Debug)]
 pub(super) struct RowMaker {
-    columns: Arc<[Column]>,
+    columns: Arc<[FlowColumn]>,
     output: SchemaRef,
     filter: Option<Filter>,
-    /// Fields of which only the answers to the filter's tests are read.
+    /// Fields of which only the results of the filter's predicates are read.
     asked: Arc<[Field]>,
-    /// Columns that are made as codes, and what numbers their texts.
+    /// Columns produced as codes, and the dictionary that numbers their texts.
     coded: Option<CodedFields>,
 }
 
 impl RowMaker {
-    /// Makes rows of `columns`, of records that pass `filter`.
-    pub(super) fn new(columns: &[Column], filter: Option<Filter>) -> Self {
+    /// Produces rows of `columns` from records that pass `filter`.
+    pub(super) fn new(columns: &[FlowColumn], filter: Option<Filter>) -> Self {
         let judged = filter.iter().flat_map(|filter| filter.columns().iter());
-        let judged = judged.filter(|column| !matches!(column, Column::Record(_)));
+        let judged = judged.filter(|column| !matches!(column, FlowColumn::Record(_)));
         let made: Vec<Field> = columns.iter().chain(judged).flat_map(|column| column.fields().to_vec()).collect();
         let asked = filter.as_ref().map_or_else(Vec::new, Filter::only_asked);
         let asked: Arc<[Field]> = asked.into_iter().filter(|field| !made.contains(field)).collect();
@@ -46,15 +46,15 @@ impl RowMaker {
         Self { columns: columns.into(), output: schema_of(columns), filter, asked, coded: None }
     }
 
-    /// The same with codes of `UInt32` in the place of the texts of some columns; `None` when one of them is no text of
-    /// its own, or is read for more than itself.
-    pub(super) fn with_codes(&self, places: &[usize], book: Arc<dyn TextNumbers>) -> Option<Self> {
+    /// Returns the same with codes of `UInt32` in place of the texts of some columns; `None` when one of them is not
+    /// the text of a single field, or is read for another purpose as well.
+    pub(super) fn with_codes(&self, places: &[usize], dictionary: Arc<dyn TextNumbers>) -> Option<Self> {
         let coded: Vec<Field> = places
             .iter()
             .map(|place| match self.columns.get(*place) {
                 // Missing accounts and regions are filled in from the object's name.
-                Some(Column::Record(Field::AccountId | Field::Region)) => None,
-                Some(Column::Record(field)) if field.kind() == FieldKind::Text => Some(*field),
+                Some(FlowColumn::Record(Field::AccountId | Field::Region)) => None,
+                Some(FlowColumn::Record(field)) if field.kind() == FieldKind::Text => Some(*field),
                 _ => None,
             })
             .collect::<Option<_>>()?;
@@ -63,7 +63,7 @@ impl RowMaker {
             None => None,
         };
         let judged = self.filter.iter().flat_map(|filter| filter.columns().iter());
-        let mut others = self.columns.iter().chain(judged).filter(|column| !matches!(column, Column::Record(_)));
+        let mut others = self.columns.iter().chain(judged).filter(|column| !matches!(column, FlowColumn::Record(_)));
         if others.any(|column| column.fields().iter().any(|field| coded.contains(field))) {
             return None;
         }
@@ -74,33 +74,33 @@ impl RowMaker {
         let output: Vec<_> = self.output.fields().iter().enumerate().map(column).collect();
         let (columns, output) = (self.columns.clone(), Arc::new(Schema::new(output)));
         let asked = self.asked.clone();
-        Some(Self { columns, output, filter, asked, coded: Some((coded.into(), book)) })
+        Some(Self { columns, output, filter, asked, coded: Some((coded.into(), dictionary)) })
     }
 
-    /// The fields of which only the answers to the filter's tests are read.
+    /// Returns the fields of which only the results of the filter's predicates are read.
     pub(super) fn asked(&self) -> &Arc<[Field]> {
         &self.asked
     }
 
-    /// The fields that are made as codes, and what numbers their texts.
+    /// Returns the fields decoded as codes, and the dictionary that numbers their texts.
     pub(super) fn coded(&self) -> Option<&CodedFields> {
         self.coded.as_ref()
     }
 
-    /// The schema of the rows.
+    /// Returns the schema of the rows.
     pub(super) fn output(&self) -> &SchemaRef {
         &self.output
     }
 
-    /// The filter.
+    /// Returns the filter.
     pub(super) fn filter(&self) -> Option<&Filter> {
         self.filter.as_ref()
     }
 
-    /// The fields of the records that are read, each once: those of the filter, whose number is returned too, then all
-    /// others.
+    /// Returns the fields of the records to read, each once: those of the filter, whose number is also returned, then
+    /// all others.
     pub(super) fn fields(&self) -> (Arc<[Field]>, usize) {
-        let sorted = |columns: &[Column]| {
+        let sorted = |columns: &[FlowColumn]| {
             let mut fields: Vec<Field> = columns.iter().flat_map(|column| column.fields().to_vec()).collect();
             fields.sort_unstable();
             fields.dedup();
@@ -125,7 +125,7 @@ impl RowMaker {
         Ok((!all).then_some(passes))
     }
 
-    /// Turns an object's records into rows, those that are kept; `few` of them were picked out of many already.
+    /// Turns an object's records into rows, keeping those in `kept`; `few` of them were picked from many already.
     pub(super) fn rows(
         &self,
         object: &Object,
@@ -134,10 +134,10 @@ impl RowMaker {
         few: bool,
     ) -> Result<RecordBatch> {
         let mut columns = made(&self.columns, object, records)?;
-        if let Some((_, book)) = &self.coded {
+        if let Some((_, dictionary)) = &self.coded {
             for (column, field) in columns.iter_mut().zip(self.output.fields()) {
                 if *field.data_type() == DataType::UInt32 && *column.data_type() == DataType::Utf8View {
-                    *column = codes(column.as_string_view(), book.as_ref());
+                    *column = codes(column.as_string_view(), dictionary.as_ref());
                 }
             }
         }
@@ -146,7 +146,7 @@ impl RowMaker {
         match kept {
             Some(kept) => {
                 let rows = filter_record_batch(&rows, kept)?;
-                // Few rows shall not hold the texts of all.
+                // A few rows must not keep the texts of all alive.
                 if rows.num_rows() * 4 > records.num_rows() { Ok(rows) } else { alone(&rows) }
             }
             None if few => alone(&rows),
@@ -166,11 +166,11 @@ fn alone(rows: &RecordBatch) -> Result<RecordBatch> {
     Ok(RecordBatch::try_new_with_options(rows.schema(), columns, &options)?)
 }
 
-/// Codes of texts that the scan had to read as texts.
-fn codes(texts: &StringViewArray, book: &dyn TextNumbers) -> ArrayRef {
+/// Codes of texts that the scan had to read as text.
+fn codes(texts: &StringViewArray, dictionary: &dyn TextNumbers) -> ArrayRef {
     let code = |text: &str| own_text_code(text.as_bytes());
     let numbered: Vec<&str> = texts.iter().flatten().filter(|text| code(text).is_none()).collect();
-    let mut numbers = book.numbers(&numbered).into_iter();
+    let mut numbers = dictionary.numbers(&numbered).into_iter();
     let codes = texts.iter().map(|text| match text {
         None => NONE,
         Some(text) => code(text).or_else(|| numbers.next()).unwrap_or(NONE),
@@ -178,15 +178,15 @@ fn codes(texts: &StringViewArray, book: &dyn TextNumbers) -> ArrayRef {
     Arc::new(UInt32Array::from_iter_values(codes))
 }
 
-/// Makes columns of an object's records.
-fn made(wanted: &[Column], object: &Object, records: &RecordBatch) -> Result<Vec<ArrayRef>> {
+/// Builds columns from an object's records.
+fn made(wanted: &[FlowColumn], object: &Object, records: &RecordBatch) -> Result<Vec<ArrayRef>> {
     let count = records.num_rows();
     let cell = OnceCell::new();
     let sides = || cell.get_or_init(|| Sides::of(records));
     let mut columns = Vec::with_capacity(wanted.len());
     for column in wanted {
         columns.push(match column {
-            Column::Record(field) => {
+            FlowColumn::Record(field) => {
                 let values = records[field.name()].clone();
                 match field {
                     Field::AccountId => filled(values, object.facts.account_id.as_deref())?,
@@ -194,18 +194,18 @@ fn made(wanted: &[Column], object: &Object, records: &RecordBatch) -> Result<Vec
                     _ => values,
                 }
             }
-            Column::Host => sides().address(false)?,
-            Column::Remote => sides().address(true)?,
-            Column::Port => sides().port(),
-            Column::Role => sides().role(),
-            Column::Outbound => sides().outbound(),
-            Column::Account => texts(object.facts.account_id.as_deref(), count),
-            Column::Object => texts(Some(&object.url), count),
-            Column::Date => {
-                let day = partition_value(Column::Date, object).map(|day| day as i32);
+            FlowColumn::Host => sides().address(false)?,
+            FlowColumn::Remote => sides().address(true)?,
+            FlowColumn::Port => sides().port(),
+            FlowColumn::Role => sides().role(),
+            FlowColumn::Outbound => sides().outbound(),
+            FlowColumn::Account => texts(object.facts.account_id.as_deref(), count),
+            FlowColumn::Object => texts(Some(&object.url), count),
+            FlowColumn::Date => {
+                let day = partition_value(FlowColumn::Date, object).map(|day| day as i32);
                 Arc::new(Date32Array::from(vec![day; count]))
             }
-            Column::Year | Column::Month | Column::Day | Column::Hour => {
+            FlowColumn::Year | FlowColumn::Month | FlowColumn::Day | FlowColumn::Hour => {
                 let number = partition_value(*column, object).map(|number| number as i32);
                 Arc::new(Int32Array::from(vec![number; count]))
             }
@@ -214,12 +214,12 @@ fn made(wanted: &[Column], object: &Object, records: &RecordBatch) -> Result<Vec
     Ok(columns)
 }
 
-/// A column of one text.
+/// Returns a column that repeats one text.
 fn texts(text: Option<&str>, count: usize) -> ArrayRef {
     Arc::new(StringViewArray::from_iter(std::iter::repeat_n(text, count)))
 }
 
-/// What the object's name says where a record says nothing.
+/// Returns the value from the object's name where a record has none.
 fn filled(values: ArrayRef, of_name: Option<&str>) -> Result<ArrayRef> {
     match of_name {
         Some(_) if values.null_count() == values.len() => Ok(texts(of_name, values.len())),

@@ -1,7 +1,7 @@
-//! Host, remote, port and role of a record, as far as the record alone tells them.
+//! Host, remote, port and role of a record, as far as they follow from the record alone.
 //!
-//! The rules are the rollup's ([`flow::direction`]); what needs the other records of a unit stays NULL: the host
-//! of a record without a flow direction, the port of a connection whose ends look alike.
+//! The rules are the rollup's ([`flow::direction`]). Where they need the other records of a unit, the value stays NULL:
+//! the host of a record without a flow direction, the port of a connection whose ends look alike.
 
 use arrow::array::{
     Array, ArrayRef, AsArray, BooleanArray, Int32Array, RecordBatch, StringViewArray, StringViewBuilder,
@@ -19,13 +19,13 @@ pub(super) struct Sides<'a> {
     outbound: BooleanArray,
 }
 
-/// Ports below are those of well-known services.
+/// Ports below this one belong to well-known services.
 const WELL_KNOWN: i32 = 1_024;
-/// Ports from here on are handed out to clients.
+/// Ports from this one on are handed out to clients.
 const EPHEMERAL: i32 = 32_768;
 
 impl<'a> Sides<'a> {
-    /// Judges a batch that has the fields of [`super::columns::Column::Outbound`].
+    /// Judges a batch that has the fields of [`super::columns::FlowColumn::Outbound`].
     pub(super) fn of(batch: &'a RecordBatch) -> Self {
         let direction = text(batch, "flow_direction");
         let pkt = [("srcaddr", "pkt_srcaddr"), ("dstaddr", "pkt_dstaddr")]
@@ -43,7 +43,7 @@ impl<'a> Sides<'a> {
                 Some(word) if word.eq_ignore_ascii_case("ingress") || word.eq_ignore_ascii_case("inbound") => {
                     Some(false)
                 }
-                // An ENI translates its own side only: a pod's or a secondary address behind the primary one.
+                // An ENI translates only its own side: a pod's or a secondary address behind the primary one.
                 _ => match (translated(0, row), translated(1, row)) {
                     (true, false) => Some(true),
                     (false, true) => Some(false),
@@ -54,12 +54,12 @@ impl<'a> Sides<'a> {
         Self { batch, outbound: outbound.collect() }
     }
 
-    /// Whether the packets left the host.
+    /// Returns whether the packets left the host.
     pub(super) fn outbound(&self) -> ArrayRef {
         Arc::new(self.outbound.clone())
     }
 
-    /// The host's address, or with `remote` the other side's: the packet's own address where the file has it.
+    /// Returns the host's address, or with `remote` the other side's: the packet's own address where the file has it.
     pub(super) fn address(&self, remote: bool) -> Result<ArrayRef, ArrowError> {
         let names = ["srcaddr", "dstaddr", "pkt_srcaddr", "pkt_dstaddr"];
         let columns = names.map(|name| text(self.batch, name));
@@ -82,8 +82,8 @@ impl<'a> Sides<'a> {
         interleave(&all, &places)
     }
 
-    /// The service port and whether it is the destination's, where one record tells: by TCP flags, else by the ranges
-    /// that ports are handed out from.
+    /// Returns the service port and whether it is the destination's, where one record decides it: by TCP flags,
+    /// otherwise by the ranges that ports are handed out from.
     fn service(&self) -> impl Iterator<Item = Option<(i32, Side)>> + '_ {
         let number = |name| self.batch.column_by_name(name).map(|column| column.as_primitive::<Int32Type>());
         let columns = ["srcport", "dstport", "tcp_flags", "protocol"].map(number);
@@ -97,7 +97,7 @@ impl<'a> Sides<'a> {
                 Some(Side::Destination) => Side::Source,
                 None if (src < WELL_KNOWN) != (dst < WELL_KNOWN) => lower(src, dst),
                 None if (src < EPHEMERAL) != (dst < EPHEMERAL) => lower(src, dst),
-                // Equal ports (NTP, IKE, ICMP) are the port, whoever began.
+                // Equal ports (NTP, IKE, ICMP) are the service port, whichever side began.
                 None if src == dst => return Some((src, Side::Destination)),
                 None => return None,
             };
@@ -105,12 +105,12 @@ impl<'a> Sides<'a> {
         })
     }
 
-    /// The service port.
+    /// Returns the service port.
     pub(super) fn port(&self) -> ArrayRef {
         Arc::new(self.service().map(|service| service.map(|(port, _)| port)).collect::<Int32Array>())
     }
 
-    /// The host's part: the client's where the service port is the remote's.
+    /// Returns the host's role: client where the service port is the remote's.
     pub(super) fn role(&self) -> ArrayRef {
         let equal = self.equal_ports();
         let mut roles = StringViewBuilder::with_capacity(self.batch.num_rows());
@@ -124,7 +124,8 @@ impl<'a> Sides<'a> {
         Arc::new(roles.finish())
     }
 
-    /// Returns whether both ports of a row are the same and no flag says who began: the host is then the client.
+    /// Returns whether both ports of a row are the same and no flag shows which side began: the host is then the
+    /// client.
     fn equal_ports(&self) -> impl Fn(usize) -> bool + '_ {
         let number = |name| self.batch.column_by_name(name).map(|column| column.as_primitive::<Int32Type>());
         let columns = ["srcport", "dstport", "tcp_flags"].map(number);
@@ -176,11 +177,11 @@ mod tests {
     fn a_record_alone_tells_what_it_can() {
         let (a, b) = ("10.0.0.1", "203.0.113.9");
         for (record, expected) in [
-            // Flags tell who opened, whatever the ports.
+            // TCP flags show which side opened, whatever the ports.
             ((a, b, None, Some("egress"), 50_000, 443, Some(2)), "10.0.0.1 203.0.113.9 443 client"),
             ((a, b, None, Some("egress"), 50_000, 443, Some(18)), "10.0.0.1 203.0.113.9 50000 server"),
             ((b, a, None, Some("ingress"), 443, 50_000, Some(18)), "10.0.0.1 203.0.113.9 443 client"),
-            // Without flags the ranges of ports do.
+            // Without flags the port ranges decide.
             ((b, a, None, Some("INGRESS"), 50_000, 22, Some(0)), "10.0.0.1 203.0.113.9 22 server"),
             ((a, b, None, Some("egress"), 40_000, 8_443, None), "10.0.0.1 203.0.113.9 8443 client"),
             ((a, b, None, Some("egress"), 123, 123, None), "10.0.0.1 203.0.113.9 123 client"),
@@ -188,7 +189,7 @@ mod tests {
             // The packet's own address is the host's; a translated side is the interface's own.
             ((a, b, Some("10.0.0.7"), Some("egress"), 50_000, 443, Some(2)), "10.0.0.7 203.0.113.9 443 client"),
             ((a, b, Some("10.0.0.7"), None, 50_000, 443, Some(2)), "10.0.0.7 203.0.113.9 443 client"),
-            // Without a direction only the whole unit tells the host.
+            // Without a direction, only the whole unit determines the host.
             ((a, b, Some(a), None, 50_000, 443, Some(2)), "  443 "),
             ((a, b, None, Some("-"), 50_000, 443, None), "  443 "),
         ] {

@@ -1,8 +1,8 @@
-//! `flows` as a table: what a query asks of it becomes a plan that reads as little as possible.
+//! `flows` as a table: a query becomes a plan that reads as little as possible.
 
-use super::columns::{Column, schema_of};
+use super::columns::{FlowColumn, schema_of};
 use super::filter::Filter;
-use super::plan::{FlowsExec, Left};
+use super::plan::{FlowsExec, Pruned};
 use super::prune::Pruner;
 use super::read::Reading;
 use super::rows::RowMaker;
@@ -26,10 +26,10 @@ use tokio::sync::Mutex;
 pub struct FlowsTable {
     schema: SchemaRef,
     source: Source,
-    /// Records outside are no rows of the table.
+    /// Records outside this range are not rows of the table.
     range: TimeRange,
     skipped: SkippedObjects,
-    /// Listings of this session, by their range.
+    /// Object listings of this session, by time range.
     listings: Mutex<Vec<(TimeRange, Arc<Listing>)>>,
 }
 
@@ -40,13 +40,13 @@ impl std::fmt::Debug for FlowsTable {
 }
 
 impl FlowsTable {
-    /// The records of `source` that start within `range`; what cannot be read is noted in `skipped`.
+    /// Returns the records of `source` that start within `range`; unreadable objects are noted in `skipped`.
     pub fn new(source: Source, range: TimeRange, skipped: SkippedObjects) -> Self {
-        let schema = schema_of(Column::all());
+        let schema = schema_of(FlowColumn::all());
         Self { schema, source, range, skipped, listings: Mutex::default() }
     }
 
-    /// Lists the objects of a time range, once a session.
+    /// Lists the objects of a time range, once per session.
     ///
     /// # Errors
     /// When the source cannot be listed.
@@ -61,7 +61,7 @@ impl FlowsTable {
         Ok(listed)
     }
 
-    /// The filters of a query and those of the table's own range.
+    /// Returns the filters of a query and those of the table's own range.
     fn all_filters(&self, filters: &[Expr]) -> Vec<Expr> {
         let second = |time_s| lit(ScalarValue::TimestampSecond(Some(time_s), Some("UTC".into())));
         let from = self.range.from_s.map(|from_s| col("start").gt_eq(second(from_s)));
@@ -72,18 +72,12 @@ impl FlowsTable {
 
 /// Returns whether a filter can be evaluated row by row within the scan.
 fn is_plain(filter: &Expr) -> bool {
-    !filter.is_volatile() && !filter.contains_outer() && !filter.any_column_refs_unknown()
+    !filter.is_volatile() && !filter.contains_outer() && !reads_other_columns(filter)
 }
 
-/// What a filter reads beyond the columns of the table.
-trait Unknown {
-    fn any_column_refs_unknown(&self) -> bool;
-}
-
-impl Unknown for Expr {
-    fn any_column_refs_unknown(&self) -> bool {
-        self.column_refs().iter().any(|column| Column::of(&column.name).is_none())
-    }
+/// Returns whether a filter reads a column that the table does not have.
+fn reads_other_columns(filter: &Expr) -> bool {
+    filter.column_refs().iter().any(|column| FlowColumn::of(&column.name).is_none())
 }
 
 #[async_trait]
@@ -111,15 +105,15 @@ impl TableProvider for FlowsTable {
         filters: &[Expr],
         limit: Option<usize>,
     ) -> Result<Arc<dyn ExecutionPlan>> {
-        let all = Column::all();
-        let asked: Vec<Column> = match projection {
+        let all = FlowColumn::all();
+        let asked: Vec<FlowColumn> = match projection {
             Some(places) => places.iter().filter_map(|place| all.get(*place).copied()).collect(),
             None => all.to_vec(),
         };
         let filters = self.all_filters(filters);
         let read: HashSet<&str> =
             filters.iter().flat_map(Expr::column_refs).map(|column| column.name.as_str()).collect();
-        let judged: Vec<Column> = all.iter().filter(|column| read.contains(column.name())).copied().collect();
+        let judged: Vec<FlowColumn> = all.iter().filter(|column| read.contains(column.name())).copied().collect();
         let filter = match conjunction(filters.iter().cloned()) {
             Some(filter) => {
                 let schema = DFSchema::try_from(schema_of(&judged).as_ref().clone())?;
@@ -133,7 +127,7 @@ impl TableProvider for FlowsTable {
         let keeps = pruner.objects(&listing.objects);
         let objects: Vec<_> =
             listing.objects.iter().zip(&keeps).filter(|(_, keep)| **keep).map(|(object, _)| object.clone()).collect();
-        let left = Left {
+        let left = Pruned {
             objects: listing.pruned_objects + (listing.objects.len() - objects.len()) as u64,
             folders: listing.pruned_folders,
         };

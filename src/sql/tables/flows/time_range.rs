@@ -1,4 +1,4 @@
-//! The time that filters leave, so that days nobody asked for are not even listed.
+//! The time range that filters leave, so that days nobody asked for are not even listed.
 
 use crate::source::TimeRange;
 use datafusion::common::ScalarValue;
@@ -8,7 +8,8 @@ use flow::time::DAY_S;
 /// The longest aggregation window, in seconds: a record that ends later may begin that much earlier.
 const WINDOW_S: i64 = 600;
 
-/// The range of `start` that records of a query can have, as far as comparisons of `start`, `end` and `date` tell.
+/// Returns the range that `start` can have in the records of a query, derived from comparisons of `start`, `end` and
+/// `date`.
 pub(super) fn time_range(filters: &[Expr]) -> TimeRange {
     filters.iter().fold(TimeRange::default(), |range, filter| both(range, of(filter)))
 }

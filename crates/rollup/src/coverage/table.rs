@@ -1,0 +1,76 @@
+//! The `coverage` table: what was logged of each ENI in each hour, so that lost data is never mistaken for silence.
+
+use crate::error::RollupError;
+use crate::unit::interface::Interface;
+use arrow::array::{
+    Array, ArrayRef, BooleanArray, RecordBatch, StringArray, TimestampSecondArray, UInt32Array, UInt64Array,
+};
+use arrow::datatypes::{DataType, Field, Schema, SchemaRef, TimeUnit};
+use std::sync::Arc;
+
+/// Returns the schema of `coverage`: one row per ENI and hour with any record, sorted by ENI and hour.
+///
+/// `skipdata_s` is the length of the windows in which AWS lost records. `skipdata_minutes` has the minutes of the hour
+/// that they touch, the first in the lowest bit. `transit` marks the ENIs of gateways. An hour that only the end of
+/// such a window reaches has no records.
+pub fn coverage_schema() -> SchemaRef {
+    let seconds = DataType::Timestamp(TimeUnit::Second, Some("UTC".into()));
+    Arc::new(Schema::new(vec![
+        Field::new("hour", seconds, false),
+        Field::new("interface_id", DataType::Utf8, true),
+        Field::new("account_id", DataType::Utf8, false),
+        Field::new("region", DataType::Utf8, false),
+        Field::new("instance_id", DataType::Utf8, true),
+        Field::new("vpc_id", DataType::Utf8, true),
+        Field::new("subnet_id", DataType::Utf8, true),
+        Field::new("transit", DataType::Boolean, false),
+        Field::new("window_s", DataType::UInt32, false),
+        Field::new("records", DataType::UInt64, false),
+        Field::new("nodata", DataType::UInt32, false),
+        Field::new("skipdata", DataType::UInt32, false),
+        Field::new("skipdata_s", DataType::UInt32, false),
+        Field::new("skipdata_minutes", DataType::UInt64, false),
+    ]))
+}
+
+pub(crate) fn coverage_batch(
+    interfaces: &[(u32, Interface)],
+    texts: &[String],
+    owner_of: impl Fn(&Interface) -> (String, String),
+) -> Result<RecordBatch, RollupError> {
+    let text = |number: u32| texts.get(number as usize).map(String::as_str);
+    let mut entries: Vec<(Option<&str>, &Interface, (String, String))> =
+        interfaces.iter().map(|(name, entry)| (text(*name), entry, owner_of(entry))).collect();
+    entries.sort_unstable_by(|a, b| (a.0, &a.2).cmp(&(b.0, &b.2)));
+    let rows: Vec<_> = entries
+        .iter()
+        .flat_map(|(name, entry, owner)| {
+            entry.hours.sorted().map(move |(hour, hours)| (*name, *entry, owner, hour, hours))
+        })
+        .collect();
+    let text_column =
+        |pick: &dyn Fn(&Interface) -> u32| -> ArrayRef { fitted(rows.iter().map(|row| text(pick(row.1))).collect()) };
+    let columns: Vec<ArrayRef> = vec![
+        Arc::new(TimestampSecondArray::from_iter_values(rows.iter().map(|row| row.3)).with_timezone("UTC")),
+        fitted(rows.iter().map(|row| row.0).collect()),
+        fitted(StringArray::from_iter_values(rows.iter().map(|row| row.2.0.as_str()))),
+        fitted(StringArray::from_iter_values(rows.iter().map(|row| row.2.1.as_str()))),
+        text_column(&|entry| entry.texts.instance.text),
+        text_column(&|entry| entry.texts.vpc.text),
+        text_column(&|entry| entry.texts.subnet.text),
+        Arc::new(rows.iter().map(|row| Some(row.1.is_transit(text(row.1.texts.kind.text)))).collect::<BooleanArray>()),
+        Arc::new(UInt32Array::from_iter_values(rows.iter().map(|row| row.1.window_s()))),
+        Arc::new(UInt64Array::from_iter_values(rows.iter().map(|row| row.4.records))),
+        Arc::new(UInt32Array::from_iter_values(rows.iter().map(|row| row.4.nodata))),
+        Arc::new(UInt32Array::from_iter_values(rows.iter().map(|row| row.4.skipdata))),
+        Arc::new(UInt32Array::from_iter_values(rows.iter().map(|row| row.4.skipdata_s))),
+        Arc::new(UInt64Array::from_iter_values(rows.iter().map(|row| row.4.skipdata_minutes))),
+    ];
+    RecordBatch::try_new(coverage_schema(), columns).map_err(|source| RollupError::Arrow { table: "coverage", source })
+}
+
+/// Builds a column without spare capacity: coverage stays in memory for the whole run.
+fn fitted(mut column: StringArray) -> ArrayRef {
+    column.shrink_to_fit();
+    Arc::new(column)
+}

@@ -1,0 +1,17 @@
+//! Folds a unit's records into `pair_hours` and `coverage`.
+//!
+//! Start with [`crate::UnitRollup::finish`]. It finds the host of every record (`resolve_hosts`), groups the records of a
+//! part by pair (`group`, `order`), and folds each pair to rows (`hour_segments`, `pair_fold`).
+
+mod unit_facts;
+
+mod group;
+mod order;
+
+mod hour_segments;
+mod pair_fold;
+mod resolve_hosts;
+
+mod finish;
+
+pub use finish::UnitTables;

@@ -1,0 +1,126 @@
+//! What the fold of records needs to know of their unit: its ENIs, and the order of its texts and addresses.
+
+use crate::options::IsInternal;
+use crate::unit::packed::{PackedFlow, is_some};
+use flow::Address;
+use scan::{FIRST_INTERNED, NONE, address_of};
+
+/// An ENI, once all records of the unit are in.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct InterfaceFacts {
+    pub(crate) owner: u32,
+    pub(crate) name_rank: u32,
+    pub(crate) window_s: u32,
+    pub(crate) transit: bool,
+    /// The ENI's own IPv4 and IPv6 address by code, [`NONE`] if unknown.
+    pub(crate) own: [u32; 2],
+}
+
+impl InterfaceFacts {
+    /// Returns whether an address, by code, is the ENI's own.
+    pub(crate) fn owns(&self, code: u32) -> bool {
+        is_some(code) && self.own.contains(&code)
+    }
+}
+
+impl Default for InterfaceFacts {
+    fn default() -> Self {
+        Self { owner: 0, name_rank: NONE, window_s: 60, transit: false, own: [NONE; 2] }
+    }
+}
+
+/// ENIs by the number of their name in the interner.
+#[derive(Debug, Default)]
+pub(crate) struct InterfaceFactsList {
+    by_name: Vec<Option<InterfaceFacts>>,
+    nameless: InterfaceFacts,
+}
+
+impl InterfaceFactsList {
+    pub(crate) fn new(facts: impl Iterator<Item = (u32, InterfaceFacts)>) -> Self {
+        let mut list = Self::default();
+        for (name, facts) in facts {
+            if name == NONE {
+                list.nameless = facts;
+                continue;
+            }
+            let index = name as usize;
+            if list.by_name.len() <= index {
+                list.by_name.resize(index + 1, None);
+            }
+            list.by_name[index] = Some(facts);
+        }
+        list
+    }
+
+    #[inline]
+    pub(crate) fn of(&self, flow: &PackedFlow) -> &InterfaceFacts {
+        self.by_name.get(flow.interface as usize).and_then(Option::as_ref).unwrap_or(&self.nameless)
+    }
+}
+
+/// The names of ENIs in order: names by rank, and ranks by number.
+pub(crate) struct TextRanks {
+    pub(super) sorted: Vec<String>,
+    pub(super) rank: Vec<u32>,
+}
+
+impl TextRanks {
+    /// Ranks the texts of some numbers, which may repeat. Other texts get no rank.
+    pub(super) fn new(texts: &[String], numbers: impl Iterator<Item = u32>) -> Self {
+        let mut order: Vec<u32> = numbers.filter(|number| (*number as usize) < texts.len()).collect();
+        order.sort_unstable_by(|a, b| (&texts[*a as usize], a).cmp(&(&texts[*b as usize], b)));
+        order.dedup();
+        let mut rank = vec![NONE; texts.len()];
+        for (at, number) in order.iter().enumerate() {
+            rank[*number as usize] = at as u32;
+        }
+        let sorted = order.iter().map(|number| texts[*number as usize].clone()).collect();
+        Self { sorted, rank }
+    }
+
+    pub(super) fn of(&self, number: u32) -> u32 {
+        self.rank.get(number as usize).copied().unwrap_or(NONE)
+    }
+}
+
+/// What the fold of records needs to know of their unit.
+pub(crate) struct UnitFacts<'a> {
+    pub(crate) interfaces: InterfaceFactsList,
+    /// All records are of owner 0.
+    pub(super) one_owner: bool,
+    /// Some records of gateways are still filed under a host.
+    pub(crate) late_gateway: bool,
+    /// Rank of each address, by its index in the interner.
+    pub(crate) address_rank: Vec<u32>,
+    /// Addresses that are not their own code, sorted.
+    pub(crate) addresses: Vec<Address>,
+    pub(super) service_rank: Vec<u16>,
+    pub(super) is_internal: &'a IsInternal<'a>,
+}
+
+impl UnitFacts<'_> {
+    pub(crate) fn is_internal(&self, code: u32) -> bool {
+        (self.is_internal)(address_of(code, &self.addresses))
+    }
+}
+
+/// Returns the rank of each address, and the addresses by rank.
+pub(crate) fn address_ranks(addresses: &[Address]) -> (Vec<u32>, Vec<Address>) {
+    let mut order: Vec<u32> = (0..addresses.len() as u32).collect();
+    order.sort_unstable_by_key(|index| addresses[*index as usize]);
+    let mut rank = vec![0; addresses.len()];
+    for (at, index) in order.iter().enumerate() {
+        rank[*index as usize] = at as u32;
+    }
+    (rank, order.iter().map(|index| addresses[*index as usize]).collect())
+}
+
+/// Replaces a code by one that sorts as its address does.
+#[inline]
+pub(crate) fn ranked(code: u32, address_rank: &[u32]) -> u32 {
+    match code.checked_sub(FIRST_INTERNED) {
+        None => code,
+        Some(index) => FIRST_INTERNED + address_rank.get(index as usize).copied().unwrap_or(0),
+    }
+}

@@ -1,0 +1,22 @@
+//! Collects the flow records of one unit of work, packed to 40 bytes each, by the part of their host.
+//!
+//! Start with [`UnitRollup`] and [`ObjectRollup`]; `pack` and `add_records` have the hot loops.
+
+pub(crate) mod packed;
+
+pub(crate) mod flow_file;
+pub(crate) mod record_buffer;
+
+pub(crate) mod interface;
+pub(crate) mod object_interfaces;
+
+pub(crate) mod interfaces;
+pub(crate) mod service_numbers;
+
+mod pack;
+
+pub(crate) mod unit_rollup;
+
+mod add_records;
+
+pub use unit_rollup::{ObjectRollup, UnitRollup};

@@ -1,0 +1,163 @@
+//! Everything that the user named as input: opened, then listed.
+
+use super::error::SourceError;
+use super::identity::Identity;
+use super::left_out::{LeftOut, RunOutput};
+use super::list::{BucketQuery, list_bucket};
+use super::listing::{Grain, ListWindow, Listing};
+use super::local::{blocking, list_glob, list_path};
+use super::object::{Location, Object, TimeRange, WILDCARDS};
+use super::options::SourceOptions;
+use super::read::ObjectReader;
+use super::s3::{Bucket, split_url};
+use super::spans::note_spans;
+use super::store::Store;
+use super::units::unit_id;
+use std::collections::{BTreeMap, HashSet};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+/// One source as the user named it.
+#[derive(Clone, Debug)]
+enum Root {
+    Local(PathBuf),
+    Glob { pattern: String },
+    S3 { bucket: Arc<Bucket>, key: String, pattern: Option<glob::Pattern> },
+}
+
+/// Everything the user named as input, opened.
+#[derive(Clone, Debug)]
+pub struct Source {
+    roots: Vec<(String, Root)>,
+    buckets: Arc<BTreeMap<Arc<str>, Arc<Bucket>>>,
+    options: SourceOptions,
+    outputs: Vec<RunOutput>,
+}
+
+impl Source {
+    /// Opens local files, folders and globs and `s3://bucket/prefix` URLs (globs work there too).
+    ///
+    /// For S3 it finds credentials and each bucket's region; nothing is listed yet.
+    ///
+    /// # Errors
+    /// [`SourceError`] when a text is neither a path nor a URL, a path does not exist, or AWS refuses access.
+    pub async fn open<S: AsRef<str>>(specs: &[S], options: &SourceOptions) -> Result<Self, SourceError> {
+        let mut roots = Vec::new();
+        let mut buckets: BTreeMap<Arc<str>, Arc<Bucket>> = BTreeMap::new();
+        let mut identity: Option<Identity> = None;
+        for spec in specs.iter().map(AsRef::as_ref) {
+            let Some((name, key)) = split_url(spec)? else {
+                roots.push((spec.to_owned(), local_root(spec)?));
+                continue;
+            };
+            let bucket = match buckets.get(name) {
+                Some(bucket) => bucket.clone(),
+                None => {
+                    let identity = match &mut identity {
+                        Some(identity) => identity,
+                        empty => empty.insert(Identity::resolve(options).await?),
+                    };
+                    let bucket = Arc::new(Bucket::open(name, identity, options).await?);
+                    buckets.insert(bucket.name.clone(), bucket.clone());
+                    bucket
+                }
+            };
+            let pattern = if key.contains(WILDCARDS) { Some(glob_pattern(key)?) } else { None };
+            roots.push((spec.to_owned(), Root::S3 { bucket, key: key.to_owned(), pattern }));
+        }
+        Ok(Self { roots, buckets: Arc::new(buckets), options: options.clone(), outputs: Vec::new() })
+    }
+
+    /// Leaves out of every listing the files and folders of these names in `store`, which a run writes there. An object
+    /// that the user named by itself is still listed.
+    pub fn leave_out(&mut self, store: &Store, names: &[&str]) {
+        let names = names.iter().map(|name| (*name).to_owned()).collect();
+        self.outputs.push(RunOutput { location: store.written(), names });
+    }
+
+    /// Finds the objects that may hold records of `range`; objects named twice are listed once.
+    ///
+    /// # Errors
+    /// [`SourceError::NothingFound`] when a source holds no Parquet at all (a time range that leaves nothing is not an
+    /// error), and any other [`SourceError`] when it cannot be listed.
+    pub async fn list(&self, range: &TimeRange) -> Result<Listing, SourceError> {
+        self.list_by(range, Grain::Object).await
+    }
+
+    /// Lists as [`Source::list`] does, with the objects that `grain` adds.
+    ///
+    /// # Errors
+    /// As [`Source::list`].
+    pub async fn list_by(&self, range: &TimeRange, grain: Grain) -> Result<Listing, SourceError> {
+        let window = ListWindow::new(range, &self.options);
+        let mut all = Listing::default();
+        let left_out = LeftOut::of(&self.outputs);
+        let mut alone: HashSet<Location> = HashSet::new();
+        for (spec, root) in &self.roots {
+            let found = match root {
+                Root::Local(path) => {
+                    let (path, left_out) = (path.clone(), left_out.clone());
+                    blocking(spec, move || list_path(&path, &window, &left_out)).await?
+                }
+                Root::Glob { pattern } => {
+                    let (pattern, left_out) = (pattern.clone(), left_out.clone());
+                    blocking(spec, move || list_glob(&pattern, &window, &left_out)).await?
+                }
+                Root::S3 { bucket, key, pattern } => {
+                    let query = BucketQuery { key, pattern: pattern.as_ref(), window, left_out: &left_out };
+                    list_bucket(bucket, &query, self.options.list_concurrency).await?
+                }
+            };
+            if found.objects.is_empty() && found.pruned_folders == 0 {
+                return Err(SourceError::NothingFound { spec: spec.clone(), other_objects: found.other_objects });
+            }
+            if found.alone {
+                alone.extend(found.objects.iter().map(|object| object.location.clone()));
+            }
+            all.objects.extend(found.objects);
+            all.other_objects += found.other_objects;
+            all.pruned_folders += found.pruned_folders;
+        }
+        let mut seen = HashSet::with_capacity(all.objects.len());
+        all.objects.sort_by(|a, b| a.url.cmp(&b.url));
+        // Several local paths may name one file: the location is canonical, the URL is as given.
+        all.objects.retain(|object| seen.insert(object.location.clone()));
+        note_spans(&mut all.objects, &self.options);
+        let wanted = |object: &Object| alone.contains(&object.location) || object.starts.overlaps(range);
+        let listed = all.objects.len();
+        match grain {
+            Grain::Object => all.objects.retain(wanted),
+            Grain::Unit => {
+                let ids: HashSet<String> = all.objects.iter().filter(|o| wanted(o)).map(unit_id).collect();
+                all.objects.retain(|object| ids.contains(&unit_id(object)));
+            }
+        }
+        all.pruned_objects = (listed - all.objects.len()) as u64;
+        Ok(all)
+    }
+
+    /// Returns a reader for the objects of this source; clones share connections.
+    pub fn reader(&self) -> ObjectReader {
+        ObjectReader::new(self.buckets.clone())
+    }
+}
+
+fn local_root(spec: &str) -> Result<Root, SourceError> {
+    let path = Path::new(spec);
+    if path.exists() {
+        return Ok(Root::Local(path.to_owned()));
+    }
+    if spec.contains(WILDCARDS) {
+        glob_pattern(spec)?;
+        return Ok(Root::Glob { pattern: spec.to_owned() });
+    }
+    Err(SourceError::NoSuchPath { path: spec.to_owned() })
+}
+
+fn glob_pattern(text: &str) -> Result<glob::Pattern, SourceError> {
+    glob::Pattern::new(text).map_err(|error| SourceError::BadGlob {
+        pattern: text.to_owned(),
+        at: error.pos,
+        problem: error.msg,
+    })
+}
