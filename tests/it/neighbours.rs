@@ -280,7 +280,7 @@ fn the_detection_that_the_documentation_writes_runs() {
     let corpus = crate::program::Corpus::shared();
     let folder = folder.path().to_str().unwrap();
     let refused = crate::program::flowsift(["detect", corpus.source(), "-q", "--detections", folder]).expect(1);
-    let says = "detection many_remotes: ";
+    let says = "detection many_remotes failed: ";
     assert!(refused.err.contains(says) && refused.err.contains("`guests` is to run once"), "{}", refused.err);
 }
 

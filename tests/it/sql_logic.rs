@@ -38,9 +38,9 @@ struct Session {
 #[error("{0}")]
 struct Failed(String);
 
-fn failed(error: impl std::fmt::Display) -> Failed {
-    // One line, as the files have it.
-    Failed(error.to_string().replace('\n', " "))
+fn failed(error: impl std::error::Error + 'static) -> Failed {
+    // With its causes, in one line, as the files have it.
+    Failed(flow::error_text(&error).replace('\n', " "))
 }
 
 fn runtime() -> Arc<Runtime> {

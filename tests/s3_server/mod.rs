@@ -244,7 +244,8 @@ impl S3 for Disk {
         };
         let mut length = range.end - range.start;
         let promised = length;
-        if is_due(number, &self.traffic.truncate_every) {
+        let is_cut = is_due(number, &self.traffic.truncate_every);
+        if is_cut {
             length /= 2;
         }
         let mut bytes = Vec::new();
@@ -254,8 +255,16 @@ impl S3 for Disk {
         });
         read.map_err(|error| s3_error!(error, InternalError))?;
         self.traffic.get_bytes.fetch_add(length, Relaxed);
+        let bytes = Bytes::from(bytes);
+        let body = if is_cut {
+            // A body that fails after its bytes makes the server close the connection.
+            let cut = std::io::Error::other("the connection is cut here");
+            StreamingBlob::wrap(futures::stream::iter([Ok(bytes), Err(cut)]))
+        } else {
+            StreamingBlob::from(Body::from(bytes))
+        };
         Ok(S3Response::new(GetObjectOutput {
-            body: Some(StreamingBlob::from(Body::from(Bytes::from(bytes)))),
+            body: Some(body),
             content_length: i64::try_from(promised).ok(),
             content_range,
             e_tag: Some(ETag::Strong(facts.etag)),
