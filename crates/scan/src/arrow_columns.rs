@@ -148,9 +148,21 @@ pub(crate) fn read_numbers(
             let map: Vec<i64> = keys.values().as_string::<i32>().iter().map(|t| t.map_or(MISSING, number_of)).collect();
             out.extend(keys.keys().iter().map(|key| key.and_then(|k| map.get(k as usize).copied()).unwrap_or(MISSING)));
         }
+        DataType::Binary | DataType::LargeBinary | DataType::BinaryView | DataType::LargeUtf8 | DataType::Utf8View => {
+            let texts = cast(array, &DataType::Utf8).map_err(|_| unfit(object, field, array))?;
+            out.extend(texts.as_string::<i32>().iter().map(|text| text.map_or(MISSING, number_of)));
+        }
+        // A cast would make numbers of these, too, but days, times of day and truth values are not what the field means.
+        DataType::Boolean
+        | DataType::Date32
+        | DataType::Date64
+        | DataType::Time32(_)
+        | DataType::Time64(_)
+        | DataType::Duration(_)
+        | DataType::Interval(_) => return Err(unfit(object, field, array)),
         _ => {
-            let text = cast(array, &DataType::Int64).map_err(|_| unfit(object, field, array))?;
-            out.extend(text.as_primitive::<Int64Type>().iter().map(|value| value.unwrap_or(MISSING)));
+            let numbers = cast(array, &DataType::Int64).map_err(|_| unfit(object, field, array))?;
+            out.extend(numbers.as_primitive::<Int64Type>().iter().map(|value| value.unwrap_or(MISSING)));
         }
     }
     Ok(())

@@ -6,6 +6,7 @@ use flow::schema::{Field, REQUIRED, field_of};
 use pages::object_bytes::chunk_range;
 use parquet::arrow::arrow_reader::ArrowReaderOptions;
 use parquet::arrow::{FieldLevels, ProjectionMask, parquet_to_arrow_field_levels, parquet_to_arrow_schema};
+use parquet::basic::ConvertedType;
 use parquet::errors::Result as ParquetResult;
 use parquet::file::metadata::RowGroupMetaData;
 use parquet::schema::types::SchemaDescriptor;
@@ -102,7 +103,7 @@ impl Binding {
         let parquet = |source| ScanError::Parquet { object: object.to_owned(), part: "schema".to_owned(), source };
         let arrow = parquet_to_arrow_schema(schema, None).map_err(parquet)?;
         let mask = ProjectionMask::leaves(schema, leaves.iter().copied());
-        let hint = dictionary_hint(arrow.fields());
+        let hint = dictionary_hint(arrow.fields(), schema);
         let levels = parquet_to_arrow_field_levels(schema, mask, Some(&hint)).map_err(parquet)?;
         Ok(Self { fields, leaves, levels, arrow_fields: arrow.fields().clone() })
     }
@@ -141,12 +142,19 @@ pub fn bound_ranges<'a>(
 }
 
 /// Requests every text column as a dictionary, so that each address is parsed once per dictionary and not per row.
-fn dictionary_hint(fields: &Fields) -> Fields {
+fn dictionary_hint(fields: &Fields, schema: &SchemaDescriptor) -> Fields {
+    // The decoder of dictionaries fails on JSON, whose bytes it does not take for text.
+    let is_json = |name: &str| {
+        schema.columns().iter().any(|column| {
+            column.converted_type() == ConvertedType::JSON
+                && column.path().parts().first().is_some_and(|root| root == name)
+        })
+    };
     fields
         .iter()
         .map(|field| match field.data_type() {
             // Text columns that are not marked as text are converted later.
-            DataType::Utf8 => Arc::new(ArrowField::new(
+            DataType::Utf8 if !is_json(field.name()) => Arc::new(ArrowField::new(
                 field.name(),
                 DataType::Dictionary(Box::new(DataType::Int32), Box::new(DataType::Utf8)),
                 field.is_nullable(),

@@ -7,7 +7,7 @@ use crate::interner::Interners;
 use arrow::datatypes::DataType;
 use flow::schema::FieldKind;
 use pages::ObjectBytes;
-use parquet::basic::Encoding;
+use parquet::basic::{Encoding, Type as PhysicalType};
 use parquet::errors::ParquetError;
 use parquet::file::metadata::{ParquetMetaData, RowGroupMetaData};
 use parquet::file::reader::Length;
@@ -36,12 +36,16 @@ pub(crate) fn supports_native(binding: &Binding, group: &RowGroupMetaData) -> bo
     binding.fields.iter().all(|(field, leaves)| {
         let [leaf] = leaves.as_slice() else { return false };
         let Some(data_type) = binding.arrow_type_of(leaf) else { return false };
-        let fits = match field.kind() {
-            FieldKind::Text => matches!(data_type, DataType::Utf8 | DataType::Binary),
-            FieldKind::Int32 | FieldKind::Int64 => PhysicalNumber::of(data_type).is_some(),
-        };
         let Some(chunk) = group.columns().get(leaf.number) else { return false };
         let column = chunk.column_descr();
+        // Arrow's type alone does not say how bytes lie in a page: a timestamp may be an INT64 or an INT96.
+        let expected = match field.kind() {
+            FieldKind::Text => {
+                matches!(data_type, DataType::Utf8 | DataType::Binary).then_some(PhysicalType::BYTE_ARRAY)
+            }
+            FieldKind::Int32 | FieldKind::Int64 => PhysicalNumber::of(data_type).map(PhysicalNumber::physical_type),
+        };
+        let fits = expected == Some(column.physical_type());
         let plain = |encoding| {
             matches!(
                 encoding,

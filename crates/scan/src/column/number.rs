@@ -4,6 +4,7 @@ use super::decoder::ColumnDecoder;
 use crate::interner::Interners;
 use crate::value::number::{MISSING, Narrow};
 use arrow::datatypes::{DataType, TimeUnit};
+use parquet::basic::Type as PhysicalType;
 use parquet::errors::{ParquetError, Result};
 use std::marker::PhantomData;
 
@@ -33,6 +34,14 @@ impl PhysicalNumber {
             DataType::Timestamp(TimeUnit::Nanosecond, _) => PhysicalNumber::Ticks(1_000_000_000),
             _ => return None,
         })
+    }
+
+    /// Returns the physical type of a Parquet column that stores numbers this way.
+    pub(crate) fn physical_type(self) -> PhysicalType {
+        match self {
+            PhysicalNumber::I32 | PhysicalNumber::U32 => PhysicalType::INT32,
+            PhysicalNumber::I64 | PhysicalNumber::Ticks(_) => PhysicalType::INT64,
+        }
     }
 
     fn size(self) -> usize {

@@ -4,4 +4,5 @@ mod coded;
 mod damage;
 mod equal;
 mod files;
+mod physical;
 mod records;

@@ -13,7 +13,7 @@ use proptest::prelude::*;
 use std::sync::Arc;
 
 /// Returns all row groups of a file, one after the other, with the same cursors.
-fn read(
+pub(super) fn read(
     bytes: &[u8],
     fields: &[Field],
     way: DecodePath,
