@@ -4,7 +4,9 @@
 -- techniques: T1071 T1573
 -- about: Connection starts of one pair that keep time: an implant that calls home, with jitter, missed beats or bursts.
 -- about: Software that polls does the same, so severity follows context: how many hosts share the remote, whether it
--- about: is new, its role, and whether it keeps the clock as scheduled jobs do.
+-- about: is new, its role, and whether it keeps the clock as scheduled jobs do: implants sleep after their work, so their
+-- about: phase wanders. Where there are too few beats, or the log is too coarse, to tell, severity is medium.
+-- once: grids
 -- discovery: p_value
 -- about: A pair of few connections a window is judged by those of the whole history, so that a beacon may be daily.
 -- parameter min_connections = 6: connections in the window, or of a slow pair in history and window; fewer are not judged
@@ -13,7 +15,9 @@
 -- parameter rare_share = 0.02: share of hosts; never less than two hosts
 -- parameter connected_share = 0.3: share of the period; connections that last so long one after the other are a session that reconnects
 -- parameter common_share = 0.2: share of hosts; a remote met by at least so many is shared infrastructure
-WITH trains AS (
+WITH
+-- include: grids
+trains AS (
     SELECT
         *,
         cardinality(slow_starts) > 0 AS slow,
@@ -36,13 +40,13 @@ judged AS (
         prevalence_share >= $common_share AND prevalence_hosts > 2 AS common
     FROM trains
 ),
+-- include: clocks
 placed AS (
     SELECT
         *,
-        b['clock_period_s'] IS NOT NULL AND b['period_s'] >= 60 AS keeps_clock,
         role = 'client' AND protocol = 6 AND port IN (1080, 3128, 8118, 9050) AS to_proxy,
         -- On a grid of windows, beats shorter than two windows are known only by their number.
-        b['method'] = 'counts' AND b['period_s'] < 2 * window_s AS too_fast,
+        b['method'] = 'counts' AND NOT exact AND b['period_s'] < 2 * b['resolution_s'] AS too_fast,
         -- Records beyond the first windows of each connection: a connection that lasts until the next is not a
         -- check-in.
         b['period_s'] >= 10 * window_s
@@ -58,7 +62,7 @@ placed AS (
             WHEN role = 'client' AND $hosts >= $few_hosts AND common
                 THEN concat(CAST(prevalence_hosts AS VARCHAR), ' hosts share the remote')
         END AS lowered_because
-    FROM judged
+    FROM held
     WHERE b IS NOT NULL
 )
 SELECT
@@ -71,6 +75,7 @@ SELECT
         WHEN $hosts < $few_hosts THEN CASE WHEN first_contact IS FALSE THEN 'low' ELSE 'medium' END
         -- Implants sleep after their work, so they drift; what keeps the wall clock was scheduled.
         WHEN rare AND keeps_clock THEN CASE WHEN first_contact THEN 'medium' ELSE 'low' END
+        WHEN rare AND may_keep_clock THEN 'medium'
         -- Where only the number of beats is known, neither drift nor clock shows.
         WHEN rare AND too_fast THEN CASE WHEN first_contact THEN 'high' ELSE 'medium' END
         WHEN rare THEN CASE WHEN first_contact IS FALSE THEN 'medium' ELSE 'high' END
@@ -93,7 +98,8 @@ SELECT
     b['connections_per_check_in'] AS connections_per_check_in,
     b['method'] AS method,
     b['shape'] AS shape,
-    b['clock_period_s'] AS clock_period_s,
+    CASE WHEN keeps_clock THEN coalesce(b['clock_period_s'], b['possible_clock_s'], b['resolution_s']) END
+        AS clock_period_s,
     b['active_from_h'] AS active_from_utc_h,
     b['active_to_h'] AS active_to_utc_h,
     b['same_size_ratio'] AS same_size_ratio,
@@ -134,7 +140,9 @@ SELECT
         '.',
         CASE WHEN lowered_because IS NOT NULL THEN concat(' Lowered: ', lowered_because, '.') ELSE '' END,
         CASE WHEN lowered_because IS NULL AND keeps_clock
-            THEN ' It keeps the wall clock, as scheduled jobs do.' ELSE '' END,
+            THEN ' It keeps the wall clock, as scheduled jobs do.'
+            WHEN lowered_because IS NULL AND may_keep_clock
+                THEN ' It may keep the wall clock: the log does not tell a scheduled job from sleeps here.' ELSE '' END,
         CASE WHEN lowered_because IS NULL AND stays_connected
             THEN ' Each connection lasts until about the next: a session that reconnects.' ELSE '' END,
         CASE WHEN NOT external AND to_proxy THEN ' The port is that of a proxy: who is called stands in its log.'

@@ -6,6 +6,7 @@
 -- about: one implant on several hosts. The distances of all are pooled and judged as one train; hosts with many connections
 -- about: are left to `beacon`, which may find some of the others by themselves, too. Agents of a supplier that few hosts
 -- about: have do the same.
+-- once: grids
 -- discovery: p_value
 -- parameter few_hosts = 10: hosts with egress; with fewer, prevalence says nothing and severity ends at medium
 -- parameter rare_hosts = 5: hosts; a remote met by no more, and by no more than rare_share, is rare
@@ -13,7 +14,9 @@
 -- parameter common_share = 0.2: share of hosts; a remote met by at least so many is shared infrastructure
 -- parameter min_connections = 12: connections of all hosts together
 -- parameter most_connections = 24: connections of a host from which it is judged alone and takes no part
-WITH called AS (
+WITH
+-- include: grids
+called AS (
     SELECT
         account_id, region, remote, port, protocol, interface_id, prevalence_hosts, first_contact, window_s,
         connections, bytes_out, bytes_in, host,
@@ -55,14 +58,15 @@ judged AS (
             members, CASE WHEN slow THEN $baseline_from_s ELSE $window_from_s END, $window_to_s, window_s, $fdr
         ) AS b
     FROM together
-)
+),
+-- include: clocks
+timed AS (SELECT * FROM held WHERE b IS NOT NULL)
 SELECT
     CASE
         WHEN $hosts < $few_hosts THEN CASE WHEN first_contact IS FALSE THEN 'low' ELSE 'medium' END
-        WHEN b['clock_period_s'] IS NOT NULL AND b['period_s'] >= 60
-            THEN CASE WHEN first_contact THEN 'medium' ELSE 'low' END
+        WHEN keeps_clock THEN CASE WHEN first_contact THEN 'medium' ELSE 'low' END
         WHEN prevalence_hosts <= greatest(2, least($rare_hosts, $rare_share * $hosts))
-            THEN CASE WHEN first_contact IS FALSE THEN 'medium' ELSE 'high' END
+            THEN CASE WHEN first_contact IS FALSE OR may_keep_clock THEN 'medium' ELSE 'high' END
         WHEN first_contact THEN 'medium'
         ELSE 'low'
     END AS severity,
@@ -79,7 +83,8 @@ SELECT
     b['addresses'] AS hosts,
     b['method'] AS method,
     b['member_p_value'] AS member_p_value,
-    b['clock_period_s'] AS clock_period_s,
+    CASE WHEN keeps_clock THEN coalesce(b['clock_period_s'], b['possible_clock_s'], b['resolution_s']) END
+        AS clock_period_s,
     b['span_ratio'] AS span_ratio,
     b['rita_score'] AS rita_score_of_best_host,
     bytes_out, bytes_in, window_s, prevalence_hosts, first_contact,
@@ -90,7 +95,9 @@ SELECT
         CAST(port AS VARCHAR), ', each every ', human_duration(b['period_s']), ' ± ',
         CAST(CAST(round(100 * b['jitter_ratio']) AS BIGINT) AS VARCHAR), ' %, ', CAST(b['connections'] AS VARCHAR),
         ' connections in all: together they keep time far more surely than the best of them alone',
-        CASE WHEN first_contact THEN '; none of them called it before the window' ELSE '' END, '.'
+        CASE WHEN first_contact THEN '; none of them called it before the window' ELSE '' END, '.',
+        CASE WHEN keeps_clock THEN ' They keep the wall clock, as scheduled jobs do.'
+            WHEN may_keep_clock THEN ' They may keep the wall clock: the log does not tell a scheduled job from sleeps here.'
+            ELSE '' END
     ) AS explanation
-FROM judged
-WHERE b IS NOT NULL
+FROM timed

@@ -4,13 +4,16 @@
 -- techniques: T1071 T1008
 -- about: Connections of one host to several rare remotes, same port and about the same bytes, that keep time together
 -- about: and not apart: an implant that chooses among its controllers, takes them in turn or moves on every few hours.
+-- once: grids
 -- discovery: p_value
 -- parameter few_hosts = 10: hosts with egress; with fewer, prevalence says nothing and severity ends at medium
 -- parameter rare_hosts = 5: hosts; a remote met by no more, and by no more than rare_share, is rare
 -- parameter rare_share = 0.02: share of hosts; never less than two hosts
 -- parameter member_alone = 0.0001: p-value of the best remote alone from which the group adds nothing to severity
 -- parameter min_connections = 12: connections in the window to all such remotes together
-WITH rare AS (
+WITH
+-- include: grids
+rare AS (
     SELECT
         account_id, region, host, port, protocol, interface_id, prevalence_hosts, first_contact, window_s,
         connections, bytes_out, bytes_in,
@@ -38,13 +41,14 @@ together AS (
 judged AS (
     SELECT *, rotating_statistics(members, $window_from_s, $window_to_s, window_s, $fdr, interface_id) AS b
     FROM together
-)
+),
+-- include: clocks
+timed AS (SELECT * FROM held WHERE b IS NOT NULL)
 SELECT
     CASE
         WHEN $hosts < $few_hosts THEN CASE WHEN first_contact IS FALSE THEN 'low' ELSE 'medium' END
-        WHEN b['clock_period_s'] IS NOT NULL AND b['period_s'] >= 60
-            THEN CASE WHEN first_contact THEN 'medium' ELSE 'low' END
-        WHEN first_contact IS FALSE THEN 'medium'
+        WHEN keeps_clock THEN CASE WHEN first_contact THEN 'medium' ELSE 'low' END
+        WHEN first_contact IS FALSE OR may_keep_clock THEN 'medium'
         -- Remotes that are regular by themselves are found one by one; grouping them adds nothing.
         WHEN b['member_p_value'] <= $member_alone THEN 'medium'
         ELSE 'high'
@@ -62,7 +66,8 @@ SELECT
     b['addresses'] AS remotes,
     b['method'] AS method,
     b['member_p_value'] AS member_p_value,
-    b['clock_period_s'] AS clock_period_s,
+    CASE WHEN keeps_clock THEN coalesce(b['clock_period_s'], b['possible_clock_s'], b['resolution_s']) END
+        AS clock_period_s,
     b['span_ratio'] AS span_ratio,
     b['rita_score'] AS rita_score_of_union,
     bytes_out, bytes_in, window_s, prevalence_hosts, first_contact,
@@ -71,7 +76,9 @@ SELECT
         CAST(port AS VARCHAR), ', one of them every ', human_duration(b['period_s']), ' ± ',
         CAST(CAST(round(100 * b['jitter_ratio']) AS BIGINT) AS VARCHAR), ' %, ', CAST(b['connections'] AS VARCHAR),
         ' connections in all: together they keep time, alone they do not as well',
-        CASE WHEN first_contact THEN '; none was seen before the window' ELSE '' END, '.'
+        CASE WHEN first_contact THEN '; none was seen before the window' ELSE '' END, '.',
+        CASE WHEN keeps_clock THEN ' They keep the wall clock, as scheduled jobs do.'
+            WHEN may_keep_clock THEN ' They may keep the wall clock: the log does not tell a scheduled job from sleeps here.'
+            ELSE '' END
     ) AS explanation
-FROM judged
-WHERE b IS NOT NULL
+FROM timed

@@ -24,11 +24,13 @@
 //! | [`drift`] | CUSUM of a daily level |
 //! | [`random`], [`simulation`] | seeded trains, of benign traffic and implants, for the null tables and for tests |
 //! | [`train::intervals`] | resolution, check-ins out of bursts, gaps trimmed (D0) |
+//! | [`train::bursts`] | which connections belong to one check-in (D0) |
 //! | [`train::regularity`] | renewal regularity: gamma shape against a mildly regular null (D1) |
 //! | [`train::phase`] | missed beats: intervals that are multiples of one period (D2) |
 //! | [`train::counts`] | under-dispersion of counts in windows (D3) |
 //! | [`train::correlogram`] | beats under noise: starts that follow others at one lag and its multiples (D4) |
 //! | [`train::clock`] | anchoring to the minute, hour or day (D5) |
+//! | [`train::wander`] | whether a phase stays where the clock holds it or wanders as a sleeper's does |
 //! | [`train::comb`] | beats with losses: period, deviation and missed share by maximum likelihood |
 //! | [`train::rhythm`] | period, jitter and missed beats of a train |
 //! | [`train::daily`] | hours of the day in which a train is active (D12) |

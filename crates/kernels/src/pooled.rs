@@ -136,10 +136,13 @@ pub fn pooled(sources: &[HostTrain<'_>], observed: &ObservedWindow, max_p_value:
     real.sort_unstable();
     let (first_seen_s, last_seen_s) = (real[0], real[count - 1]);
     let unit_s = intervals::resolution_s(&real, observed.window_s);
-    let anchor = clock::clock(&real, union.period_s, unit_s);
+    let trains: Vec<&[i64]> = used.iter().map(|source| source.starts_s).collect();
+    let anchor = clock::clock(&trains, union.period_s, unit_s);
     union.features = Features { coverage: coverage.min(1.0), ..union.features };
     union.score = union.features.score();
-    (union.clock_period_s, union.clock_p_value) = (anchor.period_s, anchor.p_value);
+    union.clock_period_s = anchor.period_s;
+    union.possible_clock_s = anchor.possible_s;
+    union.clock_p_value = anchor.p_value;
     union.span_s = last_seen_s - first_seen_s;
     union.span_ratio = coverage.min(1.0);
     union.daily_hours = daily::daily_hours(&real);

@@ -165,6 +165,8 @@ pub struct Implant {
     pub dropped: f64,
     /// Connections per check-in, within four seconds.
     pub connections: u32,
+    /// Share of check-ins with one more connection, within four seconds.
+    pub doubled: f64,
     /// Whether it sleeps outside nine to five.
     pub working_hours: bool,
     /// Independent noise on the same pair, in starts per check-in.
@@ -174,7 +176,7 @@ pub struct Implant {
 impl Implant {
     /// Returns an implant that sleeps between two bounds and does nothing else.
     pub const fn sleeping(min_sleep_s: f64, max_sleep_s: f64) -> Self {
-        Self { min_sleep_s, max_sleep_s, dropped: 0.0, connections: 1, working_hours: false, noise: 0.0 }
+        Self { min_sleep_s, max_sleep_s, dropped: 0.0, connections: 1, doubled: 0.0, working_hours: false, noise: 0.0 }
     }
 
     /// Draws the sorted starts within `span_s` seconds from 0, rounded down to `unit_s` seconds.
@@ -194,7 +196,9 @@ impl Implant {
             }
             check_ins += 1;
             if draws.uniform() >= self.dropped {
-                for number in 0..self.connections {
+                // Nothing is drawn where nothing is doubled, so that other trains stay as they are.
+                let more = self.doubled > 0.0 && draws.uniform() < self.doubled;
+                for number in 0..self.connections + u32::from(more) {
                     let delay = if number == 0 { 0.0 } else { draws.between(0.0, 4.0) };
                     starts.push(((t + delay) as i64).div_euclid(unit_s) * unit_s);
                 }

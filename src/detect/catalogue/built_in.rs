@@ -30,6 +30,8 @@ pub(super) const DETECTIONS: &[(&str, &str)] = &[
 
 /// The parts that come with flowsift, by name.
 pub(super) const PARTS: &[(&str, &str)] = &[
+    ("clocks", include_str!("../../../queries/detections/parts/clocks.sql")),
+    ("grids", include_str!("../../../queries/detections/parts/grids.sql")),
     ("hits", include_str!("../../../queries/detections/parts/hits.sql")),
     ("listed_contact", include_str!("../../../queries/detections/parts/listed_contact.sql")),
     ("recurring", include_str!("../../../queries/detections/parts/recurring.sql")),

@@ -28,7 +28,9 @@ pub(super) const DOCS: &[FunctionDoc] = &[
         returns: "The judgement of the connection starts of one row of `pairs` as a struct: `period_s`, \
                 `jitter_ratio`, `missed_ratio`, `sleep_low_s` and `sleep_high_s` (q05 and q95 of the sleeps), \
                 `other_period_s` (a second train under the same starts), `check_ins`, `connections_per_check_in`, \
-                `shape`, `p_value`, `score`, `method`, `clock_period_s`, `active_from_h` and `active_to_h` (hours of \
+                `shape`, `p_value`, `score`, `method`, `clock_period_s` (the wall clock that it keeps), `possible_clock_s` (one that it \
+                may keep, where a schedule and a sleeper cannot be distinguished), `resolution_s` (the log's window where all \
+                starts lie on its windows, else 1), `active_from_h` and `active_to_h` (hours of \
                 the day, UTC, where there is a night), `same_size_ratio`, `span_s`, `span_ratio`, `rita_score`; NULL \
                 for fewer than six starts. `from_s` and `to_s` bound the window, in Unix seconds. A train with a \
                 p-value above `most_p` only gets the p-value 1. Within `detect`, lost records of `interface_id` \
@@ -83,6 +85,8 @@ fn beacon_fields() -> Fields {
         float("score"),
         Field::new("method", DataType::Utf8, true),
         Field::new("clock_period_s", DataType::UInt32, true),
+        Field::new("possible_clock_s", DataType::UInt32, true),
+        Field::new("resolution_s", DataType::UInt32, true),
         Field::new("active_from_h", DataType::UInt32, true),
         Field::new("active_to_h", DataType::UInt32, true),
         float("same_size_ratio"),
@@ -171,6 +175,8 @@ fn beacon_body(args: &[ArrayRef], lost: &LostTimes) -> Result<ArrayRef> {
         float(&|j| j.score),
         Arc::new(described.iter().map(|j| j.map(|j| j.method.name())).collect::<StringArray>()),
         Arc::new(described.iter().map(|j| j.and_then(|j| j.clock_period_s)).collect::<UInt32Array>()),
+        Arc::new(described.iter().map(|j| j.and_then(|j| j.possible_clock_s)).collect::<UInt32Array>()),
+        Arc::new(described.iter().map(|j| j.map(|j| j.resolution_s)).collect::<UInt32Array>()),
         hour(&|hours| hours.from_h),
         hour(&|hours| hours.to_h),
         float(&|j| j.features.same_size),

@@ -5,7 +5,8 @@
 
 use crate::calibration::{Evidence, Method, class_of, combine, resolution};
 use crate::lost::Lost;
-use crate::train::intervals::{Beats, ascending, burst_scale_of, coalesce, resolution_s, trim_gaps, trim_gaps_of};
+use crate::train::bursts::{burst_scale_of, doubles_scale_of};
+use crate::train::intervals::{Beats, ascending, coalesce, resolution_s, trim_gaps, trim_gaps_of};
 use crate::train::{CountedEvidence, correlogram, counts, phase, regularity};
 
 /// Fewest connections that are judged.
@@ -47,7 +48,7 @@ pub(super) struct Train<'a> {
     starts_s: &'a [i64],
     /// Resolution of the starts in seconds.
     unit_s: i64,
-    /// Check-ins at least one unit apart.
+    /// Check-ins at least one unit apart, a few doubles dropped.
     single: CheckIns,
     /// Check-ins with bursts merged, where there are bursts and the distances are above the resolution.
     merged: Option<CheckIns>,
@@ -77,6 +78,13 @@ impl<'a> Train<'a> {
             let merged = coalesce(starts_s, scale);
             let beats = trim_gaps(&lost.distances(&merged)).filter(|beats| train.is_fine(beats));
             train.merged = beats.map(|beats| CheckIns { starts_s: merged, beats });
+        } else if let Some(scale) = doubles_scale_of(&train.single.beats.ascending_s, unit_s) {
+            // So few that they are no habit: the train is judged as if they were not there, by the nulls of trains as they
+            // are. Those of merged trains are of benign traffic in bursts, which is less regular.
+            let starts_s = coalesce(starts_s, scale);
+            if let Some(beats) = trim_gaps(&lost.distances(&starts_s)).filter(|beats| train.is_fine(beats)) {
+                train.single = CheckIns { starts_s, beats };
+            }
         }
         Some(train)
     }

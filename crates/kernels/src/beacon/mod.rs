@@ -76,6 +76,8 @@ impl BeaconMethod {
 /// The timing of one pair.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct BeaconStatistics {
+    /// Resolution of the starts in seconds: the log's window where they lie on its windows, else 1.
+    pub resolution_s: u32,
     /// Connection starts given.
     pub connections: u32,
     /// Check-ins after coalescing, among the starts used.
@@ -112,6 +114,8 @@ pub struct BeaconStatistics {
     pub method: BeaconMethod,
     /// The clock it keeps: 60, 300, 3600 or 86400 s; `None` when it drifts.
     pub clock_period_s: Option<u32>,
+    /// The clock it may keep, where a schedule and a sleeper cannot be distinguished; `None` where they can.
+    pub possible_clock_s: Option<u32>,
     /// p-value of the best anchor tried; 1 when none applies.
     pub clock_p_value: f64,
     /// First to last start in seconds.
@@ -216,7 +220,7 @@ pub fn judge_with_lost_time<S: AsRef<[SizeCount]>>(
     let span_s = starts_s[starts_s.len() - 1] - starts_s[0];
     let window = (observed.to_s - observed.from_s).max(1) as f64;
     let span_ratio = ((span_s + 1) as f64 / window).min(1.0);
-    let anchor = clock::clock(&train.check_ins_s, rhythm.period_s, train.unit_s);
+    let anchor = clock::clock(&[&train.check_ins_s], rhythm.period_s, train.unit_s);
     let method = match method {
         Method::Plain | Method::Coalesced => BeaconMethod::Renewal,
         Method::Phase => BeaconMethod::Phase,
@@ -227,6 +231,7 @@ pub fn judge_with_lost_time<S: AsRef<[SizeCount]>>(
     let features = Features::new(depth, coverage, rhythm.jitter_ratio, sizes);
     let rita_score = rita::rita_score(starts_s, sizes, observed.from_s, observed.to_s).map_or(0.0, |rita| rita.score);
     Some(Judgement::Described(BeaconStatistics {
+        resolution_s: u32::try_from(train.unit_s).unwrap_or(u32::MAX),
         connections: u32::try_from(starts_s.len()).unwrap_or(u32::MAX),
         check_ins: check_ins as u32,
         connections_per_check_in: used as f64 / check_ins.max(1) as f64,
@@ -244,6 +249,7 @@ pub fn judge_with_lost_time<S: AsRef<[SizeCount]>>(
         features,
         method,
         clock_period_s: anchor.period_s,
+        possible_clock_s: anchor.possible_s,
         clock_p_value: anchor.p_value,
         span_s,
         span_ratio,

@@ -2,10 +2,11 @@
 //!
 //! An implant that opens three connections each check-in makes two short intervals for every long one; a fixed
 //! coalescing of five seconds would destroy the implants that sleep two or five seconds. The scale is therefore read
-//! from the data: see [`burst_scale`].
+//! from the data: see [`super::bursts`].
 //!
 //! ```
-//! use flowsift_kernels::train::intervals::{burst_scale, coalesce, distances};
+//! use flowsift_kernels::train::bursts::burst_scale;
+//! use flowsift_kernels::train::intervals::{coalesce, distances};
 //!
 //! let starts: Vec<i64> = (0..20).flat_map(|beat| [0, 1, 3].map(|offset| beat * 300 + offset)).collect();
 //! let scale = burst_scale(&distances(&starts), 1).unwrap();
@@ -16,15 +17,6 @@
 /// Share of starts on one residue from which a log counts as quantised to its windows.
 const QUANTISED_SHARE: f64 = 0.95;
 
-/// A step between neighbouring order statistics at least this large separates two modes.
-const MODE_RATIO: f64 = 3.0;
-
-/// Smallest share of intervals inside bursts; fewer are ordinary chance.
-const MIN_BURST_SHARE: f64 = 0.1;
-
-/// Starts of one check-in are at most this many seconds apart.
-const BURST_CAP_S: i64 = 60;
-
 /// No gap is shorter than this many medians: two missed beats are no gap.
 const GAP_MEDIANS: f64 = 3.0;
 
@@ -32,7 +24,7 @@ const GAP_MEDIANS: f64 = 3.0;
 const GAP_RATIO: f64 = 3.0;
 
 /// Beats longer than this many medians count as that long.
-const CAP_MEDIANS: f64 = 6.0;
+pub(super) const CAP_MEDIANS: f64 = 6.0;
 
 /// Returns the unit that starts are measured in: `window_s` when they lie on the log's windows, else 1 s.
 ///
@@ -103,43 +95,6 @@ pub fn distances(starts_s: &[i64]) -> Vec<i64> {
     starts_s.windows(2).map(|pair| pair[1] - pair[0]).collect()
 }
 
-/// Returns the coalescing scale in seconds when the distances show a burst mode, else `None`.
-///
-/// With distances ascending, the scale is the upper edge of the widest step (by ratio, at least 3, and more than
-/// `unit_s`) below which lie at least 10 % of the distances and all are at most 60 s (or one unit). Failing such a
-/// step, it is 5 % of the 90 % quantile if at least 10 % of the distances are below that. At least five distances must
-/// remain above.
-pub fn burst_scale(distances_s: &[i64], unit_s: i64) -> Option<i64> {
-    burst_scale_of(&ascending(distances_s), unit_s)
-}
-
-/// Does the same as [`burst_scale`] for distances in ascending order.
-pub(crate) fn burst_scale_of(sorted: &[i64], unit_s: i64) -> Option<i64> {
-    let count = sorted.len();
-    if count < 6 {
-        return None;
-    }
-    let least = ((MIN_BURST_SHARE * count as f64).ceil() as usize).max(1);
-    let cap = BURST_CAP_S.max(unit_s);
-    let mut best: Option<(f64, i64)> = None;
-    for index in least..=count - 5 {
-        let (low, high) = (sorted[index - 1], sorted[index]);
-        if low > cap {
-            break;
-        }
-        let ratio = high as f64 / low.max(unit_s) as f64;
-        if ratio >= MODE_RATIO && high - low > unit_s && best.is_none_or(|(other, _)| ratio > other) {
-            best = Some((ratio, high));
-        }
-    }
-    if let Some((_, scale)) = best {
-        return Some(scale);
-    }
-    let scale = (sorted[(count - 1) * 9 / 10] as f64 * 0.05) as i64;
-    let inside = sorted.partition_point(|&distance| distance < scale);
-    (scale > unit_s && inside >= least && count - inside >= 5).then_some(scale)
-}
-
 /// Distances, with gaps separated from long beats.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Beats {
@@ -206,28 +161,6 @@ pub(crate) fn trim_gaps_of(distances_s: &[i64], ascending_s: Vec<i64>) -> Option
 mod tests {
     use super::*;
     use proptest::prelude::*;
-
-    #[test]
-    fn three_connections_a_check_in_become_one() {
-        let starts: Vec<i64> = (0..20).flat_map(|beat| [0, 1, 3].map(|offset| beat * 300 + offset)).collect();
-        let scale = burst_scale(&distances(&starts), 1).unwrap();
-        let merged = coalesce(&starts, scale);
-        assert_eq!(merged, (0..20).map(|beat| beat * 300).collect::<Vec<_>>());
-    }
-
-    #[test]
-    fn fast_implants_are_left_alone() {
-        let two: Vec<i64> = (0..200).map(|beat| beat * 2 + (beat % 3) / 2).collect();
-        assert_eq!(burst_scale(&distances(&two), 1), None);
-        let five: Vec<i64> = (0..200).map(|beat| beat * 5).collect();
-        assert_eq!(burst_scale(&distances(&five), 1), None);
-    }
-
-    #[test]
-    fn missed_beats_are_no_burst() {
-        let starts: Vec<i64> = (0..100).filter(|beat| beat % 5 != 0).map(|beat| beat * 60).collect();
-        assert_eq!(burst_scale(&distances(&starts), 1), None);
-    }
 
     #[test]
     fn quantised_starts_are_recognised() {
