@@ -28,6 +28,33 @@ fn implants_outrank_benign_traffic_where_the_score_of_rita_fails() {
 }
 
 #[test]
+fn sleepers_that_drift_slowly_are_high_and_schedules_are_low() {
+    let (result, bytes) = rows("sleepers and schedules", "2");
+    let rows_of = result["clocks"].as_array().unwrap();
+    assert_eq!(rows_of.len(), 18);
+    let mut wrong = 0.0;
+    for row in rows_of {
+        let (pairs, right) = (row["pairs"].as_f64().unwrap(), row["right"].as_f64().unwrap());
+        assert!(pairs == 10.0 && right >= 0.8, "{row}");
+        wrong += pairs * (1.0 - right);
+    }
+    assert!(wrong <= 5.0, "{wrong} of 180 wrong: {result:#}");
+    assert_eq!(rows("sleepers and schedules", "1").1, bytes, "any number of threads, the same bytes");
+}
+
+#[test]
+fn a_few_doubled_check_ins_hide_no_implant() {
+    for share in [2, 5, 10, 20, 30] {
+        let (result, _) = rows(&format!("{share} % doubled"), "2");
+        let cells: Vec<&Value> = result["cells"].as_array().unwrap().iter().collect();
+        let named = |cell: &&Value| cell["scenario"].as_str().unwrap().contains(&format!(", {share} % doubled"));
+        let cell = cells.into_iter().find(named).unwrap();
+        assert!(cell["recall"].as_f64().unwrap() >= 0.95, "{cell}");
+        assert!(cell["false_share"].as_f64().unwrap() <= 0.02, "{cell}");
+    }
+}
+
+#[test]
 fn services_that_many_hosts_share_raise_no_alarm() {
     let (result, _) = rows("every host", "2");
     let services = result["periodic"].as_array().unwrap();

@@ -38,6 +38,7 @@
 //! | [`beacon`] | the judgement of one pair: all of `train`, combined |
 //! | [`beacon::score`] | the rank of a beacon: a logistic model of four numbers |
 //! | [`beacon::rita`] | the score of RITA v5, for comparison |
+//! | [`sameness`] | many connections of one size within minutes, without a beat (D13) |
 //! | [`rotation`] | trains over several remotes of one host (D7) |
 //! | [`pooled`] | trains of several hosts to one remote (D8) |
 
@@ -60,3 +61,4 @@ pub mod beacon;
 
 pub mod pooled;
 pub mod rotation;
+pub mod sameness;

@@ -7,8 +7,8 @@ use crate::hours::{Pipeline, Progress};
 use crate::intel::{AllowList, InternalNetworks};
 use crate::source::Source;
 use corpus::suite::{
-    BenignRate, Cell, CellLogs, CellResult, PeriodicResult, PeriodicService, Ranking, Recorded, SuiteResult, SuiteSize,
-    cells, scenario_names, write_cell, write_periodic,
+    BenignRate, Cell, CellLogs, CellResult, ClockResult, PeriodicResult, PeriodicService, Ranking, Recorded,
+    SuiteResult, SuiteSize, cells, scenario_names, write_cell, write_periodic,
 };
 use flow::Address;
 use rollup::derive::Wanted;
@@ -26,6 +26,12 @@ const RITA_HIGH: f64 = 0.9;
 
 /// The name of the part with nothing but benign services, for `--scenario`.
 const BENIGN: &str = "benign services";
+
+/// The name of the part with sleepers beside schedules, for `--scenario`.
+const CLOCKS: &str = "sleepers and schedules";
+
+/// Hosts with each of the habits of [`CLOCKS`]: of the full suite and of the small one.
+const CLOCK_HOSTS: [usize; 2] = [60, 10];
 
 /// Hosts with nothing but benign services.
 struct BenignCorpus {
@@ -79,9 +85,16 @@ pub(super) fn run(global: &Global, options: &SuiteOptions) -> Result<SuiteResult
             bench.benign(&corpus, recorded, options.seed, &mut result)?;
         }
     }
-    if result.cells.is_empty() && result.benign.is_empty() {
+    if CLOCKS.contains(&options.scenario.to_lowercase()) {
+        let hosts = CLOCK_HOSTS[usize::from(options.small)];
+        let forms = [Recorded::MINUTE, Recorded::ROUNDED_MINUTE];
+        for recorded in if options.small { &forms[..1] } else { &forms[..] } {
+            result.clocks.extend(bench.clocks(hosts, *recorded, options.seed)?);
+        }
+    }
+    if result.cells.is_empty() && result.benign.is_empty() && result.clocks.is_empty() {
         return Err(Failure::usage(format!(
-            "--scenario `{}`: no scenario of the suite is called so; there are {} and {BENIGN}",
+            "--scenario `{}`: no scenario of the suite is called so; there are {}, {CLOCKS} and {BENIGN}",
             options.scenario,
             scenario_names(options.small).join(", ")
         )));
@@ -129,7 +142,9 @@ impl Bench<'_> {
         result: &mut SuiteResult,
     ) -> Result<(), Failure> {
         let folder = self.folder.next("benign")?;
-        let logs = write_periodic(corpus.hosts, 24 * corpus.days, recorded, seed, &folder).map_err(Failure::failed)?;
+        let services = PeriodicService::all();
+        let logs = write_periodic(&services, corpus.hosts, 24 * corpus.days, recorded, seed, &folder);
+        let logs = logs.map_err(Failure::failed)?;
         for (judged_days, history_days) in corpus.judged {
             let from_s = (history_days > 0).then_some(logs.to_s - i64::from(judged_days) * 86_400);
             let judged = self.findings(&folder, from_s, &[FDR])?;
@@ -143,6 +158,20 @@ impl Bench<'_> {
             result.benign.push(rate);
         }
         remove(&folder)
+    }
+
+    /// Judges one day of sleepers beside schedules, `hosts` hosts of each.
+    fn clocks(&self, hosts: usize, recorded: Recorded, seed: u64) -> Result<Vec<ClockResult>, Failure> {
+        let folder = self.folder.next("clocks")?;
+        let habits = PeriodicService::clocks();
+        let logs = write_periodic(&habits, hosts * habits.len(), 24, recorded, seed, &folder);
+        let logs = logs.map_err(Failure::failed)?;
+        let judged = self.findings(&folder, None, &[FDR])?;
+        remove(&folder)?;
+        let rows = clock_results(&habits, &logs, &judged[0], recorded);
+        let least = rows.iter().map(|row| row.right).fold(1.0, f64::min);
+        self.say(&format!("{CLOCKS}, {}: at least {least:.2} of each right", recorded.text()))?;
+        Ok(rows)
     }
 
     /// Runs detection twice on the logs below a folder: without a rate, for the scores of all candidates, and with it.
@@ -236,6 +265,38 @@ fn benign_result(
         }
     }
     (rows, rate)
+}
+
+/// Returns the highest severity of each pair, by habit.
+fn clock_results(
+    habits: &[PeriodicService],
+    logs: &CellLogs,
+    findings: &[Finding],
+    recorded: Recorded,
+) -> Vec<ClockResult> {
+    let mut highest: HashMap<(Address, Address), Severity> = HashMap::new();
+    for finding in findings {
+        if let Some(remote) = finding.remote {
+            let of_pair = highest.entry((finding.host, remote)).or_insert(finding.severity);
+            *of_pair = finding.severity.max(*of_pair);
+        }
+    }
+    let row = |(kind, habit): (usize, &PeriodicService)| {
+        let pairs: Vec<_> = logs.periodic.iter().filter(|(_, _, of)| *of == kind).collect();
+        let mut counts = [0; 5];
+        for (host, other, _) in &pairs {
+            counts[highest.get(&(*host, *other)).map_or(0, |severity| *severity as usize)] += 1;
+        }
+        let right: usize = if habit.sleeps() { counts[3..].iter().sum() } else { counts[..2].iter().sum() };
+        ClockResult {
+            habit: habit.name.to_owned(),
+            recorded: recorded.text(),
+            pairs: pairs.len(),
+            highest: counts,
+            right: right as f64 / pairs.len().max(1) as f64,
+        }
+    };
+    habits.iter().enumerate().map(row).collect()
 }
 
 fn cell_result(cell: &Cell, logs: &CellLogs, judged: &Judged) -> CellResult {

@@ -62,11 +62,12 @@ pub fn write_cell(cell: &Cell, folder: &Path) -> Result<CellLogs, CorpusError> {
     Ok(logs)
 }
 
-/// Writes `hosts` hosts with benign services for `hours` hours as flow logs below `folder`.
+/// Writes `hosts` hosts with some of the services for `hours` hours as flow logs below `folder`.
 ///
 /// # Errors
 /// The file that could not be written, and the reason.
 pub fn write_periodic(
+    services: &[PeriodicService],
     hosts: usize,
     hours: u32,
     recorded: Recorded,
@@ -79,8 +80,8 @@ pub fn write_periodic(
     let mut draws = Draws::seeded(seed ^ 0x9e71);
     for host in 0..hosts {
         logs.benign.push(world.address(Endpoint::interface(host as u32)));
-        for (kind, service) in PeriodicService::all().iter().enumerate() {
-            if host % service.every != service.every / 2 {
+        for (kind, service) in services.iter().enumerate() {
+            if !service.is_on(host) {
                 continue;
             }
             let number = match service.peer {

@@ -23,6 +23,8 @@ pub(super) enum Schedule {
     Sleeps(f64, f64),
     /// Every so many seconds by the clock, up to so many seconds late.
     Clock(f64, f64),
+    /// Sleeps so long, up to a share longer or shorter, after work of about so many seconds.
+    Works(f64, f64, f64),
     /// At random, so many seconds apart on average.
     Random(f64),
     /// Like one of the benign families, a different one for each host, so many seconds apart on average.
@@ -38,8 +40,9 @@ pub struct PeriodicService {
     pub name: &'static str,
     pub(super) schedule: Schedule,
     pub(super) peer: Peer,
-    /// One host in so many has it.
+    /// One host in so many has it, and which of them.
     pub(super) every: usize,
+    pub(super) first: usize,
     pub(super) port: u16,
     pub(super) protocol: u8,
     /// Bytes of a connection towards the server, around which sizes are drawn; 0 for those of a small request.
@@ -56,6 +59,7 @@ impl PeriodicService {
             schedule,
             peer,
             every,
+            first: every / 2,
             port,
             protocol,
             upload_bytes: 0,
@@ -77,6 +81,54 @@ impl PeriodicService {
             service("drifting poller, 900 s, a supplier of its own", Sleeps(900.2, 0.0), Own, 50, 443, TCP),
             service("everyday traffic of seven kinds, a remote of its own", Everyday(900.0), Own, 1, 443, TCP),
         ]
+    }
+
+    /// Returns sleepers and schedules of the same periods, one of them on each host: only whether they keep the wall clock
+    /// distinguishes them.
+    pub fn clocks() -> Vec<Self> {
+        use Schedule::{Clock, Works};
+        let rows = [
+            ("sleeper, 5 min, 0.3 s of work", Works(300.0, 0.0, 0.3)),
+            ("sleeper, 10 min, 0.3 s of work", Works(600.0, 0.0, 0.3)),
+            ("sleeper, 15 min, 0.5 s of work", Works(900.0, 0.0, 0.5)),
+            ("sleeper, 30 min, 1 s of work", Works(1_800.0, 0.0, 1.0)),
+            ("sleeper, 1 h, 1 s of work", Works(3_600.0, 0.0, 1.0)),
+            ("sleeper, 5 min ±10 %", Works(300.0, 0.1, 0.3)),
+            ("sleeper, 10 min ±10 %", Works(600.0, 0.1, 0.3)),
+            ("sleeper, 15 min ±10 %", Works(900.0, 0.1, 0.5)),
+            ("sleeper, 30 min ±10 %", Works(1_800.0, 0.1, 1.0)),
+            ("sleeper, 1 h ±10 %", Works(3_600.0, 0.1, 1.0)),
+            ("schedule, 5 min, up to 3 s late", Clock(300.0, 3.0)),
+            ("schedule, 10 min, up to 3 s late", Clock(600.0, 3.0)),
+            ("schedule, 15 min, up to 3 s late", Clock(900.0, 3.0)),
+            ("schedule, 30 min, up to 3 s late", Clock(1_800.0, 3.0)),
+            ("schedule, 1 h, up to 3 s late", Clock(3_600.0, 3.0)),
+            ("schedule, 1 h, up to 20 s late", Clock(3_600.0, 20.0)),
+            ("schedule, 10 min, up to 0.4 s late", Clock(600.0, 0.4)),
+            ("schedule, 1 h, up to 0.4 s late", Clock(3_600.0, 0.4)),
+        ];
+        let every = rows.len();
+        let service = |(first, (name, schedule))| Self {
+            name,
+            schedule,
+            peer: Peer::Own,
+            every,
+            first,
+            port: 443,
+            protocol: TCP,
+            upload_bytes: 0,
+        };
+        rows.into_iter().enumerate().map(service).collect()
+    }
+
+    /// Returns whether it sleeps after its work, as implants do, instead of keeping the wall clock.
+    pub fn sleeps(&self) -> bool {
+        matches!(self.schedule, Schedule::Sleeps(..) | Schedule::Works(..))
+    }
+
+    /// Returns whether a host has it.
+    pub(super) fn is_on(&self, host: usize) -> bool {
+        host % self.every == self.first
     }
 
     /// Draws the starts and ends of its connections within `span_s` seconds on one of the hosts.
@@ -101,6 +153,13 @@ impl PeriodicService {
                 while t + late_s < span_s {
                     connections.push(short(t + late_s * draws.uniform()));
                     t += every_s;
+                }
+            }
+            Schedule::Works(sleep_s, jitter, work_s) => {
+                let mut t = sleep_s * draws.uniform();
+                while t < span_s {
+                    connections.push(short(t));
+                    t += sleep_s * (1.0 + jitter * draws.between(-1.0, 1.0)) + work_s * draws.between(0.5, 1.5);
                 }
             }
             Schedule::Random(mean_s) => {
@@ -138,7 +197,7 @@ mod tests {
 
     #[test]
     fn services_keep_their_schedule() {
-        for service in PeriodicService::all() {
+        for service in PeriodicService::all().into_iter().chain(PeriodicService::clocks()) {
             let made = service.connections(&mut Draws::seeded(2), 4.0 * 86_400.0, 0);
             assert!(made.len() >= 3 || matches!(service.schedule, Schedule::KeptAlive(_)), "{}", service.name);
             assert!(made.is_sorted() && made.iter().all(|(contact, end_s)| *end_s > contact.start_s));

@@ -87,6 +87,7 @@ pub fn scenarios() -> Vec<Scenario> {
     let lossy = |low_s, high_s| Single(Implant { dropped: 0.2, ..sleeping(low_s, high_s) });
     let noisy = |low_s, high_s, noise| Single(Implant { noise, ..sleeping(low_s, high_s) });
     let threes = |low_s, high_s| Single(Implant { connections: 3, ..sleeping(low_s, high_s) });
+    let doubled = |doubled| Single(Implant { doubled, ..sleeping(360.0, 900.0) });
     let mut rows = vec![
         row("300 s +50 %", Single(sleeping(300.0, 450.0)), DAY, ALL),
         row("Cobalt Strike 300 s −60 %", Single(sleeping(120.0, 300.0)), DAY, ALL),
@@ -103,6 +104,11 @@ pub fn scenarios() -> Vec<Scenario> {
         row("working hours, 300 s +20 %", Single(Implant { working_hours: true, ..sleeping(300.0, 360.0) }), DAY, ALL),
         row("3 connections, 300 s +20 %", threes(300.0, 360.0), DAY, FINE),
         row("3 connections, 300 s +50 %", threes(300.0, 450.0), DAY, FINE),
+        row("900 s −60 %, 2 % doubled", doubled(0.02), DAY, EXACT),
+        row("900 s −60 %, 5 % doubled", doubled(0.05), DAY, EXACT),
+        row("900 s −60 %, 10 % doubled", doubled(0.1), DAY, EXACT),
+        row("900 s −60 %, 20 % doubled", doubled(0.2), DAY, EXACT),
+        row("900 s −60 %, 30 % doubled", doubled(0.3), DAY, EXACT),
         row("one of 4 at random, 300 s +20 %", rotating(300.0, 360.0, 4, RotationOrder::Random), DAY, FINE),
         row("one of 4 at random, 300 s +50 %", rotating(300.0, 450.0, 4, RotationOrder::Random), DAY, FINE),
         row("4 in order, 300 s +50 %", rotating(300.0, 450.0, 4, RotationOrder::InOrder), DAY, FINE),

@@ -61,6 +61,21 @@ pub struct PeriodicResult {
     pub host_days: f64,
 }
 
+/// The severities of sleepers and schedules, which differ only in keeping the wall clock.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct ClockResult {
+    /// Name of the habit.
+    pub habit: String,
+    /// Form of the log.
+    pub recorded: String,
+    /// Pairs of host and remote.
+    pub pairs: usize,
+    /// Pairs by their highest severity: none or informational, low, medium, high, critical.
+    pub highest: [usize; 5],
+    /// Share of pairs that are right: sleepers high or above, schedules low or below.
+    pub right: f64,
+}
+
 /// Findings of severity high or above about hosts with only benign services.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct BenignRate {
@@ -96,6 +111,8 @@ pub struct SuiteResult {
     pub hosts: (usize, usize),
     /// Scenarios, in order.
     pub cells: Vec<CellResult>,
+    /// Sleepers beside schedules.
+    pub clocks: Vec<ClockResult>,
     /// Periodic benign services.
     pub periodic: Vec<PeriodicResult>,
     /// All findings about hosts with only benign services.
@@ -147,6 +164,18 @@ pub fn suite_table(result: &SuiteResult) -> Vec<String> {
         }
         lines.push(String::new());
         lines.extend(calibration(result));
+    }
+    if !result.clocks.is_empty() {
+        lines.push("| sleeper or schedule | log | pairs | none | low | medium | high | critical | right |".to_owned());
+        lines.push("| --- | --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: |".to_owned());
+        for row in &result.clocks {
+            let [none, low, medium, high, critical] = row.highest;
+            lines.push(format!(
+                "| {} | {} | {} | {none} | {low} | {medium} | {high} | {critical} | **{:.2}** |",
+                row.habit, row.recorded, row.pairs, row.right
+            ));
+        }
+        lines.push(String::new());
     }
     if !result.periodic.is_empty() {
         lines.push(
