@@ -14,7 +14,7 @@
 //! use flowsift_kernels::sameness::sameness;
 //! use flowsift_kernels::sizes::{SizeCount, bucket_of};
 //!
-//! let starts: Vec<i64> = (0..300).map(|n| n * n % 7 + n * 2).collect();
+//! let starts: Vec<i64> = (0..300).map(|n| 2 * n - n % 2).collect();
 //! let sizes = [SizeCount::new(bucket_of(700), 290), SizeCount::new(bucket_of(9_000), 10)];
 //! let found = sameness(&starts, &sizes).unwrap();
 //! assert!(found.p_value < 1e-3 && found.burst == 300);
@@ -132,7 +132,13 @@ mod tests {
         shares.iter_mut().for_each(|share| *share /= sum);
         let mut request = || {
             let mut at = draws.uniform();
-            let call = shares.iter().position(|share| { at -= share; at < 0.0 }).unwrap_or(0);
+            let call = shares
+                .iter()
+                .position(|share| {
+                    at -= share;
+                    at < 0.0
+                })
+                .unwrap_or(0);
             sizes[call] * (1.0 + 0.02 * draws.normal())
         };
         (0..count).map(|_| request()).collect()
@@ -140,7 +146,9 @@ mod tests {
 
     #[test]
     fn benign_bursts_stay_below_their_p_value() {
-        for (name, sizes) in [("browser", browser as fn(&mut Draws, usize) -> Vec<f64>), ("mirror", mirror), ("api", api)] {
+        for (name, sizes) in
+            [("browser", browser as fn(&mut Draws, usize) -> Vec<f64>), ("mirror", mirror), ("api", api)]
+        {
             let clients = 20_000u32;
             let mut at_most = [0u32; 4];
             for seed in 0..clients {
@@ -164,7 +172,13 @@ mod tests {
             let mut draws = Draws::seeded(seed);
             let count = draws.between(150.0, 600.0) as usize;
             let poll = draws.between(300.0, 900.0);
-            let mut size = || if draws.uniform() < 0.04 { poll * (1.5 + draws.exponential()) } else { poll * (1.0 + 0.01 * draws.normal()) };
+            let mut size = || {
+                if draws.uniform() < 0.04 {
+                    poll * (1.5 + draws.exponential())
+                } else {
+                    poll * (1.0 + 0.01 * draws.normal())
+                }
+            };
             let sizes: Vec<f64> = (0..count).map(|_| size()).collect();
             found += u32::from(sameness(&[0], &histogram(&sizes)).unwrap().p_value <= 1e-3);
         }

@@ -1,6 +1,7 @@
 //! `flowsift evaluate`: findings against labels.
 
 mod suite;
+mod suite_results;
 
 use super::exit::{Exit, Failure};
 use super::options::Global;

@@ -1,5 +1,6 @@
 //! `flowsift evaluate --suite`: runs the whole detector on scenarios, and judges its findings.
 
+use super::suite_results::{Judged, benign_result, cell_result, habit_results};
 use crate::cli::exit::Failure;
 use crate::cli::options::{Global, RunMemory};
 use crate::detect::{self, Detection, Finding, Severity, WindowOptions};
@@ -7,12 +8,10 @@ use crate::hours::{Pipeline, Progress};
 use crate::intel::{AllowList, InternalNetworks};
 use crate::source::Source;
 use corpus::suite::{
-    BenignRate, Cell, CellLogs, CellResult, ClockResult, PeriodicResult, PeriodicService, Ranking, Recorded,
-    SuiteResult, SuiteSize, cells, scenario_names, write_cell, write_periodic,
+    BenignRate, Cell, CellResult, HabitResult, PeriodicResult, PeriodicService, Recorded, SuiteResult, SuiteSize, cells,
+    scenario_names, write_cell, write_periodic,
 };
-use flow::Address;
 use rollup::derive::Wanted;
-use std::collections::{BTreeMap, HashMap};
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -21,17 +20,17 @@ use tokio::runtime::Runtime;
 /// The false-discovery rate of the suite's runs.
 const FDR: f64 = 0.01;
 
-/// RITA's score from which it calls a beacon high.
-const RITA_HIGH: f64 = 0.9;
-
 /// The name of the part with nothing but benign services, for `--scenario`.
 const BENIGN: &str = "benign services";
 
 /// The name of the part with sleepers beside schedules, for `--scenario`.
 const CLOCKS: &str = "sleepers and schedules";
 
-/// Hosts with each of the habits of [`CLOCKS`]: of the full suite and of the small one.
-const CLOCK_HOSTS: [usize; 2] = [60, 10];
+/// The name of the part with operators at work beside clients in bursts.
+const BURSTS: &str = "operators and clients";
+
+/// Hosts with each of their habits: of the full suite and of the small one.
+const HABIT_HOSTS: [usize; 2] = [60, 10];
 
 /// Hosts with nothing but benign services.
 struct BenignCorpus {
@@ -86,15 +85,17 @@ pub(super) fn run(global: &Global, options: &SuiteOptions) -> Result<SuiteResult
         }
     }
     if CLOCKS.contains(&options.scenario.to_lowercase()) {
-        let hosts = CLOCK_HOSTS[usize::from(options.small)];
-        let forms = [Recorded::MINUTE, Recorded::ROUNDED_MINUTE];
-        for recorded in if options.small { &forms[..1] } else { &forms[..] } {
-            result.clocks.extend(bench.clocks(hosts, *recorded, options.seed)?);
-        }
+        let habits = PeriodicService::clocks();
+        result.clocks = bench.habits(CLOCKS, &habits, Severity::High, options)?;
     }
-    if result.cells.is_empty() && result.benign.is_empty() && result.clocks.is_empty() {
+    if BURSTS.contains(&options.scenario.to_lowercase()) {
+        let habits = PeriodicService::bursts();
+        result.bursts = bench.habits(BURSTS, &habits, Severity::Medium, options)?;
+    }
+    let habits = result.clocks.len() + result.bursts.len();
+    if result.cells.is_empty() && result.benign.is_empty() && habits == 0 {
         return Err(Failure::usage(format!(
-            "--scenario `{}`: no scenario of the suite is called so; there are {}, {CLOCKS} and {BENIGN}",
+            "--scenario `{}`: no scenario of the suite is called so; there are {}, {CLOCKS}, {BURSTS} and {BENIGN}",
             options.scenario,
             scenario_names(options.small).join(", ")
         )));
@@ -107,12 +108,6 @@ struct Bench<'a> {
     global: &'a Global,
     runtime: Runtime,
     folder: ScratchFolder,
-}
-
-/// Findings of one run with all candidates, and of one with those within the rate.
-struct Judged {
-    all: Vec<Finding>,
-    kept: Vec<Finding>,
 }
 
 impl Bench<'_> {
@@ -160,18 +155,28 @@ impl Bench<'_> {
         remove(&folder)
     }
 
-    /// Judges one day of sleepers beside schedules, `hosts` hosts of each.
-    fn clocks(&self, hosts: usize, recorded: Recorded, seed: u64) -> Result<Vec<ClockResult>, Failure> {
-        let folder = self.folder.next("clocks")?;
-        let habits = PeriodicService::clocks();
-        let logs = write_periodic(&habits, hosts * habits.len(), 24, recorded, seed, &folder);
-        let logs = logs.map_err(Failure::failed)?;
-        let judged = self.findings(&folder, None, &[FDR])?;
-        remove(&folder)?;
-        let rows = clock_results(&habits, &logs, &judged[0], recorded);
-        let least = rows.iter().map(|row| row.right).fold(1.0, f64::min);
-        self.say(&format!("{CLOCKS}, {}: at least {least:.2} of each right", recorded.text()))?;
-        Ok(rows)
+    /// Judges one day of habits, each on hosts of its own: those of implants must reach a severity.
+    fn habits(
+        &self,
+        name: &str,
+        habits: &[PeriodicService],
+        least: Severity,
+        options: &SuiteOptions,
+    ) -> Result<Vec<HabitResult>, Failure> {
+        let hosts = HABIT_HOSTS[usize::from(options.small)] * habits.len();
+        let forms = [Recorded::MINUTE, Recorded::ROUNDED_MINUTE];
+        let mut results = Vec::new();
+        for &recorded in if options.small { &forms[..1] } else { &forms[..] } {
+            let folder = self.folder.next("habits")?;
+            let logs = write_periodic(habits, hosts, 24, recorded, options.seed, &folder).map_err(Failure::failed)?;
+            let judged = self.findings(&folder, None, &[FDR])?;
+            remove(&folder)?;
+            let rows = habit_results(habits, &logs, &judged[0], recorded, least);
+            let worst = rows.iter().map(|row| row.right).fold(1.0, f64::min);
+            self.say(&format!("{name}, {}: at least {worst:.2} of each right", recorded.text()))?;
+            results.extend(rows);
+        }
+        Ok(results)
     }
 
     /// Runs detection twice on the logs below a folder: without a rate, for the scores of all candidates, and with it.
@@ -218,147 +223,13 @@ impl Bench<'_> {
                 threads: self.global.threads(),
                 memory: memory.clone(),
             };
-            let statistical: Vec<Detection> = detections.iter().filter(|d| d.discovery || fdr < 1.0).cloned().collect();
+            // In cells, every connection of a host has one size, on benign hosts as well.
+            let fits = |d: &&Detection| rates.len() == 1 || (d.discovery || fdr < 1.0) && d.name != "equal_requests";
+            let statistical: Vec<Detection> = detections.iter().filter(fits).cloned().collect();
             self.runtime.block_on(detect::detect(&statistical, &derived, &context)).map_err(Failure::failed)
         };
         rates.iter().map(|fdr| Ok(run(*fdr)?.findings)).collect()
     }
-}
-
-/// Returns the findings about each service, and the number of those that would raise an alarm.
-fn benign_result(
-    logs: &CellLogs,
-    findings: &[Finding],
-    recorded: Recorded,
-    history_days: u32,
-) -> (Vec<PeriodicResult>, BenignRate) {
-    let service_of: HashMap<(Address, Address), usize> =
-        logs.periodic.iter().map(|&(host, other, service)| ((host, other), service)).collect();
-    let row = |(kind, service): (usize, &PeriodicService)| PeriodicResult {
-        service: service.name.to_owned(),
-        recorded: recorded.text(),
-        history_days,
-        pairs: logs.periodic.iter().filter(|(_, _, of)| *of == kind).count(),
-        findings: [0; 5],
-        host_days: 0.0,
-    };
-    let mut rows: Vec<PeriodicResult> = PeriodicService::all().iter().enumerate().map(row).collect();
-    let mut rate = BenignRate {
-        recorded: recorded.text(),
-        history_days,
-        records: logs.records,
-        host_days: 0.0,
-        alarms: 0,
-        alarms_by_detection: BTreeMap::new(),
-        mediums: 0,
-    };
-    for finding in findings {
-        if let Some(remote) = finding.remote
-            && let Some(&kind) = service_of.get(&(finding.host, remote))
-        {
-            rows[kind].findings[finding.severity as usize] += 1;
-        }
-        rate.mediums += usize::from(finding.severity == Severity::Medium);
-        if finding.severity >= Severity::High {
-            rate.alarms += 1;
-            *rate.alarms_by_detection.entry(finding.detection.clone()).or_default() += 1;
-        }
-    }
-    (rows, rate)
-}
-
-/// Returns the highest severity of each pair, by habit.
-fn clock_results(
-    habits: &[PeriodicService],
-    logs: &CellLogs,
-    findings: &[Finding],
-    recorded: Recorded,
-) -> Vec<ClockResult> {
-    let mut highest: HashMap<(Address, Address), Severity> = HashMap::new();
-    for finding in findings {
-        if let Some(remote) = finding.remote {
-            let of_pair = highest.entry((finding.host, remote)).or_insert(finding.severity);
-            *of_pair = finding.severity.max(*of_pair);
-        }
-    }
-    let row = |(kind, habit): (usize, &PeriodicService)| {
-        let pairs: Vec<_> = logs.periodic.iter().filter(|(_, _, of)| *of == kind).collect();
-        let mut counts = [0; 5];
-        for (host, other, _) in &pairs {
-            counts[highest.get(&(*host, *other)).map_or(0, |severity| *severity as usize)] += 1;
-        }
-        let right: usize = if habit.sleeps() { counts[3..].iter().sum() } else { counts[..2].iter().sum() };
-        ClockResult {
-            habit: habit.name.to_owned(),
-            recorded: recorded.text(),
-            pairs: pairs.len(),
-            highest: counts,
-            right: right as f64 / pairs.len().max(1) as f64,
-        }
-    };
-    habits.iter().enumerate().map(row).collect()
-}
-
-fn cell_result(cell: &Cell, logs: &CellLogs, judged: &Judged) -> CellResult {
-    let mut best: HashMap<Address, (f64, f64)> = HashMap::new();
-    let mut connections: HashMap<Address, usize> = HashMap::new();
-    for finding in &judged.all {
-        for host in hosts_of(finding) {
-            let (score, rita) = best.entry(host).or_default();
-            *score = score.max(finding.score);
-            *rita = rita.max(number(finding, "rita_score"));
-        }
-        if finding.remote.is_some() {
-            *connections.entry(finding.host).or_default() += number(finding, "connections") as usize;
-        }
-    }
-    let scores = |hosts: &[Address], pick: fn(&(f64, f64)) -> f64| -> Vec<f64> {
-        hosts.iter().map(|host| best.get(host).map_or(0.0, pick)).collect()
-    };
-    let (ours, rita) = (|both: &(f64, f64)| both.0, |both: &(f64, f64)| both.1);
-    let alarming = |hosts: &[Address]| {
-        let found = |host: &&Address| {
-            let about = |finding: &Finding| finding.severity >= Severity::Medium && hosts_of(finding).contains(host);
-            judged.kept.iter().any(about)
-        };
-        hosts.iter().filter(found).count() as f64 / hosts.len().max(1) as f64
-    };
-    let high =
-        |scores: &[f64]| scores.iter().filter(|score| **score >= RITA_HIGH).count() as f64 / scores.len().max(1) as f64;
-    let (rita_of_implants, rita_of_benign) = (scores(&logs.implants, rita), scores(&logs.benign, rita));
-    let mut counts: Vec<usize> = logs.implants.iter().map(|host| connections.get(host).copied().unwrap_or(0)).collect();
-    counts.sort_unstable();
-    let of_benign = |finding: &&Finding| logs.benign.contains(&finding.host);
-    let result = CellResult {
-        scenario: cell.scenario.name.to_owned(),
-        recorded: cell.recorded.text(),
-        connections: counts.get(counts.len() / 2).copied().unwrap_or(0),
-        recall: alarming(&logs.implants),
-        false_share: alarming(&logs.benign),
-        recall_at_hundredth: 0.0,
-        auc: 0.5,
-        rita_recall: high(&rita_of_implants),
-        rita_false_share: high(&rita_of_benign),
-        rita_recall_at_hundredth: 0.0,
-        rita_auc: 0.5,
-        benign_p_values: judged.all.iter().filter(of_benign).filter_map(|finding| finding.p_value).collect(),
-    };
-    let of_ours = Ranking::of(&scores(&logs.implants, ours), &scores(&logs.benign, ours));
-    match (of_ours, Ranking::of(&rita_of_implants, &rita_of_benign)) {
-        (Some(ours), Some(rita)) => result.ranked(&ours, &rita),
-        _ => result,
-    }
-}
-
-/// Returns the host of a finding and all hosts that its evidence names.
-fn hosts_of(finding: &Finding) -> Vec<Address> {
-    let named = finding.evidence.get("hosts").and_then(serde_json::Value::as_array);
-    let named = named.into_iter().flatten().filter_map(|host| host.as_str()?.parse().ok());
-    std::iter::once(finding.host).chain(named).collect()
-}
-
-fn number(finding: &Finding, name: &str) -> f64 {
-    finding.evidence.get(name).and_then(serde_json::Value::as_f64).unwrap_or(0.0)
 }
 
 /// Cells show no progress.

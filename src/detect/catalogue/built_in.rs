@@ -5,6 +5,7 @@ pub(super) const DETECTIONS: &[(&str, &str)] = &[
     ("beacon", include_str!("../../../queries/detections/beacon.sql")),
     ("brute_force", include_str!("../../../queries/detections/brute_force.sql")),
     ("bulk_egress", include_str!("../../../queries/detections/bulk_egress.sql")),
+    ("equal_requests", include_str!("../../../queries/detections/equal_requests.sql")),
     ("exposed_service", include_str!("../../../queries/detections/exposed_service.sql")),
     ("external_dns", include_str!("../../../queries/detections/external_dns.sql")),
     ("indicator_contact", include_str!("../../../queries/detections/indicator_contact.sql")),

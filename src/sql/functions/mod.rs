@@ -5,6 +5,7 @@
 
 mod addresses;
 mod aggregates;
+mod burst;
 mod cardinality;
 mod comparison;
 mod formatting;
@@ -50,6 +51,7 @@ pub fn scalars(lists: &Lists) -> Vec<ScalarUDF> {
     all.extend(formatting::functions());
     all.extend(time::functions());
     all.extend(judgement::functions(&lost));
+    all.extend(burst::functions());
     all.extend(train_functions::functions(&lost));
     all.extend(history::functions());
     all

@@ -1,7 +1,7 @@
 //! The reference of all functions, generated from the documentation next to their code.
 
 use super::FunctionDoc;
-use super::{addresses, aggregates, formatting, history, indicators, judgement, time, train_functions};
+use super::{addresses, aggregates, burst, formatting, history, indicators, judgement, time, train_functions};
 use std::fmt::Write;
 
 /// Returns all functions of flowsift, by group; the engine's own are not listed.
@@ -12,6 +12,7 @@ pub fn function_docs() -> Vec<&'static FunctionDoc> {
         formatting::DOCS,
         time::DOCS,
         judgement::DOCS,
+        burst::DOCS,
         train_functions::DOCS,
         history::DOCS,
         aggregates::DOCS,

@@ -1,7 +1,7 @@
 //! A cell of the suite as flow logs on disk.
 
 use super::habit::Contact;
-use super::periodic::{Peer, PeriodicService};
+use super::periodic::{Peer, PeriodicService, RequestSizes};
 use super::scenarios::{Cell, Recorded};
 use crate::error::CorpusError;
 use crate::objects::columns;
@@ -91,10 +91,12 @@ pub fn write_periodic(
             let other = Endpoint::external(ExternalClass::Saas, number, false);
             logs.periodic.push((logs.benign[host], world.address(other), kind));
             let small = (draws.between(300.0, 1200.0) as u64, draws.between(150.0, 900.0) as u64);
+            let varied = (service.sizes != RequestSizes::One).then(|| service.sizes.law(&mut draws));
             for (contact, end_s) in service.connections(&mut draws, f64::from(hours) * 3600.0, host) {
-                let bytes = match service.upload_bytes {
-                    0 => small,
-                    upload => ((upload as f64 * draws.between(0.9, 1.1)) as u64, upload / 300),
+                let bytes = match (service.upload_bytes, &varied) {
+                    (0, None) => small,
+                    (0, Some(law)) => (law(&mut draws).max(120.0) as u64, small.1.max(400)),
+                    (upload, _) => ((upload as f64 * draws.between(0.9, 1.1)) as u64, upload / 300),
                 };
                 let bits = draws.bits();
                 let (port, protocol) = (service.port, service.protocol);

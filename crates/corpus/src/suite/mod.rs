@@ -5,7 +5,7 @@
 //! reports about the hosts: the area under the curve, and the share of implants found when one benign host in a hundred
 //! is reported. Benign services that really are periodic are not ranked, since malware can be just as periodic; they
 //! have cells of their own, in which findings are counted by severity. So have sleepers beside schedules of the same
-//! period, of which the former must be high and the latter low.
+//! period, and operators at work beside clients in bursts.
 
 mod habit;
 mod logs;
@@ -22,4 +22,4 @@ pub use periodic::PeriodicService;
 pub use plot::calibration_plot;
 pub use ranking::Ranking;
 pub use scenarios::{Cell, Recorded, Scenario, SuiteSize, cells, scenario_names, scenarios};
-pub use table::{BenignRate, CellResult, ClockResult, PeriodicResult, SuiteResult, suite_table};
+pub use table::{BenignRate, CellResult, HabitResult, PeriodicResult, SuiteResult, suite_table};

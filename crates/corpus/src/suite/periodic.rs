@@ -1,5 +1,5 @@
 //! Benign services that are periodic, send much or stay connected for long: only their context distinguishes them from
-//! implants.
+//! implants. Beside them, habits of implants and of services that only the wall clock or the sizes distinguish.
 
 use super::habit::Contact;
 use flow::codes::{TCP, UDP};
@@ -29,8 +29,52 @@ pub(super) enum Schedule {
     Random(f64),
     /// Like one of the benign families, a different one for each host, so many seconds apart on average.
     Everyday(f64),
+    /// So many bursts a day, each so many minutes of connections so many seconds apart on average.
+    Bursts(u32, f64, f64),
     /// One connection that stays open for so many hours, with a keep-alive every minute.
     KeptAlive(f64),
+}
+
+/// The bytes that a service's connections send.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) enum RequestSizes {
+    /// Those of one small request.
+    One,
+    /// Those of a poll, and in one of 25 something to say.
+    Poll,
+    /// Different every time.
+    Browser,
+    /// Short requests, and acknowledgements of what they fetch.
+    Fetch,
+    /// Those of so many calls in uneven shares.
+    Calls(usize),
+}
+
+impl RequestSizes {
+    /// Returns a law of bytes out, drawn for one host.
+    pub(super) fn law(self, draws: &mut Draws) -> impl Fn(&mut Draws) -> f64 + use<> {
+        let typical = draws.between(300.0, 1200.0);
+        let kinds: Vec<(f64, f64)> = match self {
+            Self::Calls(count) => (0..count).map(|_| (draws.exponential(), typical * draws.normal().exp())).collect(),
+            _ => Vec::new(),
+        };
+        let shares: f64 = kinds.iter().map(|kind| kind.0).sum();
+        move |draws| match self {
+            Self::One => typical,
+            Self::Poll if draws.uniform() < 0.04 => typical * (1.5 + draws.exponential()),
+            Self::Poll => typical * (1.0 + 0.01 * draws.normal()),
+            Self::Browser => typical * (0.6 * draws.normal()).exp(),
+            Self::Fetch => 420.0 + 60.0 * draws.uniform() + 0.018 * (10.0 + 1.5 * draws.normal()).exp(),
+            Self::Calls(_) => {
+                let mut at = shares * draws.uniform();
+                let found = kinds.iter().find(|kind| {
+                    at -= kind.0;
+                    at < 0.0
+                });
+                found.map_or(typical, |kind| kind.1) * (1.0 + 0.02 * draws.normal())
+            }
+        }
+    }
 }
 
 /// A benign service.
@@ -45,8 +89,10 @@ pub struct PeriodicService {
     pub(super) first: usize,
     pub(super) port: u16,
     pub(super) protocol: u8,
-    /// Bytes of a connection towards the server, around which sizes are drawn; 0 for those of a small request.
+    /// Bytes of a connection towards the server, around which sizes are drawn; 0 for those of requests.
     pub(super) upload_bytes: u64,
+    /// Sizes of requests.
+    pub(super) sizes: RequestSizes,
 }
 
 impl PeriodicService {
@@ -63,6 +109,7 @@ impl PeriodicService {
             port,
             protocol,
             upload_bytes: 0,
+            sizes: RequestSizes::One,
         };
         vec![
             service("update service, 300 s, every host", Sleeps(300.1, 0.0), Shared, 1, 443, TCP),
@@ -107,23 +154,43 @@ impl PeriodicService {
             ("schedule, 10 min, up to 0.4 s late", Clock(600.0, 0.4)),
             ("schedule, 1 h, up to 0.4 s late", Clock(3_600.0, 0.4)),
         ];
-        let every = rows.len();
-        let service = |(first, (name, schedule))| Self {
+        let rows = rows.map(|(name, schedule)| (name, schedule, RequestSizes::One));
+        Self::one_a_host(&rows)
+    }
+
+    /// Returns operators at work and benign clients in bursts, one of them on each host: neither keeps time, and only the
+    /// sameness of the requests distinguishes them.
+    pub fn bursts() -> Vec<Self> {
+        use RequestSizes::{Browser, Calls, Fetch, Poll};
+        Self::one_a_host(&[
+            ("operator, 20 min, every 3 s", Schedule::Bursts(1, 20.0, 3.0), Poll),
+            ("operator, three times 10 min, every 2 s", Schedule::Bursts(3, 10.0, 2.0), Poll),
+            ("tools in pieces, 5 min, every 0.5 s", Schedule::Bursts(1, 5.0, 0.5), Poll),
+            ("browser, 12 bursts of 3 min", Schedule::Bursts(12, 3.0, 1.5), Browser),
+            ("package mirror, 10 min, every 0.7 s", Schedule::Bursts(1, 10.0, 0.7), Fetch),
+            ("client of an API with 4 calls", Schedule::Bursts(4, 10.0, 2.0), Calls(4)),
+            ("client of an API with 8 calls", Schedule::Bursts(4, 10.0, 2.0), Calls(8)),
+        ])
+    }
+
+    fn one_a_host(rows: &[(&'static str, Schedule, RequestSizes)]) -> Vec<Self> {
+        let service = |(first, &(name, schedule, sizes))| Self {
             name,
             schedule,
             peer: Peer::Own,
-            every,
+            every: rows.len(),
             first,
             port: 443,
             protocol: TCP,
             upload_bytes: 0,
+            sizes,
         };
-        rows.into_iter().enumerate().map(service).collect()
+        rows.iter().enumerate().map(service).collect()
     }
 
-    /// Returns whether it sleeps after its work, as implants do, instead of keeping the wall clock.
-    pub fn sleeps(&self) -> bool {
-        matches!(self.schedule, Schedule::Sleeps(..) | Schedule::Works(..))
+    /// Returns whether it stands for an implant: it sleeps after its work, or polls in bursts.
+    pub fn is_implant(&self) -> bool {
+        matches!(self.schedule, Schedule::Works(..)) || self.sizes == RequestSizes::Poll
     }
 
     /// Returns whether a host has it.
@@ -162,6 +229,17 @@ impl PeriodicService {
                     t += sleep_s * (1.0 + jitter * draws.between(-1.0, 1.0)) + work_s * draws.between(0.5, 1.5);
                 }
             }
+            Schedule::Bursts(bursts_per_day, minutes, mean_s) => {
+                for _ in 0..(f64::from(bursts_per_day) * span_s / 86_400.0).ceil() as u32 {
+                    let from_s = draws.between(0.0, span_s - 60.0 * minutes);
+                    let mut t = from_s;
+                    while t < from_s + 60.0 * minutes {
+                        connections.push(short(t));
+                        t += mean_s * draws.exponential();
+                    }
+                }
+                connections.sort_unstable();
+            }
             Schedule::Random(mean_s) => {
                 let mut t = mean_s * draws.exponential();
                 while t < span_s {
@@ -197,7 +275,9 @@ mod tests {
 
     #[test]
     fn services_keep_their_schedule() {
-        for service in PeriodicService::all().into_iter().chain(PeriodicService::clocks()) {
+        for service in
+            PeriodicService::all().into_iter().chain(PeriodicService::clocks()).chain(PeriodicService::bursts())
+        {
             let made = service.connections(&mut Draws::seeded(2), 4.0 * 86_400.0, 0);
             assert!(made.len() >= 3 || matches!(service.schedule, Schedule::KeptAlive(_)), "{}", service.name);
             assert!(made.is_sorted() && made.iter().all(|(contact, end_s)| *end_s > contact.start_s));

@@ -61,9 +61,9 @@ pub struct PeriodicResult {
     pub host_days: f64,
 }
 
-/// The severities of sleepers and schedules, which differ only in keeping the wall clock.
+/// The severities of one habit, of an implant or of a service that resembles it.
 #[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct ClockResult {
+pub struct HabitResult {
     /// Name of the habit.
     pub habit: String,
     /// Form of the log.
@@ -72,7 +72,7 @@ pub struct ClockResult {
     pub pairs: usize,
     /// Pairs by their highest severity: none or informational, low, medium, high, critical.
     pub highest: [usize; 5],
-    /// Share of pairs that are right: sleepers high or above, schedules low or below.
+    /// Share of pairs that are right: sleepers high or above, operators medium or above, services low or below.
     pub right: f64,
 }
 
@@ -112,7 +112,9 @@ pub struct SuiteResult {
     /// Scenarios, in order.
     pub cells: Vec<CellResult>,
     /// Sleepers beside schedules.
-    pub clocks: Vec<ClockResult>,
+    pub clocks: Vec<HabitResult>,
+    /// Operators at work beside benign clients in bursts.
+    pub bursts: Vec<HabitResult>,
     /// Periodic benign services.
     pub periodic: Vec<PeriodicResult>,
     /// All findings about hosts with only benign services.
@@ -165,10 +167,13 @@ pub fn suite_table(result: &SuiteResult) -> Vec<String> {
         lines.push(String::new());
         lines.extend(calibration(result));
     }
-    if !result.clocks.is_empty() {
-        lines.push("| sleeper or schedule | log | pairs | none | low | medium | high | critical | right |".to_owned());
+    for (title, rows) in [("sleeper or schedule", &result.clocks), ("operator or client", &result.bursts)] {
+        if rows.is_empty() {
+            continue;
+        }
+        lines.push(format!("| {title} | log | pairs | none | low | medium | high | critical | right |"));
         lines.push("| --- | --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: |".to_owned());
-        for row in &result.clocks {
+        for row in rows {
             let [none, low, medium, high, critical] = row.highest;
             lines.push(format!(
                 "| {} | {} | {} | {none} | {low} | {medium} | {high} | {critical} | **{:.2}** |",
