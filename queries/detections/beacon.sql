@@ -5,7 +5,7 @@
 -- about: Connection starts of one pair that keep time: an implant that calls home, with jitter, missed beats or bursts.
 -- about: Software that polls does the same, so severity follows context: how many hosts share the remote, whether it
 -- about: is new, its role, and whether it keeps the clock as scheduled jobs do: implants sleep after their work, so their
--- about: phase wanders. Where there are too few beats, or the log is too coarse, to tell, severity is medium.
+-- about: phase wanders. Where there are too few beats, or the log is too coarse, to tell, severity is medium at most.
 -- once: grids
 -- discovery: p_value
 -- about: A pair of few connections a window is judged by those of the whole history, so that a beacon may be daily.
@@ -45,7 +45,7 @@ placed AS (
     SELECT
         *,
         role = 'client' AND protocol = 6 AND port IN (1080, 3128, 8118, 9050) AS to_proxy,
-        -- On a grid of windows, beats shorter than two windows are known only by their number.
+        -- Where times lie on a grid of windows, beats shorter than two windows are known only by their number.
         b['method'] = 'counts' AND NOT exact AND b['period_s'] < 2 * b['resolution_s'] AS too_fast,
         -- Records beyond the first windows of each connection: a connection that lasts until the next is not a
         -- check-in.
@@ -75,7 +75,10 @@ SELECT
         WHEN $hosts < $few_hosts THEN CASE WHEN first_contact IS FALSE THEN 'low' ELSE 'medium' END
         -- Implants sleep after their work, so they drift; what keeps the wall clock was scheduled.
         WHEN rare AND keeps_clock THEN CASE WHEN first_contact THEN 'medium' ELSE 'low' END
-        WHEN rare AND may_keep_clock THEN 'medium'
+        -- A job at an hour of the day is common, and its hour shows before its drift would.
+        WHEN rare AND may_keep_clock
+            THEN CASE WHEN first_contact IS FALSE OR first_contact IS NULL AND b['possible_clock_s'] = 86400 THEN 'low'
+                ELSE 'medium' END
         -- Where only the number of beats is known, neither drift nor clock shows.
         WHEN rare AND too_fast THEN CASE WHEN first_contact THEN 'high' ELSE 'medium' END
         WHEN rare THEN CASE WHEN first_contact IS FALSE THEN 'medium' ELSE 'high' END
@@ -128,7 +131,8 @@ SELECT
                 ' o''clock UTC')
             ELSE '' END,
         CASE WHEN too_fast
-            THEN concat('; beats too fast for windows of ', CAST(window_s AS VARCHAR), ' s, so only their number tells')
+            THEN concat('; beats too fast for times in steps of ', CAST(b['resolution_s'] AS VARCHAR),
+                ' s, so only their number tells')
             ELSE '' END,
         CASE
             WHEN role = 'client' AND external AND $hosts >= $few_hosts AND prevalence_hosts = 1

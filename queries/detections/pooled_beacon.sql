@@ -66,7 +66,11 @@ SELECT
         WHEN $hosts < $few_hosts THEN CASE WHEN first_contact IS FALSE THEN 'low' ELSE 'medium' END
         WHEN keeps_clock THEN CASE WHEN first_contact THEN 'medium' ELSE 'low' END
         WHEN prevalence_hosts <= greatest(2, least($rare_hosts, $rare_share * $hosts))
-            THEN CASE WHEN first_contact IS FALSE OR may_keep_clock THEN 'medium' ELSE 'high' END
+            THEN CASE
+                WHEN may_keep_clock THEN CASE WHEN first_contact IS FALSE THEN 'low' ELSE 'medium' END
+                WHEN first_contact IS FALSE THEN 'medium'
+                ELSE 'high'
+            END
         WHEN first_contact THEN 'medium'
         ELSE 'low'
     END AS severity,

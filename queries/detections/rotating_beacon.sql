@@ -48,7 +48,8 @@ SELECT
     CASE
         WHEN $hosts < $few_hosts THEN CASE WHEN first_contact IS FALSE THEN 'low' ELSE 'medium' END
         WHEN keeps_clock THEN CASE WHEN first_contact THEN 'medium' ELSE 'low' END
-        WHEN first_contact IS FALSE OR may_keep_clock THEN 'medium'
+        WHEN may_keep_clock THEN CASE WHEN first_contact IS FALSE THEN 'low' ELSE 'medium' END
+        WHEN first_contact IS FALSE THEN 'medium'
         -- Remotes that are regular by themselves are found one by one; grouping them adds nothing.
         WHEN b['member_p_value'] <= $member_alone THEN 'medium'
         ELSE 'high'

@@ -43,6 +43,17 @@ fn sleepers_that_drift_slowly_are_high_and_schedules_are_low() {
 }
 
 #[test]
+fn operators_are_medium_and_clients_in_bursts_are_low() {
+    let (result, _) = rows("operators and clients", "2");
+    let rows_of = result["bursts"].as_array().unwrap();
+    assert_eq!(rows_of.len(), 7);
+    for row in rows_of {
+        assert!(row["pairs"] == 10 && row["right"].as_f64().unwrap() >= 0.9, "{row}");
+        assert!(row["highest"][3] == 0 && row["highest"][4] == 0, "{row}");
+    }
+}
+
+#[test]
 fn a_few_doubled_check_ins_hide_no_implant() {
     for share in [2, 5, 10, 20, 30] {
         let (result, _) = rows(&format!("{share} % doubled"), "2");

@@ -8,8 +8,8 @@ use crate::hours::{Pipeline, Progress};
 use crate::intel::{AllowList, InternalNetworks};
 use crate::source::Source;
 use corpus::suite::{
-    BenignRate, Cell, CellResult, HabitResult, PeriodicResult, PeriodicService, Recorded, SuiteResult, SuiteSize, cells,
-    scenario_names, write_cell, write_periodic,
+    BenignRate, Cell, CellResult, HabitResult, PeriodicResult, PeriodicService, Recorded, SuiteResult, SuiteSize,
+    cells, scenario_names, write_cell, write_periodic,
 };
 use rollup::derive::Wanted;
 use std::io::Write;
