@@ -13,7 +13,7 @@
 -- column connections: connections
 -- column p_value: probability that random traffic looks so
 -- column score: 0 to 1
--- column keeps_clock: period of the wall clock that it follows, in seconds
+-- column keeps_clock: period of the wall clock that it follows, or may follow where the log does not tell, in seconds
 -- column prevalence_hosts: hosts that talk to this remote
 WITH judged AS (
     SELECT host, remote, port, protocol, connections, prevalence_hosts,
@@ -29,11 +29,11 @@ WITH judged AS (
 SELECT host, remote, port, human_duration(b['period_s']) AS period,
     round(100 * b['jitter_ratio'], 1) AS jitter_percent, round(100 * b['missed_ratio'], 1) AS missed_percent,
     connections,
-    signif(b['p_value'], 3) AS p_value, round(b['score'], 2) AS score, b['clock_period_s'] AS keeps_clock,
-    prevalence_hosts
+    signif(b['p_value'], 3) AS p_value, round(b['score'], 2) AS score,
+    coalesce(b['clock_period_s'], b['possible_clock_s']) AS keeps_clock, prevalence_hosts
 FROM judged
 WHERE b['p_value'] <= $max_p
 -- Implants sleep after their work and so drift; contacts that follow the wall clock were scheduled. Few hosts share an
 -- implant.
-ORDER BY b['clock_period_s'] IS NOT NULL, prevalence_hosts, round(b['score'], 2) DESC, host, remote, port, protocol
+ORDER BY keeps_clock IS NOT NULL, prevalence_hosts, round(b['score'], 2) DESC, host, remote, port, protocol
 LIMIT $limit

@@ -1,7 +1,7 @@
 -- question: Which contacts follow the wall clock, as scheduled jobs do?
 -- cost: the rollup (`pairs`): all logs of the window once, or kept hours
 -- parameter limit integer = 25: rows at most
--- column clock_s: period of the clock, in seconds
+-- column clock_s: period of the clock, in seconds; also where the log does not tell a schedule from sleeps
 -- column hosts: hosts that follow it
 -- column pairs: pairs that follow it
 -- column port: service port
@@ -15,9 +15,9 @@ WITH judged AS (
     FROM pairs
     WHERE role = 'client' AND NOT local_scope AND cardinality(starts) > 0
 )
-SELECT b['clock_period_s'] AS clock_s, distinct_hosts(host) AS hosts, count(*) AS pairs, port, min(remote) AS remote
-FROM judged
-WHERE b['clock_period_s'] IS NOT NULL
-GROUP BY b['clock_period_s'], port
+SELECT clock_s, distinct_hosts(host) AS hosts, count(*) AS pairs, port, min(remote) AS remote
+FROM (SELECT *, coalesce(b['clock_period_s'], b['possible_clock_s']) AS clock_s FROM judged)
+WHERE clock_s IS NOT NULL
+GROUP BY clock_s, port
 ORDER BY clock_s, hosts DESC, port
 LIMIT $limit
