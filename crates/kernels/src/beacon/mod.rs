@@ -127,6 +127,7 @@ pub struct BeaconStatistics {
 }
 
 /// The judgement of a train: random, or described.
+#[allow(clippy::large_enum_variant, reason = "a batch holds one a row for a moment; a box would be an allocation each")]
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Judgement {
     /// Its p-value is above the requested bound.

@@ -95,6 +95,16 @@ fn jitter_loss_bursts_nights_and_days_are_found() {
 }
 
 #[test]
+fn doubled_check_ins_hide_no_implant() {
+    for (low_s, high_s, hours) in [(360.0, 900.0, 24.0), (120.0, 300.0, 6.0), (300.0, 450.0, 24.0)] {
+        for doubled in [0.0, 0.02, 0.05, 0.08, 0.1, 0.12, 0.2, 0.3] {
+            let implant = Implant { doubled, ..Implant::sleeping(low_s, high_s) };
+            assert!(power(implant, hours * 3600.0, 1) >= 0.95, "{low_s}–{high_s} s, {doubled} doubled");
+        }
+    }
+}
+
+#[test]
 fn benign_trains_stay_below_their_p_value() {
     let (mut judged, mut at_hundredth, mut smallest) = (0u32, 0u32, 1.0f64);
     for (family, kind) in Benign::ALL.into_iter().enumerate() {

@@ -256,7 +256,7 @@ mod tests {
             |draws: &mut Draws, check_ins: Vec<i64>| check_ins.into_iter().filter(|_| draws.uniform() > 0.2).collect();
         // Of 24 beats, doubles hide the drift; they are dropped before.
         for (lossy, periods_s) in [(false, &[300.0, 900.0][..]), (true, &[300.0, 900.0, 3600.0])] {
-            let mut change =
+            let change =
                 |draws: &mut Draws, check_ins| if lossy { missed(draws, check_ins) } else { doubled(draws, check_ins) };
             for &period_s in periods_s {
                 let [anchored, _, free] = verdicts(period_s, |draws| {
@@ -296,6 +296,23 @@ mod tests {
             });
             assert_eq!(free, 0, "{period_s}");
         }
+    }
+
+    #[test]
+    fn each_host_is_compared_with_itself() {
+        let mut draws = Draws::seeded(12);
+        let mut hosts = |work_s: f64, late_s: f64| -> Vec<Vec<i64>> {
+            let beats = |draws: &mut Draws| -> Vec<i64> {
+                (0..8).map(|beat| (beat as f64 * (3600.0 + work_s) + late_s * draws.uniform()) as i64).collect()
+            };
+            (0..5).map(|_| beats(&mut draws)).collect()
+        };
+        let judge = |trains: &[Vec<i64>]| {
+            let trains: Vec<&[i64]> = trains.iter().map(Vec::as_slice).collect();
+            wander(&trains, 3600, 3600.0, 1)
+        };
+        assert_eq!(judge(&hosts(0.0, 3.0)), Hold::Anchored);
+        assert_eq!(judge(&hosts(1.0, 0.0)), Hold::Free);
     }
 
     #[test]
