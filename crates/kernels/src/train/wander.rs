@@ -35,8 +35,10 @@ const MIN_DRIFT_S: f64 = 0.02;
 /// Sum of all steps over the sum of their lengths from which a phase moves one way.
 const ONE_WAY: f64 = 0.8;
 
-/// Fewest steps that show a way.
+/// Fewest steps that show a way: by chance, few beats take two the same way, and many beats take more.
 const MIN_STEPS: usize = 3;
+const MIN_STEPS_OF_MANY: usize = 2;
+const MANY_BEATS: f64 = 20.0;
 
 /// Share of the variance of the phases that a line explains where they drift, and the fewest phases that show a line.
 const DRIFT_SHARE: f64 = 0.8;
@@ -129,7 +131,8 @@ pub fn wander(trains: &[&[i64]], anchor_s: u32, period_s: f64, unit_s: i64) -> H
     }
     // Rounding adds u²/12 to each of the two phases of a step.
     let tight = (mean_square - unit * unit / 6.0).max(0.0).sqrt() < MIN_JITTER * period_s;
-    let one_way = found.moves >= MIN_STEPS && found.sum_steps.abs() >= ONE_WAY * found.sum_lengths;
+    let min_steps = if found.count >= MANY_BEATS { MIN_STEPS_OF_MANY } else { MIN_STEPS };
+    let one_way = found.moves >= min_steps && found.sum_steps.abs() >= ONE_WAY * found.sum_lengths;
     if tight && (one_way || found.count >= MIN_LINE && found.drift_share() >= DRIFT_SHARE) {
         return if found.sum_steps.abs() / found.steps >= MIN_DRIFT_S { Hold::Free } else { Hold::Possible };
     }
