@@ -10,7 +10,7 @@ use super::records::{HostCounts, PairLists};
 use super::services::services_batch;
 use super::stored::{Stored, StoredTable};
 use super::walk::{own_hosts, walk};
-use crate::coverage::HostFacts;
+use crate::coverage::{Forwarders, HostFacts};
 use crate::error::RollupError;
 use crate::merge::Merger;
 use crate::options::IsInternal;
@@ -43,7 +43,7 @@ pub struct Derived {
 /// Rows of `pair_hours` that are enough for a shard.
 const SHARD_ROWS: usize = 1 << 14;
 
-/// Derives the tables. `host_facts` returns what `coverage` knows of an ENI, by its name. Tables of `pair_hours` are
+/// Derives the tables. `forwarders` are the ENIs that forward for others. `host_facts` returns what `coverage` knows of an ENI, by its name. Tables of `pair_hours` are
 /// freed on the way; what does not fit into `memory` is spilled.
 ///
 /// The result does not depend on the order of `tables`, on the number of threads, or on what is spilled.
@@ -56,11 +56,12 @@ pub fn derive(
     window: &Window,
     wanted: Wanted,
     is_internal: &IsInternal<'_>,
+    forwarders: &Forwarders,
     host_facts: &(dyn Fn(&str) -> Option<HostFacts> + Sync),
     memory: &Memory,
 ) -> Result<Derived, RollupError> {
     let wanted = wanted.within(window);
-    let merger = Merger::new(&mut tables);
+    let merger = Merger::new(&mut tables).without_outer_legs(forwarders, is_internal);
     let monitored = own_hosts(&merger);
     let internal = |code: u32| is_internal(merger.address(code)) || monitored.contains(&code);
     let joined = JoinedDestinations::default();

@@ -1,13 +1,13 @@
 //! Folds the records between one host and one remote to rows, by service port, role and hour, and sums up rejected
 //! probes.
 
-use super::group::GroupKey;
+use super::group::{GroupKey, vantage_of};
 use super::hour_segments::{HourSegment, SegmentBuffers};
 use super::unit_facts::InterfaceFactsList;
 use crate::pair_hours::part::HourPart;
-use crate::pair_hours::row::{HourRow, PackedSegment};
+use crate::pair_hours::row::{HourRow, PackedSegment, Vantage};
 use crate::segment::Opening;
-use crate::unit::packed::{NO_SERVICE, PackedFlow, TRANSIT};
+use crate::unit::packed::{NO_SERVICE, PackedFlow};
 use flow::codes::Role;
 use kernels::sizes::bucket_of;
 use scan::NONE;
@@ -36,7 +36,7 @@ pub(crate) struct PairFold<'a> {
 }
 
 /// Protocol, owner, vantage and hour of rejected probes at one host.
-type ProbeKey = (u8, u32, bool, u32);
+type ProbeKey = (u8, u32, Vantage, u32);
 
 impl<'a> PairFold<'a> {
     /// Starts a part; `part` is empty and lends its capacity.
@@ -125,7 +125,7 @@ impl<'a> PairFold<'a> {
     /// Adds a row of rejected probes to the sum of its hour.
     fn sum_up(&mut self, row: HourRow) {
         self.probe_records += u64::from(row.records);
-        let key = (row.protocol, row.owner, row.transit, row.hour_s);
+        let key = (row.protocol, row.owner, row.vantage, row.hour_s);
         let sum = self.probes.entry(key).or_insert(HourRow {
             remote: PROBE_REMOTE,
             port: 0,
@@ -192,6 +192,6 @@ fn blank_row(flow: &PackedFlow, owner: u32) -> HourRow {
         window_s: 0,
         protocol: flow.protocol,
         role: Role::Client,
-        transit: flow.is(TRANSIT),
+        vantage: vantage_of(flow),
     }
 }
