@@ -175,6 +175,7 @@ fn write_counts(counts: &UnitCounts) -> String {
         counts.transit,
         counts.rejected_probes,
         counts.doubled,
+        counts.without_packet_addresses,
     ];
     numbers.map(|number| number.to_string()).join(" ")
 }
@@ -193,6 +194,7 @@ fn parse_counts(text: &str) -> UnitCounts {
         &mut counts.transit,
         &mut counts.rejected_probes,
         &mut counts.doubled,
+        &mut counts.without_packet_addresses,
     ] {
         *field = next();
     }

@@ -17,6 +17,7 @@ use crate::options::IsInternal;
 use crate::pair_hours::PairHours;
 use crate::window::Window;
 use arrow::array::RecordBatch;
+use flow::Address;
 use memory::{Memory, Purpose, Reservation, SpillFile};
 use rayon::prelude::*;
 use std::sync::{Arc, OnceLock};
@@ -36,6 +37,9 @@ pub struct Derived {
     pub services: RecordBatch,
     /// host × day of bytes to rare remotes, over baseline and window.
     pub host_days: RecordBatch,
+    /// Hosts that seem to forward for others, although no packet-level address tells so: all that internal clients send
+    /// them leaves for external servers, on the same ports. Sorted.
+    pub relays: Vec<Address>,
     /// Memory of the tables that always stay in memory.
     _held: Arc<Reservation>,
 }
@@ -85,6 +89,10 @@ pub fn derive(
         merger.shards(SHARD_ROWS).into_par_iter().map(walk_shard).collect::<Result<Vec<Shard>, RollupError>>()?;
     let destinations = joined.into_destinations();
     let all_hosts: Vec<&HostRecord> = shards.iter().flat_map(|shard| &shard.hosts).collect();
+    let mut relays: Vec<Address> =
+        all_hosts.iter().filter(|host| host.forwards()).map(|host| merger.address(host.host)).collect();
+    relays.sort_unstable();
+    relays.dedup();
     let mut joined_held = memory.reserve(Purpose::Pairs);
     joined_held.grow(destinations.memory_bytes());
     let egress = all_hosts.iter().filter(|record| record.external_remotes_ever > 0).count();
@@ -126,7 +134,7 @@ pub fn derive(
     let complete_all = || unfinished_rows.into_par_iter().map(complete).collect::<Result<Vec<_>, RollupError>>();
     let (pairs, ()) = rayon::join(complete_all, || drop(done));
     let pairs = StoredTable::new(pairs?);
-    Ok(Derived { pairs, hosts, host_hours, destinations: remotes, services, host_days, _held: Arc::new(held) })
+    Ok(Derived { pairs, hosts, host_hours, destinations: remotes, services, host_days, relays, _held: Arc::new(held) })
 }
 
 /// The result of the walk over one shard of hosts.

@@ -27,6 +27,7 @@ impl ObjectRollup<'_> {
 
     fn add_records(&mut self, batch: &FlowBatch) {
         self.counts.rows += batch.rows as u64;
+        self.counts.without_packet_addresses += if batch.present.packet_addresses { 0 } else { batch.rows as u64 };
         self.fields |= batch.present.eni_metadata;
         let mut block = std::mem::take(&mut self.block);
         for begin in (0..batch.rows).step_by(BLOCK_ROWS) {
