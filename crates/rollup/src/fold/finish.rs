@@ -145,6 +145,7 @@ impl UnitRollup {
         }
         folded.sort_unstable_by_key(|part| part.part);
         counts.rejected_probes += folded.iter().map(|part| part.probes).sum::<u64>();
+        counts.transit += folded.iter().map(|part| part.repeated).sum::<u64>();
         let lookup = LookupTables { owners, names: ranks.sorted, services, addresses: facts.addresses };
         let mut kept = memory.reserve(Purpose::Hours);
         kept.grow(lookup.memory_bytes());
@@ -189,6 +190,7 @@ struct FoldedPart {
     rows: StoredPart,
     held: Reservation,
     probes: u64,
+    repeated: u64,
 }
 
 impl UnitFacts<'_> {
@@ -198,15 +200,15 @@ impl UnitFacts<'_> {
         working.grow(part.records() * FOLD_BYTES);
         let at = part.part;
         let (lists, unranked) = self.read(part, flows)?;
-        let (part, probes) = self.fold(lists, unranked, flows.memory());
+        let (part, [probes, repeated]) = self.fold(lists, unranked, flows.memory());
         let mut held = flows.memory().reserve(Purpose::Hours);
         let rows = StoredPart::store(part, &mut held)?;
-        Ok(FoldedPart { part: at, rows, held, probes })
+        Ok(FoldedPart { part: at, rows, held, probes, repeated })
     }
 
-    /// Folds the records of one part. Also returns how many records are rejected probes that were summed up. The
-    /// remotes of the first `unranked` lists are still numbered by arrival.
-    fn fold(&self, mut lists: Lists, unranked: usize, memory: &Memory) -> (HourPart, u64) {
+    /// Folds the records of one part. Also returns how many records are rejected probes that were summed up, and
+    /// how many repeat others. The remotes of the first `unranked` lists are still numbered by arrival.
+    fn fold(&self, mut lists: Lists, unranked: usize, memory: &Memory) -> (HourPart, [u64; 2]) {
         let mut buffers = BUFFERS.take();
         let FoldBuffers { grouped, sorter, part } = &mut buffers;
         grouped.group(&mut lists, |list, flow| {
@@ -238,13 +240,13 @@ impl UnitFacts<'_> {
             }
         }
         fold.end_host();
-        let probes = fold.probe_records;
+        let counts = [fold.probe_records, fold.repeated_records];
         *part = fold.part;
         record_lists(memory).give(lists, memory.max_unused_bytes());
         let folded = HourPart { rows: part.rows.as_slice().to_vec(), segments: part.segments.as_slice().to_vec() };
         if buffers.memory_bytes() <= MAX_KEPT_BYTES {
             BUFFERS.set(buffers);
         }
-        (folded, probes)
+        (folded, counts)
     }
 }

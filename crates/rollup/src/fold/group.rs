@@ -27,6 +27,10 @@ impl GroupKey {
         Self { peers: u64::from(flow.host) << 32 | u64::from(flow.remote), rest }
     }
 
+    pub(crate) fn vantage(&self) -> Vantage {
+        Vantage::from_code((self.rest & 3) as u8)
+    }
+
     pub(crate) fn owner(&self) -> u32 {
         (self.rest >> 2) as u32
     }

@@ -9,6 +9,7 @@ use crate::pair_hours::row::{HourRow, PackedSegment, Vantage};
 use crate::segment::Opening;
 use crate::unit::packed::{NO_SERVICE, PackedFlow};
 use flow::codes::Role;
+use flow::time::hour_of;
 use kernels::sizes::bucket_of;
 use scan::NONE;
 use std::collections::BTreeMap;
@@ -33,6 +34,8 @@ pub(crate) struct PairFold<'a> {
     probes: BTreeMap<ProbeKey, HourRow>,
     /// Records that were summed up as rejected probes.
     pub(crate) probe_records: u64,
+    /// Records that another ENI on the way wrote, too.
+    pub(crate) repeated_records: u64,
 }
 
 /// Protocol, owner, vantage and hour of rejected probes at one host.
@@ -50,6 +53,7 @@ impl<'a> PairFold<'a> {
             first_row: 0,
             probes: BTreeMap::new(),
             probe_records: 0,
+            repeated_records: 0,
         }
     }
 
@@ -65,6 +69,8 @@ impl<'a> PairFold<'a> {
 
     /// Folds the records of one group, sorted by ports and start. Groups come in order of their keys.
     pub(crate) fn fold(&mut self, key: &GroupKey, flows: &[PackedFlow]) {
+        let once = self.once(key, flows);
+        let flows = once.as_deref().unwrap_or(flows);
         let Some(first) = flows.first() else { return };
         let mut buffers = std::mem::take(&mut self.buffers);
         buffers.orient(flows);
@@ -81,6 +87,27 @@ impl<'a> PairFold<'a> {
             self.push_row(keys.iter().map(|key| &buffers.segments[*key as u32 as usize]), blank);
         }
         self.buffers = buffers;
+    }
+
+    /// Returns the records of a group without those that another ENI on the way also wrote; `None` when none are.
+    ///
+    /// A packet may pass several forwarders, such as a transit gateway and then a NAT gateway. Each of them names both
+    /// true ends. Within an hour, the records of a 4-tuple count at the ENI whose name sorts first.
+    fn once(&mut self, key: &GroupKey, flows: &[PackedFlow]) -> Option<Vec<PackedFlow>> {
+        let name = |flow: &PackedFlow| self.facts.of(flow).name_rank;
+        let first = name(flows.first()?);
+        if key.vantage() == Vantage::Own || flows.iter().all(|flow| name(flow) == first) {
+            return None;
+        }
+        let ends = |flow: &PackedFlow| (flow.host_port, flow.remote_port, hour_of(flow.start_s.into()));
+        let mut kept = Vec::with_capacity(flows.len());
+        for seen in flows.chunk_by(|a, b| ends(a) == ends(b)) {
+            let counted = seen.iter().map(name).min();
+            kept.extend(seen.iter().filter(|flow| Some(name(flow)) == counted));
+        }
+        let records = |flows: &[PackedFlow]| flows.iter().map(|flow| u64::from(flow.records())).sum::<u64>();
+        self.repeated_records += records(flows) - records(&kept);
+        Some(kept)
     }
 
     fn push_row<'p>(&mut self, segments: impl ExactSizeIterator<Item = &'p HourSegment> + Clone, blank: HourRow) {

@@ -151,6 +151,21 @@ fn the_inside_host_is_the_host_whatever_forwards() {
 }
 
 #[test]
+fn several_forwarders_on_the_way_count_once() {
+    // Through a transit gateway to a NAT gateway of another VPC, each with ENIs of its own.
+    let egress = Ends { inner: "10.200.0.10", outer: "10.200.1.10", ..V4 };
+    let home = inner("eni-tgw-a", Ends { inner: "10.0.9.9", ..V4 }, 0);
+    let far = routed("eni-tgw-b", Ends { outer: "10.200.0.5", ..V4 }, 0);
+    let gateway = [inner("eni-nat", egress, 0), outer("eni-nat", egress, 0)].concat();
+    let legs = [home, far, gateway].map(|records| change(records, Record::managed));
+    assert_eq!(pairs(&[legs.concat()], V5), expected(V4, 1), "in one unit");
+    let accounts: Vec<Vec<Record>> = (legs.iter().cloned().zip(["111111111111", "222222222222", "333333333333"]))
+        .map(|(records, account)| change(records, |record| Record { account: some(account), ..record }))
+        .collect();
+    assert_eq!(pairs(&accounts, V5), expected(V4, 1), "in units of other accounts");
+}
+
+#[test]
 fn records_without_any_name_tell_the_forwarder_by_its_address() {
     let neighbour = Ends { host: ("10.0.2.9", 41_000), ..V4 };
     let direct = change(own(neighbour, 0), |record| Record { interface: some("eni-direct"), ..record });
