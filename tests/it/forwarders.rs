@@ -4,7 +4,9 @@ use std::fs;
 
 use crate::forms::{Names, Variant, aws};
 use crate::network::{DAY, HOUR_S, Network};
-use crate::program::{flowsift, scratch};
+use corpus::GenerateOptions;
+
+use crate::program::{Corpus, flowsift, scratch, small};
 use crate::records::{COLUMNS, Record, Value, text};
 
 /// The forwarder's address on the outside, and on the inside if that has an ENI of its own.
@@ -209,4 +211,15 @@ fn the_summary_says_where_a_log_cannot_tell_a_forwarder() {
         assert_eq!(ran.err.contains(text), says, "{}", ran.err);
         assert_eq!(ran.err.contains(&outside), says, "{}", ran.err);
     }
+}
+
+#[test]
+fn a_nat_instance_and_a_nat_gateway_give_the_same_findings() {
+    let [gateway, instance] = [false, true].map(|nat_instances| {
+        let corpus = Corpus::generate(GenerateOptions { nat_share: 0.8, nat_instances, ..small() });
+        let ran = flowsift(["detect", corpus.source(), "-q", "--min-severity", "informational"]).expect(0);
+        ran.text().to_owned()
+    });
+    assert!(gateway.lines().count() > 10, "{gateway}");
+    assert_eq!(instance, gateway);
 }
