@@ -14,7 +14,7 @@ WITH zones AS (
     SELECT host AS address, min(az_id) AS az_id FROM flows
     WHERE start >= $from AND start < $to AND host IS NOT NULL AND az_id IS NOT NULL
       -- A forwarder's zone is not that of the host behind it.
-      AND coalesce(outbound = (lower(flow_direction) IN ('egress', 'outbound')), true)
+      AND vantage <> 'transit'
     GROUP BY host
 ),
 moved AS (

@@ -207,6 +207,7 @@ fn made(
             FlowColumn::Port => sides().port(),
             FlowColumn::Role => sides().role(),
             FlowColumn::Outbound => sides().outbound(),
+            FlowColumn::Vantage => sides().vantage(),
             FlowColumn::Account => texts(object.facts.account_id.as_deref(), count),
             FlowColumn::Object => texts(Some(&object.url), count),
             FlowColumn::Date => {

@@ -13,12 +13,15 @@ use arrow::error::ArrowError;
 use flow::Address;
 use flow::codes::{Role, TCP};
 use flow::direction::{Side, opener};
+use rollup::Vantage;
 use std::sync::Arc;
 
 /// The sides of a batch's records.
 pub(super) struct Sides<'a> {
     batch: &'a RecordBatch,
     outbound: BooleanArray,
+    /// Parallel to `outbound`.
+    vantages: Vec<Vantage>,
 }
 
 /// Returns whether an ENI with the address `own` forwards packets whose address on its side is `packet`: that is neither
@@ -68,8 +71,10 @@ impl<'a> Sides<'a> {
             Address::parse(column.value(row).as_bytes())
         };
         let no_packet = |row: usize| columns[2..].iter().flatten().all(|column| column.is_null(row));
+        let mut vantages = Vec::with_capacity(batch.num_rows());
         // What an ENI forwards for is on its other side, so the packets go the other way.
         let from_host = outbound.enumerate().map(|(row, outbound)| {
+            vantages.push(Vantage::Own);
             let outbound = outbound?;
             let (own, other) = if outbound { (0, 1) } else { (1, 0) };
             let forwarded = if translated(own, row) {
@@ -79,14 +84,29 @@ impl<'a> Sides<'a> {
                 let is_internal = |at| address(at, row).is_some_and(|address| internal.contains(address));
                 no_packet(row) && !is_internal(own) && is_internal(other)
             };
+            vantages[row] = match (forwarded, translated(own, row)) {
+                (true, _) => Vantage::Transit,
+                (false, true) => Vantage::Carried,
+                (false, false) => Vantage::Own,
+            };
             Some(outbound != forwarded)
         });
-        Self { batch, outbound: from_host.collect() }
+        let outbound = from_host.collect();
+        Self { batch, outbound, vantages }
     }
 
     /// Returns whether the host sent the packets.
     pub(super) fn outbound(&self) -> ArrayRef {
         Arc::new(self.outbound.clone())
+    }
+
+    /// Returns how the ENI came to see the host; NULL where there is none.
+    pub(super) fn vantage(&self) -> ArrayRef {
+        let mut words = StringViewBuilder::with_capacity(self.vantages.len());
+        for (row, vantage) in self.vantages.iter().enumerate() {
+            words.append_option(self.outbound.is_valid(row).then_some(vantage.as_str()));
+        }
+        Arc::new(words.finish())
     }
 
     /// Returns the host's address, or with `remote` the other side's: the packet's own address where the file has it.
