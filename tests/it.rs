@@ -17,6 +17,8 @@ mod evasion;
 mod exfiltration;
 #[path = "it/forms.rs"]
 mod forms;
+#[path = "it/forwarders.rs"]
+mod forwarders;
 #[path = "it/hostile.rs"]
 mod hostile;
 #[path = "it/memory.rs"]

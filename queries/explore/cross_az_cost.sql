@@ -12,7 +12,10 @@
 -- column cost: bytes at the price
 WITH zones AS (
     SELECT host AS address, min(az_id) AS az_id FROM flows
-    WHERE start >= $from AND start < $to AND host IS NOT NULL AND az_id IS NOT NULL GROUP BY host
+    WHERE start >= $from AND start < $to AND host IS NOT NULL AND az_id IS NOT NULL
+      -- A forwarder's zone is not that of the host behind it.
+      AND vantage <> 'transit'
+    GROUP BY host
 ),
 moved AS (
     SELECT host, remote, sum(bytes) AS bytes

@@ -11,7 +11,7 @@
 WITH days AS (
     SELECT window(start, '1 day') AS day, srcaddr, sum(bytes) AS bytes
     FROM flows
-    WHERE start >= $from AND start < $to AND is_internal(srcaddr) AND outbound
+    WHERE start >= $from AND start < $to AND is_internal(srcaddr) AND outbound AND vantage <> 'transit'
     GROUP BY window(start, '1 day'), srcaddr
 ),
 ranked AS (

@@ -14,7 +14,7 @@ WITH sided AS (
     SELECT host, bytes, date_part('hour', start) NOT BETWEEN $first_hour AND $last_hour
         OR date_part('dow', start) IN (0, 6) AS off
     FROM flows
-    WHERE start >= $from AND start < $to AND outbound AND NOT is_internal(remote) AND action = 'ACCEPT'
+    WHERE start >= $from AND start < $to AND outbound AND vantage <> 'transit' AND NOT is_internal(remote) AND action = 'ACCEPT'
 )
 SELECT host, coalesce(sum(bytes) FILTER (WHERE off), 0) AS bytes_off, sum(bytes) AS bytes_all,
     round(coalesce(sum(bytes) FILTER (WHERE off), 0) / greatest(1.0, sum(bytes)), 3) AS share_off

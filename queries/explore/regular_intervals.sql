@@ -15,7 +15,7 @@
 WITH contacts AS (
     SELECT remote, dstport AS port, interval_stats(start) AS i
     FROM flows
-    WHERE start >= $from AND start < $to AND host = $host AND outbound AND tcp_flags & 18 = 2
+    WHERE start >= $from AND start < $to AND host = $host AND outbound AND vantage <> 'transit' AND tcp_flags & 18 = 2
     GROUP BY remote, dstport
 )
 SELECT remote, port, i['intervals'] AS intervals, round(i['mean_s'], 1) AS mean_s, i['median_s'] AS median_s,

@@ -13,7 +13,7 @@
 SELECT host, count(*) AS rejected, distinct_hosts(remote) AS remotes, count(DISTINCT dstport) AS ports,
     min(concat(remote, ':', dstport)) AS example, min(start) AS first_seen, max("end") AS last_seen
 FROM flows
-WHERE start >= $from AND start < $to AND action = 'REJECT' AND outbound
+WHERE start >= $from AND start < $to AND action = 'REJECT' AND outbound AND vantage <> 'transit'
 GROUP BY host
 ORDER BY rejected DESC, host
 LIMIT $limit

@@ -12,7 +12,7 @@
 SELECT port, service_name(port, protocol) AS service, count(*) AS records, hdr_quantile(bytes, 0.5) AS median_bytes,
     hdr_quantile(bytes, 0.99) AS p99_bytes, sum(bytes) AS bytes
 FROM flows
-WHERE start >= $from AND start < $to AND outbound AND action = 'ACCEPT' AND port IS NOT NULL
+WHERE start >= $from AND start < $to AND outbound AND vantage <> 'transit' AND action = 'ACCEPT' AND port IS NOT NULL
 GROUP BY port, protocol
 ORDER BY bytes DESC NULLS LAST, port, protocol
 LIMIT $limit

@@ -13,7 +13,7 @@
 SELECT srcaddr, dstaddr, count(*) AS records, sum(bytes) AS bytes, round(avg(bytes), 1) AS bytes_per_record
 FROM flows
 WHERE start >= $from AND start < $to AND dstport IN (53, 853) AND is_internal(srcaddr) AND NOT ip_in(dstaddr, $approved)
-    AND outbound
+    AND outbound AND vantage <> 'transit'
 GROUP BY srcaddr, dstaddr
 ORDER BY bytes DESC NULLS LAST, srcaddr, dstaddr
 LIMIT $limit

@@ -76,6 +76,9 @@ pub(super) struct GenerateArgs {
     /// Share of private hosts behind a NAT gateway that is logged too
     #[arg(long, value_name = "SHARE", default_value_t = 0.2)]
     nat: f64,
+    /// Make the NATs instances rather than NAT gateways
+    #[arg(long)]
+    nat_instances: bool,
     /// Share of external destinations reached over IPv6
     #[arg(long, value_name = "SHARE", default_value_t = 0.05)]
     ipv6: f64,
@@ -151,6 +154,7 @@ impl GenerateArgs {
             fields_version: self.fields,
             page_version: if self.page_version == 2 { PageVersion::V2 } else { PageVersion::V1 },
             nat_share: self.nat,
+            nat_instances: self.nat_instances,
             ipv6_share: self.ipv6,
             skipdata_share: self.skipdata,
             nodata_share: self.nodata,

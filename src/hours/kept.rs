@@ -19,7 +19,7 @@ use scan::guarded;
 use std::sync::Arc;
 
 /// Version of the layout and schema of kept hours. A new version leaves older files alone.
-const VERSION: &str = "v4";
+const VERSION: &str = "v5";
 const COUNTS_KEY: &str = "flowsift.counts";
 
 /// Hours kept under a local folder or an S3 prefix.
@@ -41,7 +41,7 @@ pub fn settings_hash<'a>(settings: impl IntoIterator<Item = &'a str>) -> u64 {
 
 impl KeptHours {
     /// The folders in which this version and earlier ones keep hours.
-    pub const FOLDERS: &[&str] = &["v1", "v2", "v3", VERSION];
+    pub const FOLDERS: &[&str] = &["v1", "v2", "v3", "v4", VERSION];
 
     /// Opens kept hours; `settings` is the [`settings_hash`] of everything else that the tables depend on.
     pub fn new(store: Store, settings: u64) -> Self {
@@ -175,6 +175,7 @@ fn write_counts(counts: &UnitCounts) -> String {
         counts.transit,
         counts.rejected_probes,
         counts.doubled,
+        counts.without_packet_addresses,
     ];
     numbers.map(|number| number.to_string()).join(" ")
 }
@@ -193,6 +194,7 @@ fn parse_counts(text: &str) -> UnitCounts {
         &mut counts.transit,
         &mut counts.rejected_probes,
         &mut counts.doubled,
+        &mut counts.without_packet_addresses,
     ] {
         *field = next();
     }

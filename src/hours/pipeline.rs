@@ -13,7 +13,7 @@ use super::kept::KeptHours;
 use super::unit_job::{GatherContext, GatherOptions};
 use crate::source::{Grain, Source, SourceError, TimeRange, Unit, units};
 use ::memory::Memory;
-use rollup::coverage::{HostFacts, host_facts};
+use rollup::coverage::{Forwarders, HostFacts, forwarders, host_facts};
 use rollup::derive::{Derived, Wanted, derive};
 use rollup::window::{BaselineKind, Window, WindowOptions, choose_window};
 use rollup::{IsInternal, PairHours, RollupError, RollupOptions};
@@ -70,6 +70,8 @@ pub struct SourceHours {
     pub baseline: BaselineKind,
     /// Instance, VPC and subnet of ENIs, by the ENI's name.
     pub host_facts: HashMap<String, HostFacts>,
+    /// The ENIs that forward for others.
+    pub forwarders: Forwarders,
 }
 
 impl Pipeline {
@@ -114,9 +116,12 @@ impl Pipeline {
             is_internal,
         };
         let gathered = gather(&context, units, progress)?;
-        let (hours_s, host_facts) = rayon::join(|| gathered.hours(&self.window), || host_facts(&gathered.coverage));
+        let (hours_s, (host_facts, forwarders)) = rayon::join(
+            || gathered.hours(&self.window),
+            || (host_facts(&gathered.coverage), forwarders(&gathered.coverage)),
+        );
         let (window, baseline) = choose_window(&self.window, hours_s);
-        Ok(SourceHours { gathered, window, baseline, host_facts })
+        Ok(SourceHours { gathered, window, baseline, host_facts, forwarders })
     }
 }
 
@@ -134,6 +139,6 @@ impl SourceHours {
         memory: &Memory,
     ) -> Result<Derived, RollupError> {
         let facts_of = |name: &str| self.host_facts.get(name).cloned();
-        derive(pair_hours, &self.window, wanted, is_internal, &facts_of, memory)
+        derive(pair_hours, &self.window, wanted, is_internal, &self.forwarders, &facts_of, memory)
     }
 }

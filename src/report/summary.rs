@@ -137,6 +137,10 @@ pub struct Summary {
     pub knock_records: u64,
     /// Hours of ENIs that several flow logs recorded at the same time: their traffic counts several times.
     pub doubly_logged_hours: u64,
+    /// Hosts that seem to forward for others whom their log does not name, as in version 2: what lies behind them counts
+    /// as theirs. Left out when there are none.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub opaque_forwarders: Vec<String>,
     /// Findings by detection.
     pub findings_by_detection: BTreeMap<String, u64>,
     /// Findings by severity.
@@ -211,6 +215,9 @@ impl Summary {
             let count = count_text(self.doubly_logged_hours);
             let what = format!("several flow logs write the same interfaces ({count} interface-hours)");
             line("warning", &format!("{what}: their traffic counts several times, so name the objects of one"));
+        }
+        if let Some(text) = self.opaque_forwarders_text() {
+            line("warning", &text);
         }
         line("traffic", &self.traffic_text());
         line("findings", &self.findings_text());
@@ -318,6 +325,16 @@ impl Summary {
             ],
         );
         text
+    }
+
+    fn opaque_forwarders_text(&self) -> Option<String> {
+        let (first, others) = self.opaque_forwarders.split_first()?;
+        let who = match others.len() {
+            0 => format!("{first} seems"),
+            more => format!("{first} and {} more seem", count_text(more as u64)),
+        };
+        let what = "to forward for others whom the log does not name, and stands for them in findings";
+        Some(format!("{who} {what}: a flow log with pkt-srcaddr and pkt-dstaddr (version 3) names them"))
     }
 
     fn traffic_text(&self) -> String {

@@ -68,7 +68,7 @@ mod tests {
     use super::*;
 
     fn names() -> Vec<String> {
-        vec!["v4".to_owned(), "summary.json".to_owned()]
+        vec!["v5".to_owned(), "summary.json".to_owned()]
     }
 
     #[test]
@@ -78,10 +78,10 @@ mod tests {
             let left_out = LeftOut::of(&[RunOutput { location, names: names() }]);
             let folder = if prefix.is_empty() { "" } else { "logs/out/" };
             for (name, is_out) in [
-                ("v4/", true),
-                ("v4/a/x.parquet", true),
+                ("v5/", true),
+                ("v5/a/x.parquet", true),
                 ("summary.json", true),
-                ("v44/x", false),
+                ("v54/x", false),
                 ("AWSLogs/x", false),
             ] {
                 assert_eq!(left_out.has_key("b", &format!("{folder}{name}")), is_out, "{folder}{name}");
@@ -100,7 +100,7 @@ mod tests {
         fs::create_dir(root.path().join("out")).unwrap();
         let real = fs::canonicalize(root.path()).unwrap();
         let left_out = left_out("out/../out");
-        assert!(left_out.has_path(&real.join("out/v4/x")) && left_out.has_path(&real.join("out/summary.json")));
-        assert!(!left_out.has_path(&real.join("out/v44")) && !left_out.has_path(&real.join("out/AWSLogs/x")));
+        assert!(left_out.has_path(&real.join("out/v5/x")) && left_out.has_path(&real.join("out/summary.json")));
+        assert!(!left_out.has_path(&real.join("out/v54")) && !left_out.has_path(&real.join("out/AWSLogs/x")));
     }
 }

@@ -99,7 +99,7 @@ impl Workspace {
             // Messages about wrong SQL name the position.
             settings.sql_parser.collect_spans = true;
         }
-        let flows = FlowsTable::new(source.clone(), range, skipped.clone());
+        let flows = FlowsTable::new(source.clone(), range, skipped.clone(), options.internal.clone());
         context.register_table("flows", Arc::new(flows)).map_err(failed)?;
         let pipeline = Pipeline {
             source: source.clone(),

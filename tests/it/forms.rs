@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use arrow::array::{
-    Array, ArrayRef, Float64Array, Int32Array, Int64Array, RecordBatch, StringArray, StructArray,
-    TimestampMicrosecondArray, TimestampMillisecondArray,
+    Array, ArrayRef, Float64Array, Int32Array, Int64Array, ListBuilder, RecordBatch, StringArray, StringBuilder,
+    StructArray, TimestampMicrosecondArray, TimestampMillisecondArray,
 };
 use arrow::compute::cast;
 use arrow::datatypes::{DataType, Field, Schema};
@@ -47,6 +47,8 @@ pub enum Names {
     Hyphens,
     /// Nested groups as Security Lake has them.
     Ocsf,
+    /// The same without the list of addresses on the way.
+    OcsfFarEnds,
 }
 
 #[derive(Clone, Debug)]
@@ -119,7 +121,7 @@ pub fn named(names: Names, column: &str) -> String {
         list.iter().find(|(name, _)| *name == column).map_or(column, |(_, alias)| alias).to_owned()
     };
     match names {
-        Names::Aws | Names::Ocsf => column.to_owned(),
+        Names::Aws | Names::Ocsf | Names::OcsfFarEnds => column.to_owned(),
         Names::Athena => alias(&athena),
         Names::Tailpipe => alias(&tailpipe),
         Names::Upper => column.to_uppercase(),
@@ -223,15 +225,30 @@ pub fn ocsf(records: &[Record], variant: &Variant) -> Vec<(String, ArrayRef)> {
     };
     let endpoint = |egress: bool| {
         let side = if egress { "src" } else { "dst" };
-        group(vec![
-            ("ip", column(&format!("{side}addr"))),
+        let (own, packet) = (at(&format!("{side}addr")), at(&format!("pkt_{side}addr")));
+        let far = |record: &Record| record[if record[packet] == Value::Missing { own } else { packet }].clone();
+        let ip = |value: Value| if let Value::Text(text) = value { text } else { variant.missing_text.to_owned() };
+        let ips: StringArray = records.iter().map(|record| Some(ip(far(record)))).collect();
+        let mut between = ListBuilder::new(StringBuilder::new());
+        for record in records {
+            if let (Value::Text(text), true) = (&record[own], record[own] != far(record)) {
+                between.values().append_value(text);
+            }
+            between.append(true);
+        }
+        let mut fields: Vec<(&str, ArrayRef)> = vec![("ip", Arc::new(ips))];
+        if variant.names == Names::Ocsf {
+            fields.push(("intermediate_ips", Arc::new(between.finish())));
+        }
+        fields.extend([
             ("port", column(&format!("{side}port"))),
             ("interface_uid", sided("interface_id", egress)),
             ("instance_uid", sided("instance_id", egress)),
             ("vpc_uid", sided("vpc_id", egress)),
             ("subnet_uid", sided("subnet_id", egress)),
             ("svc_name", column(&format!("pkt_{side}_aws_service"))),
-        ])
+        ]);
+        group(fields)
     };
     let connection = group(vec![
         ("protocol_num", column("protocol")),
@@ -254,7 +271,7 @@ pub fn ocsf(records: &[Record], variant: &Variant) -> Vec<(String, ArrayRef)> {
 }
 
 pub fn write(records: &[Record], variant: &Variant) -> Bytes {
-    let mut columns: Vec<(String, ArrayRef)> = if variant.names == Names::Ocsf {
+    let mut columns: Vec<(String, ArrayRef)> = if matches!(variant.names, Names::Ocsf | Names::OcsfFarEnds) {
         ocsf(records, variant)
     } else {
         let names = &COLUMNS[..variant.columns];

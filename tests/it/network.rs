@@ -5,7 +5,7 @@ use std::fs;
 use serde_json::Value;
 use tempfile::TempDir;
 
-use crate::forms::{aws, write};
+use crate::forms::{Variant, aws, write};
 use crate::program::{flowsift, scratch};
 use crate::records::{COLUMNS, DAY_S, Flow, Record, records_of, silent, text};
 
@@ -26,12 +26,14 @@ pub struct Network {
     state: u64,
     /// Region of the records that are added; each has ENIs of its own and the same addresses.
     pub region: &'static str,
+    /// Physical form of the records.
+    pub form: Variant,
 }
 
 impl Network {
     /// Everyday traffic of all hosts over so many days: a shared service, a service of the host's own and a database.
     pub fn new(days: i64) -> Self {
-        let mut network = Self { records: Vec::new(), days, next_port: 0, state: 11, region: HOME };
+        let mut network = Self { records: Vec::new(), days, next_port: 0, state: 11, region: HOME, form: aws() };
         for hour in 0..days * 24 {
             for host in 1..=HOSTS {
                 let own = format!("198.51.100.{host}");
@@ -128,6 +130,11 @@ impl Network {
         self.records.push(silent(host, DAY_S + at, "SKIPDATA"));
     }
 
+    /// Replaces every record by others.
+    pub fn rewrite(&mut self, change: impl FnMut(Record) -> Vec<Record>) {
+        self.records = std::mem::take(&mut self.records).into_iter().flat_map(change).collect();
+    }
+
     /// First second of the last day.
     pub fn last_day(&self) -> i64 {
         (self.days - 1) * DAY
@@ -136,7 +143,7 @@ impl Network {
     /// Writes the records as one file in a folder of its own.
     pub fn write(&self) -> TempDir {
         let folder = scratch();
-        fs::write(folder.path().join("flows.parquet"), write(&self.records, &aws())).unwrap();
+        fs::write(folder.path().join("flows.parquet"), write(&self.records, &self.form)).unwrap();
         folder
     }
 

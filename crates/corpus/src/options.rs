@@ -97,6 +97,8 @@ pub struct GenerateOptions {
     pub page_version: PageVersion,
     /// Share of private hosts behind a NAT gateway whose interface is logged too: 0 to 1.
     pub nat_share: f64,
+    /// NATs are instances, with an instance of their own, rather than NAT gateways.
+    pub nat_instances: bool,
     /// Share of external destinations reached over IPv6: 0 to 1.
     pub ipv6_share: f64,
     /// Share of SKIPDATA rows (records lost by AWS): 0 to 0.2.
@@ -129,6 +131,7 @@ impl Default for GenerateOptions {
             fields_version: 5,
             page_version: PageVersion::V1,
             nat_share: 0.2,
+            nat_instances: false,
             ipv6_share: 0.05,
             skipdata_share: 0.0001,
             nodata_share: 0.001,

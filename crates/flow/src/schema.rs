@@ -50,8 +50,8 @@ fields! {
     Version "version" 2 Int32 [];
     AccountId "account_id" 2 Text ["accountid", "account", "cloud.account.id", "cloud.account.uid", "cloud.account_uid"];
     InterfaceId "interface_id" 2 Text ["interfaceid", "src_endpoint.interface_uid", "dst_endpoint.interface_uid"];
-    Srcaddr "srcaddr" 2 Text ["sourceaddress", "src_addr", "src_endpoint.ip", "source.ip", "source.address"];
-    Dstaddr "dstaddr" 2 Text ["destinationaddress", "dst_addr", "dst_endpoint.ip", "destination.ip", "destination.address"];
+    Srcaddr "srcaddr" 2 Text ["sourceaddress", "src_addr", "src_endpoint.intermediate_ips", "src_endpoint.ip", "source.ip", "source.address"];
+    Dstaddr "dstaddr" 2 Text ["destinationaddress", "dst_addr", "dst_endpoint.intermediate_ips", "dst_endpoint.ip", "destination.ip", "destination.address"];
     Srcport "srcport" 2 Int32 ["sourceport", "src_port", "src_endpoint.port", "source.port"];
     Dstport "dstport" 2 Int32 ["destinationport", "dst_port", "dst_endpoint.port", "destination.port"];
     Protocol "protocol" 2 Int32 ["protocol_num", "connection_info.protocol_num", "network.iana_number"];
@@ -117,6 +117,17 @@ pub const REQUIRED: &[Field] = &[
     Field::Action,
 ];
 
+/// Returns the field of the packets' own address that a column also holds, if `endpoint` is one of OCSF's two addresses
+/// and `has_intermediate` addresses stand beside it. Those are the ENI's.
+pub fn packet_field_of(endpoint: &str, has_intermediate: impl Fn(Field) -> bool) -> Option<Field> {
+    let (own, packet) = match endpoint.to_ascii_lowercase().as_str() {
+        "src_endpoint.ip" => (Field::Srcaddr, Field::PktSrcaddr),
+        "dst_endpoint.ip" => (Field::Dstaddr, Field::PktDstaddr),
+        _ => return None,
+    };
+    has_intermediate(own).then_some(packet)
+}
+
 /// Returns the field that a column name stands for, and the rank of the match: 0 for AWS's own name, more for aliases.
 ///
 /// Case does not matter and `-` equals `_`, so `srcaddr`, `srcAddr` and `src-addr` are all understood.
@@ -164,7 +175,7 @@ mod tests {
     #[test]
     fn understands_other_names() {
         assert_eq!(field_of("srcAddr"), Some((Field::Srcaddr, 0)));
-        assert_eq!(field_of("src_endpoint.ip"), Some((Field::Srcaddr, 3)));
+        assert_eq!(field_of("src_endpoint.ip"), Some((Field::Srcaddr, 4)));
         assert_eq!(field_of("log-status"), Some((Field::LogStatus, 0)));
         assert_eq!(field_of("nonsense"), None);
         let mut names: Vec<&str> = FIELDS.iter().flat_map(|f| f.aliases().iter().copied().chain([f.name()])).collect();

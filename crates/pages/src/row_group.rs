@@ -36,9 +36,14 @@ impl RowGroups for CheckedRowGroup {
         let rows = self.num_rows();
         let OpenChunk { reader: inner, limit, is_gzip } = open_chunk(&self.data, chunk, rows)?;
         let decompressor = is_gzip.then(Decompressor::new);
-        let has_levels = chunk.column_descr().max_def_level() > 0;
+        let column = chunk.column_descr();
+        let level_lists = usize::from(column.max_def_level() > 0) + usize::from(column.max_rep_level() > 0);
+        let values_left = match column.max_rep_level() {
+            0 => rows,
+            _ => usize::try_from(chunk.num_values()).unwrap_or(0).min(rows.saturating_mul(MAX_LIST_VALUES)),
+        };
         let reader: Box<dyn PageReader> =
-            Box::new(CheckedPages { inner, decompressor, limit, values_left: rows, has_levels });
+            Box::new(CheckedPages { inner, decompressor, limit, values_left, level_lists, ahead: None });
         Ok(Box::new(OneChunk(Some(reader))))
     }
 
@@ -50,6 +55,9 @@ impl RowGroups for CheckedRowGroup {
         &self.metadata
     }
 }
+
+/// Most values that a row's list has on average; those of addresses on the way have one or none.
+const MAX_LIST_VALUES: usize = 16;
 
 /// A column chunk, opened for the parquet crate's page reader.
 pub(crate) struct OpenChunk {
@@ -178,8 +186,11 @@ struct CheckedPages {
     limit: usize,
     /// Values of the row group that no page has delivered so far.
     values_left: usize,
-    /// Whether definition levels precede the values of a page.
-    has_levels: bool,
+    /// How many lists of levels precede the values of a page.
+    level_lists: usize,
+    /// A page that was looked at but not returned yet. The reader below cannot look ahead: it would read a header where
+    /// a page begins.
+    ahead: Option<Page>,
 }
 
 impl CheckedPages {
@@ -213,18 +224,16 @@ impl CheckedPages {
 
     /// Returns the bytes of a data page after its levels.
     fn values<'a>(&self, page: &'a Page) -> &'a [u8] {
-        let buffer: &[u8] = page.buffer();
-        let levels = match page {
-            Page::DataPageV2 { def_levels_byte_len, rep_levels_byte_len, .. } => {
-                (*def_levels_byte_len as usize).saturating_add(*rep_levels_byte_len as usize)
-            }
-            _ if self.has_levels => {
-                let frame = buffer.first_chunk::<4>().copied().unwrap_or_default();
-                (u32::from_le_bytes(frame) as usize).saturating_add(4)
-            }
-            _ => 0,
-        };
-        buffer.get(levels..).unwrap_or_default()
+        let mut buffer: &[u8] = page.buffer();
+        if let Page::DataPageV2 { def_levels_byte_len, rep_levels_byte_len, .. } = page {
+            let levels = (*def_levels_byte_len as usize).saturating_add(*rep_levels_byte_len as usize);
+            return buffer.get(levels..).unwrap_or_default();
+        }
+        for _ in 0..self.level_lists {
+            let frame = buffer.first_chunk::<4>().copied().unwrap_or_default();
+            buffer = buffer.get((u32::from_le_bytes(frame) as usize).saturating_add(4)..).unwrap_or_default();
+        }
+        buffer
     }
 
     fn decompress(&mut self, page: Page) -> Result<Page> {
@@ -286,6 +295,9 @@ impl Iterator for CheckedPages {
 
 impl PageReader for CheckedPages {
     fn get_next_page(&mut self) -> Result<Option<Page>> {
+        if let Some(page) = self.ahead.take() {
+            return Ok(Some(page));
+        }
         match self.inner.get_next_page()? {
             Some(page) => {
                 let page = self.decompress(page)?;
@@ -297,10 +309,18 @@ impl PageReader for CheckedPages {
     }
 
     fn peek_next_page(&mut self) -> Result<Option<PageMetadata>> {
-        self.inner.peek_next_page()
+        self.ahead = self.get_next_page()?;
+        Ok(self.ahead.as_ref().map(|page| PageMetadata {
+            num_rows: if let Page::DataPageV2 { num_rows, .. } = page { Some(*num_rows as usize) } else { None },
+            num_levels: (!page.is_dictionary_page()).then_some(page.num_values() as usize),
+            is_dict: page.is_dictionary_page(),
+        }))
     }
 
     fn skip_next_page(&mut self) -> Result<()> {
-        self.inner.skip_next_page()
+        match self.ahead.take() {
+            Some(_) => Ok(()),
+            None => self.inner.skip_next_page(),
+        }
     }
 }

@@ -19,6 +19,8 @@ pub struct UnitCounts {
     pub transit: u64,
     /// Rejected records of remotes that did no more than probe, summed up by host and hour.
     pub rejected_probes: u64,
+    /// Records of files without packet-level addresses, in which a forwarder cannot be told.
+    pub without_packet_addresses: u64,
     /// ENIs that several flow logs wrote at once, each hour by itself: their traffic counts several times.
     pub doubled: u64,
 }
@@ -34,6 +36,7 @@ impl UnitCounts {
         self.outside += other.outside;
         self.transit += other.transit;
         self.rejected_probes += other.rejected_probes;
+        self.without_packet_addresses += other.without_packet_addresses;
         self.doubled += other.doubled;
     }
 }

@@ -92,6 +92,6 @@ pub use coverage::coverage_schema;
 pub use error::RollupError;
 pub use fold::UnitTables;
 pub use options::{IsInternal, RollupOptions};
-pub use pair_hours::{Hour, PairHours, pair_hours_schema};
+pub use pair_hours::{Hour, PairHours, Vantage, pair_hours_schema};
 pub use segment::{Connection, Opening, Segment};
 pub use unit::{ObjectRollup, UnitRollup};

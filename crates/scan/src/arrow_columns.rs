@@ -3,7 +3,7 @@
 use crate::error::ScanError;
 use crate::interner::NONE;
 use crate::value::number::MISSING;
-use arrow::array::{Array, ArrayRef, AsArray, DictionaryArray, RecordBatch, StringArray};
+use arrow::array::{Array, ArrayRef, AsArray, DictionaryArray, Int32Array, RecordBatch, StringArray};
 use arrow::buffer::NullBuffer;
 use arrow::compute::cast;
 use arrow::datatypes::{
@@ -13,7 +13,8 @@ use arrow::datatypes::{
 use flow::schema::is_missing;
 use std::sync::Arc;
 
-/// Finds a leaf column of a batch by its path through nested groups, with the outer groups' nulls applied.
+/// Finds a leaf column of a batch by its path through nested groups, with the outer groups' nulls applied. Of a list, the
+/// first value of each row counts.
 pub(crate) fn leaf_column(batch: &RecordBatch, path: &[String]) -> Option<ArrayRef> {
     let (first, rest) = path.split_first()?;
     let mut array = batch.column_by_name(first)?.clone();
@@ -28,7 +29,15 @@ pub(crate) fn leaf_column(batch: &RecordBatch, path: &[String]) -> Option<ArrayR
             }
         };
     }
-    Some(array)
+    if array.as_list_opt::<i32>().is_some() { first_values(&array) } else { Some(array) }
+}
+
+/// Returns the first value of each list, null where there is none.
+fn first_values(array: &ArrayRef) -> Option<ArrayRef> {
+    let lists = array.as_list_opt::<i32>()?;
+    let first = |row: usize| (lists.is_valid(row) && lists.value_length(row) > 0).then(|| lists.value_offsets()[row]);
+    let places: Int32Array = (0..lists.len()).map(first).collect();
+    arrow::compute::take(lists.values(), &places, None).ok()
 }
 
 /// A column of texts as codes: `map[keys[row]]` is the code of a row's text.

@@ -2,7 +2,7 @@
 
 use crate::error::ScanError;
 use arrow::datatypes::{DataType, Field as ArrowField, Fields};
-use flow::schema::{Field, REQUIRED, field_of};
+use flow::schema::{Field, REQUIRED, field_of, packet_field_of};
 use pages::object_bytes::chunk_range;
 use parquet::arrow::arrow_reader::ArrowReaderOptions;
 use parquet::arrow::{FieldLevels, ProjectionMask, parquet_to_arrow_field_levels, parquet_to_arrow_schema};
@@ -41,6 +41,9 @@ pub const ROLLUP_FIELDS: &[Field] = &[
     Field::FlowDirection,
 ];
 
+/// OCSF's list of the addresses that an end of a connection has on the way, in front of its own address.
+const INTERMEDIATE_ADDRESSES: &str = "intermediate_ips";
+
 /// Which leaf columns of a file hold which fields of a flow record.
 #[derive(Debug)]
 pub struct Binding {
@@ -58,7 +61,7 @@ pub struct Binding {
 pub struct Leaf {
     /// Number of the leaf in the file's schema.
     pub number: usize,
-    /// Names from the root to the leaf.
+    /// Names from the root to the leaf, or to the list whose first value counts.
     pub path: Vec<String>,
 }
 
@@ -71,17 +74,31 @@ impl Binding {
     pub fn new(object: &str, schema: &SchemaDescriptor, wanted: &[Field]) -> Result<Self, ScanError> {
         let mut found: Vec<(Field, usize, Leaf)> = Vec::new();
         let mut known: Vec<Field> = Vec::new();
+        let mut lists: Vec<Field> = Vec::new();
         for (number, column) in schema.columns().iter().enumerate() {
-            // Lists and maps repeat; no field of a flow record does.
+            let mut path: Vec<String> = column.path().parts().to_vec();
+            // Lists and maps repeat. No field of a flow record does, except for addresses of OCSF on the way.
             if column.max_rep_level() > 0 {
-                continue;
+                match path.iter().position(|part| part.eq_ignore_ascii_case(INTERMEDIATE_ADDRESSES)) {
+                    Some(at) => path.truncate(at + 1),
+                    None => continue,
+                }
             }
-            let path: Vec<String> = column.path().parts().to_vec();
             if let Some((field, rank)) = field_of(&path.join(".")) {
                 known.push(field);
+                if column.max_rep_level() > 0 {
+                    lists.push(field);
+                }
                 if wanted.contains(&field) {
                     found.push((field, rank, Leaf { number, path }));
                 }
+            }
+        }
+        for (number, column) in schema.columns().iter().enumerate().filter(|_| !lists.is_empty()) {
+            let path = column.path().parts().to_vec();
+            let packet = packet_field_of(&path.join("."), |field| lists.contains(&field));
+            if let Some(field) = packet.filter(|field| wanted.contains(field) && !known.contains(field)) {
+                found.push((field, 0, Leaf { number, path }));
             }
         }
         found.sort_by_key(|(field, rank, leaf)| (*field, *rank, leaf.number));

@@ -55,6 +55,10 @@ impl FinishedRun<'_> {
             transit_records: gathered.counts.transit,
             knock_records: gathered.counts.rejected_probes,
             doubly_logged_hours: gathered.counts.doubled,
+            opaque_forwarders: match gathered.counts.without_packet_addresses {
+                0 => Vec::new(),
+                _ => derived.relays.iter().map(ToString::to_string).collect(),
+            },
             candidates_tested: outcome.candidates,
             fdr: args.fdr,
             expected_false_beacons: outcome.expected_false,

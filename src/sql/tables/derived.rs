@@ -16,6 +16,7 @@ use datafusion::physical_plan::ExecutionPlan;
 use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
 use datafusion::physical_plan::streaming::{PartitionStream, StreamingTableExec};
 use futures::stream::{StreamExt, TryStreamExt};
+use rollup::coverage::Forwarders;
 use rollup::coverage::coverage_schema;
 use rollup::derive::{Derived, Wanted, derive};
 use rollup::window::{WindowOptions, choose_window};
@@ -94,7 +95,15 @@ impl DerivedTables {
     ) -> Result<Self, RollupError> {
         let nothing = PairHours::from_batch(&RecordBatch::new_empty(pair_hours_schema()))?;
         let (window, _) = choose_window(&WindowOptions::default(), None);
-        let empty = derive(vec![nothing], &window, Wanted::ALL, &|_| false, &|_| None, &Memory::default())?;
+        let empty = derive(
+            vec![nothing],
+            &window,
+            Wanted::ALL,
+            &|_| false,
+            &Forwarders::default(),
+            &|_| None,
+            &Memory::default(),
+        )?;
         let (hours, derived) = (OnceCell::new(), OnceCell::new());
         Ok(Self { pipeline, internal, skipped, progress, hours, derived, empty })
     }

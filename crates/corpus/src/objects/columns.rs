@@ -255,7 +255,8 @@ fn instance_ids(
     let mut values = vec!["-".to_owned()];
     let mut keys_of = Vec::with_capacity(interfaces.met.len());
     for index in &interfaces.met {
-        if matches!(world.interface(*index).role, Role::Nat | Role::Balancer | Role::Idle) {
+        let role = world.interface(*index).role;
+        if matches!(role, Role::Balancer | Role::Idle) || (role == Role::Nat && !world.nat_instances) {
             keys_of.push(0);
         } else {
             keys_of.push(values.len() as i32);

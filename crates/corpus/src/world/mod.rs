@@ -111,6 +111,8 @@ pub struct World {
     pub services: u32,
     /// Share of external destinations reached over IPv6.
     pub ipv6_share: f64,
+    /// NATs are instances.
+    pub nat_instances: bool,
 }
 
 /// Hosts for each /22 subnet.
@@ -129,6 +131,7 @@ impl World {
             hosts: options.hosts,
             services: (options.hosts * 4).clamp(2_000, 4_000_000),
             ipv6_share: options.ipv6_share,
+            nat_instances: options.nat_instances,
         };
         let mut next_block = 0u32;
         let sites = options.accounts.iter().flat_map(|a| options.regions.iter().map(move |r| (a, r)));

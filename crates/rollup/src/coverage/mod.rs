@@ -10,6 +10,6 @@ mod per_interface;
 mod test_tables;
 
 pub use lost_times::LostTimes;
-pub use per_interface::{HostFacts, coverage_shares, host_facts};
+pub use per_interface::{Forwarders, HostFacts, coverage_shares, forwarders, host_facts};
 pub(crate) use table::coverage_batch;
 pub use table::coverage_schema;

@@ -2,9 +2,10 @@
 
 use arrow::array::{Array, AsArray, RecordBatch};
 use arrow::datatypes::{TimestampSecondType, UInt32Type, UInt64Type};
+use flow::Address;
 use flow::time::HOUR_S;
 use foldhash::fast::FixedState;
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 /// The host behind an ENI, as far as it is logged.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -15,6 +16,55 @@ pub struct HostFacts {
     pub vpc_id: Option<String>,
     /// Subnet.
     pub subnet_id: Option<String>,
+}
+
+/// ENIs that forward for others, and the addresses under which they do.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Forwarders {
+    /// Their own addresses.
+    pub addresses: BTreeSet<Address>,
+    /// Names of their ENIs, and of all other ENIs of the same instances: an appliance forwards from one to another.
+    pub interfaces: HashSet<String>,
+}
+
+impl Forwarders {
+    /// Returns whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.addresses.is_empty() && self.interfaces.is_empty()
+    }
+}
+
+/// Returns the ENIs that `coverage` knows to forward for others, in whatever hour.
+pub fn forwarders(tables: &[RecordBatch]) -> Forwarders {
+    let mut found = Forwarders::default();
+    let mut instances: HashSet<&str> = HashSet::new();
+    for table in tables {
+        let lists = table["forwards_as"].as_list::<i32>();
+        let (names, of_instances) = (table["interface_id"].as_string::<i32>(), table["instance_id"].as_string::<i32>());
+        for row in (0..table.num_rows()).filter(|row| lists.is_valid(*row)) {
+            let addresses = lists.value(row);
+            found
+                .addresses
+                .extend(addresses.as_string::<i32>().iter().flatten().filter_map(|text| text.parse::<Address>().ok()));
+            if names.is_valid(row) {
+                found.interfaces.insert(names.value(row).to_owned());
+                if of_instances.is_valid(row) {
+                    instances.insert(of_instances.value(row));
+                }
+            }
+        }
+    }
+    for table in tables.iter().filter(|_| !instances.is_empty()) {
+        let (names, of_instances) = (table["interface_id"].as_string::<i32>(), table["instance_id"].as_string::<i32>());
+        let all = names.iter().zip(of_instances.iter()).filter_map(|(name, instance)| Some((name?, instance?)));
+        let theirs = all.filter(|(_, instance)| instances.contains(instance)).map(|(name, _)| name);
+        theirs.for_each(|name| {
+            if !found.interfaces.contains(name) {
+                found.interfaces.insert(name.to_owned());
+            }
+        });
+    }
+    found
 }
 
 /// Returns what `coverage` knows of each ENI, by name. For each field, the first row that has it counts.

@@ -3,14 +3,17 @@
 use crate::error::RollupError;
 use crate::unit::interface::Interface;
 use arrow::array::{
-    Array, ArrayRef, BooleanArray, RecordBatch, StringArray, TimestampSecondArray, UInt32Array, UInt64Array,
+    Array, ArrayRef, BooleanArray, ListBuilder, RecordBatch, StringArray, StringBuilder, TimestampSecondArray,
+    UInt32Array, UInt64Array,
 };
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef, TimeUnit};
+use flow::Address;
 use std::sync::Arc;
 
 /// Returns the schema of `coverage`: one row per ENI and hour with any record, sorted by ENI and hour.
 ///
-/// `skipdata_s` is the length of the windows in which AWS lost records. `skipdata_minutes` has the minutes of the hour
+/// `forwards_as` has the addresses under which an ENI forwards for others, NULL where it does not; it is empty where the
+/// log does not name them. `skipdata_s` is the length of the windows in which AWS lost records. `skipdata_minutes` has the minutes of the hour
 /// that they touch, the first in the lowest bit. `transit` marks the ENIs of gateways. An hour that only the end of
 /// such a window reaches has no records.
 pub fn coverage_schema() -> SchemaRef {
@@ -24,6 +27,7 @@ pub fn coverage_schema() -> SchemaRef {
         Field::new("vpc_id", DataType::Utf8, true),
         Field::new("subnet_id", DataType::Utf8, true),
         Field::new("transit", DataType::Boolean, false),
+        Field::new_list("forwards_as", Field::new("item", DataType::Utf8, false), true),
         Field::new("window_s", DataType::UInt32, false),
         Field::new("records", DataType::UInt64, false),
         Field::new("nodata", DataType::UInt32, false),
@@ -37,19 +41,29 @@ pub(crate) fn coverage_batch(
     interfaces: &[(u32, Interface)],
     texts: &[String],
     owner_of: impl Fn(&Interface) -> (String, String),
+    forwards_as: impl Fn(u32, &Interface) -> Option<Vec<Address>>,
 ) -> Result<RecordBatch, RollupError> {
     let text = |number: u32| texts.get(number as usize).map(String::as_str);
-    let mut entries: Vec<(Option<&str>, &Interface, (String, String))> =
-        interfaces.iter().map(|(name, entry)| (text(*name), entry, owner_of(entry))).collect();
+    let mut entries: Vec<(Option<&str>, &Interface, (String, String), Option<Vec<Address>>)> = interfaces
+        .iter()
+        .map(|(name, entry)| (text(*name), entry, owner_of(entry), forwards_as(*name, entry)))
+        .collect();
     entries.sort_unstable_by(|a, b| (a.0, &a.2).cmp(&(b.0, &b.2)));
     let rows: Vec<_> = entries
         .iter()
-        .flat_map(|(name, entry, owner)| {
-            entry.hours.sorted().map(move |(hour, hours)| (*name, *entry, owner, hour, hours))
+        .flat_map(|(name, entry, owner, forwards_as)| {
+            entry.hours.sorted().map(move |(hour, hours)| (*name, *entry, owner, hour, hours, forwards_as))
         })
         .collect();
     let text_column =
         |pick: &dyn Fn(&Interface) -> u32| -> ArrayRef { fitted(rows.iter().map(|row| text(pick(row.1))).collect()) };
+    let mut forwards = ListBuilder::new(StringBuilder::new()).with_field(Field::new("item", DataType::Utf8, false));
+    for row in &rows {
+        for address in row.5.iter().flatten() {
+            forwards.values().append_value(address.to_string());
+        }
+        forwards.append(row.5.is_some());
+    }
     let columns: Vec<ArrayRef> = vec![
         Arc::new(TimestampSecondArray::from_iter_values(rows.iter().map(|row| row.3)).with_timezone("UTC")),
         fitted(rows.iter().map(|row| row.0).collect()),
@@ -59,6 +73,7 @@ pub(crate) fn coverage_batch(
         text_column(&|entry| entry.texts.vpc.text),
         text_column(&|entry| entry.texts.subnet.text),
         Arc::new(rows.iter().map(|row| Some(row.1.is_transit(text(row.1.texts.kind.text)))).collect::<BooleanArray>()),
+        Arc::new(forwards.finish()),
         Arc::new(UInt32Array::from_iter_values(rows.iter().map(|row| row.1.window_s()))),
         Arc::new(UInt64Array::from_iter_values(rows.iter().map(|row| row.4.records))),
         Arc::new(UInt32Array::from_iter_values(rows.iter().map(|row| row.4.nodata))),

@@ -1,7 +1,9 @@
 //! Tables of `coverage` for tests.
 
 use super::table::coverage_schema;
-use arrow::array::{ArrayRef, BooleanArray, RecordBatch, StringArray, TimestampSecondArray, UInt32Array, UInt64Array};
+use arrow::array::{
+    ArrayRef, BooleanArray, RecordBatch, StringArray, TimestampSecondArray, UInt32Array, UInt64Array, new_null_array,
+};
 use std::sync::Arc;
 
 /// Builds a table from rows of ENI, hour and lost seconds.
@@ -26,6 +28,7 @@ fn rows_with(rows: Vec<(&str, i64, u64, u32, u64)>) -> RecordBatch {
         Arc::new(same_texts()),
         Arc::new(same_texts()),
         Arc::new(BooleanArray::from(vec![false; rows.len()])),
+        new_null_array(coverage_schema().field(8).data_type(), rows.len()),
         Arc::new(numbers(60)),
         Arc::new(UInt64Array::from_iter_values(rows.iter().map(|row| row.2))),
         Arc::new(numbers(0)),

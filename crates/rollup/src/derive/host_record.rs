@@ -3,6 +3,7 @@
 use super::host_days::{HostDays, Uploads};
 use super::options::Wanted;
 use super::records::{PairRecord, is_egress};
+use super::relay::Relay;
 use super::services::HostServices;
 use crate::merge::{MergedPart, Merger, NamesAt, RowAt};
 use crate::window::Window;
@@ -77,6 +78,7 @@ pub(crate) struct HostRecord {
     /// Empty where the table is not wanted.
     pub(crate) services: HostServices,
     uploads: Uploads,
+    relay: Relay,
 }
 
 impl HostRecord {
@@ -104,6 +106,7 @@ impl HostRecord {
             last_s: i64::MIN,
             services: HostServices::default(),
             uploads: Uploads::default(),
+            relay: Relay::default(),
         }
     }
 
@@ -122,6 +125,7 @@ impl HostRecord {
         if pair.records > 0 {
             self.sample.get_or_insert(pair.sample);
             self.pairs += 1;
+            self.relay.add(pair);
             self.rejected += pair.rejected;
             self.first_s = self.first_s.min(i64::from(pair.first_s));
             self.last_s = self.last_s.max(i64::from(pair.last_s));
@@ -183,6 +187,11 @@ impl HostRecord {
     pub(crate) fn close(&mut self, merger: &Merger<'_>) {
         self.close_remote(merger);
         self.last_remote_hours = Vec::new();
+    }
+
+    /// Returns whether the host seems to forward for others that its log does not name.
+    pub(crate) fn forwards(&self) -> bool {
+        self.relay.forwards()
     }
 
     /// Estimates the bytes of memory that the host takes.

@@ -13,6 +13,7 @@ mod destinations;
 mod services;
 
 mod host_days;
+mod relay;
 
 mod host_record;
 

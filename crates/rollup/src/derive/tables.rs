@@ -10,13 +10,14 @@ use super::records::{HostCounts, PairLists};
 use super::services::services_batch;
 use super::stored::{Stored, StoredTable};
 use super::walk::{own_hosts, walk};
-use crate::coverage::HostFacts;
+use crate::coverage::{Forwarders, HostFacts};
 use crate::error::RollupError;
 use crate::merge::Merger;
 use crate::options::IsInternal;
 use crate::pair_hours::PairHours;
 use crate::window::Window;
 use arrow::array::RecordBatch;
+use flow::Address;
 use memory::{Memory, Purpose, Reservation, SpillFile};
 use rayon::prelude::*;
 use std::sync::{Arc, OnceLock};
@@ -36,6 +37,9 @@ pub struct Derived {
     pub services: RecordBatch,
     /// host × day of bytes to rare remotes, over baseline and window.
     pub host_days: RecordBatch,
+    /// Hosts that seem to forward for others, although no packet-level address tells so: all that internal clients send
+    /// them leaves for external servers, on the same ports. Sorted.
+    pub relays: Vec<Address>,
     /// Memory of the tables that always stay in memory.
     _held: Arc<Reservation>,
 }
@@ -43,7 +47,7 @@ pub struct Derived {
 /// Rows of `pair_hours` that are enough for a shard.
 const SHARD_ROWS: usize = 1 << 14;
 
-/// Derives the tables. `host_facts` returns what `coverage` knows of an ENI, by its name. Tables of `pair_hours` are
+/// Derives the tables. `forwarders` are the ENIs that forward for others. `host_facts` returns what `coverage` knows of an ENI, by its name. Tables of `pair_hours` are
 /// freed on the way; what does not fit into `memory` is spilled.
 ///
 /// The result does not depend on the order of `tables`, on the number of threads, or on what is spilled.
@@ -56,11 +60,12 @@ pub fn derive(
     window: &Window,
     wanted: Wanted,
     is_internal: &IsInternal<'_>,
+    forwarders: &Forwarders,
     host_facts: &(dyn Fn(&str) -> Option<HostFacts> + Sync),
     memory: &Memory,
 ) -> Result<Derived, RollupError> {
     let wanted = wanted.within(window);
-    let merger = Merger::new(&mut tables);
+    let merger = Merger::new(&mut tables).without_outer_legs(forwarders, is_internal);
     let monitored = own_hosts(&merger);
     let internal = |code: u32| is_internal(merger.address(code)) || monitored.contains(&code);
     let joined = JoinedDestinations::default();
@@ -84,6 +89,10 @@ pub fn derive(
         merger.shards(SHARD_ROWS).into_par_iter().map(walk_shard).collect::<Result<Vec<Shard>, RollupError>>()?;
     let destinations = joined.into_destinations();
     let all_hosts: Vec<&HostRecord> = shards.iter().flat_map(|shard| &shard.hosts).collect();
+    let mut relays: Vec<Address> =
+        all_hosts.iter().filter(|host| host.forwards()).map(|host| merger.address(host.host)).collect();
+    relays.sort_unstable();
+    relays.dedup();
     let mut joined_held = memory.reserve(Purpose::Pairs);
     joined_held.grow(destinations.memory_bytes());
     let egress = all_hosts.iter().filter(|record| record.external_remotes_ever > 0).count();
@@ -125,7 +134,7 @@ pub fn derive(
     let complete_all = || unfinished_rows.into_par_iter().map(complete).collect::<Result<Vec<_>, RollupError>>();
     let (pairs, ()) = rayon::join(complete_all, || drop(done));
     let pairs = StoredTable::new(pairs?);
-    Ok(Derived { pairs, hosts, host_hours, destinations: remotes, services, host_days, _held: Arc::new(held) })
+    Ok(Derived { pairs, hosts, host_hours, destinations: remotes, services, host_days, relays, _held: Arc::new(held) })
 }
 
 /// The result of the walk over one shard of hosts.

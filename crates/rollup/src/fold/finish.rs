@@ -4,7 +4,9 @@ use super::group::{GroupKey, Grouped, IndexedRecords};
 use super::order::Sorter;
 use super::pair_fold::PairFold;
 use super::resolve_hosts::ResolvedPart;
-use super::unit_facts::{InterfaceFacts, InterfaceFactsList, TextRanks, UnitFacts, address_ranks, ranked};
+use super::unit_facts::{
+    CarrierNetwork, InterfaceFacts, InterfaceFactsList, TextRanks, UnitFacts, address_ranks, carrier_network, ranked,
+};
 use crate::counts::UnitCounts;
 use crate::coverage::coverage_batch;
 use crate::error::RollupError;
@@ -20,6 +22,7 @@ use crate::unit::packed::{NO_SERVICE, PackedFlow, record_lists};
 use crate::unit::record_buffer::Lists;
 use crate::unit::unit_rollup::{Content, UnitRollup};
 use arrow::array::RecordBatch;
+use flow::Address;
 use memory::{Memory, Purpose, Reservation, SpillError};
 use rayon::prelude::*;
 use scan::{NONE, address_of};
@@ -73,7 +76,6 @@ impl UnitRollup {
         let mut owners: Vec<(String, String)> = interfaces.iter().map(|(_, entry)| owner_of(entry)).collect();
         owners.sort_unstable();
         owners.dedup();
-        let coverage = coverage_batch(&interfaces, &texts, owner_of)?;
         let ranks = TextRanks::new(&texts, interfaces.iter().map(|(name, _)| *name));
         let homes: BTreeSet<HomeNetwork> = (interfaces.iter())
             .filter(|(name, _)| !Interfaces::is_nameless(*name))
@@ -92,6 +94,7 @@ impl UnitRollup {
                 name_rank: ranks.of(*name),
                 window_s: entry.window_s(),
                 transit: named && entry.is_transit(text(entry.texts.kind.text)),
+                has_private_address: entry.has_private_address,
                 own: if named { [own(true), own(false)] } else { [NONE; 2] },
             };
             (*name, facts)
@@ -103,10 +106,23 @@ impl UnitRollup {
         let services = self.services.into_inner().unwrap_or_else(PoisonError::into_inner);
         let (service_rank, services) = services.ranked(&texts);
         let services = services.into_iter().map(str::to_owned).collect();
+        let carrier_addresses = |entry: &Interface| {
+            let mut addresses: Vec<Address> =
+                entry.carrier_addresses.iter().map(|code| address_of(*code, &interned)).collect();
+            addresses.sort_unstable();
+            addresses
+        };
+        let carriers =
+            interfaces.iter().filter(|(_, entry)| !entry.carrier_addresses.is_empty()).map(|(name, entry)| {
+                let mut networks: Vec<CarrierNetwork> =
+                    carrier_addresses(entry).into_iter().map(carrier_network).collect();
+                networks.dedup();
+                (*name, networks)
+            });
         let facts = UnitFacts {
             late_gateway,
             one_owner: owners.len() == 1,
-            interfaces: InterfaceFactsList::new(facts.into_iter()),
+            interfaces: InterfaceFactsList::new(facts.into_iter()).with_carriers(carriers),
             address_rank,
             addresses,
             service_rank,
@@ -114,6 +130,9 @@ impl UnitRollup {
         };
         let mut work = facts.resolve_all(parts, unresolved, &flows)?;
         counts.transit += work.dropped;
+        let forwarding = facts.interfaces.forwarding();
+        let forwards_as = |name: u32, entry: &Interface| forwarding.contains(&name).then(|| carrier_addresses(entry));
+        let coverage = coverage_batch(&interfaces, &texts, owner_of, forwards_as)?;
         held.shrink_to(work.memory_bytes());
         // Parts that are large compared to the memory are folded one after the other.
         let most = memory.share(Purpose::Records) / (FOLD_BYTES * 4 * rayon::current_num_threads());
@@ -126,6 +145,7 @@ impl UnitRollup {
         }
         folded.sort_unstable_by_key(|part| part.part);
         counts.rejected_probes += folded.iter().map(|part| part.probes).sum::<u64>();
+        counts.transit += folded.iter().map(|part| part.repeated).sum::<u64>();
         let lookup = LookupTables { owners, names: ranks.sorted, services, addresses: facts.addresses };
         let mut kept = memory.reserve(Purpose::Hours);
         kept.grow(lookup.memory_bytes());
@@ -170,6 +190,7 @@ struct FoldedPart {
     rows: StoredPart,
     held: Reservation,
     probes: u64,
+    repeated: u64,
 }
 
 impl UnitFacts<'_> {
@@ -179,15 +200,15 @@ impl UnitFacts<'_> {
         working.grow(part.records() * FOLD_BYTES);
         let at = part.part;
         let (lists, unranked) = self.read(part, flows)?;
-        let (part, probes) = self.fold(lists, unranked, flows.memory());
+        let (part, [probes, repeated]) = self.fold(lists, unranked, flows.memory());
         let mut held = flows.memory().reserve(Purpose::Hours);
         let rows = StoredPart::store(part, &mut held)?;
-        Ok(FoldedPart { part: at, rows, held, probes })
+        Ok(FoldedPart { part: at, rows, held, probes, repeated })
     }
 
-    /// Folds the records of one part. Also returns how many records are rejected probes that were summed up. The
-    /// remotes of the first `unranked` lists are still numbered by arrival.
-    fn fold(&self, mut lists: Lists, unranked: usize, memory: &Memory) -> (HourPart, u64) {
+    /// Folds the records of one part. Also returns how many records are rejected probes that were summed up, and
+    /// how many repeat others. The remotes of the first `unranked` lists are still numbered by arrival.
+    fn fold(&self, mut lists: Lists, unranked: usize, memory: &Memory) -> (HourPart, [u64; 2]) {
         let mut buffers = BUFFERS.take();
         let FoldBuffers { grouped, sorter, part } = &mut buffers;
         grouped.group(&mut lists, |list, flow| {
@@ -219,13 +240,13 @@ impl UnitFacts<'_> {
             }
         }
         fold.end_host();
-        let probes = fold.probe_records;
+        let counts = [fold.probe_records, fold.repeated_records];
         *part = fold.part;
         record_lists(memory).give(lists, memory.max_unused_bytes());
         let folded = HourPart { rows: part.rows.as_slice().to_vec(), segments: part.segments.as_slice().to_vec() };
         if buffers.memory_bytes() <= MAX_KEPT_BYTES {
             BUFFERS.set(buffers);
         }
-        (folded, probes)
+        (folded, counts)
     }
 }

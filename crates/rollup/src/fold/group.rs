@@ -1,29 +1,43 @@
 //! Groups the records of one part by pair: one hash per record, then a counting sort of sort keys.
 
-use crate::unit::packed::{LIST_RECORDS, PackedFlow, TRANSIT};
+use crate::pair_hours::row::Vantage;
+use crate::unit::packed::{CARRIED, LIST_RECORDS, PackedFlow, TRANSIT};
+
+/// Returns how the record's ENI came to see its host, once the host is found.
+pub(crate) fn vantage_of(flow: &PackedFlow) -> Vantage {
+    match (flow.is(TRANSIT), flow.is(CARRIED)) {
+        (true, _) => Vantage::Transit,
+        (false, true) => Vantage::Carried,
+        (false, false) => Vantage::Own,
+    }
+}
 
 /// What the records of one group share.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct GroupKey {
     /// Code of the host, then of the remote.
     pub(crate) peers: u64,
-    /// Protocol, then owner, then whether a gateway saw the records.
+    /// Protocol, then owner, then vantage.
     pub(crate) rest: u64,
 }
 
 impl GroupKey {
     pub(crate) fn new(flow: &PackedFlow, owner: u32) -> Self {
-        let rest = u64::from(flow.protocol) << 33 | u64::from(owner) << 1 | u64::from(flow.is(TRANSIT));
+        let rest = u64::from(flow.protocol) << 34 | u64::from(owner) << 2 | vantage_of(flow) as u64;
         Self { peers: u64::from(flow.host) << 32 | u64::from(flow.remote), rest }
     }
 
+    pub(crate) fn vantage(&self) -> Vantage {
+        Vantage::from_code((self.rest & 3) as u8)
+    }
+
     pub(crate) fn owner(&self) -> u32 {
-        (self.rest >> 1) as u32
+        (self.rest >> 2) as u32
     }
 
     /// Returns whether two groups have the same host, remote and protocol, so that their rows are adjacent.
     pub(crate) fn is_beside(&self, other: &Self) -> bool {
-        self.peers == other.peers && self.rest >> 33 == other.rest >> 33
+        self.peers == other.peers && self.rest >> 34 == other.rest >> 34
     }
 
     fn hash(&self) -> u64 {

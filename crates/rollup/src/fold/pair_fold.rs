@@ -1,14 +1,15 @@
 //! Folds the records between one host and one remote to rows, by service port, role and hour, and sums up rejected
 //! probes.
 
-use super::group::GroupKey;
+use super::group::{GroupKey, vantage_of};
 use super::hour_segments::{HourSegment, SegmentBuffers};
 use super::unit_facts::InterfaceFactsList;
 use crate::pair_hours::part::HourPart;
-use crate::pair_hours::row::{HourRow, PackedSegment};
+use crate::pair_hours::row::{HourRow, PackedSegment, Vantage};
 use crate::segment::Opening;
-use crate::unit::packed::{NO_SERVICE, PackedFlow, TRANSIT};
+use crate::unit::packed::{NO_SERVICE, PackedFlow};
 use flow::codes::Role;
+use flow::time::hour_of;
 use kernels::sizes::bucket_of;
 use scan::NONE;
 use std::collections::BTreeMap;
@@ -33,10 +34,12 @@ pub(crate) struct PairFold<'a> {
     probes: BTreeMap<ProbeKey, HourRow>,
     /// Records that were summed up as rejected probes.
     pub(crate) probe_records: u64,
+    /// Records that another ENI on the way wrote, too.
+    pub(crate) repeated_records: u64,
 }
 
 /// Protocol, owner, vantage and hour of rejected probes at one host.
-type ProbeKey = (u8, u32, bool, u32);
+type ProbeKey = (u8, u32, Vantage, u32);
 
 impl<'a> PairFold<'a> {
     /// Starts a part; `part` is empty and lends its capacity.
@@ -50,6 +53,7 @@ impl<'a> PairFold<'a> {
             first_row: 0,
             probes: BTreeMap::new(),
             probe_records: 0,
+            repeated_records: 0,
         }
     }
 
@@ -65,6 +69,8 @@ impl<'a> PairFold<'a> {
 
     /// Folds the records of one group, sorted by ports and start. Groups come in order of their keys.
     pub(crate) fn fold(&mut self, key: &GroupKey, flows: &[PackedFlow]) {
+        let once = self.once(key, flows);
+        let flows = once.as_deref().unwrap_or(flows);
         let Some(first) = flows.first() else { return };
         let mut buffers = std::mem::take(&mut self.buffers);
         buffers.orient(flows);
@@ -81,6 +87,27 @@ impl<'a> PairFold<'a> {
             self.push_row(keys.iter().map(|key| &buffers.segments[*key as u32 as usize]), blank);
         }
         self.buffers = buffers;
+    }
+
+    /// Returns the records of a group without those that another ENI on the way also wrote; `None` when none are.
+    ///
+    /// A packet may pass several forwarders, such as a transit gateway and then a NAT gateway. Each of them names both
+    /// true ends. Within an hour, the records of a 4-tuple count at the ENI whose name sorts first.
+    fn once(&mut self, key: &GroupKey, flows: &[PackedFlow]) -> Option<Vec<PackedFlow>> {
+        let name = |flow: &PackedFlow| self.facts.of(flow).name_rank;
+        let first = name(flows.first()?);
+        if key.vantage() == Vantage::Own || flows.iter().all(|flow| name(flow) == first) {
+            return None;
+        }
+        let ends = |flow: &PackedFlow| (flow.host_port, flow.remote_port, hour_of(flow.start_s.into()));
+        let mut kept = Vec::with_capacity(flows.len());
+        for seen in flows.chunk_by(|a, b| ends(a) == ends(b)) {
+            let counted = seen.iter().map(name).min();
+            kept.extend(seen.iter().filter(|flow| Some(name(flow)) == counted));
+        }
+        let records = |flows: &[PackedFlow]| flows.iter().map(|flow| u64::from(flow.records())).sum::<u64>();
+        self.repeated_records += records(flows) - records(&kept);
+        Some(kept)
     }
 
     fn push_row<'p>(&mut self, segments: impl ExactSizeIterator<Item = &'p HourSegment> + Clone, blank: HourRow) {
@@ -125,7 +152,7 @@ impl<'a> PairFold<'a> {
     /// Adds a row of rejected probes to the sum of its hour.
     fn sum_up(&mut self, row: HourRow) {
         self.probe_records += u64::from(row.records);
-        let key = (row.protocol, row.owner, row.transit, row.hour_s);
+        let key = (row.protocol, row.owner, row.vantage, row.hour_s);
         let sum = self.probes.entry(key).or_insert(HourRow {
             remote: PROBE_REMOTE,
             port: 0,
@@ -192,6 +219,6 @@ fn blank_row(flow: &PackedFlow, owner: u32) -> HourRow {
         window_s: 0,
         protocol: flow.protocol,
         role: Role::Client,
-        transit: flow.is(TRANSIT),
+        vantage: vantage_of(flow),
     }
 }

@@ -1,9 +1,13 @@
 //! Finds the hosts of records for which that takes the whole unit, and drops records that only repeat traffic.
 
-use super::unit_facts::{UnitFacts, ranked};
+use super::unit_facts::{InterfaceFacts, UnitFacts, ranked};
 use crate::unit::flow_file::{FlowFile, FlowRun};
-use crate::unit::packed::{LIST_RECORDS, PARTS, PackedFlow, TRANSIT, TRANSLATED, UNDECIDED, part_of, record_lists};
+use crate::unit::packed::{
+    CARRIED, LIST_RECORDS, PARTS, PackedFlow, TRANSIT, TRANSLATED, UNDECIDED, part_of, record_lists,
+};
 use crate::unit::record_buffer::{Lists, RecordBuffer};
+use foldhash::fast::FixedState;
+use hashbrown::HashSet;
 use memory::{Memory, Purpose, SpillError};
 use rayon::prelude::*;
 use scan::address_of;
@@ -147,13 +151,14 @@ impl UnitFacts<'_> {
         let most = (share / 8).clamp(1, 1 << 18);
         let resolve = |runs: &[(FlowRun, bool)]| -> Result<SpillQueue, SpillError> {
             let mut queue = SpillQueue { lists: vec![Vec::new(); PARTS], records: 0, runs: Vec::new(), dropped: 0 };
+            let mut forwarding = HashSet::default();
             for (run, gateways_only) in runs {
                 for chunk in run.chunks() {
                     flows.read(chunk, |mut flow| {
                         if *gateways_only && !self.interfaces.of(&flow).transit {
                             return;
                         }
-                        match self.resolve_record(&mut flow) {
+                        match self.resolve_record(&mut flow, &mut forwarding) {
                             Some(part) => {
                                 queue.lists[part].push(flow);
                                 queue.records += 1;
@@ -167,6 +172,7 @@ impl UnitFacts<'_> {
                 }
             }
             queue.write(flows)?;
+            self.interfaces.note_forwarding(forwarding);
             queue.lists = Vec::new();
             Ok(queue)
         };
@@ -202,11 +208,12 @@ impl UnitFacts<'_> {
         let resolve = |lists: &mut [Vec<PackedFlow>]| {
             let mut resolved: Vec<Lists> = vec![Lists::new(); PARTS];
             let mut dropped = 0;
+            let mut forwarding = HashSet::default();
             let mut parts = Vec::new();
             for list in lists {
                 // A record is copied some time after it was changed: an immediate copy would wait for the changes.
                 parts.clear();
-                parts.extend(list.iter_mut().map(|flow| self.resolve_record(flow)));
+                parts.extend(list.iter_mut().map(|flow| self.resolve_record(flow, &mut forwarding)));
                 for (flow, part) in list.iter().zip(&parts) {
                     match part {
                         Some(part) => put(&mut resolved[*part], flow, memory),
@@ -215,6 +222,7 @@ impl UnitFacts<'_> {
                 }
                 record_lists(memory).give([std::mem::take(list)], most);
             }
+            self.interfaces.note_forwarding(forwarding);
             (resolved, dropped)
         };
         let length = lists.len().div_ceil(groups).max(1);
@@ -229,19 +237,28 @@ impl UnitFacts<'_> {
     }
 
     /// Finds the host of a record and returns its part; `None` when the record only repeats traffic.
-    fn resolve_record(&self, flow: &mut PackedFlow) -> Option<usize> {
+    fn resolve_record(&self, flow: &mut PackedFlow, forwarding: &mut HashSet<u32, FixedState>) -> Option<usize> {
         (flow.host, flow.remote) = (ranked(flow.host, &self.address_rank), ranked(flow.remote, &self.address_rank));
-        self.see_from_host(flow).then(|| part_of(address_of(flow.host, &self.addresses)))
+        self.see_from_host(flow, forwarding).then(|| part_of(address_of(flow.host, &self.addresses)))
     }
 
     /// Makes `host` the monitored side of a record. Returns false when the record only repeats traffic that another
-    /// record of the same gateway shows better.
-    fn see_from_host(&self, flow: &mut PackedFlow) -> bool {
+    /// record of the same gateway shows better. Notes the ENI in `forwarding` if it forwards the record.
+    fn see_from_host(&self, flow: &mut PackedFlow, forwarding: &mut HashSet<u32, FixedState>) -> bool {
         let entry = self.interfaces.of(flow);
-        if entry.transit {
+        if self.is_forwarded(flow, entry) {
+            // What the ENI forwards for is on its other side, whatever kind of ENI it is.
+            forwarding.insert(flow.interface);
+            flow.bits |= TRANSIT;
+            flow.swap();
+        } else if entry.transit {
             // Of a gateway's four records per exchange, the inner leg names both true ends; the outer leg repeats it.
             if !flow.is(TRANSLATED) {
                 return false;
+            }
+            if flow.is(CARRIED) && self.interfaces.carries(flow, address_of(flow.host, &self.addresses)) {
+                // A secondary address of the gateway itself: the outer leg.
+                return true;
             }
             flow.bits |= TRANSIT;
             if !self.is_internal(flow.host) && self.is_internal(flow.remote) {
@@ -258,5 +275,21 @@ impl UnitFacts<'_> {
             }
         }
         true
+    }
+
+    /// Returns whether the end on the ENI's own side lies beyond the ENI: it is neither internal nor an address that
+    /// the ENI can have.
+    fn is_forwarded(&self, flow: &PackedFlow, entry: &InterfaceFacts) -> bool {
+        if flow.is(CARRIED) {
+            let address = address_of(flow.host, &self.addresses);
+            // A multicast group is on the side of its members.
+            let is_remote = !(self.is_internal)(address) && !address.is_local_scope();
+            return is_remote && !self.interfaces.carries(flow, address);
+        }
+        // Without packet-level addresses, an ENI of a private address does not have a public one as well.
+        entry.has_private_address
+            && !flow.is(TRANSLATED | UNDECIDED)
+            && !self.is_internal(flow.host)
+            && self.is_internal(flow.remote)
     }
 }

@@ -1,9 +1,14 @@
 //! What the fold of records needs to know of their unit: its ENIs, and the order of its texts and addresses.
 
 use crate::options::IsInternal;
+use crate::unit::interface::HOME_BITS;
 use crate::unit::packed::{PackedFlow, is_some};
 use flow::Address;
+use foldhash::fast::FixedState;
+use hashbrown::{HashMap, HashSet};
+use memory::lock;
 use scan::{FIRST_INTERNED, NONE, address_of};
+use std::sync::Mutex;
 
 /// An ENI, once all records of the unit are in.
 #[derive(Clone, Copy, Debug)]
@@ -12,6 +17,8 @@ pub(crate) struct InterfaceFacts {
     pub(crate) name_rank: u32,
     pub(crate) window_s: u32,
     pub(crate) transit: bool,
+    /// See [`crate::unit::interface::Interface::has_private_address`].
+    pub(crate) has_private_address: bool,
     /// The ENI's own IPv4 and IPv6 address by code, [`NONE`] if unknown.
     pub(crate) own: [u32; 2],
 }
@@ -25,7 +32,7 @@ impl InterfaceFacts {
 
 impl Default for InterfaceFacts {
     fn default() -> Self {
-        Self { owner: 0, name_rank: NONE, window_s: 60, transit: false, own: [NONE; 2] }
+        Self { owner: 0, name_rank: NONE, window_s: 60, transit: false, has_private_address: false, own: [NONE; 2] }
     }
 }
 
@@ -34,6 +41,19 @@ impl Default for InterfaceFacts {
 pub(crate) struct InterfaceFactsList {
     by_name: Vec<Option<InterfaceFacts>>,
     nameless: InterfaceFacts,
+    /// Networks of the addresses with which an ENI carries or forwards packets of other addresses.
+    carrier_networks: HashMap<u32, Vec<CarrierNetwork>, FixedState>,
+    /// ENIs that forwarded a record, by the number of their name.
+    forwarding: Mutex<HashSet<u32, FixedState>>,
+}
+
+/// The largest network that an ENI's secondary addresses and pods may lie in: 16 bits for IPv4, 56 bits for IPv6.
+pub(super) type CarrierNetwork = (bool, u128);
+
+/// Returns the network around an ENI's address.
+pub(super) fn carrier_network(address: Address) -> CarrierNetwork {
+    let bits = if address.is_v4() { 16 } else { u128::BITS - HOME_BITS };
+    (address.is_v4(), address.bits() >> bits)
 }
 
 impl InterfaceFactsList {
@@ -51,6 +71,30 @@ impl InterfaceFactsList {
             list.by_name[index] = Some(facts);
         }
         list
+    }
+
+    /// Returns the list with the networks around the addresses with which ENIs carry or forward.
+    pub(super) fn with_carriers(mut self, networks: impl Iterator<Item = (u32, Vec<CarrierNetwork>)>) -> Self {
+        self.carrier_networks = networks.collect();
+        self
+    }
+
+    /// Returns whether an address may be one that the record's ENI carries: a pod's or a secondary address.
+    pub(super) fn carries(&self, flow: &PackedFlow, address: Address) -> bool {
+        let networks = self.carrier_networks.get(&flow.interface);
+        networks.is_some_and(|networks| networks.contains(&carrier_network(address)))
+    }
+
+    /// Notes that some ENIs forward for others.
+    pub(super) fn note_forwarding(&self, interfaces: HashSet<u32, FixedState>) {
+        if !interfaces.is_empty() {
+            lock(&self.forwarding).extend(interfaces);
+        }
+    }
+
+    /// Returns the ENIs that forwarded a record.
+    pub(super) fn forwarding(&self) -> HashSet<u32, FixedState> {
+        lock(&self.forwarding).clone()
     }
 
     #[inline]

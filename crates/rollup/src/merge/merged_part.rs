@@ -1,9 +1,10 @@
 //! The rows of one part of all merged tables, visited pair by pair.
 
+use super::outer_legs::OuterLegs;
 use crate::pair_hours::Hour;
 use crate::pair_hours::lookup::LookupTables;
 use crate::pair_hours::part::HourPart;
-use crate::pair_hours::row::{HourRow, PackedSegment, key_of};
+use crate::pair_hours::row::{HourRow, PackedSegment, Vantage, key_of};
 use flow::codes::Role;
 use scan::FIRST_INTERNED;
 use std::cell::RefCell;
@@ -68,6 +69,13 @@ impl MergedTable<'_> {
     }
 }
 
+/// Which rows of a pair count.
+struct Counted {
+    vantage: Vantage,
+    /// `None` for all owners.
+    owner: Option<u32>,
+}
+
 /// Rows that are fetched into the cache together, few enough to fit with ease.
 const FETCHED: usize = 64;
 
@@ -85,13 +93,14 @@ pub struct MergedPart<'m> {
     pub(super) tables: &'m [MergedTable<'m>],
     /// In the order of the tables.
     pub(super) parts: Vec<Arc<HourPart>>,
+    pub(super) outer_legs: &'m OuterLegs,
 }
 
 impl MergedPart<'_> {
     /// Visits every pair of the part in order of key, with its rows sorted by hour and table.
     ///
-    /// Where a host's own ENI saw a pair, the rows of gateways that saw it too are left out, whoever owns them: no
-    /// traffic counts twice.
+    /// Where several ENIs saw a pair, only the rows of the best vantage count, whoever owns them; among forwarders of
+    /// several owners those of the owner with most records. Outer legs are left out. So no traffic counts twice.
     pub fn visit(&self, mut visitor: impl FnMut(&PairKey, &[RowAt])) {
         let mut entries = ENTRIES.take();
         entries.clear();
@@ -110,10 +119,10 @@ impl MergedPart<'_> {
                 self.fetch(&entries[begun..fetched]);
             }
             begun += views.len();
-            let own_only = views.len() > 1 && views.iter().any(|(_, at)| !self.hour(*at).is_transit());
+            let Some(counted) = self.counted(views) else { continue };
             for pair in views.chunk_by(|a, b| a.0 == b.0) {
                 rows.clear();
-                rows.extend(pair.iter().map(|(_, at)| *at).filter(|at| !own_only || !self.hour(*at).is_transit()));
+                rows.extend(pair.iter().filter(|entry| self.counts(entry, &counted)).map(|(_, at)| *at));
                 let Some(first) = rows.first().map(|at| self.hour(*at)) else { continue };
                 if !rows.is_sorted_by_key(|at| self.hour(*at).hour_s()) {
                     rows.sort_by_key(|at| self.hour(*at).hour_s());
@@ -134,6 +143,35 @@ impl MergedPart<'_> {
         }
     }
 
+    /// Returns which of the rows of a pair count; `None` for none of them.
+    fn counted(&self, views: &[(u128, RowAt)]) -> Option<Counted> {
+        let vantages = views.iter().filter(|entry| !self.is_outer_leg(entry)).map(|(_, at)| self.row(*at).vantage);
+        let vantage = vantages.min()?;
+        let of_one_owner = views.first().map(|entry| entry.0 as u32) == views.last().map(|entry| entry.0 as u32);
+        if vantage != Vantage::Transit || of_one_owner {
+            return Some(Counted { vantage, owner: None });
+        }
+        let owners = views.chunk_by(|a, b| a.0 as u32 == b.0 as u32);
+        let records = |rows: &[(u128, RowAt)]| rows.iter().map(|(_, at)| u64::from(self.row(*at).records)).sum::<u64>();
+        let most = owners.max_by_key(|rows| (records(rows), std::cmp::Reverse(rows[0].0 as u32)));
+        Some(Counted { vantage, owner: most.map(|rows| rows[0].0 as u32) })
+    }
+
+    fn counts(&self, entry: &(u128, RowAt), counted: &Counted) -> bool {
+        self.row(entry.1).vantage == counted.vantage
+            && counted.owner.is_none_or(|owner| owner == entry.0 as u32)
+            && !self.is_outer_leg(entry)
+    }
+
+    fn is_outer_leg(&self, (key, at): &(u128, RowAt)) -> bool {
+        let (host, remote) = ((key >> 96) as u32, (key >> 64) as u32);
+        !self.outer_legs.is_empty() && self.outer_legs.contain(at.table as usize, self.row(*at), host, remote)
+    }
+
+    fn row(&self, at: RowAt) -> &HourRow {
+        &self.parts[at.table as usize].rows[at.row as usize]
+    }
+
     /// Fetches rows and their first segments into the cache. The waits for rows of many tables overlap here; the visit
     /// of a pair would wait for one after the other.
     fn fetch(&self, entries: &[(u128, RowAt)]) {
@@ -141,7 +179,7 @@ impl MergedPart<'_> {
         for (_, at) in entries {
             let row = &self.parts[at.table as usize].rows[at.row as usize];
             // The first and the last field of a row.
-            seen ^= row.bytes_out ^ u64::from(row.transit);
+            seen ^= row.bytes_out ^ row.vantage as u64;
         }
         for (_, at) in entries {
             let part = &self.parts[at.table as usize];

@@ -2,11 +2,16 @@
 
 use super::fix_direction::fix_direction;
 use super::merged_part::{MergedPart, MergedTable, NamesAt};
+use super::outer_legs::OuterLegs;
+use crate::coverage::Forwarders;
+use crate::options::IsInternal;
 use crate::pair_hours::PairHours;
+use crate::pair_hours::lookup::code_in;
 use crate::pair_hours::stored_part::StoredPart;
 use crate::unit::packed::PARTS;
 use flow::Address;
 use memory::{SpillError, lock};
+use rayon::prelude::*;
 use scan::address_of;
 use std::ops::Range;
 use std::sync::Mutex;
@@ -21,6 +26,7 @@ pub struct Merger<'a> {
     owners: Vec<(String, String)>,
     /// Addresses that are not their own code, sorted.
     addresses: Vec<Address>,
+    outer_legs: OuterLegs,
 }
 
 /// Returns the distinct values, sorted.
@@ -54,7 +60,42 @@ impl<'a> Merger<'a> {
             addresses: indices_of(&hours.lookup.addresses, &addresses),
         };
         let tables = tables.iter().map(table).collect();
-        Self { tables, parts: parts.into_iter().map(Mutex::new).collect(), rows, owners, addresses }
+        Self {
+            tables,
+            parts: parts.into_iter().map(Mutex::new).collect(),
+            rows,
+            owners,
+            addresses,
+            outer_legs: OuterLegs::default(),
+        }
+    }
+
+    /// Leaves out the outer legs of exchanges that `forwarders` forward. They lie between a forwarder and a remote that
+    /// is not `is_internal`.
+    pub fn without_outer_legs(mut self, forwarders: &Forwarders, is_internal: &IsInternal<'_>) -> Self {
+        if forwarders.is_empty() {
+            return self;
+        }
+        let code = |address: &Address| code_in(*address, &self.addresses).map(|(_, code)| code);
+        self.outer_legs.hosts = forwarders.addresses.iter().filter_map(code).collect();
+        self.outer_legs.interfaces = self
+            .tables
+            .iter()
+            .map(|table| table.lookup.names.iter().map(|name| forwarders.interfaces.contains(name)).collect())
+            .collect();
+        let of_part = |part: &Mutex<Vec<StoredPart>>| {
+            let mut remotes: Vec<u32> = Vec::new();
+            for (table, stored) in self.tables.iter().zip(&*lock(part)) {
+                remotes.extend(stored.forwarded_remotes().iter().map(|remote| table.code(*remote)));
+            }
+            remotes.sort_unstable();
+            remotes.dedup();
+            remotes.retain(|remote| !is_internal(self.address(*remote)));
+            remotes
+        };
+        self.outer_legs.remotes =
+            self.parts.par_iter().flat_map_iter(of_part).collect::<Vec<u32>>().into_iter().collect();
+        self
     }
 
     /// Returns the accounts and regions, sorted.
@@ -88,7 +129,7 @@ impl<'a> Merger<'a> {
         let stored = std::mem::take(&mut *lock(&self.parts[part]));
         let parts = stored.iter().map(StoredPart::load).collect::<Result<_, _>>()?;
         drop(stored);
-        let mut merged = MergedPart { tables: &self.tables, parts };
+        let mut merged = MergedPart { tables: &self.tables, parts, outer_legs: &self.outer_legs };
         fix_direction(&mut merged, hours_s);
         Ok(merged)
     }

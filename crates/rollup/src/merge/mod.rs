@@ -2,6 +2,8 @@
 //!
 //! Start with [`Merger`].
 
+mod outer_legs;
+
 mod merged_part;
 
 mod fix_direction;

@@ -3,7 +3,7 @@
 use super::hour::histogram;
 use super::lookup::{LookupTables, code_in};
 use super::part::HourPart;
-use super::row::{HourRow, PackedSegment};
+use super::row::{HourRow, PackedSegment, Vantage};
 use super::stored_part::{SharedReservation, StoredPart};
 use super::table::PairHours;
 use crate::error::RollupError;
@@ -48,7 +48,8 @@ fn size_fields() -> Fields {
 /// `starts`, `durations_s`, `client_ports` and `openings` are parallel lists of connection segments: 4,096 at most;
 /// `segments_dropped` counts the rest. An opening of 0 is a SYN, 1 continues an earlier connection and is no start, 2
 /// is a first sight. `sizes` is a sparse histogram of bytes out per kept segment, with the buckets of
-/// [`kernels::sizes`]. `vantage` is `own` (the host's ENI) or `transit` (a gateway's).
+/// [`kernels::sizes`]. `vantage` is `own` (the host's ENI), `carried` (an ENI that
+/// has the host behind it: a pod's, or an appliance's that routes) or `transit` (a forwarder's).
 ///
 /// Rejected records count in `records` and `rejected`, never in bytes or packets. Probes from outside that were all
 /// rejected are summed up in one row per hour, host and protocol, with remote `0.0.0.0`, port 0 and no segments.
@@ -177,7 +178,7 @@ impl PairHours {
             numbers::<UInt16Type>(rows().map(|row| row.port)),
             numbers::<UInt8Type>(rows().map(|row| row.protocol)),
             dictionary(rows().map(|row| row.role as u32), ["client", "server"].into_iter())?,
-            dictionary(rows().map(|row| u32::from(row.transit)), ["own", "transit"].into_iter())?,
+            dictionary(rows().map(|row| row.vantage as u32), Vantage::ALL.into_iter().map(Vantage::as_str))?,
             dictionary(rows().map(|row| row.interface), self.lookup.names.iter().map(String::as_str))?,
             dictionary(rows().map(service), self.lookup.services.iter().map(String::as_str))?,
             u32s(&|row| row.connections),
@@ -310,7 +311,7 @@ impl PairHours {
                 window_s: u16::try_from(window.value(row)).unwrap_or(u16::MAX),
                 protocol: protocol.value(row),
                 role: roles.text(row).and_then(Role::parse).unwrap_or(Role::Client),
-                transit: vantages.text(row) == Some("transit"),
+                vantage: vantages.text(row).map_or(Vantage::Own, Vantage::parse),
             });
         }
         for part in &mut parts {

@@ -2,7 +2,7 @@
 
 use super::lookup::LookupTables;
 use super::part::HourPart;
-use super::row::{HourRow, PackedSegment};
+use super::row::{HourRow, PackedSegment, Vantage};
 use crate::segment::Segment;
 use flow::Address;
 use flow::codes::Role;
@@ -52,9 +52,9 @@ impl<'a> Hour<'a> {
         self.row.role
     }
 
-    /// Returns whether a gateway saw the traffic, rather than the host's own ENI.
-    pub fn is_transit(&self) -> bool {
-        self.row.transit
+    /// Returns how the ENI came to see the traffic.
+    pub fn vantage(&self) -> Vantage {
+        self.row.vantage
     }
 
     /// Returns the hour, in seconds since 1970.

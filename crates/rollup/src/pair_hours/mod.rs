@@ -16,4 +16,5 @@ mod arrow_table;
 
 pub use arrow_table::pair_hours_schema;
 pub use hour::{Hour, LoadedHours};
+pub use row::Vantage;
 pub use table::PairHours;

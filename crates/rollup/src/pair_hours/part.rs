@@ -1,6 +1,6 @@
 //! The rows and segments of one part of hosts, in memory.
 
-use super::row::{HourRow, PackedSegment};
+use super::row::{HourRow, PackedSegment, Vantage};
 use flow::codes::Role;
 
 /// The rows of the hosts of one part.
@@ -24,9 +24,18 @@ impl HourPart {
     }
 
     pub(super) fn own_hosts(&self) -> Vec<u32> {
-        let mut hosts: Vec<u32> = self.rows.iter().filter(|row| !row.transit).map(|row| row.host).collect();
+        let told = self.rows.iter().filter(|row| row.vantage != Vantage::Transit);
+        let mut hosts: Vec<u32> = told.map(|row| row.host).collect();
         hosts.dedup();
         hosts
+    }
+
+    pub(super) fn forwarded_remotes(&self) -> Vec<u32> {
+        let forwarded = self.rows.iter().filter(|row| row.vantage == Vantage::Transit);
+        let mut remotes: Vec<u32> = forwarded.map(|row| row.remote).collect();
+        remotes.sort_unstable();
+        remotes.dedup();
+        remotes
     }
 }
 

@@ -3,6 +3,41 @@
 use crate::segment::{Opening, Segment};
 use flow::codes::Role;
 
+/// How an ENI came to see the packets of a host, the best view first: of the views of one pair, only the best counts.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+#[repr(u8)]
+pub enum Vantage {
+    /// The address is the ENI's own.
+    Own = 0,
+    /// The ENI carries the packets of another address: a pod's, a secondary address, or a host's that an appliance
+    /// routes for.
+    Carried = 1,
+    /// The ENI forwards for the host.
+    Transit = 2,
+}
+
+impl Vantage {
+    /// Every vantage, by its number.
+    pub(crate) const ALL: [Self; 3] = [Self::Own, Self::Carried, Self::Transit];
+
+    /// Returns the text used in tables.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Vantage::Own => "own",
+            Vantage::Carried => "carried",
+            Vantage::Transit => "transit",
+        }
+    }
+
+    pub(crate) fn from_code(code: u8) -> Self {
+        Self::ALL.get(usize::from(code)).copied().unwrap_or(Self::Own)
+    }
+
+    pub(crate) fn parse(text: &str) -> Self {
+        Self::ALL.into_iter().find(|vantage| vantage.as_str() == text).unwrap_or(Self::Own)
+    }
+}
+
 /// One row in numbers, 96 bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct HourRow {
@@ -36,7 +71,7 @@ pub(crate) struct HourRow {
     pub(crate) window_s: u16,
     pub(crate) protocol: u8,
     pub(crate) role: Role,
-    pub(crate) transit: bool,
+    pub(crate) vantage: Vantage,
 }
 
 impl HourRow {
@@ -46,8 +81,8 @@ impl HourRow {
     }
 
     /// Returns the sort key of a part's rows.
-    pub(crate) fn order(&self) -> (u128, bool, u32) {
-        (self.key(), self.transit, self.hour_s)
+    pub(crate) fn order(&self) -> (u128, Vantage, u32) {
+        (self.key(), self.vantage, self.hour_s)
     }
 }
 

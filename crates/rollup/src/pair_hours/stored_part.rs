@@ -1,7 +1,7 @@
 //! One part of a `pair_hours` table, in memory or on disk.
 
 use super::part::HourPart;
-use super::row::{HourRow, PackedSegment};
+use super::row::{HourRow, PackedSegment, Vantage};
 use flow::codes::Role;
 use memory::{Reservation, SpillError, SpillFile};
 use std::borrow::Cow;
@@ -36,8 +36,10 @@ pub(crate) struct SpilledPart {
     rows: usize,
     segments: usize,
     hours: Option<(u32, u32)>,
-    /// Codes of the hosts that their own ENI logged, sorted.
+    /// Codes of the hosts that no forwarder had to tell, sorted.
     own_hosts: Vec<u32>,
+    /// Codes of the remotes that forwarders saw, sorted.
+    forwarded_remotes: Vec<u32>,
 }
 
 /// Memory that the parts of a table hold until the table is dropped. It plays no role in comparisons of tables.
@@ -96,11 +98,19 @@ impl StoredPart {
         }
     }
 
-    /// Returns the codes of the hosts that their own ENI logged, sorted.
+    /// Returns the codes of the hosts that no forwarder had to tell, sorted.
     pub(crate) fn own_hosts(&self) -> Cow<'_, [u32]> {
         match self {
             StoredPart::Kept(part) => Cow::Owned(part.own_hosts()),
             StoredPart::Spilled(part) => Cow::Borrowed(&part.own_hosts),
+        }
+    }
+
+    /// Returns the codes of the remotes that forwarders saw, sorted.
+    pub(crate) fn forwarded_remotes(&self) -> Cow<'_, [u32]> {
+        match self {
+            StoredPart::Kept(part) => Cow::Owned(part.forwarded_remotes()),
+            StoredPart::Spilled(part) => Cow::Borrowed(&part.forwarded_remotes),
         }
     }
 
@@ -134,7 +144,15 @@ impl SpilledPart {
             file.write(next, &bytes)?;
             next += bytes.len() as u64;
         }
-        Ok(Self { file, at, rows, segments, hours: part.hours(), own_hosts: part.own_hosts() })
+        Ok(Self {
+            file,
+            at,
+            rows,
+            segments,
+            hours: part.hours(),
+            own_hosts: part.own_hosts(),
+            forwarded_remotes: part.forwarded_remotes(),
+        })
     }
 
     fn read(&self) -> Result<HourPart, SpillError> {
@@ -181,7 +199,7 @@ fn row_to_bytes(row: &HourRow, bytes: &mut Vec<u8>) {
     for half in [row.segments, row.service, row.port, row.window_s] {
         bytes.extend_from_slice(&half.to_le_bytes());
     }
-    let bits = u8::from(row.role == Role::Server) | u8::from(row.transit) << 1;
+    let bits = u8::from(row.role == Role::Server) | (row.vantage as u8) << 1;
     bytes.extend_from_slice(&[row.protocol, bits]);
 }
 
@@ -216,6 +234,6 @@ fn row_from_bytes(bytes: &[u8; ROW_BYTES]) -> HourRow {
         window_s: half(3),
         protocol: bytes[92],
         role: if bytes[93] & 1 == 0 { Role::Client } else { Role::Server },
-        transit: bytes[93] & 2 != 0,
+        vantage: Vantage::from_code(bytes[93] >> 1),
     }
 }

@@ -3,6 +3,7 @@
 use super::laws::{ALL, derived, tables};
 use super::record::{EPOCH, Record, V2, V5, is_internal, records, shapes};
 use super::rows::{Row, rows};
+use crate::Vantage;
 use crate::segment::{Opening, Segment, stitch};
 use crate::window::Window;
 use arrow::array::{Array, AsArray, RecordBatch};
@@ -42,12 +43,12 @@ fn pair_of(row: &Row) -> Pair {
     (row.host.clone(), row.remote.clone(), row.protocol, row.port, row.role)
 }
 
-/// Rows by pair, in the window and its history. Rows of gateways are left out where the host's own ENI has the pair.
+/// Rows by pair, in the window and its history. Of several vantages, the best counts.
 fn by_pair(all: &[Row], window: &Window) -> BTreeMap<Pair, Vec<Row>> {
-    let own: BTreeSet<Pair> = all.iter().filter(|row| !row.transit).map(pair_of).collect();
+    let best = |pair: &Pair| all.iter().filter(|row| pair_of(row) == *pair).map(|row| row.vantage).min();
     let mut pairs: BTreeMap<Pair, Vec<Row>> = BTreeMap::new();
     for row in all {
-        let kept = !row.transit || !own.contains(&pair_of(row));
+        let kept = Some(row.vantage) == best(&pair_of(row));
         if kept && (window.baseline_from_s..window.to_s).contains(&row.hour_s) {
             pairs.entry(pair_of(row)).or_default().push(row.clone());
         }
@@ -111,7 +112,8 @@ fn median(mut values: Vec<f64>) -> f64 {
 }
 
 fn slow(all: &[Row], window: &Window) -> Slow {
-    let monitored: BTreeSet<&String> = all.iter().filter(|row| !row.transit).map(|row| &row.host).collect();
+    let monitored: BTreeSet<&String> =
+        all.iter().filter(|row| row.vantage != Vantage::Transit).map(|row| &row.host).collect();
     let external = |remote: &String| {
         let address: Address = remote.parse().unwrap();
         !is_internal(address) && !monitored.contains(remote) && !address.is_local_scope()

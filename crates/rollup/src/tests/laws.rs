@@ -3,6 +3,7 @@
 use super::record::{EPOCH, Record, Shape, V5, is_internal, parquet, records, shapes, unit, unit_read};
 use super::twin::objects;
 use crate::PairHours;
+use crate::coverage::Forwarders;
 use crate::derive::{Derived, Wanted, derive};
 use crate::window::Window;
 use arrow::array::{AsArray, RecordBatch};
@@ -31,8 +32,12 @@ pub fn derived(tables: &[PairHours], window: &Window) -> Whole {
 }
 
 pub fn derived_within(tables: &[PairHours], window: &Window, memory: &Memory) -> Whole {
+    derived_with(tables, &Forwarders::default(), window, memory)
+}
+
+pub fn derived_with(tables: &[PairHours], forwarders: &Forwarders, window: &Window, memory: &Memory) -> Whole {
     let Derived { pairs, hosts, host_hours, destinations, services, host_days, .. } =
-        derive(tables.to_vec(), window, Wanted::ALL, &is_internal, &|_| None, memory).unwrap();
+        derive(tables.to_vec(), window, Wanted::ALL, &is_internal, forwarders, &|_| None, memory).unwrap();
     let read = pairs.shards().iter().flat_map(|shard| shard.read(None).unwrap()).map(Result::unwrap);
     let pairs = arrow::compute::concat_batches(pairs.schema(), &read.collect::<Vec<_>>()).unwrap();
     Whole { pairs, hosts, host_hours, destinations, services, host_days }

@@ -3,6 +3,7 @@
 mod derived;
 mod described;
 mod direction;
+mod forwarders;
 mod laws;
 mod record;
 mod rows;

@@ -1,6 +1,6 @@
 //! Rows of `pair_hours` as plain values, to be compared.
 
-use crate::{Hour, PairHours, Segment};
+use crate::{Hour, PairHours, Segment, Vantage};
 use std::collections::BTreeMap;
 
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -11,7 +11,7 @@ pub struct Row {
     pub port: u16,
     pub role: &'static str,
     pub owner: (String, String),
-    pub transit: bool,
+    pub vantage: Vantage,
     pub hour_s: i64,
     pub interface: Option<String>,
     pub service: Option<String>,
@@ -42,7 +42,7 @@ fn row(hour: Hour<'_>) -> Row {
         port: hour.port(),
         role: hour.role().as_str(),
         owner: (account.to_owned(), region.to_owned()),
-        transit: hour.is_transit(),
+        vantage: hour.vantage(),
         hour_s: hour.hour_s(),
         interface: hour.interface().map(str::to_owned),
         service: hour.service().map(str::to_owned),

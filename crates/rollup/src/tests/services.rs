@@ -4,6 +4,7 @@ use super::derived::{corrected, plain};
 use super::laws::{derived, tables};
 use super::record::{EPOCH, Record, V5, is_internal, records, shapes, some};
 use super::rows::{Row, rows};
+use crate::Vantage;
 use crate::segment::{Segment, stitch};
 use crate::window::Window;
 use flow::Address;
@@ -16,13 +17,14 @@ const DAY_S: i64 = 86_400;
 fn slow(all: &[Row], window: &Window) -> Vec<Vec<String>> {
     let key = |row: &Row| (row.host.clone(), row.remote.clone(), row.protocol, row.port, row.role, row.owner.clone());
     let twin = |row: &Row| (row.host.clone(), row.remote.clone(), row.protocol, row.port, row.role);
-    let own: BTreeSet<_> = all.iter().filter(|row| !row.transit).map(twin).collect();
-    let monitored: BTreeSet<&String> = all.iter().filter(|row| !row.transit).map(|row| &row.host).collect();
+    let best = |row: &Row| all.iter().filter(|other| twin(other) == twin(row)).map(|other| other.vantage).min();
+    let monitored: BTreeSet<&String> =
+        all.iter().filter(|row| row.vantage != Vantage::Transit).map(|row| &row.host).collect();
     let mut pairs: BTreeMap<_, Vec<&Row>> = BTreeMap::new();
     for row in all {
         let address: Address = row.remote.parse().unwrap();
         let external = !is_internal(address) && !monitored.contains(&row.remote) && !address.is_local_scope();
-        let kept = !row.transit || !own.contains(&twin(row));
+        let kept = Some(row.vantage) == best(row);
         if external && kept && row.role == "server" && (window.baseline_from_s..window.to_s).contains(&row.hour_s) {
             pairs.entry(key(row)).or_default().push(row);
         }

@@ -2,7 +2,7 @@
 
 use super::record::{Shape, V5, exchanges, is_internal, parquet, record, records, shapes, unit};
 use super::rows::{Row, rows};
-use crate::{Opening, Segment};
+use crate::{Opening, Segment, Vantage};
 use arrow::array::{Array, AsArray, RecordBatch};
 use arrow::datatypes::{Int32Type, Int64Type};
 use bytes::Bytes;
@@ -43,6 +43,13 @@ struct Eni {
     translates: bool,
     longest: i64,
     votes: BTreeMap<Address, u32>,
+    /// Networks of its addresses where packets have another: /16 or /56.
+    networks: BTreeSet<Vec<u8>>,
+}
+
+/// The largest network that an ENI and its pods share.
+fn network(address: Address) -> Vec<u8> {
+    address.to_bytes()[..if address.is_v4() { 14 } else { 7 }].to_vec()
 }
 
 impl Eni {
@@ -103,6 +110,15 @@ pub fn slow(objects: &[Vec<u8>]) -> Vec<Row> {
         let (src, dst) = (address(b, "srcaddr", row).unwrap(), address(b, "dstaddr", row).unwrap());
         let differs = |name, plain| address(b, name, row).is_some_and(|pkt| pkt != plain);
         eni.translates |= differs("pkt_srcaddr", src) || differs("pkt_dstaddr", dst);
+        let carrier = match text(b, "flow_direction", row).as_deref() {
+            Some("egress") => [Some(src).filter(|_| differs("pkt_srcaddr", src)), None],
+            Some(_) => [Some(dst).filter(|_| differs("pkt_dstaddr", dst)), None],
+            None if differs("pkt_srcaddr", src) == differs("pkt_dstaddr", dst) => [None, None],
+            None => {
+                [Some(src).filter(|_| differs("pkt_srcaddr", src)), Some(dst).filter(|_| differs("pkt_dstaddr", dst))]
+            }
+        };
+        eni.networks.extend(carrier.into_iter().flatten().map(network));
         eni.longest = eni.longest.max(number(b, "end", row).unwrap() - number(b, "start", row).unwrap());
         if b.column_by_name("flow_direction").is_none() {
             *eni.votes.entry(src).or_default() += 1;
@@ -115,7 +131,7 @@ pub fn slow(objects: &[Vec<u8>]) -> Vec<Row> {
     let homes: BTreeSet<Vec<u8>> =
         sure.filter(|best| best.len() == 1).map(|best| best[0].to_bytes()[..7].to_vec()).collect();
     // Every record from its host.
-    let mut peers: BTreeMap<(Address, Address, u8, bool), Tuples> = BTreeMap::new();
+    let mut peers: BTreeMap<(Address, Address, u8, Vantage), Tuples> = BTreeMap::new();
     for (b, row) in all().filter(|(b, row)| usable(b, *row)) {
         let name = text(b, "interface_id", row);
         let eni = &enis[&name];
@@ -125,15 +141,15 @@ pub fn slow(objects: &[Vec<u8>]) -> Vec<Row> {
         let far_dst = address(b, "pkt_dstaddr", row).unwrap_or(dst);
         let translated = far_src != src || far_dst != dst;
         let direction = text(b, "flow_direction", row);
-        let transit = eni.transit() && !nameless;
-        if transit && !translated {
+        let gateway = eni.transit() && !nameless;
+        if gateway && !translated {
             continue;
         }
         let guess = direction.is_none() && (far_src != src) == (far_dst != dst);
         let outbound = match direction.as_deref() {
             Some(direction) => direction == "egress",
             None if !guess => far_src != src,
-            None if transit => true,
+            None if gateway => true,
             None => {
                 let own = [true, false].map(|v4| eni.own(v4, &homes).filter(|_| !nameless));
                 let is_own = |address: Address| own.contains(&Some(address));
@@ -145,7 +161,12 @@ pub fn slow(objects: &[Vec<u8>]) -> Vec<Row> {
         };
         let outward = |outbound: bool| if outbound { (far_src, far_dst) } else { (far_dst, far_src) };
         let (host, remote) = outward(outbound);
-        let outbound = if transit && !is_internal(host) && is_internal(remote) { !outbound } else { outbound };
+        let carried = !guess && if outbound { far_src != src } else { far_dst != dst };
+        let near = carried && eni.networks.contains(&network(host));
+        let forwarded = carried && !near && !is_internal(host) && !host.is_local_scope();
+        let transit = forwarded || (gateway && !near);
+        let swapped = forwarded || (transit && !is_internal(host) && is_internal(remote));
+        let outbound = outbound != swapped;
         let (host, remote) = outward(outbound);
         let port = |name| number(b, name, row).unwrap_or(0) as u16;
         let ports = (port("srcport"), port("dstport"));
@@ -153,11 +174,17 @@ pub fn slow(objects: &[Vec<u8>]) -> Vec<Row> {
         let flags_known = b.column_by_name("tcp_flags").is_some() && protocol == 6;
         let rejected = text(b, "action", row).as_deref() == Some("REJECT");
         let service = match direction.as_deref() {
-            Some("egress") => text(b, "pkt_dst_aws_service", row),
-            _ => text(b, "pkt_src_aws_service", row),
+            Some("egress") => (text(b, "pkt_dst_aws_service", row), text(b, "pkt_src_aws_service", row)),
+            _ => (text(b, "pkt_src_aws_service", row), text(b, "pkt_dst_aws_service", row)),
         };
+        let service = service.0.or(service.1.filter(|_| carried));
         let start = number(b, "start", row).unwrap();
-        let bits = [outbound, rejected, flags_known, translated, guess, transit];
+        let bits = [outbound, rejected, flags_known, translated, guess, transit, false, carried];
+        let vantage = match (transit, carried) {
+            (true, _) => Vantage::Transit,
+            (_, true) => Vantage::Carried,
+            _ => Vantage::Own,
+        };
         let seen = Seen {
             start,
             bits: bits.iter().rev().fold(0, |bits, bit| bits << 1 | u8::from(*bit)),
@@ -175,10 +202,19 @@ pub fn slow(objects: &[Vec<u8>]) -> Vec<Row> {
             rejected,
             flags_known,
         };
-        peers.entry((host, remote, protocol, transit)).or_default().entry(seen.ports).or_default().push(seen);
+        peers.entry((host, remote, protocol, vantage)).or_default().entry(seen.ports).or_default().push(seen);
+    }
+    // Of several ENIs that forward or carry the same packets, the first by name counts.
+    let forwarded = peers.iter_mut().filter(|(key, _)| key.3 != Vantage::Own);
+    for list in forwarded.flat_map(|(_, tuples)| tuples.values_mut()) {
+        let hour = |r: &Seen| r.start.div_euclid(3_600);
+        // No name sorts last.
+        let name = |r: &Seen| (r.eni.is_none(), r.eni.clone());
+        let all = list.clone();
+        list.retain(|r| all.iter().filter(|other| hour(other) == hour(r)).map(name).min() == Some(name(r)));
     }
     let mut found = BTreeMap::new();
-    for ((host, remote, protocol, transit), tuples) in &mut peers {
+    for ((host, remote, protocol, vantage), tuples) in &mut peers {
         let fan = |pick: &dyn Fn(&(u16, u16)) -> bool| tuples.keys().filter(|ports| pick(ports)).count();
         let fans: Vec<(usize, usize)> =
             tuples.keys().map(|p| (fan(&|other| other.0 == p.0), fan(&|other| other.1 == p.1))).collect();
@@ -187,16 +223,16 @@ pub fn slow(objects: &[Vec<u8>]) -> Vec<Row> {
             let client = is_client(*ports, fans, list);
             let (port, client_port) = if client { (ports.1, ports.0) } else { *ports };
             for (hour_s, piece) in pieces(list, &enis) {
-                let key = (*host, *remote, *protocol, port, client, *transit, hour_s);
+                let key = (*host, *remote, *protocol, port, client, *vantage, hour_s);
                 found.entry(key).or_insert_with(Vec::new).push((client_port, piece));
             }
         }
     }
     // Remotes that did no more than probe are summed up.
-    let mut probes: BTreeMap<(Address, u8, bool, i64), Row> = BTreeMap::new();
+    let mut probes: BTreeMap<(Address, u8, Vantage, i64), Row> = BTreeMap::new();
     let mut out: Vec<Row> = Vec::new();
     for (key, pieces) in found {
-        let (host, remote, protocol, _, _, transit, hour_s) = key;
+        let (host, remote, protocol, _, _, vantage, hour_s) = key;
         let external = !is_internal(remote) && !remote.is_local_scope();
         let probed =
             pieces.len() < 3 && pieces.iter().all(|(_, piece)| piece.iter().all(|r| r.rejected && !r.outbound));
@@ -215,7 +251,7 @@ pub fn slow(objects: &[Vec<u8>]) -> Vec<Row> {
             sizes: vec![],
             ..row.clone()
         };
-        let sum = probes.entry((host, protocol, transit, hour_s)).or_insert(blank);
+        let sum = probes.entry((host, protocol, vantage, hour_s)).or_insert(blank);
         (0..3).for_each(|at| sum.counts[at] += row.counts[at]);
         sum.seen_s = (sum.seen_s.0.min(row.seen_s.0), sum.seen_s.1.max(row.seen_s.1));
         sum.interface = [sum.interface.take(), row.interface].into_iter().flatten().min();
@@ -268,10 +304,10 @@ fn pieces(list: &[Seen], enis: &BTreeMap<Option<String>, Eni>) -> Vec<(i64, Vec<
     pieces
 }
 
-type Key = (Address, Address, u8, u16, bool, bool, i64);
+type Key = (Address, Address, u8, u16, bool, Vantage, i64);
 
 fn row_of(key: Key, pieces: Vec<(u16, Vec<Seen>)>, enis: &BTreeMap<Option<String>, Eni>) -> Row {
-    let (host, remote, protocol, port, client, transit, hour_s) = key;
+    let (host, remote, protocol, port, client, vantage, hour_s) = key;
     let all: Vec<&Seen> = pieces.iter().flat_map(|(_, piece)| piece).collect();
     let sum = |outbound: bool, pick: &dyn Fn(&Seen) -> u64| -> u64 {
         all.iter().filter(|r| r.outbound == outbound && !r.rejected).map(|r| pick(r)).sum()
@@ -303,7 +339,7 @@ fn row_of(key: Key, pieces: Vec<(u16, Vec<Seen>)>, enis: &BTreeMap<Option<String
         port,
         role: if client { "client" } else { "server" },
         owner: ("123456789012".to_owned(), "eu-central-1".to_owned()),
-        transit,
+        vantage,
         hour_s,
         interface: all.iter().filter_map(|r| r.eni.clone()).min(),
         service: all.iter().filter_map(|r| r.service.clone()).min(),
@@ -363,6 +399,7 @@ proptest! {
             .map(|mut r| {
                 if !r.is_empty() {
                     r.instance = Some("i-1".to_owned());
+                    (r.pkt_src, r.pkt_dst) = (r.src.clone(), r.dst.clone());
                 }
                 r
             })

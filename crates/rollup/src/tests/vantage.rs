@@ -3,7 +3,7 @@
 use super::laws::{ALL, derived, tables};
 use super::record::{Record, V5, some};
 use super::rows::{Row, rows};
-use crate::PairHours;
+use crate::{PairHours, Vantage};
 use proptest::prelude::*;
 
 const HOST: &str = "10.0.1.5";
@@ -68,7 +68,7 @@ fn the_own_eni_wins_over_the_nat_gateway() {
 #[test]
 fn a_nat_gateway_alone_tells_the_workload() {
     let alone = tables(&[nat(0)], V5);
-    assert!(told(&alone).iter().all(|row| row.transit));
+    assert!(told(&alone).iter().all(|row| row.vantage == Vantage::Transit));
     assert_eq!(pairs(&alone), expected());
 }
 
@@ -87,9 +87,10 @@ fn a_nat_gateway_is_known_by_its_interface_type() {
     for kind in ["nat_gateway", "regional_nat_gateway"] {
         assert_eq!(pairs(&tables(&[named(kind, nat(0))], V5)), expected());
     }
-    // An endpoint's ENI is nobody's gateway, whoever manages it.
-    let endpoint = named("vpc_endpoint", nat(0));
-    assert!(told(&tables(&[endpoint], V5)).iter().all(|row| !row.transit));
+    // An endpoint's ENI that speaks for itself is nobody's gateway, whoever manages it.
+    let own: Vec<Record> = own(0).into_iter().map(Record::managed).collect();
+    let endpoint = named("vpc_endpoint", own);
+    assert!(told(&tables(&[endpoint], V5)).iter().all(|row| row.vantage == Vantage::Own));
 }
 
 #[test]
@@ -106,7 +107,7 @@ fn a_node_whose_first_windows_were_empty_is_no_gateway() {
     for status in ["NODATA", "SKIPDATA"] {
         let records = vec![pod.clone().empty(status), pod.clone()];
         let rows = told(&tables(&[records], V5));
-        assert!(rows.iter().all(|row| !row.transit && row.host == "10.0.1.77"), "{rows:?}");
+        assert!(rows.iter().all(|row| row.vantage != Vantage::Transit && row.host == "10.0.1.77"), "{rows:?}");
     }
 }
 

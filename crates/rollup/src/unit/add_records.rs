@@ -2,9 +2,10 @@
 
 use super::interface::{FirstValue, InterfaceTexts, is_gateway};
 use super::object_interfaces::DescribedInterfaces;
-use super::pack::{BLOCK_ROWS, Block, FarEnds, duration_of, join_exchanges};
+use super::pack::{BLOCK_ROWS, Block, FarEnds, duration_of, join_exchanges, service_of};
 use super::packed::{
-    FLAGS_KNOWN, NO_SERVICE, OUTBOUND, PARTS, PackedFlow, REJECTED, TRANSLATED, UNDECIDED, ends, is_some, part_of_code,
+    CARRIED, FLAGS_KNOWN, NO_SERVICE, OUTBOUND, PARTS, PackedFlow, REJECTED, TRANSLATED, UNDECIDED, ends,
+    is_private_v4, is_some, may_share_subnet, part_of_code,
 };
 use super::unit_rollup::ObjectRollup;
 use flow::codes::TCP;
@@ -26,6 +27,7 @@ impl ObjectRollup<'_> {
 
     fn add_records(&mut self, batch: &FlowBatch) {
         self.counts.rows += batch.rows as u64;
+        self.counts.without_packet_addresses += if batch.present.packet_addresses { 0 } else { batch.rows as u64 };
         self.fields |= batch.present.eni_metadata;
         let mut block = std::mem::take(&mut self.block);
         for begin in (0..batch.rows).step_by(BLOCK_ROWS) {
@@ -65,6 +67,7 @@ impl ObjectRollup<'_> {
         let (plain, durations_s, bits) = (&block.plain[..count], &block.duration_s[..count], &block.bits[..count]);
         let unresolved = &mut block.unresolved[..count];
         let mut rejected = 0;
+        let names_far_ends_only = !batch.present.packet_addresses;
         // The look-ups do not depend on each other, so where ENIs alternate, the waits for their tallies overlap.
         let mut indices = [0; BLOCK_ROWS];
         for (index, name) in indices.iter_mut().zip(names) {
@@ -85,8 +88,29 @@ impl ObjectRollup<'_> {
                 None => self.describe_first(batch, rows.start + at, index),
             };
             rejected += u64::from(bits[at] & REJECTED != 0);
+            if bits[at] & CARRIED != 0 {
+                let ingress = batch.flow_direction[rows.start + at] == Decision::Ingress;
+                let [own, _] = ends(ingress, [batch.srcaddr[rows.start + at], batch.dstaddr[rows.start + at]]);
+                unresolved[at] |= self.may_forward(index, own, block.host[at]);
+            } else if names_far_ends_only {
+                let tally = &mut self.interfaces.tallies[index];
+                let own_is_private = is_private_v4(block.host[at]);
+                tally.has_private_address |= own_is_private;
+                unresolved[at] |= !own_is_private & is_private_v4(block.remote[at]);
+            }
         }
         self.counts.rejected += rejected;
+    }
+
+    /// Notes an ENI's address in a record that it carries or forwards. Returns whether the ENI may forward it: then the
+    /// packets' address on its own side, `packet`, is not in its subnet.
+    #[inline]
+    fn may_forward(&mut self, index: usize, own: u32, packet: u32) -> bool {
+        if self.interfaces.tallies[index].carrier_address != own {
+            self.interfaces.tallies[index].carrier_address = own;
+            self.interfaces.details(index).carrier_addresses.insert(own);
+        }
+        !may_share_subnet(own, packet)
     }
 
     /// Adds a record in which any field may be missing.
@@ -124,6 +148,7 @@ impl ObjectRollup<'_> {
         self.counts.rejected += u64::from(rejected);
         let direction = batch.flow_direction[row];
         let ingress = direction == Decision::Ingress;
+        let carried = (src_translated & !ingress) | (dst_translated & ingress);
         let [host, remote] = ends(ingress, far.ends);
         let [host_port, remote_port] = ends(ingress, [batch.srcport[row], batch.dstport[row]].map(u32::from));
         let mut flow = PackedFlow {
@@ -140,30 +165,45 @@ impl ObjectRollup<'_> {
             tcp_flags: batch.tcp_flags[row],
             bits: (u8::from(!ingress) * OUTBOUND)
                 | (u8::from(translated) * TRANSLATED)
+                | (u8::from(carried) * CARRIED)
                 | (u8::from(batch.present.tcp_flags & (protocol == TCP)) * FLAGS_KNOWN)
                 | (u8::from(rejected) * REJECTED),
             flags_in: 0,
             service: NO_SERVICE,
         };
         let decided = ingress || direction == Decision::Egress;
+        let mut unresolved = unresolved | !decided;
         if decided {
-            let [_, service] = ends(ingress, [batch.src_service[row], batch.dst_service[row]]);
+            let of_ends = ends(ingress, [batch.src_service[row], batch.dst_service[row]]);
+            let service = service_of(of_ends, carried | !batch.present.packet_addresses);
             if is_some(service) {
                 flow.service = self.service(service);
             }
         } else {
             // An ENI translates its own side only: a pod's or a secondary address behind the primary one.
+            flow.bits &= !CARRIED;
             if src_translated == dst_translated {
                 flow.bits |= UNDECIDED;
-            } else if dst_translated {
-                flow.swap();
+            } else {
+                flow.bits |= CARRIED;
+                if dst_translated {
+                    flow.swap();
+                }
             }
             let votes = &mut self.interfaces.details(index).votes;
             for address in [src, dst].into_iter().filter(|address| is_some(*address)) {
                 *votes.entry(address).or_default() += 1;
             }
         }
-        self.keep(&flow, unresolved || !decided);
+        if flow.is(CARRIED) {
+            let own = if (decided & ingress) | (!decided & dst_translated) { dst } else { src };
+            unresolved |= self.may_forward(index, own, flow.host);
+        } else if decided & !batch.present.packet_addresses {
+            let own_is_private = is_private_v4(flow.host);
+            self.interfaces.tallies[index].has_private_address |= own_is_private;
+            unresolved |= !own_is_private & is_private_v4(flow.remote);
+        }
+        self.keep(&flow, unresolved);
     }
 
     /// Puts a record into the part of its host, or aside where finding the host takes the whole unit.

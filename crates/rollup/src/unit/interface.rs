@@ -5,7 +5,7 @@ use super::packed::is_some;
 use flow::Address;
 use flow::time::HOUR_S;
 use foldhash::fast::FixedState;
-use hashbrown::HashMap;
+use hashbrown::{HashMap, HashSet};
 use scan::NONE;
 use std::collections::BTreeMap;
 use std::ops::Bound;
@@ -84,6 +84,10 @@ pub(crate) struct Interface {
     pub(crate) texts: InterfaceTexts,
     /// Packet-level addresses differed from the ENI's in some record.
     pub(crate) translates: bool,
+    /// In a log without packet-level addresses, some record has a private IPv4 address on the ENI's own side.
+    pub(crate) has_private_address: bool,
+    /// The ENI's own addresses, by code, in records whose packets have another address on its side.
+    pub(crate) carrier_addresses: HashSet<u32, FixedState>,
     /// Some of its records are already filed under the host that they name, since nothing suggested a gateway.
     pub(crate) resolved: bool,
     pub(crate) longest_record_s: u16,
@@ -152,9 +156,12 @@ pub(crate) fn is_gateway(kind: &str) -> bool {
 /// networks can recognise them; but the addresses of neighbouring ENIs lie in the same network.
 pub(crate) type HomeNetwork = u128;
 
+/// Length of a [`HomeNetwork`]'s prefix.
+pub(crate) const HOME_BITS: u32 = 56;
+
 /// Returns the network of an IPv6 address.
 pub(crate) fn home_network(address: Address) -> HomeNetwork {
-    address.bits() >> (u128::BITS - 56)
+    address.bits() >> (u128::BITS - HOME_BITS)
 }
 
 impl Interface {
@@ -208,6 +215,8 @@ impl Interface {
     pub(super) fn merge(&mut self, other: &Interface) {
         self.texts.merge(&other.texts);
         self.translates |= other.translates;
+        self.has_private_address |= other.has_private_address;
+        self.carrier_addresses.extend(&other.carrier_addresses);
         self.resolved |= other.resolved;
         self.longest_record_s = self.longest_record_s.max(other.longest_record_s);
         for (address, votes) in &other.votes {

@@ -80,7 +80,7 @@ mod tests {
                 let mut object = ObjectInterfaces::default();
                 let index = object.index(7);
                 let hour_s = hour * HOUR_S as u32;
-                object.tallies[index] = Tally { hour_s, records, longest_record_s, translates, unresolved: None };
+                object.tallies[index] = Tally { hour_s, records, longest_record_s, translates, ..Tally::default() };
                 object.tallies[index].close(&mut one_by_one);
                 together.merge(object, None);
             }

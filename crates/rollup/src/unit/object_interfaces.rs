@@ -21,6 +21,11 @@ pub(crate) struct Tally {
     pub(crate) unresolved: Option<bool>,
     /// Packet-level addresses differed from the ENI's in some record.
     pub(crate) translates: bool,
+    /// See [`Interface::has_private_address`].
+    pub(crate) has_private_address: bool,
+    /// The ENI's address, by code, in the last record that it carried or forwarded; it is one of
+    /// [`Interface::carrier_addresses`]. 0 for none.
+    pub(crate) carrier_address: u32,
 }
 
 impl Tally {
@@ -33,6 +38,7 @@ impl Tally {
         self.records = records;
         self.longest_record_s = self.longest_record_s.max(other.longest_record_s);
         self.translates |= other.translates;
+        self.has_private_address |= other.has_private_address;
         true
     }
 
@@ -43,6 +49,7 @@ impl Tally {
         }
         entry.longest_record_s = entry.longest_record_s.max(self.longest_record_s as u16);
         entry.translates |= self.translates;
+        entry.has_private_address |= self.has_private_address;
     }
 }
 

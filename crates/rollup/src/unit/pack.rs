@@ -1,6 +1,6 @@
 //! Packs blocks of records, column by column.
 
-use super::packed::{FLAGS_KNOWN, NO_SERVICE, OUTBOUND, PackedFlow, REJECTED, TRANSLATED, ends, is_some};
+use super::packed::{CARRIED, FLAGS_KNOWN, NO_SERVICE, OUTBOUND, PackedFlow, REJECTED, TRANSLATED, ends, is_some};
 use crate::options::RollupOptions;
 use flow::codes::TCP;
 use scan::{Decision, FlowBatch, MISSING_BYTES, MISSING_PROTOCOL, MISSING_S};
@@ -124,8 +124,11 @@ impl Block {
         for row in 0..count {
             let far = FarEnds::of([srcs[row], dsts[row]], [pkt_srcs[row], pkt_dsts[row]]);
             plain[row] &= is_some(far.ends[0]) & is_some(far.ends[1]);
-            bits[row] |= u8::from(far.translated[0] | far.translated[1]) * TRANSLATED;
-            [hosts[row], remotes[row]] = ends(directions[row] == Decision::Ingress, far.ends);
+            let ingress = directions[row] == Decision::Ingress;
+            let [src_translated, dst_translated] = far.translated;
+            bits[row] |= u8::from(src_translated | dst_translated) * TRANSLATED;
+            bits[row] |= u8::from((src_translated & !ingress) | (dst_translated & ingress)) * CARRIED;
+            [hosts[row], remotes[row]] = ends(ingress, far.ends);
         }
         let (srcports, dstports) = (&batch.srcport[rows.clone()], &batch.dstport[rows.clone()]);
         let (host_ports, remote_ports) = (&mut self.host_port[..count], &mut self.remote_port[..count]);
@@ -135,9 +138,11 @@ impl Block {
             (host_ports[row], remote_ports[row]) = (srcports[row] ^ other, dstports[row] ^ other);
         }
         let (src_services, dst_services) = (&batch.src_service[rows.clone()], &batch.dst_service[rows.clone()]);
-        let services = &mut self.service[..count];
+        let (services, bits) = (&mut self.service[..count], &self.bits[..count]);
+        let names_far_ends_only = !batch.present.packet_addresses;
         for row in 0..count {
-            [_, services[row]] = ends(directions[row] == Decision::Ingress, [src_services[row], dst_services[row]]);
+            let of_ends = ends(directions[row] == Decision::Ingress, [src_services[row], dst_services[row]]);
+            services[row] = service_of(of_ends, names_far_ends_only | (bits[row] & CARRIED != 0));
         }
     }
 }
@@ -157,6 +162,13 @@ impl FarEnds {
         // Without packet-level addresses the far end is the ENI's own.
         Self { ends, translated: [ends[0] != src, ends[1] != dst] }
     }
+}
+
+/// Returns the service of the remote, given those of the ENI's own side and of the other. Where the ENI `may_forward`,
+/// the remote may be on its own side; the other end is then an internal host, which has none.
+#[inline]
+pub(crate) fn service_of([own, other]: [u32; 2], may_forward: bool) -> u32 {
+    if may_forward & !is_some(other) { own } else { other }
 }
 
 /// Returns the seconds from start to end of a record, at most 65,535; 0 for a record without an end.

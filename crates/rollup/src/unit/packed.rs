@@ -27,6 +27,10 @@ pub(crate) const TRANSIT: u8 = 32;
 /// An exchange: two records in one; see [`PackedFlow::joined`].
 pub(crate) const BOTH_WAYS: u8 = 64;
 
+/// On the ENI's own side the packets have another address than the ENI's: it carries them for a pod or a secondary
+/// address, or forwards them for others.
+pub(crate) const CARRIED: u8 = 128;
+
 /// Records that fit into a list: 40 kB, small enough that half-filled lists of 128 parts do not matter.
 pub(crate) const LIST_RECORDS: usize = 1_024;
 
@@ -181,6 +185,19 @@ pub(crate) fn part_of(host: Address) -> usize {
 pub(crate) fn ends(ingress: bool, [source, destination]: [u32; 2]) -> [u32; 2] {
     let other = (source ^ destination) & u32::from(ingress).wrapping_neg();
     [source ^ other, destination ^ other]
+}
+
+/// Returns whether both codes are IPv4 addresses in one network of 16 bits, the largest that AWS gives a subnet. The
+/// secondary addresses of an ENI and its pods lie in the ENI's subnet.
+#[inline]
+pub(crate) const fn may_share_subnet(a: u32, b: u32) -> bool {
+    a < FIRST_INTERNED && b < FIRST_INTERNED && a >> 16 == b >> 16
+}
+
+/// Returns whether a code is a private IPv4 address: RFC 1918 or RFC 6598.
+#[inline]
+pub(crate) const fn is_private_v4(code: u32) -> bool {
+    (code >> 24 == 10) | (code >> 20 == 0xac1) | (code >> 16 == 0xc0a8) | (code >> 22 == 0x191)
 }
 
 /// Returns whether a number of an interner stands for a value.

@@ -99,7 +99,7 @@ impl<'a> BatchConverter<'a> {
         let intern = |values: &StringArray| {
             interners.addresses.intern_all(values.iter().map(|text| text.and_then(|t| Address::parse(t.as_bytes()))))
         };
-        Ok(Self::first(&self.codes(batch, field, intern)?, batch.num_rows()))
+        Ok(Self::first_known(&self.codes(batch, field, intern)?, batch.num_rows()))
     }
 
     fn decisions(&mut self, batch: &RecordBatch, field: Field) -> Result<Vec<u8>, ScanError> {
@@ -113,9 +113,13 @@ impl<'a> BatchConverter<'a> {
 
     /// Returns the interned texts of a field's rows: the first column that has a value counts.
     fn text_numbers(&mut self, batch: &RecordBatch, field: Field) -> Result<Vec<u32>, ScanError> {
-        let columns = self.texts(batch, field)?;
-        let number = |row| columns.iter().map(|codes| codes.get(row)).find(|number| *number != NONE);
-        Ok((0..batch.num_rows()).map(|row| number(row).unwrap_or(NONE)).collect())
+        Ok(Self::first_known(&self.texts(batch, field)?, batch.num_rows()))
+    }
+
+    /// Returns for each row the code of the first column that has a value.
+    fn first_known(columns: &[DictionaryCodes], rows: usize) -> Vec<u32> {
+        let known = |row| columns.iter().map(|codes| codes.get(row)).find(|code| *code != NONE);
+        (0..rows).map(|row| known(row).unwrap_or(NONE)).collect()
     }
 
     fn texts(&mut self, batch: &RecordBatch, field: Field) -> Result<Vec<DictionaryCodes>, ScanError> {

@@ -66,6 +66,8 @@ pub struct PresentColumns {
     pub tcp_flags: bool,
     /// `log_status`.
     pub log_status: bool,
+    /// `pkt_srcaddr` or `pkt_dstaddr`.
+    pub packet_addresses: bool,
     /// Which of [`ENI_METADATA_FIELDS`]: one bit each, in their order.
     pub eni_metadata: u8,
 }
@@ -77,6 +79,7 @@ impl PresentColumns {
         Self {
             tcp_flags: is_bound(Field::TcpFlags),
             log_status: is_bound(Field::LogStatus),
+            packet_addresses: is_bound(Field::PktSrcaddr) || is_bound(Field::PktDstaddr),
             eni_metadata: ENI_METADATA_FIELDS
                 .iter()
                 .zip(0..)

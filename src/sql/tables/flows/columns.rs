@@ -20,6 +20,8 @@ pub(super) enum FlowColumn {
     Role,
     /// The record's packets left the host.
     Outbound,
+    /// How the ENI came to see the host: `own`, `carried` or `transit`.
+    Vantage,
     /// The account in the object's folder or name: the owner of the flow log.
     Account,
     /// The day of the object's folder or name.
@@ -43,6 +45,7 @@ const ADDED: &[(&str, FlowColumn)] = &[
     ("port", FlowColumn::Port),
     ("role", FlowColumn::Role),
     ("outbound", FlowColumn::Outbound),
+    ("vantage", FlowColumn::Vantage),
     ("account", FlowColumn::Account),
     ("date", FlowColumn::Date),
     ("year", FlowColumn::Year),
@@ -91,9 +94,12 @@ impl FlowColumn {
     fn kind(self) -> DataType {
         match self {
             FlowColumn::Record(field) => type_of(field),
-            FlowColumn::Host | FlowColumn::Remote | FlowColumn::Role | FlowColumn::Account | FlowColumn::Object => {
-                DataType::Utf8View
-            }
+            FlowColumn::Host
+            | FlowColumn::Remote
+            | FlowColumn::Role
+            | FlowColumn::Vantage
+            | FlowColumn::Account
+            | FlowColumn::Object => DataType::Utf8View,
             FlowColumn::Port | FlowColumn::Year | FlowColumn::Month | FlowColumn::Day | FlowColumn::Hour => {
                 DataType::Int32
             }
@@ -106,7 +112,7 @@ impl FlowColumn {
     pub(super) fn fields(&self) -> &[Field] {
         match self {
             FlowColumn::Record(field) => std::slice::from_ref(field),
-            FlowColumn::Host | FlowColumn::Remote | FlowColumn::Outbound => &SIDES[..5],
+            FlowColumn::Host | FlowColumn::Remote | FlowColumn::Outbound | FlowColumn::Vantage => &SIDES[..5],
             FlowColumn::Port | FlowColumn::Role => SIDES,
             _ => &[],
         }

@@ -4,6 +4,7 @@ use super::columns::{FlowColumn, schema_of};
 use super::filter::Filter;
 use super::prune::partition_value;
 use super::sides::Sides;
+use crate::intel::InternalNetworks;
 use crate::source::Object;
 use arrow::array::{
     Array, ArrayRef, AsArray, BooleanArray, Date32Array, Int32Array, RecordBatch, RecordBatchOptions, StringViewArray,
@@ -32,18 +33,20 @@ pub(super) struct RowMaker {
     asked: Arc<[Field]>,
     /// Columns produced as codes, and the dictionary that numbers their texts.
     coded: Option<CodedFields>,
+    /// Decides who a forwarder forwards for.
+    internal: Arc<InternalNetworks>,
 }
 
 impl RowMaker {
     /// Produces rows of `columns` from records that pass `filter`.
-    pub(super) fn new(columns: &[FlowColumn], filter: Option<Filter>) -> Self {
+    pub(super) fn new(columns: &[FlowColumn], filter: Option<Filter>, internal: Arc<InternalNetworks>) -> Self {
         let judged = filter.iter().flat_map(|filter| filter.columns().iter());
         let judged = judged.filter(|column| !matches!(column, FlowColumn::Record(_)));
         let made: Vec<Field> = columns.iter().chain(judged).flat_map(|column| column.fields().to_vec()).collect();
         let asked = filter.as_ref().map_or_else(Vec::new, Filter::only_asked);
         let asked: Arc<[Field]> = asked.into_iter().filter(|field| !made.contains(field)).collect();
         let filter = filter.map(|filter| filter.retyped(&asked, &DataType::Null).unwrap_or(filter));
-        Self { columns: columns.into(), output: schema_of(columns), filter, asked, coded: None }
+        Self { columns: columns.into(), output: schema_of(columns), filter, asked, coded: None, internal }
     }
 
     /// Returns the same with codes of `UInt32` in place of the texts of some columns; `None` when one of them is not
@@ -73,8 +76,8 @@ impl RowMaker {
         };
         let output: Vec<_> = self.output.fields().iter().enumerate().map(column).collect();
         let (columns, output) = (self.columns.clone(), Arc::new(Schema::new(output)));
-        let asked = self.asked.clone();
-        Some(Self { columns, output, filter, asked, coded: Some((coded.into(), dictionary)) })
+        let (asked, internal) = (self.asked.clone(), self.internal.clone());
+        Some(Self { columns, output, filter, asked, coded: Some((coded.into(), dictionary)), internal })
     }
 
     /// Returns the fields of which only the results of the filter's predicates are read.
@@ -119,7 +122,7 @@ impl RowMaker {
     /// Returns which of an object's records are kept; `None` for all of them.
     pub(super) fn kept(&self, object: &Object, records: &Records) -> Result<Option<BooleanArray>> {
         let Some(filter) = &self.filter else { return Ok(None) };
-        let columns = made(filter.columns(), object, &records.batch)?;
+        let columns = made(filter.columns(), object, &records.batch, &self.internal)?;
         let passes = filter.passes(columns, records.answers.as_deref(), records.batch.num_rows())?;
         let all = passes.null_count() == 0 && passes.true_count() == passes.len();
         Ok((!all).then_some(passes))
@@ -133,7 +136,7 @@ impl RowMaker {
         kept: Option<&BooleanArray>,
         few: bool,
     ) -> Result<RecordBatch> {
-        let mut columns = made(&self.columns, object, records)?;
+        let mut columns = made(&self.columns, object, records, &self.internal)?;
         if let Some((_, dictionary)) = &self.coded {
             for (column, field) in columns.iter_mut().zip(self.output.fields()) {
                 if *field.data_type() == DataType::UInt32 && *column.data_type() == DataType::Utf8View {
@@ -179,10 +182,15 @@ fn codes(texts: &StringViewArray, dictionary: &dyn TextNumbers) -> ArrayRef {
 }
 
 /// Builds columns from an object's records.
-fn made(wanted: &[FlowColumn], object: &Object, records: &RecordBatch) -> Result<Vec<ArrayRef>> {
+fn made(
+    wanted: &[FlowColumn],
+    object: &Object,
+    records: &RecordBatch,
+    internal: &InternalNetworks,
+) -> Result<Vec<ArrayRef>> {
     let count = records.num_rows();
     let cell = OnceCell::new();
-    let sides = || cell.get_or_init(|| Sides::of(records));
+    let sides = || cell.get_or_init(|| Sides::of(records, internal));
     let mut columns = Vec::with_capacity(wanted.len());
     for column in wanted {
         columns.push(match column {
@@ -199,6 +207,7 @@ fn made(wanted: &[FlowColumn], object: &Object, records: &RecordBatch) -> Result
             FlowColumn::Port => sides().port(),
             FlowColumn::Role => sides().role(),
             FlowColumn::Outbound => sides().outbound(),
+            FlowColumn::Vantage => sides().vantage(),
             FlowColumn::Account => texts(object.facts.account_id.as_deref(), count),
             FlowColumn::Object => texts(Some(&object.url), count),
             FlowColumn::Date => {

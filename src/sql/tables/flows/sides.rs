@@ -3,20 +3,34 @@
 //! The rules are the rollup's ([`flow::direction`]). Where they need the other records of a unit, the value stays NULL:
 //! the host of a record without a flow direction, the port of a connection whose ends look alike.
 
+use crate::intel::InternalNetworks;
 use arrow::array::{
     Array, ArrayRef, AsArray, BooleanArray, Int32Array, RecordBatch, StringViewArray, StringViewBuilder,
 };
 use arrow::compute::interleave;
 use arrow::datatypes::{DataType, Int32Type};
 use arrow::error::ArrowError;
+use flow::Address;
 use flow::codes::{Role, TCP};
 use flow::direction::{Side, opener};
+use rollup::Vantage;
 use std::sync::Arc;
 
 /// The sides of a batch's records.
 pub(super) struct Sides<'a> {
     batch: &'a RecordBatch,
     outbound: BooleanArray,
+    /// Parallel to `outbound`.
+    vantages: Vec<Vantage>,
+}
+
+/// Returns whether an ENI with the address `own` forwards packets whose address on its side is `packet`: that is neither
+/// internal nor an address that the ENI can have. Pods and secondary addresses lie in the ENI's subnet, which spans at
+/// most 16 bits of IPv4 and a part of 56 bits of IPv6.
+fn is_forwarded(own: Address, packet: Address, internal: &InternalNetworks) -> bool {
+    let beyond = if own.is_v4() { 16 } else { u128::BITS - 56 };
+    let may_carry = own.is_v4() == packet.is_v4() && own.bits() >> beyond == packet.bits() >> beyond;
+    !may_carry && !internal.contains(packet) && !packet.is_local_scope()
 }
 
 /// Ports below this one belong to well-known services.
@@ -26,7 +40,7 @@ const EPHEMERAL: i32 = 32_768;
 
 impl<'a> Sides<'a> {
     /// Judges a batch that has the fields of [`super::columns::FlowColumn::Outbound`].
-    pub(super) fn of(batch: &'a RecordBatch) -> Self {
+    pub(super) fn of(batch: &'a RecordBatch, internal: &InternalNetworks) -> Self {
         let direction = text(batch, "flow_direction");
         let pkt = [("srcaddr", "pkt_srcaddr"), ("dstaddr", "pkt_dstaddr")]
             .map(|(own, pkt)| Some((text(batch, own)?, text(batch, pkt)?)));
@@ -51,12 +65,48 @@ impl<'a> Sides<'a> {
                 },
             }
         });
-        Self { batch, outbound: outbound.collect() }
+        let columns = ["srcaddr", "dstaddr", "pkt_srcaddr", "pkt_dstaddr"].map(|name| text(batch, name));
+        let address = |at: usize, row: usize| {
+            let column = columns[at].filter(|column| column.is_valid(row))?;
+            Address::parse(column.value(row).as_bytes())
+        };
+        let no_packet = |row: usize| columns[2..].iter().flatten().all(|column| column.is_null(row));
+        let mut vantages = Vec::with_capacity(batch.num_rows());
+        // What an ENI forwards for is on its other side, so the packets go the other way.
+        let from_host = outbound.enumerate().map(|(row, outbound)| {
+            vantages.push(Vantage::Own);
+            let outbound = outbound?;
+            let (own, other) = if outbound { (0, 1) } else { (1, 0) };
+            let forwarded = if translated(own, row) {
+                address(own, row).zip(address(own + 2, row)).is_some_and(|(own, pkt)| is_forwarded(own, pkt, internal))
+            } else {
+                // Without packet-level addresses, only the ends themselves tell.
+                let is_internal = |at| address(at, row).is_some_and(|address| internal.contains(address));
+                no_packet(row) && !is_internal(own) && is_internal(other)
+            };
+            vantages[row] = match (forwarded, translated(own, row)) {
+                (true, _) => Vantage::Transit,
+                (false, true) => Vantage::Carried,
+                (false, false) => Vantage::Own,
+            };
+            Some(outbound != forwarded)
+        });
+        let outbound = from_host.collect();
+        Self { batch, outbound, vantages }
     }
 
-    /// Returns whether the packets left the host.
+    /// Returns whether the host sent the packets.
     pub(super) fn outbound(&self) -> ArrayRef {
         Arc::new(self.outbound.clone())
+    }
+
+    /// Returns how the ENI came to see the host; NULL where there is none.
+    pub(super) fn vantage(&self) -> ArrayRef {
+        let mut words = StringViewBuilder::with_capacity(self.vantages.len());
+        for (row, vantage) in self.vantages.iter().enumerate() {
+            words.append_option(self.outbound.is_valid(row).then_some(vantage.as_str()));
+        }
+        Arc::new(words.finish())
     }
 
     /// Returns the host's address, or with `remote` the other side's: the packet's own address where the file has it.
@@ -167,7 +217,7 @@ mod tests {
             ("protocol", number(Some(6)), true),
         ])
         .unwrap();
-        let sides = Sides::of(&batch);
+        let sides = Sides::of(&batch, &InternalNetworks::default());
         let columns = [sides.address(false).unwrap(), sides.address(true).unwrap(), sides.port(), sides.role()];
         let shown = columns.map(|column| arrow::util::display::array_value_to_string(&column, 0).unwrap());
         shown.join(" ")

@@ -7,6 +7,7 @@ use super::prune::Pruner;
 use super::read::Reading;
 use super::rows::RowMaker;
 use super::time_range::time_range;
+use crate::intel::InternalNetworks;
 use crate::source::{Listing, Source, TimeRange};
 use crate::sql::tables::SkippedObjects;
 use arrow::datatypes::SchemaRef;
@@ -29,6 +30,7 @@ pub struct FlowsTable {
     /// Records outside this range are not rows of the table.
     range: TimeRange,
     skipped: SkippedObjects,
+    internal: Arc<InternalNetworks>,
     /// Object listings of this session, by time range.
     listings: Mutex<Vec<(TimeRange, Arc<Listing>)>>,
 }
@@ -40,10 +42,11 @@ impl std::fmt::Debug for FlowsTable {
 }
 
 impl FlowsTable {
-    /// Returns the records of `source` that start within `range`; unreadable objects are noted in `skipped`.
-    pub fn new(source: Source, range: TimeRange, skipped: SkippedObjects) -> Self {
+    /// Returns the records of `source` that start within `range`; unreadable objects are noted in `skipped`. The
+    /// `internal` networks tell which end of a forwarded record is the host.
+    pub fn new(source: Source, range: TimeRange, skipped: SkippedObjects, internal: Arc<InternalNetworks>) -> Self {
         let schema = schema_of(FlowColumn::all());
-        Self { schema, source, range, skipped, listings: Mutex::default() }
+        Self { schema, source, range, skipped, internal, listings: Mutex::default() }
     }
 
     /// Lists the objects of a time range, once per session.
@@ -122,7 +125,7 @@ impl TableProvider for FlowsTable {
             None => None,
         };
         let pruner = Pruner::new(filter.as_ref());
-        let rows = RowMaker::new(&asked, filter);
+        let rows = RowMaker::new(&asked, filter, self.internal.clone());
         let listing = self.listing(time_range(&filters)).await?;
         let keeps = pruner.objects(&listing.objects);
         let objects: Vec<_> =
