@@ -19,6 +19,8 @@ mod exfiltration;
 mod forms;
 #[path = "it/hostile.rs"]
 mod hostile;
+#[path = "it/lakes.rs"]
+mod lakes;
 #[path = "it/memory.rs"]
 mod memory;
 #[path = "it/neighbours.rs"]

@@ -127,6 +127,7 @@ async fn inspect(args: &InspectArgs, source: &Source, listing: &Listing) -> Insp
         place.layout = match facts.layout {
             Layout::Plain => format!("plain {}", if hourly { "hourly" } else { "daily" }),
             Layout::Hive => format!("hive {}", if hourly { "hourly" } else { "daily" }),
+            Layout::Dated => format!("dated {}", if hourly { "hourly" } else { "daily" }),
             Layout::Bare => "bare".to_owned(),
         };
         place.account_id = account.map(str::to_owned);

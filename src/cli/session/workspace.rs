@@ -7,7 +7,7 @@ use crate::cli::progress::Bar;
 use crate::hours::Progress;
 use crate::report::{read_jsonl, read_parquet, write_parquet};
 use crate::source::SourceOptions;
-use crate::sql::{PlanThreads, Workspace, WorkspaceOptions};
+use crate::sql::{PlanThreads, SkipKind, Workspace, WorkspaceOptions};
 use ::memory::Memory;
 use arrow::array::RecordBatch;
 use bytes::Bytes;
@@ -45,7 +45,13 @@ pub(in crate::cli) struct Opened {
 impl Opened {
     /// Prints the objects that could not be read, and returns how the command ends.
     pub(in crate::cli) fn report_skipped(&self, global: &Global) -> Result<Exit, Failure> {
-        let skipped = self.workspace.skipped();
+        let (skipped, other): (Vec<_>, Vec<_>) =
+            self.workspace.skipped().into_iter().partition(|one| one.kind == SkipKind::Unreadable);
+        if let Some(first) = other.first().filter(|_| !global.is_quiet()) {
+            let count = other.len();
+            let objects = if count == 1 { "object holds another log" } else { "objects hold other logs" };
+            writeln!(std::io::stderr(), "note: {count} {objects}: {} ({})", first.object, first.reason)?;
+        }
         if skipped.is_empty() {
             return Ok(Exit::Done);
         }

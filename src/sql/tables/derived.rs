@@ -137,7 +137,7 @@ impl DerivedTables {
         let is_internal = |address| self.internal.contains(address);
         let progress = (self.progress)(listed.objects, listed.bytes());
         let hours = self.pipeline.gather(&listed.units, &is_internal, &*progress).map_err(external)?;
-        for skipped in &hours.gathered.skipped {
+        for skipped in hours.gathered.skipped.iter().chain(&hours.gathered.other_logs) {
             self.skipped.add_skipped(skipped.clone());
         }
         Ok(hours)
