@@ -58,6 +58,8 @@ mod sql;
 mod sql_logic;
 #[path = "it/suite.rs"]
 mod suite;
+#[path = "it/table_formats.rs"]
+mod table_formats;
 #[path = "it/time_filters.rs"]
 mod time_filters;
 #[path = "it/tutorial.rs"]

@@ -1,7 +1,7 @@
 //! What was gathered of a source, and what had to be skipped.
 
 use super::span::span;
-use crate::source::ReadError;
+use crate::source::{CopiedObject, ReadError};
 use ::memory::Reservation;
 use arrow::array::RecordBatch;
 use flow::error_text;
@@ -16,6 +16,8 @@ pub enum SkipKind {
     Unreadable,
     /// It holds another log, such as that of a Transit Gateway: nothing is missing.
     OtherLog,
+    /// It repeats another object, which counts.
+    Copy,
 }
 
 /// An object that was skipped.
@@ -51,6 +53,11 @@ impl Outlook {
 }
 
 impl Skipped {
+    /// Returns an object that repeats another.
+    pub(crate) fn copy(copy: &CopiedObject) -> Self {
+        Self { object: copy.object.to_string(), reason: copy.reason(), kind: SkipKind::Copy }
+    }
+
     /// Returns the object with the text of its error. The object is not named again in the reason, so that equal reasons
     /// can be grouped.
     pub(crate) fn new(object: &str, error: &ScanError) -> Self {
@@ -94,7 +101,7 @@ impl Gathered {
         for one in skipped {
             match one.kind {
                 SkipKind::Unreadable => self.skipped.push(one),
-                SkipKind::OtherLog => self.other_logs.push(one),
+                SkipKind::OtherLog | SkipKind::Copy => self.other_logs.push(one),
             }
         }
     }

@@ -1,28 +1,28 @@
 //! Sources that are no plain delivery of AWS: other logs between the flow logs, unreadable objects, folders of other
-//! writers, table formats, and copies.
+//! writers, and copies.
 
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use arrow::array::{ArrayRef, Int64Array, RecordBatch, StringArray};
+use arrow::array::{ArrayRef, RecordBatch, StringArray};
 use parquet::arrow::ArrowWriter;
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use crate::forms::{aws, write};
 use crate::program::{Ran, flowsift, scratch};
 use crate::records::{COLUMNS, DAY_S, Record, Value as Field, records};
 
-const DAILY: &str = "AWSLogs/123456789012/vpcflowlogs/eu-west-1/2024/04/19";
+pub const DAILY: &str = "AWSLogs/123456789012/vpcflowlogs/eu-west-1/2024/04/19";
 
-fn put(root: &Path, name: &str, bytes: &[u8]) -> PathBuf {
+pub fn put(root: &Path, name: &str, bytes: &[u8]) -> PathBuf {
     let path = root.join(name);
     fs::create_dir_all(path.parent().unwrap()).unwrap();
     fs::write(&path, bytes).unwrap();
     path
 }
 
-fn name(flow_log: &str, hour: i64) -> String {
+pub fn name(flow_log: &str, hour: i64) -> String {
     format!("123456789012_vpcflowlogs_eu-west-1_fl-{flow_log}_20240419T{hour:02}00Z_0000000{hour}.log.parquet")
 }
 
@@ -35,21 +35,21 @@ fn start_s(record: &Record) -> i64 {
 }
 
 /// The records of an hour of the day, as a file.
-fn hour_file(hour: i64) -> Vec<u8> {
+pub fn hour_file(hour: i64) -> Vec<u8> {
     let mine: Vec<Record> =
         records().into_iter().filter(|record| (start_s(record) - DAY_S).div_euclid(3_600) == hour).collect();
     write(&mine, &aws()).to_vec()
 }
 
 /// Three hours of records in AWS's layout.
-fn hours(root: &Path) {
+pub fn hours(root: &Path) {
     for hour in 0..3 {
         put(root, &format!("{DAILY}/{}", name("0a", hour)), &hour_file(hour));
     }
 }
 
 /// A Parquet file with columns of text, of one row.
-fn table(columns: &[&str]) -> Vec<u8> {
+pub fn table(columns: &[&str]) -> Vec<u8> {
     let text = |column: &&str| (*column, Arc::new(StringArray::from(vec![format!("{column} 1")])) as ArrayRef);
     let batch = RecordBatch::try_from_iter(columns.iter().map(text)).unwrap();
     let mut writer = ArrowWriter::try_new(Vec::new(), batch.schema(), None).unwrap();
@@ -57,16 +57,16 @@ fn table(columns: &[&str]) -> Vec<u8> {
     writer.into_inner().unwrap()
 }
 
-fn transit_gateway() -> Vec<u8> {
+pub fn transit_gateway() -> Vec<u8> {
     table(&["version", "resource_type", "tgw_id", "tgw_attachment_id", "srcaddr", "dstaddr", "srcport", "start", "end"])
 }
 
-fn detect(source: &Path, more: &[&str]) -> Ran {
+pub fn detect(source: &Path, more: &[&str]) -> Ran {
     let args = ["detect", source.to_str().unwrap(), "--min-severity", "informational"];
     flowsift([&args[..], more].concat())
 }
 
-fn sql(source: &Path, query: &str) -> Ran {
+pub fn sql(source: &Path, query: &str) -> Ran {
     flowsift(["sql", source.to_str().unwrap(), "--format", "csv", "-c", query])
 }
 
@@ -74,7 +74,7 @@ fn summary(out: &Path) -> Value {
     serde_json::from_slice(&fs::read(out.join("summary.json")).unwrap()).unwrap()
 }
 
-const TOTALS: &str = "SELECT count(*), sum(bytes), min(start), max(start) FROM flows";
+pub const TOTALS: &str = "SELECT count(*), sum(bytes), min(start), max(start) FROM flows";
 
 #[test]
 fn other_logs_in_the_tree_are_named_and_no_failure() {
@@ -269,63 +269,6 @@ fn folders_that_begin_with_an_underscore_are_left_out() {
     assert!(named.text().contains("true"), "{}", named.text());
 }
 
-fn commit(lines: &[Value]) -> Vec<u8> {
-    lines.iter().map(|line| format!("{line}\n")).collect::<String>().into_bytes()
-}
-
-fn add(path: &str) -> Value {
-    json!({"add": {"path": path, "size": 1, "dataChange": true}})
-}
-
-#[test]
-fn a_delta_table_is_read_by_its_live_files() {
-    let folder = scratch();
-    let root = folder.path().join("table");
-    for (name, hour) in [("old.parquet", 0), ("a b.parquet", 1), ("dt=2024-04-19/new.parquet", 2)] {
-        put(&root, name, &hour_file(hour));
-    }
-    let log = |version: u64, lines: &[Value]| {
-        put(&root, &format!("_delta_log/{version:020}.json"), &commit(lines));
-    };
-    let protocol = json!({"protocol": {"minReaderVersion": 1, "minWriterVersion": 2}});
-    let metadata = json!({"metaData": {"id": "x", "configuration": {}}});
-    log(0, &[protocol, metadata.clone(), add("old.parquet")]);
-    log(1, &[json!({"remove": {"path": "old.parquet"}}), add("a%20b.parquet"), add("dt=2024-04-19/new.parquet")]);
-    let live = folder.path().join("live");
-    put(&live, "1.parquet", &hour_file(1));
-    put(&live, "2.parquet", &hour_file(2));
-    let expected = sql(&live, TOTALS).expect(0);
-    assert_eq!(sql(&root, TOTALS).expect(0).text(), expected.text());
-    assert_eq!(sql(folder.path().join("tab*").as_path(), TOTALS).expect(0).text(), expected.text());
-    // What is refused says why.
-    let refused = |words: &str| {
-        let ran = sql(&root, TOTALS).expect(1);
-        assert!(ran.err.contains("Delta Lake table") && ran.err.contains(words), "{}", ran.err);
-    };
-    let mut with_vector = add("a%20b.parquet");
-    with_vector["add"]["deletionVector"] = json!({"storageType": "u"});
-    log(2, &[with_vector]);
-    refused("deletion vectors");
-    let mut mapped = metadata;
-    mapped["metaData"]["configuration"]["delta.columnMapping.mode"] = json!("name");
-    log(2, &[mapped]);
-    refused("column mapping");
-    fs::remove_file(root.join(format!("_delta_log/{:020}.json", 0))).unwrap();
-    refused("commit 0 is missing");
-}
-
-#[test]
-fn iceberg_and_hudi_tables_are_refused_with_what_to_do() {
-    for (marker, name) in [("metadata/v1.metadata.json", "Iceberg"), (".hoodie/hoodie.properties", "Hudi")] {
-        let folder = scratch();
-        put(folder.path(), &format!("t/{marker}"), b"{}");
-        put(folder.path(), "t/data/1.parquet", &hour_file(1));
-        let ran = detect(folder.path(), &[]).expect(1);
-        assert!(ran.err.contains(name) && ran.err.contains("plain Parquet"), "{}", ran.err);
-        detect(&folder.path().join("t/data"), &["-q"]).expect(0);
-    }
-}
-
 #[test]
 fn a_copy_of_the_tree_counts_once_and_is_told() {
     let folder = scratch();
@@ -380,38 +323,6 @@ fn objects_of_one_name_and_size_that_differ_both_count() {
 }
 
 #[test]
-fn files_without_the_ending_are_read_on_request() {
-    let folder = scratch();
-    put(folder.path(), "export/part-00000", &hour_file(0));
-    put(folder.path(), "export/part-00000.crc", b"x");
-    assert!(detect(folder.path(), &[]).expect(1).err.contains("--any-name"));
-    let rows =
-        flowsift(["sql", folder.path().to_str().unwrap(), "--any-name", "-q", "-c", "SELECT count(*) > 0 FROM flows"]);
-    assert!(rows.expect(0).text().contains("true"));
-}
-
-#[test]
-fn json_of_the_aws_cli_is_a_table() {
-    let folder = scratch();
-    let rows = json!([{"NetworkInterfaceId": "eni-1", "Groups": [{"GroupId": "sg-1"}]}, {"NetworkInterfaceId": "eni-2", "Groups": []}]);
-    let spread = serde_json::to_string_pretty(&json!({"NetworkInterfaces": rows, "NextToken": "x"})).unwrap();
-    let files = [
-        ("object.json", spread),
-        ("array.json", serde_json::to_string_pretty(&rows).unwrap()),
-        ("flat.json", json!({"NetworkInterfaces": rows}).to_string()),
-        ("marked.json", format!("\u{feff}{}", serde_json::to_string_pretty(&rows).unwrap())),
-        ("lines.json", format!("{}\n{}\n", rows[0], rows[1])),
-    ];
-    for (name, text) in files {
-        let path = put(folder.path(), name, text.as_bytes());
-        let query = format!("SELECT max(\"NetworkInterfaceId\"), count(*) FROM '{}'", path.display());
-        let ran =
-            flowsift(["sql", concat!(env!("CARGO_MANIFEST_DIR"), "/datasets/demo"), "--format", "csv", "-c", &query]);
-        assert!(ran.expect(0).text().contains("\neni-2,2\n"), "{name}");
-    }
-}
-
-#[test]
 fn the_account_of_the_folder_counts_where_the_record_says_unknown() {
     let folder = scratch();
     let account = COLUMNS.iter().position(|column| *column == "account_id").unwrap();
@@ -447,30 +358,4 @@ fn coverage_is_null_where_no_interface_is_known() {
     for finding in findings {
         assert_eq!((&finding["interface_id"], &finding["coverage"]), (&Value::Null, &Value::Null));
     }
-}
-
-/// A table for a checkpoint of Delta: a struct `add` with a path per row.
-#[test]
-fn a_delta_checkpoint_stands_for_the_commits_before_it() {
-    use arrow::array::StructArray;
-    use arrow::datatypes::{DataType, Field as ArrowField};
-    let folder = scratch();
-    let root = folder.path().join("table");
-    for (name, hour) in [("old.parquet", 0), ("1.parquet", 1), ("2.parquet", 2)] {
-        put(&root, name, &hour_file(hour));
-    }
-    let paths: ArrayRef = Arc::new(StringArray::from(vec!["1.parquet"]));
-    let sizes: ArrayRef = Arc::new(Int64Array::from(vec![1]));
-    let field = |name: &str, kind| Arc::new(ArrowField::new(name, kind, true));
-    let add_column: ArrayRef = Arc::new(StructArray::from(vec![
-        (field("path", DataType::Utf8), paths),
-        (field("size", DataType::Int64), sizes),
-    ]));
-    let batch = RecordBatch::try_from_iter([("add", add_column)]).unwrap();
-    let mut writer = ArrowWriter::try_new(Vec::new(), batch.schema(), None).unwrap();
-    writer.write(&batch).unwrap();
-    put(&root, &format!("_delta_log/{:020}.checkpoint.parquet", 7), &writer.into_inner().unwrap());
-    put(&root, &format!("_delta_log/{:020}.json", 8), &commit(&[add("2.parquet")]));
-    let rows = sql(&root, "SELECT count(DISTINCT object) FROM flows").expect(0);
-    assert!(rows.text().contains("\n2\n"), "{}", rows.text());
 }

@@ -47,10 +47,16 @@ impl Opened {
     pub(in crate::cli) fn report_skipped(&self, global: &Global) -> Result<Exit, Failure> {
         let (skipped, other): (Vec<_>, Vec<_>) =
             self.workspace.skipped().into_iter().partition(|one| one.kind == SkipKind::Unreadable);
-        if let Some(first) = other.first().filter(|_| !global.is_quiet()) {
-            let count = other.len();
-            let objects = if count == 1 { "object holds another log" } else { "objects hold other logs" };
-            writeln!(std::io::stderr(), "note: {count} {objects}: {} ({})", first.object, first.reason)?;
+        for (kind, one, several) in [
+            (SkipKind::OtherLog, "object holds another log", "objects hold other logs"),
+            (SkipKind::Copy, "object repeats another and counts once", "objects repeat others and count once"),
+        ] {
+            let count = other.iter().filter(|one| one.kind == kind).count();
+            let first = other.iter().find(|one| one.kind == kind).filter(|_| !global.is_quiet());
+            if let Some(first) = first {
+                let what = if count == 1 { one } else { several };
+                writeln!(std::io::stderr(), "note: {count} {what}: {} ({})", first.object, first.reason)?;
+            }
         }
         if skipped.is_empty() {
             return Ok(Exit::Done);

@@ -2,7 +2,7 @@
 
 use super::display_schema::{present, presented};
 use super::skipped_objects::SkippedObjects;
-use crate::hours::{ListedUnits, Pipeline, Progress, SourceHours};
+use crate::hours::{ListedUnits, Pipeline, Progress, Skipped, SourceHours};
 use crate::intel::InternalNetworks;
 use ::memory::Memory;
 use arrow::array::RecordBatch;
@@ -139,6 +139,9 @@ impl DerivedTables {
         let hours = self.pipeline.gather(&listed.units, &is_internal, &*progress).map_err(external)?;
         for skipped in hours.gathered.skipped.iter().chain(&hours.gathered.other_logs) {
             self.skipped.add_skipped(skipped.clone());
+        }
+        for copy in &listed.copies {
+            self.skipped.add_skipped(Skipped::copy(copy));
         }
         Ok(hours)
     }
