@@ -1,7 +1,6 @@
 //! Tables of Delta Lake, Iceberg and Hudi as sources, on disk and in S3; files of any name, and JSON documents as tables.
 
 use std::fs;
-use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 
