@@ -6,8 +6,8 @@
 use super::layout::Layout;
 use super::object::{Location, Object};
 use super::read::ObjectReader;
+use flow::fnv::Fnv128;
 use futures::stream::{self, StreamExt};
-use std::cmp::Reverse;
 use std::collections::HashMap;
 use std::sync::Arc;
 
@@ -40,48 +40,94 @@ pub(super) async fn find_copies(objects: &[Object], reader: &ObjectReader, concu
     for object in objects.iter().filter(|object| object.size >= MIN_PARQUET_BYTES) {
         groups.entry((object.name(), object.size)).or_default().push(object);
     }
-    let alike = groups.into_values().filter(|group| group.len() > 1);
-    let alike: Vec<Vec<Object>> = alike.map(|group| group.into_iter().cloned().collect()).collect();
-    let found = stream::iter(alike).map(|group| copies_of(group, reader.clone())).buffer_unordered(concurrency.max(1));
-    let mut found: Vec<CopiedObject> = found.flat_map(stream::iter).collect().await;
-    found.sort_unstable_by(|a, b| a.object.cmp(&b.object));
-    found
+    groups.retain(|_, group| group.len() > 1);
+    let unlike =
+        groups.values().filter(|group| etag(group[0]).is_none() || group.iter().any(|o| etag(o) != etag(group[0])));
+    let unlike: Vec<Object> = unlike.flatten().map(|object| (*object).clone()).collect();
+    let tails = stream::iter(unlike)
+        .map(|object| {
+            let reader = reader.clone();
+            // An object that cannot be read is no copy: reading it later says why.
+            async move { Some((object.url.clone(), sum_of(&reader.suffix(&object, TAIL_BYTES).await.ok()?))) }
+        })
+        .buffer_unordered(concurrency.max(1));
+    let tails: HashMap<Arc<str>, u128> = tails.filter_map(|tail| async move { tail }).collect().await;
+    let mut copies: Vec<CopiedObject> = groups.into_values().flat_map(|group| copies_of(group, &tails)).collect();
+    copies.sort_unstable_by(|a, b| a.object.cmp(&b.object));
+    copies
 }
 
-/// Returns the copies among objects of one name and size.
-async fn copies_of(mut group: Vec<Object>, reader: ObjectReader) -> Vec<CopiedObject> {
+/// Returns the copies among objects of one name and size, given the sums of their last bytes.
+fn copies_of(mut group: Vec<&Object>, tails: &HashMap<Arc<str>, u128>) -> Vec<CopiedObject> {
     let is_aws = |object: &Object| matches!(object.facts.layout, Layout::Plain | Layout::Hive);
-    group.sort_unstable_by_key(|object| (Reverse(is_aws(object)), object.url.len(), object.url.clone()));
-    let mut originals: Vec<(&Object, Option<bytes::Bytes>)> = Vec::new();
+    group.sort_unstable_by(|a, b| (!is_aws(a), a.url.len(), &a.url).cmp(&(!is_aws(b), b.url.len(), &b.url)));
+    let (mut by_etag, mut by_tail): (HashMap<&str, &Object>, HashMap<u128, &Object>) = Default::default();
     let mut copies = Vec::new();
-    for object in &group {
-        let mut original = originals.iter().find(|(other, _)| has_same_etag(object, other)).map(|(other, _)| *other);
-        let mut tail = None;
-        if original.is_none() && !originals.is_empty() {
-            // An object that cannot be read is no copy: reading it later says why.
-            tail = reader.suffix(object, TAIL_BYTES).await.ok();
-            for (other, other_tail) in &mut originals {
-                if other_tail.is_none() {
-                    *other_tail = reader.suffix(other, TAIL_BYTES).await.ok();
-                }
-                if tail.is_some() && tail == *other_tail {
-                    original = Some(*other);
-                    break;
-                }
-            }
-        }
+    for object in group {
+        let (etag, tail) = (etag(object), tails.get(&object.url));
+        let original = etag.and_then(|etag| by_etag.get(etag)).or_else(|| by_tail.get(tail?)).copied();
         match original {
-            Some(original) => {
-                copies.push(CopiedObject { object: object.url.clone(), original: original.url.clone() });
+            Some(original) => copies.push(CopiedObject { object: object.url.clone(), original: original.url.clone() }),
+            None => {
+                by_etag.extend(etag.map(|etag| (etag, object)));
+                by_tail.extend(tail.map(|tail| (*tail, object)));
             }
-            None => originals.push((object, tail)),
         }
     }
     copies
 }
 
-/// Returns whether two objects of one size have one ETag, which S3 derives from the content.
-fn has_same_etag(a: &Object, b: &Object) -> bool {
-    let remote = |object: &Object| matches!(object.location, Location::S3 { .. }) && object.version.starts_with('"');
-    remote(a) && remote(b) && a.version == b.version
+/// Returns the ETag of an object in S3, which is derived from its content.
+fn etag(object: &Object) -> Option<&str> {
+    let is_remote = matches!(object.location, Location::S3 { .. });
+    (is_remote && object.version.starts_with('"')).then_some(object.version.as_ref())
+}
+
+fn sum_of(bytes: &[u8]) -> u128 {
+    let mut sum = Fnv128::default();
+    sum.write(bytes);
+    sum.finish()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::TimeRange;
+    use super::super::layout::parse_key;
+    use super::*;
+    use proptest::prelude::*;
+
+    fn object(key: &str, version: &str) -> Object {
+        Object {
+            url: format!("s3://b/{key}").into(),
+            location: Location::S3 { bucket: "b".into(), key: key.into() },
+            size: 100,
+            version: version.into(),
+            modified_s: 0,
+            facts: parse_key(key),
+            starts: TimeRange::default(),
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn the_same_object_counts_in_any_order(order in Just((0usize..5).collect::<Vec<_>>()).prop_shuffle()) {
+            let day = "AWSLogs/123456789012/vpcflowlogs/eu-west-1/2024/04/19";
+            let objects = [
+                object("a/x.parquet", "\"1\""),
+                object(&format!("backup/{day}/x.parquet"), "\"1\""),
+                object(&format!("{day}/x.parquet"), "\"2\""),
+                object("c/x.parquet", "\"3\""),
+                object("b/x.parquet", "\"1\""),
+            ];
+            // The second and the third have one content, whatever their ETags.
+            let tails = [1, 1, 1, 2, 1].iter().zip(&objects).map(|(sum, object)| (object.url.clone(), *sum)).collect();
+            let mut copies = copies_of(order.iter().map(|index| &objects[*index]).collect(), &tails);
+            copies.sort_unstable_by(|a, b| a.object.cmp(&b.object));
+            let names: Vec<_> = copies.iter().map(|copy| (copy.object.as_ref(), copy.original.as_ref())).collect();
+            let original = format!("s3://b/{day}/x.parquet");
+            let backup = format!("s3://b/backup/{day}/x.parquet");
+            let expected = ["s3://b/a/x.parquet", "s3://b/b/x.parquet", &backup].map(|copy| (copy, original.as_str()));
+            prop_assert_eq!(names, expected);
+        }
+    }
 }

@@ -49,6 +49,7 @@ pub(crate) fn list_glob(pattern: &str, filter: &ListFilter) -> Result<Found, Sou
     })?;
     let mut found = Found::default();
     let mut any = false;
+    let mut looked_at: HashSet<PathBuf> = HashSet::new();
     let literal = pattern.find(WILDCARDS).map_or(pattern, |at| &pattern[..at]);
     let (above, below) = pattern.split_at(literal.rfind('/').map_or(0, |at| at + 1));
     // A pattern that spells out a hidden folder asks for it.
@@ -68,6 +69,12 @@ pub(crate) fn list_glob(pattern: &str, filter: &ListFilter) -> Result<Found, Sou
         if metadata.is_dir() {
             FolderWalk::new(&path, filter).folder(&path, "", &mut found)?;
         } else {
+            // Files that a pattern picks may lie in a table as well.
+            for folder in path.ancestors().skip(1).take_while(|folder| shown(folder).len() + 1 >= above.len()) {
+                if looked_at.insert(folder.to_owned()) {
+                    found.tables.extend(table_at(folder));
+                }
+            }
             let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
             let real = real_path(&path)?;
             sort_in(&path, &real, filter, &name, &metadata, &mut found);
@@ -156,6 +163,14 @@ fn table_format(path: &Path, name: &str) -> Option<TableFormat> {
         }
         _ => None,
     }
+}
+
+/// Returns the table that a folder is, if it is one.
+fn table_at(folder: &Path) -> Option<TableFolder> {
+    let own = ["_delta_log", ".hoodie", "metadata"].iter().map(|name| (folder.join(name), *name));
+    let format = own.filter(|(path, _)| path.is_dir()).find_map(|(path, name)| table_format(&path, name))?;
+    let folder = if folder.as_os_str().is_empty() { String::new() } else { format!("{}/", shown(folder)) };
+    Some(TableFolder { folder, format })
 }
 
 /// Returns a path as the user gave it, with `/` between folders.

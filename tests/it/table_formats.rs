@@ -40,7 +40,11 @@ fn a_delta_table_is_read_by_its_live_files() {
     put(&live, "2.parquet", &hour_file(2));
     let expected = sql(&live, TOTALS).expect(0);
     assert_eq!(sql(&root, TOTALS).expect(0).text(), expected.text());
-    assert_eq!(sql(folder.path().join("tab*").as_path(), TOTALS).expect(0).text(), expected.text());
+    for pattern in ["tab*", "tab*/**/*.parquet"] {
+        assert_eq!(sql(&folder.path().join(pattern), TOTALS).expect(0).text(), expected.text(), "{pattern}");
+    }
+    let top = sql(&live.join("1.parquet"), TOTALS).expect(0);
+    assert_eq!(sql(&root.join("*.parquet"), TOTALS).expect(0).text(), top.text());
     // What is refused says why.
     let refused = |words: &str| {
         let ran = sql(&root, TOTALS).expect(1);
