@@ -214,9 +214,7 @@ impl ObjectReader {
         let bucket = self.buckets.get(bucket).ok_or_else(|| ReadError::Unopened { url: url() })?;
         // ETags are quoted; anything else was made up by the listing, and no server would match it.
         let etag = object.version.contains('"').then(|| object.version.to_string());
-        // object_store cannot express keys such as `logs//AWSLogs/…` (a prefix configured with a last slash), and drops
-        // the slash at the begin of `/AWSLogs/…`.
-        let Some(key) = Key::parse(key).ok().filter(|parsed| parsed.as_ref() == key) else {
+        let Some(key) = store_key(key) else {
             return bucket.get(key, range, etag).await.map_err(|error| refused(&object.url, error));
         };
         let options =
@@ -228,6 +226,12 @@ impl ObjectReader {
         }
         answer.bytes().await.map_err(|error| explain(&object.url, &error))
     }
+}
+
+/// Returns a key as object_store has it; `None` where it would ask for another key. It cannot express `logs//AWSLogs/…` (a
+/// prefix configured with a last slash), and drops the slash at the start of `/AWSLogs/…`.
+fn store_key(key: &str) -> Option<Key> {
+    Key::parse(key).ok().filter(|parsed| parsed.as_ref() == key)
 }
 
 /// Reads stretches of a file into one buffer.
@@ -334,6 +338,16 @@ fn status_of(error: &object_store::Error) -> String {
 mod tests {
     use super::super::{Source, SourceOptions, TimeRange};
     use super::*;
+
+    #[test]
+    fn a_key_is_asked_for_as_it_is_or_not_through_the_store() {
+        for key in ["/AWSLogs/a.parquet", "logs//a.parquet", "a/", "a/../b", "//a"] {
+            assert!(store_key(key).is_none(), "{key}");
+        }
+        for key in ["a.parquet", "logs/day=1/01 +é=%.parquet"] {
+            assert_eq!(store_key(key).unwrap().as_ref(), key);
+        }
+    }
 
     #[test]
     fn answers_of_s3_say_which_option_helps() {
