@@ -21,6 +21,8 @@ mod forms;
 mod forwarders;
 #[path = "it/hostile.rs"]
 mod hostile;
+#[path = "it/lakes.rs"]
+mod lakes;
 #[path = "it/memory.rs"]
 mod memory;
 #[path = "it/neighbours.rs"]
@@ -58,6 +60,8 @@ mod sql;
 mod sql_logic;
 #[path = "it/suite.rs"]
 mod suite;
+#[path = "it/table_formats.rs"]
+mod table_formats;
 #[path = "it/time_filters.rs"]
 mod time_filters;
 #[path = "it/tutorial.rs"]

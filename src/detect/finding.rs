@@ -72,8 +72,8 @@ pub struct Finding {
     pub evidence: serde_json::Map<String, serde_json::Value>,
     /// One plain sentence.
     pub explanation: String,
-    /// The share of the window with data, 0–1.
-    pub coverage: f64,
+    /// The share of the window with data of the finding's ENI, 0–1; `None` where no ENI is known.
+    pub coverage: Option<f64>,
 }
 
 /// Returns the stable id of a finding: 32 hex characters.
@@ -239,7 +239,7 @@ mod tests {
             techniques: vec!["T1071.001".to_owned()],
             evidence: evidence.as_object().unwrap().clone(),
             explanation: "Ten.".to_owned(),
-            coverage: 1.0,
+            coverage: Some(1.0),
         }
     }
 

@@ -197,7 +197,7 @@ pub(super) fn findings(
             techniques: detection.techniques.clone(),
             evidence: values,
             explanation: text_at(&explanation, row).unwrap_or_default().to_owned(),
-            coverage: 0.0,
+            coverage: None,
         });
     }
     Ok(found)

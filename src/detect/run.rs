@@ -235,7 +235,7 @@ fn complete(finding: &mut Finding, context: &Context<'_>, coverage: &BTreeMap<St
             finding.instance_id = facts.instance_id.clone();
             finding.vpc_id = facts.vpc_id.clone();
         }
-        finding.coverage = coverage.get(&name).copied().unwrap_or(0.0);
+        finding.coverage = Some(coverage.get(&name).copied().unwrap_or(0.0));
     }
     let contact = Contact {
         host: finding.host,

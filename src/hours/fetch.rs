@@ -156,6 +156,9 @@ async fn load(
     wanted: &[Field],
     options: &FetchOptions,
 ) -> Result<(FetchedContent, u64), ScanError> {
+    if object.size == 0 {
+        return Err(ScanError::Empty { object: object.url.to_string() });
+    }
     if object.size <= options.whole_limit_bytes {
         let bytes = reader.whole(object).await.map_err(fetch_error)?;
         let bytes_read = bytes.len() as u64;

@@ -2,7 +2,8 @@
 
 use super::error::HoursError;
 use super::fetch::{Fetched, fetch};
-use super::gathered::Gathered;
+use super::gathered::{Gathered, Outlook};
+use super::kept::KeptUnit;
 use super::unit_job::{GatherContext, UnitJob};
 use crate::source::Unit;
 use ::memory::{Purpose, Reservation, lock};
@@ -21,17 +22,18 @@ pub trait Progress: Sync {
 ///
 /// # Errors
 /// [`HoursError`] when kept hours cannot be reached or a unit cannot be folded. An object that cannot be read is not an
-/// error: it is listed in [`Gathered::skipped`], and its unit is not kept.
+/// error: it is listed in [`Gathered::skipped`]. Its unit is kept without it, unless the reason may pass by itself.
 pub fn gather(context: &GatherContext<'_>, units: &[Unit], progress: &dyn Progress) -> Result<Gathered, HoursError> {
     let mut tables = Vec::with_capacity(units.len());
     let mut gathered = Gathered::default();
     for unit in units {
-        let kept = kept_tables(context, unit)?;
-        if kept.is_some() {
-            gathered.objects_reused += unit.objects.len() as u64;
+        let kept = kept_unit(context, unit)?;
+        if let Some(kept) = &kept {
+            gathered.objects_reused += (unit.objects.len() - kept.skipped.len()) as u64;
+            gathered.add_skipped(kept.skipped.iter().map(|(_, skipped)| skipped.clone()));
             progress.object_done(unit.bytes(), 0);
         }
-        tables.push(kept);
+        tables.push(kept.map(|kept| kept.tables));
     }
     let new_units: Vec<usize> = (0..units.len()).filter(|index| tables[*index].is_none()).collect();
     let jobs: Vec<UnitJob<'_>> = new_units.iter().map(|index| UnitJob::new(*context, &units[*index])).collect();
@@ -42,14 +44,15 @@ pub fn gather(context: &GatherContext<'_>, units: &[Unit], progress: &dyn Progre
     }
     gathered.held = Some(finished.held);
     for job in jobs {
-        gathered.objects_read += job.objects().len() as u64;
+        let objects = job.objects().len();
         let report = job.into_report();
+        gathered.objects_read += (objects - report.skipped.len()) as u64;
         gathered.bytes_read += report.bytes_read;
         gathered.rows_read += report.rows_read;
-        gathered.skipped.extend(report.skipped);
+        gathered.add_skipped(report.skipped);
     }
-    gathered.objects_read -= gathered.skipped.len() as u64;
     gathered.skipped.sort_unstable();
+    gathered.other_logs.sort_unstable();
     for table in tables.into_iter().flatten() {
         gathered.counts.add(&table.counts);
         gathered.pair_hours.push(table.pair_hours);
@@ -58,12 +61,21 @@ pub fn gather(context: &GatherContext<'_>, units: &[Unit], progress: &dyn Progre
     Ok(gathered)
 }
 
-/// Returns the kept tables of a unit whose objects are unchanged, moved to disk where memory is short.
-fn kept_tables(context: &GatherContext<'_>, unit: &Unit) -> Result<Option<UnitTables>, HoursError> {
+/// Returns the kept tables of a unit whose objects are unchanged, moved to disk where memory is short. Objects that were
+/// withheld are asked for again: once one of them can be read, the unit is new.
+fn kept_unit(context: &GatherContext<'_>, unit: &Unit) -> Result<Option<KeptUnit>, HoursError> {
     let Some(kept) = context.kept else { return Ok(None) };
-    let Some(tables) = context.runtime.block_on(kept.load(unit))? else { return Ok(None) };
-    let pair_hours = tables.pair_hours.within(&context.options.memory)?;
-    Ok(Some(UnitTables { pair_hours, ..tables }))
+    let Some(kept) = context.runtime.block_on(kept.load(unit))? else { return Ok(None) };
+    let withheld = kept.skipped.iter().filter(|(outlook, _)| *outlook == Outlook::Withheld);
+    for (_, skipped) in withheld {
+        let object = unit.objects.iter().find(|object| *object.url == *skipped.object);
+        let probe = |object| async move { context.reader.suffix(object, 1).await.is_ok() };
+        if object.is_none_or(|object| context.runtime.block_on(probe(object))) {
+            return Ok(None);
+        }
+    }
+    let pair_hours = kept.tables.pair_hours.within(&context.options.memory)?;
+    Ok(Some(KeptUnit { tables: UnitTables { pair_hours, ..kept.tables }, skipped: kept.skipped }))
 }
 
 /// The tables of the jobs that are done.

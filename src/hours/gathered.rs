@@ -1,6 +1,7 @@
 //! What was gathered of a source, and what had to be skipped.
 
 use super::span::span;
+use crate::source::{CopiedObject, ReadError};
 use ::memory::Reservation;
 use arrow::array::RecordBatch;
 use flow::error_text;
@@ -8,22 +9,64 @@ use rollup::window::WindowOptions;
 use rollup::{PairHours, UnitCounts};
 use scan::ScanError;
 
-/// An object that could not be read.
+/// Why an object's rows are no part of the result.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum SkipKind {
+    /// It could not be read: rows may be missing.
+    Unreadable,
+    /// It holds another log, such as that of a Transit Gateway: nothing is missing.
+    OtherLog,
+    /// It repeats another object, which counts.
+    Copy,
+}
+
+/// An object that was skipped.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Skipped {
     /// Where the object is.
     pub object: String,
-    /// Why it was skipped, in one line.
+    /// Why it was skipped, in one line; for another log, which log it is.
     pub reason: String,
+    /// Whether anything is missing.
+    pub kind: SkipKind,
+}
+
+/// Whether an object that could not be read may be readable in a later run, unchanged.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Outlook {
+    /// Not unless the object changes: what it holds is no flow log, or is damaged.
+    Final,
+    /// Once its owner restores it from an archive or grants access; asking is cheap.
+    Withheld,
+    /// At any time: the network or the service failed.
+    Passing,
+}
+
+impl Outlook {
+    pub(super) fn of(error: &ScanError) -> Self {
+        let ScanError::Fetch(cause) = error else { return Self::Final };
+        match cause.downcast_ref::<ReadError>() {
+            Some(ReadError::Denied { .. } | ReadError::Archived { .. }) => Self::Withheld,
+            _ => Self::Passing,
+        }
+    }
 }
 
 impl Skipped {
+    /// Returns an object that repeats another.
+    pub(crate) fn copy(copy: &CopiedObject) -> Self {
+        Self { object: copy.object.to_string(), reason: copy.reason(), kind: SkipKind::Copy }
+    }
+
     /// Returns the object with the text of its error. The object is not named again in the reason, so that equal reasons
     /// can be grouped.
     pub(crate) fn new(object: &str, error: &ScanError) -> Self {
+        if let ScanError::OtherLog { log, .. } = error {
+            return Self { object: object.to_owned(), reason: (*log).to_owned(), kind: SkipKind::OtherLog };
+        }
         let text = error_text(error);
         let reason = text.strip_prefix(&format!("{object}: ")).unwrap_or(&text).to_owned();
-        Self { object: object.to_owned(), reason }
+        Self { object: object.to_owned(), reason, kind: SkipKind::Unreadable }
     }
 }
 
@@ -36,8 +79,10 @@ pub struct Gathered {
     pub coverage: Vec<RecordBatch>,
     /// What the records were, kept ones included.
     pub counts: UnitCounts,
-    /// Objects that could not be read, sorted.
+    /// Objects that could not be read, sorted; those of kept units as well.
     pub skipped: Vec<Skipped>,
+    /// Objects that hold other logs, sorted; those of kept units as well.
+    pub other_logs: Vec<Skipped>,
     /// Objects read in this run.
     pub objects_read: u64,
     /// Objects whose hours were kept.
@@ -51,6 +96,16 @@ pub struct Gathered {
 }
 
 impl Gathered {
+    /// Adds objects that were skipped, each to the list of its kind.
+    pub(super) fn add_skipped(&mut self, skipped: impl IntoIterator<Item = Skipped>) {
+        for one in skipped {
+            match one.kind {
+                SkipKind::Unreadable => self.skipped.push(one),
+                SkipKind::OtherLog | SkipKind::Copy => self.other_logs.push(one),
+            }
+        }
+    }
+
     /// Returns the first and the last hour of the data that a window may need, in seconds since 1970, without strays;
     /// `None` when there is no data.
     pub fn hours(&self, window: &WindowOptions) -> Option<(i64, i64)> {

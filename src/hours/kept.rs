@@ -1,8 +1,9 @@
 //! Kept hours: a folder per unit, which holds the tables of one fingerprint for each source that has the unit.
 
 use super::error::HoursError;
+use super::gathered::{Outlook, SkipKind, Skipped};
 use super::seal::{is_whole, seal, unsealed};
-use crate::source::{PutMode, Store, Unit};
+use crate::source::{Object, PutMode, Store, Unit};
 use arrow::array::RecordBatch;
 use arrow::compute::concat_batches;
 use arrow::datatypes::Schema;
@@ -16,11 +17,21 @@ use parquet::file::metadata::KeyValue;
 use parquet::file::properties::WriterProperties;
 use rollup::{PairHours, RollupError, UnitCounts, UnitTables};
 use scan::guarded;
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 /// Version of the layout and schema of kept hours. A new version leaves older files alone.
 const VERSION: &str = "v5";
 const COUNTS_KEY: &str = "flowsift.counts";
+const SKIPPED_KEY: &str = "flowsift.skipped";
+
+/// What is kept of a unit.
+#[derive(Debug)]
+pub(super) struct KeptUnit {
+    pub(super) tables: UnitTables,
+    /// The objects that the tables lack, each with whether it may be readable by now.
+    pub(super) skipped: Vec<(Outlook, Skipped)>,
+}
 
 /// Hours kept under a local folder or an S3 prefix.
 #[derive(Debug, Clone)]
@@ -66,29 +77,35 @@ impl KeptHours {
     ///
     /// # Errors
     /// [`HoursError::Store`] when the store cannot be read.
-    pub async fn load(&self, unit: &Unit) -> Result<Option<UnitTables>, HoursError> {
+    pub(super) async fn load(&self, unit: &Unit) -> Result<Option<KeptUnit>, HoursError> {
         // Coverage is written first, so that the presence of the hours means that both are whole.
         let Some(hours) = self.store.get(&self.name(unit, "pair_hours")).await? else { return Ok(None) };
         let Some(coverage) = self.store.get(&self.name(unit, "coverage")).await? else { return Ok(None) };
         let tables = guarded(&unit.id, || {
-            Ok(read(hours).zip(read(coverage)).and_then(|((hours, counts), (coverage, _))| {
-                let pair_hours = PairHours::from_batch(&hours).ok()?;
-                Some(UnitTables { pair_hours, coverage, counts: parse_counts(&counts) })
+            Ok(read(hours).zip(read(coverage)).and_then(|(hours, coverage)| {
+                let pair_hours = PairHours::from_batch(&hours.table).ok()?;
+                let tables = UnitTables { pair_hours, coverage: coverage.table, counts: parse_counts(&hours.counts) };
+                Some(KeptUnit { tables, skipped: parse_skipped(unit, &hours.skipped)? })
             }))
         });
         Ok(tables.ok().flatten())
     }
 
-    /// Keeps a unit's tables, then removes those of its other fingerprints. Tables that another source left under the same
-    /// unit's id stay.
+    /// Keeps a unit's tables and the objects that they lack, then removes those of its other fingerprints. Tables that
+    /// another source left under the same unit's id stay.
     ///
     /// # Errors
     /// [`HoursError`] when the tables cannot be written.
-    pub async fn save(&self, unit: &Unit, tables: &UnitTables) -> Result<(), HoursError> {
-        let counts = write_counts(&tables.counts);
-        let coverage = write(&mut std::iter::once(Ok(tables.coverage.clone())), &counts);
+    pub(super) async fn save(
+        &self,
+        unit: &Unit,
+        tables: &UnitTables,
+        skipped: &[(Outlook, Skipped)],
+    ) -> Result<(), HoursError> {
+        let entries = [(COUNTS_KEY, write_counts(&tables.counts)), (SKIPPED_KEY, write_skipped(unit, skipped))];
+        let coverage = write(&mut std::iter::once(Ok(tables.coverage.clone())), &entries);
         self.put(self.name(unit, "coverage"), coverage).await?;
-        let pair_hours = write(&mut tables.pair_hours.to_batches(BATCH_ROWS), &counts);
+        let pair_hours = write(&mut tables.pair_hours.to_batches(BATCH_ROWS), &entries);
         self.put(self.name(unit, "pair_hours"), pair_hours).await?;
         let keep = [self.name(unit, "coverage"), self.name(unit, "pair_hours")];
         let ends = [Self::end_of_name(unit, "coverage"), Self::end_of_name(unit, "pair_hours")];
@@ -129,11 +146,13 @@ impl From<ParquetError> for WriteError {
 
 fn write(
     batches: &mut dyn Iterator<Item = Result<RecordBatch, RollupError>>,
-    counts: &str,
+    entries: &[(&str, String)],
 ) -> Result<Bytes, WriteError> {
+    let mut metadata = vec![unsealed()];
+    metadata.extend(entries.iter().map(|(key, value)| KeyValue::new((*key).to_owned(), value.clone())));
     let properties = WriterProperties::builder()
         .set_compression(Compression::ZSTD(ZstdLevel::try_new(3)?))
-        .set_key_value_metadata(Some(vec![KeyValue::new(COUNTS_KEY.to_owned(), counts.to_owned()), unsealed()]))
+        .set_key_value_metadata(Some(metadata))
         .build();
     let mut writer = None;
     for batch in batches {
@@ -149,19 +168,59 @@ fn write(
     Ok(file.into())
 }
 
-fn read(bytes: Bytes) -> Option<(RecordBatch, String)> {
+/// One kept file.
+struct KeptFile {
+    table: RecordBatch,
+    counts: String,
+    skipped: String,
+}
+
+fn read(bytes: Bytes) -> Option<KeptFile> {
     if !is_whole(&bytes) {
         return None;
     }
     let builder = ParquetRecordBatchReaderBuilder::try_new(bytes).ok()?;
     let schema = builder.schema().clone();
     let metadata = builder.metadata().file_metadata().key_value_metadata().cloned().unwrap_or_default();
-    let counts = metadata.into_iter().find(|entry| entry.key == COUNTS_KEY).and_then(|entry| entry.value)?;
+    let entry = |key: &str| metadata.iter().find(|entry| entry.key == key).and_then(|entry| entry.value.clone());
+    let counts = entry(COUNTS_KEY)?;
+    let skipped = entry(SKIPPED_KEY).unwrap_or_else(|| "[]".to_owned());
     let batches = builder.build().ok()?.collect::<Result<Vec<_>, _>>().ok()?;
     // The key-value metadata belongs to the file, not to the table: kept and new tables must look alike.
     let whole = concat_batches(&schema, &batches).ok()?;
     let plain = Arc::new(Schema::new(schema.fields().clone()));
-    Some((RecordBatch::try_new(plain, whole.columns().to_vec()).ok()?, counts))
+    Some(KeptFile { table: RecordBatch::try_new(plain, whole.columns().to_vec()).ok()?, counts, skipped })
+}
+
+/// Writes skipped objects as JSON: file name, reason, kind and outlook. Folders are left out, as in the fingerprint.
+fn write_skipped(unit: &Unit, skipped: &[(Outlook, Skipped)]) -> String {
+    let mut entries: Vec<serde_json::Value> = Vec::new();
+    for (outlook, one) in skipped {
+        let Some(object) = unit.objects.iter().find(|object| *object.url == *one.object) else { continue };
+        let other_log = one.kind == SkipKind::OtherLog;
+        let withheld = *outlook == Outlook::Withheld;
+        entries.push(serde_json::json!([object.name(), object.version.as_ref(), one.reason, other_log, withheld]));
+    }
+    entries.sort_by_key(serde_json::Value::to_string);
+    serde_json::Value::Array(entries).to_string()
+}
+
+/// Reads what [`write_skipped`] wrote; `None` when the unit has no such object.
+fn parse_skipped(unit: &Unit, text: &str) -> Option<Vec<(Outlook, Skipped)>> {
+    let entries: Vec<(String, String, String, bool, bool)> = serde_json::from_str(text).ok()?;
+    let mut taken = BTreeSet::new();
+    let mut skipped = Vec::new();
+    for (name, version, reason, other_log, withheld) in entries {
+        // A flat listing may hold one name several times, in folders of its own.
+        let is_it = |(_, object): &(usize, &Object)| object.name() == name && *object.version == *version;
+        let mut found = unit.objects.iter().enumerate().filter(is_it);
+        let (index, object) = found.find(|(index, _)| !taken.contains(index))?;
+        taken.insert(index);
+        let kind = if other_log { SkipKind::OtherLog } else { SkipKind::Unreadable };
+        let outlook = if withheld { Outlook::Withheld } else { Outlook::Final };
+        skipped.push((outlook, Skipped { object: object.url.to_string(), reason, kind }));
+    }
+    Some(skipped)
 }
 
 fn write_counts(counts: &UnitCounts) -> String {

@@ -26,7 +26,7 @@ mod pipeline;
 
 pub use error::HoursError;
 pub use gather::{Progress, gather};
-pub use gathered::{Gathered, Skipped};
+pub use gathered::{Gathered, SkipKind, Skipped};
 pub use kept::{KeptHours, settings_hash};
 pub use pipeline::{ListedUnits, Pipeline, SourceHours};
 pub use unit_job::{GatherContext, GatherOptions};

@@ -11,7 +11,7 @@ use super::gather::{Progress, gather};
 use super::gathered::Gathered;
 use super::kept::KeptHours;
 use super::unit_job::{GatherContext, GatherOptions};
-use crate::source::{Grain, Source, SourceError, TimeRange, Unit, units};
+use crate::source::{CopiedObject, Grain, Source, SourceError, TimeRange, Unit, units};
 use ::memory::Memory;
 use rollup::coverage::{Forwarders, HostFacts, forwarders, host_facts};
 use rollup::derive::{Derived, Wanted, derive};
@@ -50,6 +50,8 @@ pub struct ListedUnits {
     pub pruned_objects: u64,
     /// Objects that are not Parquet.
     pub other_objects: u64,
+    /// Objects that repeat another one, and are no part of any unit.
+    pub copies: Vec<CopiedObject>,
 }
 
 impl ListedUnits {
@@ -87,6 +89,7 @@ impl Pipeline {
             objects: listing.objects.len() as u64,
             pruned_objects: listing.pruned_objects,
             other_objects: listing.other_objects,
+            copies: listing.copies,
             units: units(listing.objects),
         })
     }

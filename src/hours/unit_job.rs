@@ -2,7 +2,7 @@
 
 use super::error::HoursError;
 use super::fetch::{FetchOptions, Fetched, OpenedObject, fetch};
-use super::gathered::Skipped;
+use super::gathered::{Outlook, Skipped};
 use super::kept::KeptHours;
 use crate::source::{Object, ObjectReader, Unit};
 use ::memory::{Memory, lock};
@@ -54,7 +54,7 @@ pub(super) struct UnitJob<'a> {
     /// Indices of objects that could not be read before all others were. How much of a damaged object must be read depends
     /// on the objects before it, and the result must not depend on their order: such objects are read again at the end.
     doubtful: Mutex<Vec<usize>>,
-    skipped: Mutex<Vec<Skipped>>,
+    skipped: Mutex<Vec<(Outlook, Skipped)>>,
     bytes_read: AtomicU64,
     rows_read: AtomicU64,
 }
@@ -112,6 +112,11 @@ impl<'a> UnitJob<'a> {
         };
         match self.scan(index, &opened, &rollup)? {
             ScanOutcome::Rows(rows) => Ok(rows),
+            // What a file is does not depend on the objects before it.
+            ScanOutcome::Unreadable(error @ (ScanError::OtherLog { .. } | ScanError::NotFlowLogs { .. })) => {
+                self.skip(object, &error);
+                Ok(0)
+            }
             ScanOutcome::Unreadable(_) => {
                 lock(&self.doubtful).push(index);
                 Ok(0)
@@ -120,7 +125,7 @@ impl<'a> UnitJob<'a> {
     }
 
     /// Counts an object as done after [`Self::add`]. After the last one, finishes the unit: returns its tables, and keeps
-    /// them if hours are kept and none of its objects had to be skipped.
+    /// them if hours are kept, unless an object was skipped for a reason that may pass by itself.
     pub(super) fn object_done(&self) -> Result<Option<UnitTables>, HoursError> {
         if self.objects_left.fetch_sub(1, Ordering::AcqRel) > 1 {
             return Ok(None);
@@ -133,8 +138,11 @@ impl<'a> UnitJob<'a> {
         let _span = tracing::info_span!("rollup", unit = self.unit.id.as_str()).entered();
         let (account, region) = (self.unit.account_id.as_deref(), self.unit.region.as_deref());
         let tables = rollup.finish(account, region, self.context.is_internal)?;
-        if let Some(kept) = self.context.kept.filter(|_| lock(&self.skipped).is_empty()) {
-            self.context.runtime.block_on(kept.save(self.unit, &tables))?;
+        if let Some(kept) = self.context.kept {
+            let skipped = lock(&self.skipped).clone();
+            if skipped.iter().all(|(outlook, _)| *outlook != Outlook::Passing) {
+                self.context.runtime.block_on(kept.save(self.unit, &tables, &skipped))?;
+            }
         }
         Ok(Some(tables))
     }
@@ -147,7 +155,7 @@ impl<'a> UnitJob<'a> {
     /// Returns what the unit cost, and the objects that it lacks.
     pub(super) fn into_report(self) -> UnitReport {
         UnitReport {
-            skipped: std::mem::take(&mut *lock(&self.skipped)),
+            skipped: std::mem::take(&mut *lock(&self.skipped)).into_iter().map(|(_, skipped)| skipped).collect(),
             bytes_read: self.bytes_read.into_inner(),
             rows_read: self.rows_read.into_inner(),
         }
@@ -183,7 +191,7 @@ impl<'a> UnitJob<'a> {
     fn skip(&self, object: &Object, error: &ScanError) {
         let skipped = Skipped::new(&object.url, error);
         tracing::warn!("skipped {}: {}", skipped.object, skipped.reason);
-        lock(&self.skipped).push(skipped);
+        lock(&self.skipped).push((Outlook::of(error), skipped));
     }
 
     /// Scans an object into the rollup: all of its records, or none.

@@ -62,7 +62,7 @@ pub fn finding_schema() -> Schema {
         Field::new("techniques", DataType::List(Arc::new(text("item", false))), false),
         text("evidence", false),
         text("explanation", false),
-        real("coverage", false),
+        real("coverage", true),
     ])
 }
 
@@ -134,7 +134,7 @@ fn finding_batch(schema: &Arc<Schema>, rows: &[Finding]) -> Result<RecordBatch, 
             Arc::new(techniques.finish()),
             Arc::new(StringArray::from_iter_values(evidence)),
             text(|row| &row.explanation),
-            real(|row| row.coverage),
+            Arc::new(Float64Array::from_iter(rows.iter().map(|row| row.coverage))),
         ],
     )
 }
@@ -278,7 +278,7 @@ impl FindingColumns<'_> {
             techniques: self.techniques(index)?,
             evidence: evidence.ok_or_else(|| null("evidence", "a JSON object"))?,
             explanation: self.text(index, "explanation")?,
-            coverage: self.real(index, "coverage")?,
+            coverage: self.optional_real(index, "coverage")?,
         })
     }
 }

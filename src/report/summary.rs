@@ -6,14 +6,16 @@ use std::io::Write;
 
 use serde::Serialize;
 
+mod objects;
+
+pub use objects::{ObjectCounts, SkippedObject};
+
 use super::error::ReportError;
 use crate::detect::Severity;
 use crate::detect::finding::rfc3339_text;
 use flow::time;
 use flow::units::{bytes_text, count_text, duration_text, number_text, printable, share_text};
 
-/// Skipped objects named in the text; the JSON names all.
-const NAMED_SKIPPED: usize = 5;
 /// Sources named in the text; the JSON names all.
 const NAMED_SOURCES: usize = 3;
 
@@ -54,32 +56,6 @@ pub struct BaselineSpan {
     pub to_s: i64,
 }
 
-/// What became of the objects found.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
-pub struct ObjectCounts {
-    /// Parquet objects listed.
-    pub listed: u64,
-    /// Objects that are not Parquet, such as flow logs in text, and are not read.
-    pub not_parquet: u64,
-    /// Objects left out unread, because their path says that they hold no record of the time range.
-    pub pruned: u64,
-    /// Objects read.
-    pub read: u64,
-    /// Objects not read again, because their hours are kept.
-    pub reused: u64,
-    /// Objects that could not be read.
-    pub skipped: u64,
-}
-
-/// An object that could not be read.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct SkippedObject {
-    /// The object's path or URL.
-    pub object: String,
-    /// Why, in one line.
-    pub reason: String,
-}
-
 /// The time that one stage took.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct StageTime {
@@ -111,6 +87,12 @@ pub struct Summary {
     pub objects: ObjectCounts,
     /// The objects that could not be read, in the order met.
     pub skipped_objects: Vec<SkippedObject>,
+    /// The Parquet objects that hold other logs; the reason says which log.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub other_log_objects: Vec<SkippedObject>,
+    /// The objects that repeat another one; the reason names it.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub copied_objects: Vec<SkippedObject>,
     /// Rows read, including those below.
     pub rows: u64,
     /// `NODATA` rows: an interface had no traffic.
@@ -210,6 +192,12 @@ impl Summary {
         for (at, skipped) in self.skipped_texts().iter().enumerate() {
             line(if at == 0 { "skipped" } else { "" }, skipped);
         }
+        if let Some(logs) = self.other_logs_text() {
+            line("other", &logs);
+        }
+        if let Some(copies) = self.copies_text() {
+            line("warning", &copies);
+        }
         line("rows", &self.rows_text());
         if self.doubly_logged_hours > 0 {
             let count = count_text(self.doubly_logged_hours);
@@ -241,6 +229,10 @@ impl Summary {
         let reason = match (objects.listed, objects.read + objects.reused, self.rows) {
             _ if self.pairs > 0 => return None,
             (0, ..) => "no object lies in the time range".to_owned(),
+            (listed, 0, _) if objects.other_logs == listed => {
+                let log = self.other_log_objects.first().map_or("other logs", |first| first.reason.as_str());
+                format!("no VPC flow logs in {}, but {log}", objects_named(listed))
+            }
             (listed, 0, _) => format!("none of {} could be read", objects_named(listed)),
             (_, read, 0) => format!("no row of the time range in {}", objects_named(read)),
             _ if usable > 0 => "no traffic lies in the window".to_owned(),
@@ -250,34 +242,6 @@ impl Summary {
             _ => return None,
         };
         Some(format!("nothing could be judged: {reason}"))
-    }
-
-    /// Returns lines for the skipped objects: those with the same reason share a line, which names the first of them.
-    fn skipped_texts(&self) -> Vec<String> {
-        let mut groups: Vec<(&SkippedObject, u64)> = Vec::new();
-        for skipped in &self.skipped_objects {
-            match groups.iter_mut().find(|(first, _)| first.reason == skipped.reason) {
-                Some((_, count)) => *count += 1,
-                None => groups.push((skipped, 1)),
-            }
-        }
-        let mut lines: Vec<String> = Vec::new();
-        let mut named = 0;
-        for (first, count) in groups.iter().take(NAMED_SKIPPED) {
-            named += count;
-            let (object, reason) = (printable(&first.object), printable(&first.reason));
-            lines.push(match count {
-                1 => format!("{object}: {reason}"),
-                many => format!("{object} and {} more: {reason}", count_text(many - 1)),
-            });
-        }
-        // The list may be shorter than the count when there were too many to keep.
-        let unnamed = self.objects.skipped.max(self.skipped_objects.len() as u64).saturating_sub(named);
-        if unnamed > 0 {
-            let more = if lines.is_empty() { " objects" } else { " more for other reasons" };
-            lines.push(format!("{}{more}", count_text(unnamed)));
-        }
-        lines
     }
 
     fn sources_text(&self) -> String {
@@ -290,22 +254,6 @@ impl Summary {
             text.push_str("none");
         }
         let _ = write!(text, " (flowsift {})", self.flowsift_version);
-        text
-    }
-
-    fn objects_text(&self) -> String {
-        let ObjectCounts { listed, not_parquet, pruned, read, reused, skipped } = self.objects;
-        let mut text =
-            format!("{} listed, {} read ({})", count_text(listed), count_text(read), bytes_text(self.bytes_read));
-        push_counts(
-            &mut text,
-            &[
-                (pruned, "outside the window"),
-                (reused, "reused from state"),
-                (skipped, "skipped"),
-                (not_parquet, "not Parquet"),
-            ],
-        );
         text
     }
 

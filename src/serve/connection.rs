@@ -10,7 +10,7 @@ use super::statements::portal::{NamedState, Portal, State, Statement};
 use super::statements::prepare::{Prepared, Query, prepare};
 use super::statements::running_query::RunningQuery;
 use crate::sql::statements;
-use crate::sql::{Workspace, first_word};
+use crate::sql::{SkipKind, Workspace, first_word};
 use futures::{SinkExt, StreamExt};
 use pgwire::api::ClientInfo;
 use pgwire::api::portal::Format;
@@ -202,7 +202,8 @@ impl Connection {
 
     /// Warns of objects that could not be read, where the query reads logs.
     async fn warn(&mut self, query: &Query) -> Result<(), PgError> {
-        let skipped = self.session.shared.workspace.skipped();
+        let mut skipped = self.session.shared.workspace.skipped();
+        skipped.retain(|one| one.kind == SkipKind::Unreadable);
         match pg_error::incomplete(&skipped) {
             Some(details) if Workspace::reads_logs(&query.plan).unwrap_or(true) => {
                 self.feed(PgWireBackendMessage::NoticeResponse(details.into())).await

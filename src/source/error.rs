@@ -53,13 +53,26 @@ pub enum SourceError {
     /// There is no Parquet object.
     #[error(
         "no Parquet objects under `{spec}` ({other_objects} other objects); flow logs must be delivered in the \
-         Parquet format (keys end in .parquet)"
+         Parquet format (keys end in .parquet; --any-name takes other names)"
     )]
     NothingFound {
         /// The SOURCE as given.
         spec: String,
         /// Objects seen that are not Parquet.
         other_objects: u64,
+    },
+    /// A folder is a table whose live files cannot be told.
+    #[error(
+        "`{folder}` is {format}: {problem}; export its rows as plain Parquet and name that folder, or name the folders \
+         or files of its data that are live"
+    )]
+    TableFormat {
+        /// The table's folder.
+        folder: String,
+        /// What it is.
+        format: &'static str,
+        /// What flowsift cannot do with it.
+        problem: String,
     },
     /// Nothing in AWS's chain of providers has credentials.
     #[error(
@@ -98,7 +111,10 @@ pub enum SourceError {
         endpoint: String,
     },
     /// The caller may not do this.
-    #[error("access denied: {action} `{url}` ({problem}); the identity needs {needs}")]
+    #[error(
+        "access denied: {action} `{url}` ({problem}); the identity needs {needs}, and a bucket whose requester pays \
+         needs --request-payer"
+    )]
     Denied {
         /// What was tried.
         action: &'static str,
@@ -108,6 +124,16 @@ pub enum SourceError {
         problem: String,
         /// The missing permission.
         needs: &'static str,
+    },
+    /// The clock of this machine is wrong.
+    #[error(
+        "S3 refused the time of this machine for `{url}` ({problem}); set its clock, it may be at most 15 minutes off"
+    )]
+    ClockSkew {
+        /// What was asked for.
+        url: String,
+        /// S3's words.
+        problem: String,
     },
     /// The bucket is in another region.
     #[error("the bucket `{bucket}` is not in region {used} but in {region}; pass --region {region}")]

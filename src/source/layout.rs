@@ -7,6 +7,9 @@
 //! | Hive | `AWSLogs/aws-account-id=A/aws-service=vpcflowlogs/aws-region=R/year=YYYY/month=MM/day=DD/` |
 //! | Hive and hourly | `…/day=DD/hour=HH/` |
 //!
+//! Other writers keep flow logs in dated folders of their own, such as `year=2024/month=04/day=19/hour=06/`, `dt=2024-04-19/`
+//! or `eventDay=20240419/`. Their dates may be local time, or those of the job that wrote them ([`Layout::Dated`]).
+//!
 //! An organisation id (`o-…`) may stand before the account, and anything before `AWSLogs/`. A copy that lost its
 //! `AWSLogs/` folder is still recognised by `vpcflowlogs` or by the Hive names.
 
@@ -23,6 +26,8 @@ pub enum Layout {
     Plain,
     /// `aws-account-id=…/aws-service=vpcflowlogs/aws-region=…/year=2024/month=04/day=19/`.
     Hive,
+    /// Dated folders of another writer: whether their times are those of the records must be learned from the records.
+    Dated,
     /// No layout of AWS is recognised in the folders.
     #[default]
     Bare,
@@ -77,6 +82,8 @@ pub(crate) enum FolderKind {
     Above,
     /// Logs of another service (CloudTrail, load balancers, …): no flow logs are below.
     Foreign,
+    /// A dated folder of another writer: a year, or anything below one.
+    Claimed { is_year: bool },
     /// A year, month or day; the span is `[from_s, to_s)`.
     Dated { from_s: i64, to_s: i64 },
     /// An hour: only objects are below.
@@ -94,6 +101,7 @@ pub fn parse_key(key: &str) -> KeyFacts {
         _ => file.as_ref().map(|file| Partition::day_of(file.time_s)),
     };
     let layout = match facts.date {
+        Date::Day(_) | Date::Hour(_) if !facts.service => Layout::Dated,
         Date::Day(_) | Date::Hour(_) if facts.hive => Layout::Hive,
         Date::Day(_) | Date::Hour(_) => Layout::Plain,
         _ => Layout::Bare,
@@ -114,6 +122,9 @@ pub(crate) fn folder_kind(prefix: &str) -> FolderKind {
     if facts.foreign {
         return FolderKind::Foreign;
     }
+    if facts.date != Date::None && !facts.service {
+        return FolderKind::Claimed { is_year: matches!(facts.date, Date::Year(_)) };
+    }
     match facts.date {
         Date::Hour(from_s) => FolderKind::Hour { from_s, to_s: from_s + HOUR_S },
         Date::Day(from_s) => FolderKind::Dated { from_s, to_s: from_s + DAY_S },
@@ -125,6 +136,24 @@ pub(crate) fn folder_kind(prefix: &str) -> FolderKind {
         Date::None if facts.inside => FolderKind::Above,
         Date::None => FolderKind::Unknown,
     }
+}
+
+/// Returns the folders of a key before the first that names a date: the tree that one writer fills.
+pub(crate) fn undated_folders(key: &str) -> &str {
+    let mut end = 0;
+    for folder in key.split_inclusive('/') {
+        let dated = folder.split_once('=').is_some_and(|(name, _)| is_date_name(&name.to_ascii_lowercase()));
+        if dated || !folder.ends_with('/') {
+            break;
+        }
+        end += folder.len();
+    }
+    &key[..end]
+}
+
+/// Returns whether a Hive folder of this name, in lower case, holds a date.
+fn is_date_name(name: &str) -> bool {
+    matches!(name, "year" | "eventday" | "event_day" | "dt" | "date" | "event_date" | "tp_date")
 }
 
 /// Returns whether an object is a log of another service, stored next to the flow logs.
@@ -208,7 +237,8 @@ fn step_plain<'a>(facts: &mut FolderFacts<'a>, folder: &'a str) {
 }
 
 fn step_hive<'a>(facts: &mut FolderFacts<'a>, name: &str, value: &'a str) {
-    match name {
+    let name = name.to_ascii_lowercase();
+    match name.as_str() {
         "aws-account-id" => (facts.account, facts.inside) = (Some(value), true),
         "aws-service" => {
             facts.inside = true;
@@ -216,17 +246,43 @@ fn step_hive<'a>(facts: &mut FolderFacts<'a>, name: &str, value: &'a str) {
             facts.foreign = !facts.service;
         }
         "aws-region" => facts.region = Some(value),
-        "year" | "month" | "day" | "hour" => {}
+        // The names of Security Lake, tailpipe and Glue jobs.
+        "accountid" | "account_id" | "account" | "aws_account_id" | "tp_index" => {
+            if is_account_id(value) {
+                facts.account = Some(value);
+            }
+            return;
+        }
+        "region" | "aws_region" => {
+            facts.region = Some(value);
+            return;
+        }
+        "month" | "day" | "hour" => {}
+        other if is_date_name(other) => {}
         _ => return,
     }
     facts.hive = true;
-    facts.date = match (name, facts.date, number(value)) {
+    facts.date = match (name.as_str(), facts.date, number(value)) {
         ("year", Date::None, Some(year)) if (1970..=9999).contains(&year) => Date::Year(year.cast_signed()),
         ("month", Date::Year(year), Some(month)) if (1..=12).contains(&month) => Date::Month(year, month),
         ("day", Date::Month(year, month), Some(day)) => day_or(facts.date, year, month, day),
         ("hour", Date::Day(from_s), Some(hour)) if hour < 24 => Date::Hour(from_s + i64::from(hour) * HOUR_S),
+        (other, Date::None, _) if is_date_name(other) => whole_date(value).map_or(Date::None, Date::Day),
         (_, date, _) => date,
     };
+}
+
+/// Reads `YYYY-MM-DD` or `YYYYMMDD` as the first second of that day.
+fn whole_date(text: &str) -> Option<i64> {
+    let digits: String = match text.len() {
+        10 if text.as_bytes()[4] == b'-' && text.as_bytes()[7] == b'-' => text.replace('-', ""),
+        8 => text.to_owned(),
+        _ => return None,
+    };
+    if digits.len() != 8 || !digits.bytes().all(|byte| byte.is_ascii_digit()) {
+        return None;
+    }
+    midnight(number(&digits[..4])?.cast_signed(), number(&digits[4..6])?, number(&digits[6..])?)
 }
 
 fn day_or(otherwise: Date, year: i32, month: u32, day: u32) -> Date {
@@ -280,110 +336,4 @@ fn parse_file_time(text: &str) -> Option<i64> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use proptest::prelude::*;
-
-    const FILE: &str = "123456789012_vpcflowlogs_eu-west-1_fl-0a1b_20240419T0605Z_9f8e7d6c.log.parquet";
-    const DAY: i64 = 1_713_484_800;
-
-    fn facts(folder: &str) -> KeyFacts {
-        parse_key(&format!("{folder}/{FILE}"))
-    }
-
-    #[test]
-    fn reads_the_four_layouts_wherever_they_begin() {
-        let plain = "123456789012/vpcflowlogs/eu-west-1/2024/04/19";
-        let hive = "aws-account-id=123456789012/aws-service=vpcflowlogs/aws-region=eu-west-1/year=2024/month=04/day=19";
-        for before in
-            ["", "AWSLogs/", "a/b/AWSLogs/", "AWSLogs/o-abc123/", "999999999999/vpc-name/AWSLogs/", "/data/2023/"]
-        {
-            for (body, layout, hour_folder) in [(plain, Layout::Plain, "06"), (hive, Layout::Hive, "hour=06")] {
-                let daily = facts(&format!("{before}{body}"));
-                assert_eq!(daily.account_id.as_deref(), Some("123456789012"), "{before}{body}");
-                assert_eq!(daily.region.as_deref(), Some("eu-west-1"));
-                assert_eq!(daily.flow_log_id.as_deref(), Some("fl-0a1b"));
-                assert_eq!(daily.file_time_s, Some(DAY + 6 * 3600 + 300));
-                assert_eq!(
-                    (daily.layout, daily.partition),
-                    (layout, Some(Partition { from_s: DAY, to_s: DAY + DAY_S }))
-                );
-                let hourly = facts(&format!("{before}{body}/{hour_folder}"));
-                let from_s = DAY + 6 * HOUR_S;
-                assert_eq!(hourly.partition, Some(Partition { from_s, to_s: from_s + HOUR_S }), "{before}{body}");
-                assert!(hourly.partition.unwrap().is_hour());
-            }
-        }
-    }
-
-    #[test]
-    fn folders_win_over_the_file_name_and_the_name_serves_alone() {
-        let moved = facts("AWSLogs/210987654321/vpcflowlogs/us-east-1/2024/04/18");
-        assert_eq!(moved.account_id.as_deref(), Some("210987654321"));
-        assert_eq!(moved.partition, Some(Partition::day_of(DAY - 1)));
-        let flat = parse_key(FILE);
-        assert_eq!((flat.layout, flat.partition), (Layout::Bare, Some(Partition::day_of(DAY))));
-        assert_eq!(flat.region.as_deref(), Some("eu-west-1"));
-        assert_eq!(parse_key("data/part-0.parquet"), KeyFacts::default());
-    }
-
-    #[test]
-    fn damaged_dates_and_names_say_nothing() {
-        for folder in ["2024/13/01", "2024/02/30", "2024/04/1", "24/04/19", "2024/xx/19", "2024/04"] {
-            let key = format!("AWSLogs/123456789012/vpcflowlogs/eu-west-1/{folder}/x.parquet");
-            assert_eq!(parse_key(&key).partition, None, "{key}");
-        }
-        for name in [
-            "123456789012_vpcflowlogs_eu-west-1_fl-1_20240419T2460Z_h.log.parquet",
-            "123456789012_vpcflowlogs_eu-west-1_fl-1_2024041T00600Z_h.log.parquet",
-            "12345_vpcflowlogs_eu-west-1_fl-1_20240419T0605Z_h.log.parquet",
-            "123456789012_elb_eu-west-1_fl-1_20240419T0605Z_h.log.parquet",
-        ] {
-            assert_eq!(parse_key(name), KeyFacts::default(), "{name}");
-        }
-    }
-
-    #[test]
-    fn folders_have_their_kinds() {
-        let service = "AWSLogs/123456789012/vpcflowlogs";
-        assert_eq!(folder_kind(""), FolderKind::Unknown);
-        assert_eq!(folder_kind("logs/"), FolderKind::Unknown);
-        assert_eq!(folder_kind("AWSLogs/"), FolderKind::Above);
-        assert_eq!(folder_kind("AWSLogs/o-abc/123456789012/"), FolderKind::Above);
-        assert_eq!(folder_kind(&format!("{service}/eu-west-1/")), FolderKind::Above);
-        assert_eq!(folder_kind("AWSLogs/123456789012/CloudTrail/"), FolderKind::Foreign);
-        assert_eq!(folder_kind("AWSLogs/123456789012/elasticloadbalancing/eu-west-1/2024/"), FolderKind::Foreign);
-        assert_eq!(folder_kind("AWSLogs/aws-account-id=123456789012/aws-service=elb/"), FolderKind::Foreign);
-        // Before AWSLogs/ an account's folder may hold anything.
-        assert_eq!(folder_kind("123456789012/vpc-name/"), FolderKind::Above);
-        assert_eq!(
-            folder_kind(&format!("{service}/r/2024/04/19/")),
-            FolderKind::Dated { from_s: DAY, to_s: DAY + DAY_S }
-        );
-        let april = FolderKind::Dated { from_s: DAY - 18 * DAY_S, to_s: DAY + 12 * DAY_S };
-        assert_eq!(folder_kind(&format!("{service}/r/2024/04/")), april);
-        assert_eq!(
-            folder_kind("year=2024/month=4/day=19/hour=1/"),
-            FolderKind::Hour { from_s: DAY + 3600, to_s: DAY + 7200 }
-        );
-        assert!(is_foreign("AWSLogs/123456789012/CloudTrail/eu-west-1/2024/04/19/a.parquet"));
-        assert!(!is_foreign("AWSLogs/123456789012/vpcflowlogs/eu-west-1/2024/04/19/a.parquet"));
-    }
-
-    proptest! {
-        #[test]
-        fn any_text_is_read_without_harm(key in ".{0,80}") {
-            parse_key(&key);
-            folder_kind(&key);
-        }
-
-        #[test]
-        fn written_times_are_read_back(second in 0i64..4_000_000_000) {
-            let minute = second / 60 * 60;
-            let time = chrono::DateTime::from_timestamp(minute, 0).unwrap();
-            prop_assert_eq!(parse_file_time(&time.format("%Y%m%dT%H%MZ").to_string()), Some(minute));
-            let folder = time.format("AWSLogs/123456789012/vpcflowlogs/r/%Y/%m/%d/%H/x.parquet").to_string();
-            prop_assert_eq!(parse_key(&folder).partition.map(|p| p.from_s), Some(minute / 3600 * 3600));
-        }
-    }
-}
+mod tests;

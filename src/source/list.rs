@@ -4,10 +4,10 @@ use futures::stream::{self, StreamExt, TryStreamExt};
 
 use super::error::SourceError;
 use super::layout::{FolderKind, folder_kind, is_foreign, parse_key};
-use super::left_out::LeftOut;
-use super::listing::{Found, ListWindow};
-use super::object::{Kind, Location, Object, TimeRange, WILDCARDS, kind_of};
+use super::listing::{Found, ListFilter};
+use super::object::{Kind, Location, Object, TimeRange, WILDCARDS, is_hidden, kind_of};
 use super::s3::{Bucket, ListedObject};
+use super::table_folder::{TableFolder, TableFormat};
 
 /// After this many levels of folders without a known layout, the rest is listed at once.
 const BLIND_LEVELS: u32 = 3;
@@ -20,16 +20,15 @@ pub(super) struct BucketQuery<'a> {
     /// A folder, one object, or the text of the pattern.
     pub(super) key: &'a str,
     pub(super) pattern: Option<&'a glob::Pattern>,
-    pub(super) window: ListWindow,
-    pub(super) left_out: &'a LeftOut,
+    pub(super) filter: &'a ListFilter,
 }
 
 /// What the descent leaves out.
 #[derive(Debug)]
 struct DescentFilter<'a> {
-    window: ListWindow,
+    filter: &'a ListFilter,
     foreign_wanted: bool,
-    left_out: &'a LeftOut,
+    hidden_wanted: bool,
 }
 
 /// One step of the descent.
@@ -47,6 +46,7 @@ struct StepResult {
     objects: Vec<ListedObject>,
     next: Vec<Visit>,
     pruned_folders: u64,
+    tables: Vec<TableFolder>,
 }
 
 /// Lists the Parquet objects below a key, without the folders that are outside the window.
@@ -58,7 +58,7 @@ pub(crate) async fn list_bucket(
     query: &BucketQuery<'_>,
     concurrency: usize,
 ) -> Result<Found, SourceError> {
-    let BucketQuery { key, pattern, window, left_out } = *query;
+    let BucketQuery { key, pattern, filter } = *query;
     if pattern.is_none()
         && !key.is_empty()
         && !key.ends_with('/')
@@ -71,12 +71,15 @@ pub(crate) async fn list_bucket(
     let prefix = root_prefix(key, pattern.is_some());
     // A foreign folder that the user named is listed.
     let foreign_wanted = folder_kind(&prefix) == FolderKind::Foreign;
-    let filter = DescentFilter { window, foreign_wanted, left_out };
+    let below = key.strip_prefix(prefix.as_str()).unwrap_or("");
+    // A pattern that spells out a hidden folder asks for it.
+    let hidden_wanted = pattern.is_some() && below.split('/').any(is_hidden);
+    let descent = DescentFilter { filter, foreign_wanted, hidden_wanted };
     let mut round = vec![Visit::Look { prefix: prefix.clone(), blind: 0 }];
     let mut listed: Vec<ListedObject> = Vec::new();
     while !round.is_empty() {
         let steps: Vec<StepResult> = stream::iter(round)
-            .map(|visit| step(bucket, visit, &filter))
+            .map(|visit| step(bucket, visit, &descent))
             .buffer_unordered(concurrency.max(1))
             .try_collect()
             .await?;
@@ -85,8 +88,10 @@ pub(crate) async fn list_bucket(
             listed.extend(seen.objects);
             round.extend(seen.next);
             found.pruned_folders += seen.pruned_folders;
+            found.tables.extend(seen.tables);
         }
     }
+    found.tables.extend(listed.iter().filter_map(|entry| table_of(&bucket.name, &entry.key, &prefix)));
     let strict = glob::MatchOptions { require_literal_separator: true, ..glob::MatchOptions::new() };
     let mut matched = pattern.is_none();
     for entry in listed {
@@ -94,12 +99,17 @@ pub(crate) async fn list_bucket(
             continue;
         }
         if let Some(pattern) = pattern {
-            if !pattern.matches_with(&entry.key, strict) {
+            // A folder that matches is taken with everything below, as on disk.
+            let folders = entry.key.match_indices('/').map(|(at, _)| &entry.key[..at]);
+            let mut parts = folders.filter(|folder| folder.len() > prefix.len()).chain([entry.key.as_str()]);
+            if !parts.any(|part| pattern.matches_with(part, strict)) {
                 continue;
             }
             matched = true;
         }
-        match kind_of(entry.key.strip_prefix(&prefix).unwrap_or(&entry.key)) {
+        let below_root = entry.key.strip_prefix(&prefix).unwrap_or(&entry.key);
+        let below_root = if hidden_wanted { below_root.rsplit('/').next().unwrap_or(below_root) } else { below_root };
+        match kind_of(below_root, filter.any_name) {
             Kind::Ignored => {}
             Kind::Other => found.other_objects += 1,
             Kind::Parquet => found.objects.push(object(bucket, entry)),
@@ -123,7 +133,7 @@ fn root_prefix(key: &str, is_pattern: bool) -> String {
     }
 }
 
-async fn step(bucket: &Bucket, visit: Visit, filter: &DescentFilter<'_>) -> Result<StepResult, SourceError> {
+async fn step(bucket: &Bucket, visit: Visit, descent: &DescentFilter<'_>) -> Result<StepResult, SourceError> {
     let (prefix, blind) = match visit {
         Visit::All { prefix } => {
             let page = bucket.list(&prefix, false).await?;
@@ -136,15 +146,23 @@ async fn step(bucket: &Bucket, visit: Visit, filter: &DescentFilter<'_>) -> Resu
     let mut found = StepResult { objects: page.objects, ..StepResult::default() };
     let mut unknown = 0;
     for folder in page.folders {
-        if filter.left_out.has_key(&bucket.name, &folder) {
+        if descent.filter.left_out.has_key(&bucket.name, &folder) {
+            continue;
+        }
+        found.tables.extend(table_of(&bucket.name, &folder, &prefix));
+        let name = folder.trim_end_matches('/').rsplit('/').next().unwrap_or(&folder);
+        if is_hidden(name) && !descent.hidden_wanted {
             continue;
         }
         let kind = folder_kind(&folder);
-        unknown += usize::from(kind == FolderKind::Unknown);
+        unknown += usize::from(matches!(kind, FolderKind::Unknown | FolderKind::Claimed { .. }));
         match kind {
-            FolderKind::Foreign if !filter.foreign_wanted => {}
+            FolderKind::Foreign if !descent.foreign_wanted => {}
+            // Folders of other writers bound no time until the records have shown it; a year is split up for speed.
+            FolderKind::Claimed { is_year: true } => found.next.push(Visit::Look { prefix: folder, blind: 0 }),
+            FolderKind::Claimed { is_year: false } => found.next.push(Visit::All { prefix: folder }),
             FolderKind::Dated { from_s, to_s } | FolderKind::Hour { from_s, to_s }
-                if !filter.window.overlaps(from_s, to_s) =>
+                if !descent.filter.window.overlaps(from_s, to_s) =>
             {
                 found.pruned_folders += 1;
             }
@@ -168,6 +186,25 @@ async fn step(bucket: &Bucket, visit: Visit, filter: &DescentFilter<'_>) -> Resu
         return Ok(StepResult { next, ..StepResult::default() });
     }
     Ok(found)
+}
+
+/// Returns the folder of a table format that a key or a folder below `prefix` belongs to.
+fn table_of(bucket: &str, key: &str, prefix: &str) -> Option<TableFolder> {
+    let below = key.strip_prefix(prefix)?;
+    let mut folder = prefix.to_owned();
+    for part in below.split_inclusive('/') {
+        let format = match part {
+            "_delta_log/" => Some(TableFormat::Delta),
+            ".hoodie/" => Some(TableFormat::Hudi),
+            "metadata/" if key.ends_with(".metadata.json") => Some(TableFormat::Iceberg),
+            _ => None,
+        };
+        if let Some(format) = format {
+            return Some(TableFolder { folder: format!("s3://{bucket}/{folder}"), format });
+        }
+        folder.push_str(part);
+    }
+    None
 }
 
 /// Returns how many levels without a date are listed one by one. Below `AWSLogs/`, up to five folders (organisation,

@@ -1,7 +1,11 @@
 //! The input and the result of a listing.
 
+use super::copies::CopiedObject;
+use super::left_out::LeftOut;
 use super::object::{Object, TimeRange};
 use super::options::SourceOptions;
+use super::table_folder::TableFolder;
+use std::collections::BTreeSet;
 
 /// What a listing found.
 #[derive(Clone, Debug, Default)]
@@ -10,6 +14,8 @@ pub struct Listing {
     pub objects: Vec<Object>,
     /// Objects seen that are not Parquet (such as `.log.gz`).
     pub other_objects: u64,
+    /// Objects that repeat another object of the listing, and are left out.
+    pub copies: Vec<CopiedObject>,
     /// Parquet objects left out because of the times in their names.
     pub pruned_objects: u64,
     /// Folders that were not listed because of their date.
@@ -37,6 +43,21 @@ impl ListWindow {
     }
 }
 
+/// What a listing leaves out.
+#[derive(Clone, Debug)]
+pub(crate) struct ListFilter {
+    pub(crate) window: ListWindow,
+    pub(super) left_out: LeftOut,
+    /// Files need not end in `.parquet`.
+    pub(crate) any_name: bool,
+}
+
+impl ListFilter {
+    pub(super) fn new(range: &TimeRange, options: &SourceOptions, left_out: LeftOut) -> Self {
+        Self { window: ListWindow::new(range, options), left_out, any_name: options.any_name }
+    }
+}
+
 /// What was found below one root, before objects are left out by the times in their names.
 #[derive(Debug, Default)]
 pub(crate) struct Found {
@@ -48,6 +69,8 @@ pub(crate) struct Found {
     pub(crate) other_objects: u64,
     /// Folders that were not listed because of their date.
     pub(crate) pruned_folders: u64,
+    /// Folders of table formats.
+    pub(crate) tables: BTreeSet<TableFolder>,
 }
 
 /// What is listed together with a wanted object.

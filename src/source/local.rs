@@ -7,9 +7,9 @@ use std::time::UNIX_EPOCH;
 
 use super::error::SourceError;
 use super::layout::{FolderKind, folder_kind, is_foreign, parse_key};
-use super::left_out::LeftOut;
-use super::listing::{Found, ListWindow};
-use super::object::{Kind, Location, Object, TimeRange, kind_of};
+use super::listing::{Found, ListFilter};
+use super::object::{Kind, Location, Object, TimeRange, WILDCARDS, is_hidden, kind_of};
+use super::table_folder::{TableFolder, TableFormat};
 
 /// Runs a listing on tokio's blocking threads.
 pub(crate) async fn blocking<T: Send + 'static>(
@@ -25,11 +25,11 @@ pub(crate) async fn blocking<T: Send + 'static>(
 ///
 /// # Errors
 /// [`SourceError::Io`] when the root cannot be read.
-pub(crate) fn list_path(root: &Path, window: &ListWindow, left_out: &LeftOut) -> Result<Found, SourceError> {
+pub(crate) fn list_path(root: &Path, filter: &ListFilter) -> Result<Found, SourceError> {
     let metadata = fs::metadata(root).map_err(|error| io("list", root, error))?;
     let mut found = Found::default();
     if metadata.is_dir() {
-        FolderWalk::new(root, window, left_out).folder(root, "", &mut found)?;
+        FolderWalk::new(root, filter).folder(root, "", &mut found)?;
     } else {
         found.objects.push(object(root, &real_path(root)?, &metadata));
         found.alone = true;
@@ -41,7 +41,7 @@ pub(crate) fn list_path(root: &Path, window: &ListWindow, left_out: &LeftOut) ->
 ///
 /// # Errors
 /// [`SourceError::NoMatch`], and [`SourceError::Io`] when a match cannot be read.
-pub(crate) fn list_glob(pattern: &str, window: &ListWindow, left_out: &LeftOut) -> Result<Found, SourceError> {
+pub(crate) fn list_glob(pattern: &str, filter: &ListFilter) -> Result<Found, SourceError> {
     let matches = glob::glob(pattern).map_err(|error| SourceError::BadGlob {
         pattern: pattern.to_owned(),
         at: error.pos,
@@ -49,19 +49,35 @@ pub(crate) fn list_glob(pattern: &str, window: &ListWindow, left_out: &LeftOut) 
     })?;
     let mut found = Found::default();
     let mut any = false;
+    let mut looked_at: HashSet<PathBuf> = HashSet::new();
+    let literal = pattern.find(WILDCARDS).map_or(pattern, |at| &pattern[..at]);
+    let (above, below) = pattern.split_at(literal.rfind('/').map_or(0, |at| at + 1));
+    // A pattern that spells out a hidden folder asks for it.
+    let hidden_wanted = below.split('/').any(is_hidden);
     for path in matches {
         let path = path.map_err(|error| {
             let path = error.path().to_owned();
             io("list", &path, error.into())
         })?;
         any = true;
+        let text = shown(&path);
+        let below_root = text.strip_prefix(above).unwrap_or(&text);
+        if !hidden_wanted && below_root.split('/').any(is_hidden) {
+            continue;
+        }
         let metadata = fs::metadata(&path).map_err(|error| io("list", &path, error))?;
         if metadata.is_dir() {
-            FolderWalk::new(&path, window, left_out).folder(&path, "", &mut found)?;
+            FolderWalk::new(&path, filter).folder(&path, "", &mut found)?;
         } else {
+            // Files that a pattern picks may lie in a table as well.
+            for folder in path.ancestors().skip(1).take_while(|folder| shown(folder).len() + 1 >= above.len()) {
+                if looked_at.insert(folder.to_owned()) {
+                    found.tables.extend(table_at(folder));
+                }
+            }
             let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
             let real = real_path(&path)?;
-            sort_in(&path, &real, left_out, &name, &metadata, &mut found);
+            sort_in(&path, &real, filter, &name, &metadata, &mut found);
         }
     }
     if any { Ok(found) } else { Err(SourceError::NoMatch { pattern: pattern.to_owned() }) }
@@ -69,22 +85,21 @@ pub(crate) fn list_glob(pattern: &str, window: &ListWindow, left_out: &LeftOut) 
 
 /// A depth-first walk in the order of names.
 struct FolderWalk<'a> {
-    window: &'a ListWindow,
-    left_out: &'a LeftOut,
+    filter: &'a ListFilter,
     /// Real paths of the folders visited: a link to a folder above, or a second link to one folder, is not followed again.
     seen: HashSet<PathBuf>,
     foreign_wanted: bool,
 }
 
 impl<'a> FolderWalk<'a> {
-    fn new(root: &Path, window: &'a ListWindow, left_out: &'a LeftOut) -> Self {
+    fn new(root: &Path, filter: &'a ListFilter) -> Self {
         let foreign_wanted = folder_kind(&slashed(root)) == FolderKind::Foreign;
-        Self { window, left_out, seen: HashSet::new(), foreign_wanted }
+        Self { filter, seen: HashSet::new(), foreign_wanted }
     }
 
     fn folder(&mut self, folder: &Path, below_root: &str, found: &mut Found) -> Result<(), SourceError> {
         let real = real_path(folder)?;
-        if self.left_out.has_path(&real) || !self.seen.insert(real.clone()) {
+        if self.filter.left_out.has_path(&real) || !self.seen.insert(real.clone()) {
             return Ok(());
         }
         let mut entries = fs::read_dir(folder)
@@ -94,7 +109,10 @@ impl<'a> FolderWalk<'a> {
         for entry in entries {
             let path = entry.path();
             let name = entry.file_name().to_string_lossy().into_owned();
-            if name.starts_with('.') {
+            if let Some(format) = table_format(&path, &name) {
+                found.tables.insert(TableFolder { folder: format!("{}/", shown(folder)), format });
+            }
+            if is_hidden(&name) {
                 continue;
             }
             // A dangling link, or a file removed in the meantime, is not an object.
@@ -104,13 +122,13 @@ impl<'a> FolderWalk<'a> {
                     // Nearly every file is no link, and resolving each path takes as long as everything else.
                     let own = entry.file_type().is_ok_and(|kind| kind.is_file());
                     let real = if own { real.join(entry.file_name()) } else { real_path(&path)? };
-                    sort_in(&path, &real, self.left_out, &format!("{below_root}{name}"), &metadata, found);
+                    sort_in(&path, &real, self.filter, &format!("{below_root}{name}"), &metadata, found);
                 }
             } else if metadata.is_dir() {
                 match folder_kind(&slashed(&path)) {
                     FolderKind::Foreign if !self.foreign_wanted => {}
                     FolderKind::Dated { from_s, to_s } | FolderKind::Hour { from_s, to_s }
-                        if !self.window.overlaps(from_s, to_s) =>
+                        if !self.filter.window.overlaps(from_s, to_s) =>
                     {
                         found.pruned_folders += 1;
                     }
@@ -123,15 +141,41 @@ impl<'a> FolderWalk<'a> {
 }
 
 /// Adds a file to a listing by its kind.
-fn sort_in(path: &Path, real: &Path, left_out: &LeftOut, below_root: &str, metadata: &Metadata, found: &mut Found) {
-    if left_out.has_path(real) {
+fn sort_in(path: &Path, real: &Path, filter: &ListFilter, below_root: &str, metadata: &Metadata, found: &mut Found) {
+    if filter.left_out.has_path(real) {
         return;
     }
-    match kind_of(below_root) {
+    match kind_of(below_root, filter.any_name) {
         Kind::Ignored => {}
         Kind::Other => found.other_objects += 1,
         Kind::Parquet => found.objects.push(object(path, real, metadata)),
     }
+}
+
+/// Returns the table format whose own folder this is.
+fn table_format(path: &Path, name: &str) -> Option<TableFormat> {
+    match name {
+        "_delta_log" => Some(TableFormat::Delta),
+        ".hoodie" => Some(TableFormat::Hudi),
+        "metadata" => {
+            let is_version = |entry: fs::DirEntry| entry.file_name().to_string_lossy().ends_with(".metadata.json");
+            fs::read_dir(path).ok()?.flatten().any(is_version).then_some(TableFormat::Iceberg)
+        }
+        _ => None,
+    }
+}
+
+/// Returns the table that a folder is, if it is one.
+fn table_at(folder: &Path) -> Option<TableFolder> {
+    let own = ["_delta_log", ".hoodie", "metadata"].iter().map(|name| (folder.join(name), *name));
+    let format = own.filter(|(path, _)| path.is_dir()).find_map(|(path, name)| table_format(&path, name))?;
+    let folder = if folder.as_os_str().is_empty() { String::new() } else { format!("{}/", shown(folder)) };
+    Some(TableFolder { folder, format })
+}
+
+/// Returns a path as the user gave it, with `/` between folders.
+fn shown(path: &Path) -> String {
+    path.to_string_lossy().replace('\\', "/")
 }
 
 fn real_path(path: &Path) -> Result<PathBuf, SourceError> {
@@ -145,7 +189,7 @@ fn object(path: &Path, real: &Path, metadata: &Metadata) -> Object {
         .and_then(|time| time.duration_since(UNIX_EPOCH).ok())
         .map_or(0, |since| i64::try_from(since.as_secs()).unwrap_or(0));
     Object {
-        url: path.to_string_lossy().replace('\\', "/").into(),
+        url: shown(path).into(),
         location: Location::Local(real.into()),
         size: metadata.len(),
         version: version_of(metadata).into(),
@@ -178,6 +222,7 @@ fn io(action: &'static str, path: &Path, source: std::io::Error) -> SourceError 
 #[cfg(test)]
 mod tests {
     use super::super::SourceOptions;
+    use super::super::left_out::LeftOut;
     use super::*;
 
     fn touch(root: &Path, name: &str) {
@@ -186,8 +231,8 @@ mod tests {
         fs::write(path, name).unwrap();
     }
 
-    fn everything() -> ListWindow {
-        ListWindow::new(&TimeRange::default(), &SourceOptions::default())
+    fn everything() -> ListFilter {
+        ListFilter::new(&TimeRange::default(), &SourceOptions::default(), LeftOut::default())
     }
 
     fn names(listing: &Found) -> Vec<&str> {
@@ -202,14 +247,14 @@ mod tests {
         }
         touch(root.path(), "AWSLogs/123456789012/CloudTrail/5.parquet");
         touch(root.path(), "AWSLogs/123456789012/vpcflowlogs/r/2024/04/19/6.parquet");
-        let listing = list_path(root.path(), &everything(), &LeftOut::default()).unwrap();
+        let listing = list_path(root.path(), &everything()).unwrap();
         assert_eq!(names(&listing), ["6.parquet", "1.PARQUET", "2.parquet"]);
         assert_eq!(listing.other_objects, 1);
-        let trail = list_path(&root.path().join("AWSLogs/123456789012/CloudTrail"), &everything(), &LeftOut::default())
-            .unwrap();
+        let trail = list_path(&root.path().join("AWSLogs/123456789012/CloudTrail"), &everything()).unwrap();
         assert_eq!(names(&trail), ["5.parquet"], "named on purpose");
-        let window = ListWindow::new(&TimeRange { from_s: Some(1_713_600_000), to_s: None }, &SourceOptions::default());
-        let late = list_path(root.path(), &window, &LeftOut::default()).unwrap();
+        let range = TimeRange { from_s: Some(1_713_600_000), to_s: None };
+        let late = ListFilter::new(&range, &SourceOptions::default(), LeftOut::default());
+        let late = list_path(root.path(), &late).unwrap();
         assert_eq!((names(&late), late.pruned_folders), (vec!["1.PARQUET", "2.parquet"], 1));
     }
 
@@ -224,7 +269,7 @@ mod tests {
         std::os::unix::fs::symlink(elsewhere.path(), root.path().join("b")).unwrap();
         std::os::unix::fs::symlink("nowhere", root.path().join("c.parquet")).unwrap();
         std::os::unix::fs::symlink(elsewhere.path().join("2.parquet"), root.path().join("d.parquet")).unwrap();
-        let listing = list_path(root.path(), &everything(), &LeftOut::default()).unwrap();
+        let listing = list_path(root.path(), &everything()).unwrap();
         assert_eq!(names(&listing), ["1.parquet", "2.parquet", "d.parquet"]);
         // The same file has the same place, by whatever name it is found.
         let real = |path: PathBuf| fs::canonicalize(path).unwrap();
@@ -247,17 +292,8 @@ mod tests {
         touch(root.path(), "day2/2.parquet");
         touch(root.path(), "3.parquet");
         let text = root.path().display().to_string();
-        assert_eq!(
-            names(&list_glob(&format!("{text}/day*"), &everything(), &LeftOut::default()).unwrap()),
-            ["1.parquet", "2.parquet"]
-        );
-        assert_eq!(
-            names(&list_glob(&format!("{text}/*.parquet"), &everything(), &LeftOut::default()).unwrap()),
-            ["3.parquet"]
-        );
-        assert!(matches!(
-            list_glob(&format!("{text}/x*"), &everything(), &LeftOut::default()),
-            Err(SourceError::NoMatch { .. })
-        ));
+        assert_eq!(names(&list_glob(&format!("{text}/day*"), &everything()).unwrap()), ["1.parquet", "2.parquet"]);
+        assert_eq!(names(&list_glob(&format!("{text}/*.parquet"), &everything()).unwrap()), ["3.parquet"]);
+        assert!(matches!(list_glob(&format!("{text}/x*"), &everything()), Err(SourceError::NoMatch { .. })));
     }
 }

@@ -19,17 +19,24 @@ mod left_out;
 mod object;
 mod s3;
 
-mod listing;
+mod copies;
 mod spans;
+mod table_folder;
 mod units;
+
+mod listing;
 
 mod list;
 mod local;
 mod read;
 mod store;
 
+mod delta;
+mod folder_times;
+
 mod open;
 
+pub use copies::CopiedObject;
 pub use error::{Cause, SourceError};
 pub use layout::{KeyFacts, Layout, Partition, parse_key};
 pub use listing::{Grain, Listing};

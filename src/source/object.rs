@@ -84,14 +84,27 @@ pub(crate) enum Kind {
     Ignored,
 }
 
-/// Returns what an object is, by its path below the root that the user named.
-pub(crate) fn kind_of(below_root: &str) -> Kind {
+/// The ends of names of files that are not Parquet, which `--any-name` does not take for Parquet either.
+const OTHER_FILES: &[&str] =
+    &[".gz", ".json", ".jsonl", ".csv", ".txt", ".log", ".crc", ".md5", ".xml", ".zip", ".avro", ".orc", ".manifest"];
+
+/// Returns whether a file or folder of this name is left out: hidden ones, and those that Spark, Hive and table formats
+/// keep beside the data, such as `_temporary` and `_delta_log`. `_day=19` is a partition.
+pub(crate) fn is_hidden(name: &str) -> bool {
+    name.starts_with('.') || (name.starts_with('_') && !name.contains('='))
+}
+
+/// Returns what an object is, by its path below the root that the user named; with `any_name`, files need not end in
+/// `.parquet`.
+pub(crate) fn kind_of(below_root: &str, any_name: bool) -> Kind {
     let name = below_root.rsplit('/').next().unwrap_or(below_root);
-    if name.is_empty() || name.starts_with('_') || below_root.split('/').any(|part| part.starts_with('.')) {
+    if name.is_empty() || name.starts_with('_') || below_root.split('/').any(is_hidden) {
         return Kind::Ignored;
     }
-    let parquet = name.len() >= 8 && name.as_bytes()[name.len() - 8..].eq_ignore_ascii_case(b".parquet");
-    if parquet { Kind::Parquet } else { Kind::Other }
+    let name = name.to_ascii_lowercase();
+    let parquet = name.ends_with(".parquet");
+    let other = || OTHER_FILES.iter().any(|end| name.ends_with(end));
+    if parquet || (any_name && !other()) { Kind::Parquet } else { Kind::Other }
 }
 
 #[cfg(test)]
@@ -105,6 +118,9 @@ mod tests {
             ("B.PARQUET", Kind::Parquet),
             ("a/b.log.gz", Kind::Other),
             ("a/_SUCCESS", Kind::Ignored),
+            ("a/_temporary/0/b.parquet", Kind::Ignored),
+            ("_change_data/b.parquet", Kind::Ignored),
+            ("_day=19/b.parquet", Kind::Parquet),
             ("a/.b.parquet", Kind::Ignored),
             (".tmp/b.parquet", Kind::Ignored),
             ("a/", Kind::Ignored),
@@ -112,7 +128,9 @@ mod tests {
             ("é.parquet", Kind::Parquet),
             ("aé", Kind::Other),
         ] {
-            assert_eq!(kind_of(name), kind, "{name}");
+            assert_eq!(kind_of(name, false), kind, "{name}");
         }
+        assert_eq!(kind_of("a/part-0", true), Kind::Parquet);
+        assert_eq!(kind_of("a/b.log.gz", true), Kind::Other);
     }
 }

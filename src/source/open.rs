@@ -1,10 +1,13 @@
 //! Everything that the user named as input: opened, then listed.
 
+use super::copies::find_copies;
 use super::error::SourceError;
+use super::folder_times::{learn_folder_times, tree_of};
 use super::identity::Identity;
+use super::layout::Layout;
 use super::left_out::{LeftOut, RunOutput};
 use super::list::{BucketQuery, list_bucket};
-use super::listing::{Grain, ListWindow, Listing};
+use super::listing::{Grain, ListFilter, Listing};
 use super::local::{blocking, list_glob, list_path};
 use super::object::{Location, Object, TimeRange, WILDCARDS};
 use super::options::SourceOptions;
@@ -13,9 +16,10 @@ use super::s3::{Bucket, split_url};
 use super::spans::note_spans;
 use super::store::Store;
 use super::units::unit_id;
+use memory::lock;
 use std::collections::{BTreeMap, HashSet};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 /// One source as the user named it.
 #[derive(Clone, Debug)]
@@ -32,6 +36,8 @@ pub struct Source {
     buckets: Arc<BTreeMap<Arc<str>, Arc<Bucket>>>,
     options: SourceOptions,
     outputs: Vec<RunOutput>,
+    /// Whether the folders of each tree of another writer bound the times of its records, as far as it was learned.
+    folder_times: Arc<Mutex<BTreeMap<String, bool>>>,
 }
 
 impl Source {
@@ -65,7 +71,13 @@ impl Source {
             let pattern = if key.contains(WILDCARDS) { Some(glob_pattern(key)?) } else { None };
             roots.push((spec.to_owned(), Root::S3 { bucket, key: key.to_owned(), pattern }));
         }
-        Ok(Self { roots, buckets: Arc::new(buckets), options: options.clone(), outputs: Vec::new() })
+        Ok(Self {
+            roots,
+            buckets: Arc::new(buckets),
+            options: options.clone(),
+            outputs: Vec::new(),
+            folder_times: Arc::default(),
+        })
     }
 
     /// Leaves out of every listing the files and folders of these names in `store`, which a run writes there. An object
@@ -89,25 +101,31 @@ impl Source {
     /// # Errors
     /// As [`Source::list`].
     pub async fn list_by(&self, range: &TimeRange, grain: Grain) -> Result<Listing, SourceError> {
-        let window = ListWindow::new(range, &self.options);
         let mut all = Listing::default();
-        let left_out = LeftOut::of(&self.outputs);
+        let filter = ListFilter::new(range, &self.options, LeftOut::of(&self.outputs));
         let mut alone: HashSet<Location> = HashSet::new();
         for (spec, root) in &self.roots {
-            let found = match root {
+            let mut found = match root {
                 Root::Local(path) => {
-                    let (path, left_out) = (path.clone(), left_out.clone());
-                    blocking(spec, move || list_path(&path, &window, &left_out)).await?
+                    let (path, filter) = (path.clone(), filter.clone());
+                    blocking(spec, move || list_path(&path, &filter)).await?
                 }
                 Root::Glob { pattern } => {
-                    let (pattern, left_out) = (pattern.clone(), left_out.clone());
-                    blocking(spec, move || list_glob(&pattern, &window, &left_out)).await?
+                    let (pattern, filter) = (pattern.clone(), filter.clone());
+                    blocking(spec, move || list_glob(&pattern, &filter)).await?
                 }
                 Root::S3 { bucket, key, pattern } => {
-                    let query = BucketQuery { key, pattern: pattern.as_ref(), window, left_out: &left_out };
+                    let query = BucketQuery { key, pattern: pattern.as_ref(), filter: &filter };
                     list_bucket(bucket, &query, self.options.list_concurrency).await?
                 }
             };
+            let bucket = match root {
+                Root::S3 { bucket, .. } => Some(bucket),
+                _ => None,
+            };
+            for table in std::mem::take(&mut found.tables) {
+                table.keep_live(bucket, &mut found.objects).await?;
+            }
             if found.objects.is_empty() && found.pruned_folders == 0 {
                 return Err(SourceError::NothingFound { spec: spec.clone(), other_objects: found.other_objects });
             }
@@ -122,7 +140,13 @@ impl Source {
         all.objects.sort_by(|a, b| a.url.cmp(&b.url));
         // Several local paths may name one file: the location is canonical, the URL is as given.
         all.objects.retain(|object| seen.insert(object.location.clone()));
-        note_spans(&mut all.objects, &self.options);
+        let bounded = self.bounded_trees(&all.objects, range).await;
+        note_spans(&mut all.objects, &self.options, |object| bounded.contains(tree_of(object)));
+        all.copies = find_copies(&all.objects, &self.reader(), self.options.list_concurrency).await;
+        if !all.copies.is_empty() {
+            let copies: HashSet<&str> = all.copies.iter().map(|copy| copy.object.as_ref()).collect();
+            all.objects.retain(|object| !copies.contains(object.url.as_ref()));
+        }
         let wanted = |object: &Object| alone.contains(&object.location) || object.starts.overlaps(range);
         let listed = all.objects.len();
         match grain {
@@ -134,6 +158,21 @@ impl Source {
         }
         all.pruned_objects = (listed - all.objects.len()) as u64;
         Ok(all)
+    }
+
+    /// Returns the trees of other writers whose folders bound the times of their records. Where no time is asked for,
+    /// nothing has to be known; each tree is looked at once.
+    async fn bounded_trees(&self, objects: &[Object], range: &TimeRange) -> HashSet<String> {
+        if *range == TimeRange::default() {
+            return HashSet::new();
+        }
+        let known = lock(&self.folder_times).clone();
+        let of_tree = |object: &&Object| object.facts.layout == Layout::Dated && !known.contains_key(tree_of(object));
+        let unknown: Vec<&Object> = objects.iter().filter(of_tree).collect();
+        let learned = learn_folder_times(&unknown, &self.reader(), &self.options).await;
+        let mut known = lock(&self.folder_times);
+        known.extend(learned);
+        known.iter().filter(|(_, bounded)| **bounded).map(|(tree, _)| tree.clone()).collect()
     }
 
     /// Returns a reader for the objects of this source; clones share connections.

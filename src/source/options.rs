@@ -24,6 +24,8 @@ pub struct SourceOptions {
     /// How long, in seconds, they may begin before the time of the previous file, or before the start of its folder: late
     /// delivery.
     pub late_margin_s: i64,
+    /// Takes files whose names do not end in `.parquet` for Parquet, except for those with another format's ending.
+    pub any_name: bool,
     /// The runtime that carries the HTTP of data reads; `None` uses the caller's.
     pub io_runtime: Option<Handle>,
 }
@@ -40,6 +42,7 @@ impl Default for SourceOptions {
             list_concurrency: 32,
             early_margin_s: 15 * 60,
             late_margin_s: 60 * 60,
+            any_name: false,
             io_runtime: None,
         }
     }

@@ -38,8 +38,35 @@ pub enum ReadError {
         url: String,
     },
     /// The identity may not read it.
-    #[error("{url}: access denied ({problem}); the identity needs s3:GetObject, and kms:Decrypt where KMS encrypts")]
+    #[error(
+        "{url}: access denied ({problem}); the identity needs s3:GetObject, and kms:Decrypt where KMS encrypts; a bucket \
+         whose requester pays needs --request-payer"
+    )]
     Denied {
+        /// The object.
+        url: String,
+        /// The answer.
+        problem: String,
+    },
+    /// It is in an archive, and cannot be read before it is restored.
+    #[error(
+        "{url}: archived (S3 Glacier or an archive tier); restore it with `aws s3api restore-object`, or leave it out"
+    )]
+    Archived {
+        /// The object.
+        url: String,
+    },
+    /// The clock of this machine is wrong.
+    #[error("{url}: S3 refused the time of this machine ({problem}); set its clock, it may be at most 15 minutes off")]
+    ClockSkew {
+        /// The object.
+        url: String,
+        /// The answer.
+        problem: String,
+    },
+    /// The bucket is in another region.
+    #[error("{url}: the bucket is in another region ({problem}); pass its region with --region")]
+    WrongRegion {
         /// The object.
         url: String,
         /// The answer.
@@ -187,8 +214,7 @@ impl ObjectReader {
         let bucket = self.buckets.get(bucket).ok_or_else(|| ReadError::Unopened { url: url() })?;
         // ETags are quoted; anything else was made up by the listing, and no server would match it.
         let etag = object.version.contains('"').then(|| object.version.to_string());
-        // object_store cannot express keys such as `logs//AWSLogs/…` (a prefix configured with a last slash).
-        let Ok(key) = Key::parse(key) else {
+        let Some(key) = store_key(key) else {
             return bucket.get(key, range, etag).await.map_err(|error| refused(&object.url, error));
         };
         let options =
@@ -200,6 +226,12 @@ impl ObjectReader {
         }
         answer.bytes().await.map_err(|error| explain(&object.url, &error))
     }
+}
+
+/// Returns a key as object_store has it; `None` where it would ask for another key. It cannot express `logs//AWSLogs/…` (a
+/// prefix configured with a last slash), and drops the slash at the start of `/AWSLogs/…`.
+fn store_key(key: &str) -> Option<Key> {
+    Key::parse(key).ok().filter(|parsed| parsed.as_ref() == key)
 }
 
 /// Reads stretches of a file into one buffer.
@@ -252,6 +284,9 @@ fn failed(url: &str, error: &(dyn std::error::Error + 'static)) -> ReadError {
 
 fn refused(url: &str, error: GetError) -> ReadError {
     let url = url.to_owned();
+    if let Some(known) = by_code(&url, &error.problem, error.status) {
+        return known;
+    }
     match error {
         GetError { status: 404, .. } => ReadError::Gone { url },
         GetError { status: 412, .. } => ReadError::Changed { url },
@@ -263,6 +298,10 @@ fn refused(url: &str, error: GetError) -> ReadError {
 fn explain(url: &str, error: &object_store::Error) -> ReadError {
     use object_store::Error;
     let url_text = url.to_owned();
+    let line = one_line(error);
+    if let Some(known) = by_code(url, &line, if line.contains("status code: 301") { 301 } else { 0 }) {
+        return known;
+    }
     match error {
         Error::NotFound { .. } => ReadError::Gone { url: url_text },
         Error::Precondition { .. } | Error::NotModified { .. } => ReadError::Changed { url: url_text },
@@ -270,6 +309,21 @@ fn explain(url: &str, error: &object_store::Error) -> ReadError {
             ReadError::Denied { url: url_text, problem: without_xml(&status_of(error)) }
         }
         other => ReadError::Failed { url: url_text, source: Cause(without_xml(&one_line(other))) },
+    }
+}
+
+/// Returns the error that S3's own code stands for: HTTP's status alone would mislead.
+fn by_code(url: &str, answer: &str, status: u16) -> Option<ReadError> {
+    let url = url.to_owned();
+    let problem = || without_xml(answer);
+    if answer.contains("InvalidObjectState") {
+        Some(ReadError::Archived { url })
+    } else if answer.contains("RequestTimeTooSkewed") {
+        Some(ReadError::ClockSkew { url, problem: problem() })
+    } else if status == 301 || answer.contains("PermanentRedirect") || answer.contains("AuthorizationHeaderMalformed") {
+        Some(ReadError::WrongRegion { url, problem: problem() })
+    } else {
+        None
     }
 }
 
@@ -284,6 +338,36 @@ fn status_of(error: &object_store::Error) -> String {
 mod tests {
     use super::super::{Source, SourceOptions, TimeRange};
     use super::*;
+
+    #[test]
+    fn a_key_is_asked_for_as_it_is_or_not_through_the_store() {
+        for key in ["/AWSLogs/a.parquet", "logs//a.parquet", "a/", "a/../b", "//a"] {
+            assert!(store_key(key).is_none(), "{key}");
+        }
+        for key in ["a.parquet", "logs/day=1/01 +é=%.parquet"] {
+            assert_eq!(store_key(key).unwrap().as_ref(), key);
+        }
+    }
+
+    #[test]
+    fn answers_of_s3_say_which_option_helps() {
+        let answer = |code: &str| {
+            format!(
+                "Server returned non-2xx status code: 403 Forbidden: <Error><Code>{code}</Code><Message>No</Message></Error>"
+            )
+        };
+        for (code, says) in [
+            ("InvalidObjectState", "restore-object"),
+            ("RequestTimeTooSkewed", "RequestTimeTooSkewed: No); set its clock"),
+            ("PermanentRedirect", "--region"),
+            ("AuthorizationHeaderMalformed", "--region"),
+        ] {
+            let text = by_code("s3://b/k", &answer(code), 403).unwrap().to_string();
+            assert!(text.contains(says) && text.lines().count() == 1, "{text}");
+        }
+        assert!(by_code("s3://b/k", &answer("AccessDenied"), 403).is_none());
+        assert!(matches!(by_code("s3://b/k", "Moved", 301), Some(ReadError::WrongRegion { .. })));
+    }
 
     #[tokio::test]
     async fn reads_local_bytes_and_notices_changes() {

@@ -183,7 +183,10 @@ impl Bucket {
             .await
             .map_err(|error| GetError {
                 status: error.raw_response().map_or(0, |response| response.status().as_u16()),
-                problem: error.message().map_or_else(|| one_line(&error), str::to_owned),
+                problem: match (error.code(), error.message()) {
+                    (Some(code), Some(message)) => format!("{code}: {message}"),
+                    _ => one_line(&error),
+                },
             })?;
         let body = answer.body.collect().await.map_err(|error| GetError { status: 0, problem: one_line(&error) })?;
         Ok(body.into_bytes())
@@ -308,6 +311,7 @@ where
             let region = service.raw().headers().get("x-amz-bucket-region").unwrap_or("another one").to_owned();
             SourceError::WrongRegion { bucket: bucket.to_owned(), used: used.to_owned(), region }
         }
+        ("RequestTimeTooSkewed", _) => SourceError::ClockSkew { url, problem: message },
         ("AccessDenied", _) | (_, 403) => {
             SourceError::Denied { action, url, problem: message, needs: "s3:ListBucket and s3:GetObject" }
         }

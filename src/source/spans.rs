@@ -8,12 +8,13 @@
 
 use std::collections::HashMap;
 
-use super::layout::Layout;
+use super::layout::{Layout, Partition};
 use super::object::{Object, TimeRange};
 use super::options::SourceOptions;
 
-/// Sets for each object when its records may begin.
-pub(super) fn note_spans(objects: &mut [Object], options: &SourceOptions) {
+/// Sets for each object when its records may begin. `is_bounded` says of objects in dated folders of other writers whether
+/// the folder's time is that of the records.
+pub(super) fn note_spans(objects: &mut [Object], options: &SourceOptions, is_bounded: impl Fn(&Object) -> bool) {
     let mut times: HashMap<(&str, Option<&str>), Vec<i64>> = HashMap::new();
     for object in objects.iter() {
         if let Some(time_s) = object.facts.file_time_s {
@@ -26,7 +27,15 @@ pub(super) fn note_spans(objects: &mut [Object], options: &SourceOptions) {
     }
     let spans: Vec<TimeRange> = objects
         .iter()
-        .map(|object| with_margins(span_of(object, times.get(&series_of(object)).map_or(&[], Vec::as_slice)), options))
+        .map(|object| {
+            let of_folder = match object.facts.layout {
+                Layout::Plain | Layout::Hive => object.facts.partition,
+                Layout::Dated => object.facts.partition.filter(|_| is_bounded(object)),
+                Layout::Bare => None,
+            };
+            let times = times.get(&series_of(object)).map_or(&[][..], Vec::as_slice);
+            with_margins(span_of(object, of_folder, times), options)
+        })
         .collect();
     for (object, span) in objects.iter_mut().zip(spans) {
         object.starts = span;
@@ -38,12 +47,11 @@ fn series_of(object: &Object) -> (&str, Option<&str>) {
     (object.folder(), object.facts.flow_log_id.as_deref())
 }
 
-/// Returns the span between the names around an object, given all times of its series in order, each once.
-fn span_of(object: &Object, times: &[i64]) -> TimeRange {
-    let facts = &object.facts;
-    let of_folder = facts.partition.filter(|_| facts.layout != Layout::Bare);
-    let Some(time_s) = facts.file_time_s else {
-        return facts.partition.map_or_else(TimeRange::default, |partition| TimeRange {
+/// Returns the span between the names around an object, given the day or hour that bounds its folder and all times of its
+/// series in order, each once.
+fn span_of(object: &Object, of_folder: Option<Partition>, times: &[i64]) -> TimeRange {
+    let Some(time_s) = object.facts.file_time_s else {
+        return of_folder.map_or_else(TimeRange::default, |partition| TimeRange {
             from_s: Some(partition.from_s),
             to_s: Some(partition.to_s),
         });
@@ -94,7 +102,7 @@ mod tests {
     fn noted(folder: &str, times: &[i64]) -> Vec<Object> {
         let mut objects: Vec<_> =
             times.iter().enumerate().map(|(n, time_s)| object(folder, "0a", *time_s, n)).collect();
-        note_spans(&mut objects, &SourceOptions::default());
+        note_spans(&mut objects, &SourceOptions::default(), |_| true);
         objects
     }
 
@@ -134,7 +142,7 @@ mod tests {
         let mut objects: Vec<_> = (0..288).map(|n| object(DAILY, "0a", DAY + 300 * n, 0)).collect();
         objects.extend((0..4).map(|n| object(DAILY, "0b", DAY + 12 * HOUR_S, n)));
         objects.push(object(DAILY, "0b", DAY, 0));
-        note_spans(&mut objects, &SourceOptions::default());
+        note_spans(&mut objects, &SourceOptions::default(), |_| true);
         let at_six: Vec<i64> = wanted(&objects, DAY + 6 * HOUR_S, DAY + 6 * HOUR_S + 60);
         assert_eq!(
             at_six.iter().filter(|time| **time == 12 * HOUR_S).count(),

@@ -68,6 +68,19 @@ impl Store {
         Ok(Self { url: url.trim_end_matches('/').to_owned(), backend })
     }
 
+    /// Returns the store of a folder that was listed, in `bucket` or on disk; `folder` has a last `/`.
+    pub(super) fn of_folder(folder: &str, bucket: Option<&Arc<Bucket>>) -> Self {
+        let url = folder.trim_end_matches('/').to_owned();
+        let backend = match bucket {
+            None => Backend::Local(PathBuf::from(folder)),
+            Some(bucket) => {
+                let key = url.strip_prefix(&format!("s3://{}", bucket.name)).unwrap_or_default();
+                Backend::S3 { bucket: bucket.clone(), prefix: key.trim_matches('/').to_owned() }
+            }
+        };
+        Self { url, backend }
+    }
+
     /// Returns the URL or path of `name`.
     pub fn url_of(&self, name: &str) -> String {
         format!("{}/{name}", self.url)

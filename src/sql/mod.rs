@@ -32,4 +32,4 @@ pub use tables::SkippedObjects;
 pub use tables::derived::StartProgress;
 pub use tables::flows::{FlowsExec, FlowsTable};
 pub use tokens::first_word;
-pub use workspace::{Skipped, Workspace, WorkspaceOptions};
+pub use workspace::{SkipKind, Skipped, Workspace, WorkspaceOptions};

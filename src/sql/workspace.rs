@@ -9,9 +9,9 @@ use super::tables::derived::{DerivedTable, DerivedTables, StartProgress, TableNa
 use super::tables::files::with_files;
 use super::tables::flows::{FlowsExec, FlowsTable};
 use super::tables::{SkippedObjects, lists};
-pub use crate::hours::Skipped;
 use crate::hours::fetch::FetchOptions;
 use crate::hours::{KeptHours, Pipeline};
+pub use crate::hours::{SkipKind, Skipped};
 use crate::intel::{Indicators, InternalNetworks, Networks};
 use crate::source::{Source, TimeRange};
 use arrow::array::RecordBatch;
@@ -131,7 +131,7 @@ impl Workspace {
         self.files
     }
 
-    /// Objects that could not be read so far, by URL.
+    /// Objects skipped so far, by URL: those that could not be read, and those of other logs.
     pub fn skipped(&self) -> Vec<Skipped> {
         self.skipped.list()
     }

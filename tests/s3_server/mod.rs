@@ -40,6 +40,8 @@ pub struct Traffic {
     pub deny_get: AtomicU64,
     /// GETs of keys that contain this are refused with AccessDenied; empty for none.
     pub deny_keys: Mutex<String>,
+    /// GETs of keys that contain this are refused with InvalidObjectState, as of archived objects; empty for none.
+    pub archived_keys: Mutex<String>,
     /// All requests that passed the signature check, refused ones too.
     pub requests: AtomicU64,
     /// Requests answered with 503.
@@ -231,6 +233,10 @@ impl S3 for Disk {
         let denied = self.traffic.deny_keys.lock().unwrap().clone();
         if !denied.is_empty() && input.key.contains(&denied) {
             return Err(s3_error!(AccessDenied, "Access Denied"));
+        }
+        let archived = self.traffic.archived_keys.lock().unwrap().clone();
+        if !archived.is_empty() && input.key.contains(&archived) {
+            return Err(s3_error!(InvalidObjectState, "The operation is not valid for the object's storage class"));
         }
         let facts = self.facts(&input.bucket, &input.key)?;
         check_match(input.if_match.as_ref(), &facts.etag)?;

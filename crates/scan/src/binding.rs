@@ -69,7 +69,8 @@ impl Binding {
     /// Binds a file's schema to `wanted` fields.
     ///
     /// # Errors
-    /// [`ScanError::NotFlowLogs`] when a field of version 2's default is missing, wanted or not;
+    /// [`ScanError::OtherLog`] when the columns are those of another log; [`ScanError::NotFlowLogs`] when a field of
+    /// version 2's default is missing, wanted or not;
     /// [`ScanError::Parquet`] when the schema itself is damaged.
     pub fn new(object: &str, schema: &SchemaDescriptor, wanted: &[Field]) -> Result<Self, ScanError> {
         let mut found: Vec<(Field, usize, Leaf)> = Vec::new();
@@ -112,6 +113,9 @@ impl Binding {
         let missing: Vec<&str> =
             REQUIRED.iter().filter(|field| !known.contains(field)).map(|field| field.name()).collect();
         if !missing.is_empty() {
+            if let Some(log) = other_log(schema, &known) {
+                return Err(ScanError::OtherLog { object: object.to_owned(), log });
+            }
             return Err(ScanError::NotFlowLogs { object: object.to_owned(), missing: missing.join(", ") });
         }
         let mut leaves: Vec<usize> = fields.iter().flat_map(|(_, leaves)| leaves.iter().map(|l| l.number)).collect();
@@ -142,6 +146,30 @@ impl Binding {
     pub fn reader_options() -> ArrowReaderOptions {
         ArrowReaderOptions::new().with_skip_arrow_metadata(true)
     }
+}
+
+/// Columns that only another log has, and what that log is.
+///
+/// Other services deliver to the same bucket, some in the very folders of VPC flow logs and under the same names.
+const OTHER_LOGS: &[(&str, &[&str])] = &[
+    ("Transit Gateway flow logs", &["tgw_id", "tgw_attachment_id", "tgw_src_eni"]),
+    ("Route 53 Resolver query logs", &["query_name", "query_type", "dns_query_name"]),
+    ("CloudTrail events", &["eventsource", "eventname", "useridentity", "user_identity"]),
+    ("load balancer access logs", &["target_group_arn", "elb_status_code", "target_status_code", "tls_listener_arn"]),
+    ("WAF logs", &["webaclid", "httprequest", "http_request"]),
+    ("S3 access logs", &["bucket_owner", "bucketowner"]),
+    ("network firewall logs", &["firewall_name"]),
+];
+
+/// Returns which other log a file holds that lacks fields of flow records; `None` when it may be a flow log all the same.
+fn other_log(schema: &SchemaDescriptor, known: &[Field]) -> Option<&'static str> {
+    let named = schema.columns().iter().find_map(|column| {
+        let name = column.path().parts().first()?.to_ascii_lowercase().replace('-', "_");
+        OTHER_LOGS.iter().find(|(_, names)| names.contains(&name.as_str())).map(|(log, _)| *log)
+    });
+    // Every flow log has addresses or an ENI, so a file without any of them is no flow log that lacks some columns.
+    let is_flow = known.iter().any(|field| matches!(field, Field::Srcaddr | Field::Dstaddr | Field::InterfaceId));
+    named.or_else(|| (!is_flow).then_some("another kind of rows"))
 }
 
 /// Returns the byte ranges of the bound columns of some row groups, sorted by offset.

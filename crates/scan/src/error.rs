@@ -15,6 +15,14 @@ pub enum ScanError {
         /// Names of the fields that no column holds.
         missing: String,
     },
+    /// The object is a log, but not one of VPC flows.
+    #[error("{object}: {log}, no VPC flow records")]
+    OtherLog {
+        /// Where the object is.
+        object: String,
+        /// What it holds, such as `Transit Gateway flow logs`.
+        log: &'static str,
+    },
     /// The object is damaged, or is not Parquet.
     #[error("{object}: {part} cannot be decoded")]
     Parquet {
@@ -54,6 +62,12 @@ pub enum ScanError {
         object: String,
         /// The panic's message.
         reason: String,
+    },
+    /// The object has no bytes.
+    #[error("{object}: empty (0 bytes), so its writer did not finish it")]
+    Empty {
+        /// Where the object is.
+        object: String,
     },
     /// The object's bytes could not be fetched.
     #[error(transparent)]

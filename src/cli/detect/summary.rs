@@ -5,7 +5,7 @@ use super::stages::RunTimes;
 use crate::cli::options::Global;
 use crate::cli::options::memory::peak_memory_bytes;
 use crate::detect;
-use crate::hours::{ListedUnits, SourceHours};
+use crate::hours::{ListedUnits, Skipped, SourceHours};
 use crate::report::{BaselineOrigin, BaselineSpan, ObjectCounts, SkippedObject, Summary};
 use ::memory::Memory;
 use rollup::derive::Derived;
@@ -41,7 +41,9 @@ impl FinishedRun<'_> {
             window_end_s: hours.window.to_s,
             baseline: self.baseline(),
             objects: self.objects(),
-            skipped_objects: self.skipped_objects(),
+            skipped_objects: skipped_objects(&gathered.skipped),
+            other_log_objects: skipped_objects(&gathered.other_logs),
+            copied_objects: self.copied_objects(),
             rows: gathered.counts.rows,
             nodata_rows: gathered.counts.nodata,
             skipdata_rows: gathered.counts.skipdata,
@@ -91,12 +93,14 @@ impl FinishedRun<'_> {
             read: gathered.objects_read,
             reused: gathered.objects_reused,
             skipped: gathered.skipped.len() as u64,
+            other_logs: gathered.other_logs.len() as u64,
+            copies: self.listed.copies.len() as u64,
         }
     }
 
-    fn skipped_objects(&self) -> Vec<SkippedObject> {
-        let skipped = self.hours.gathered.skipped.iter();
-        skipped.map(|one| SkippedObject { object: one.object.clone(), reason: one.reason.clone() }).collect()
+    fn copied_objects(&self) -> Vec<SkippedObject> {
+        let copies = self.listed.copies.iter();
+        copies.map(|copy| SkippedObject { object: copy.object.to_string(), reason: copy.reason() }).collect()
     }
 
     fn baseline(&self) -> BaselineSpan {
@@ -111,4 +115,8 @@ impl FinishedRun<'_> {
             to_s: if window.has_history() { window.from_s } else { window.to_s },
         }
     }
+}
+
+fn skipped_objects(skipped: &[Skipped]) -> Vec<SkippedObject> {
+    skipped.iter().map(|one| SkippedObject { object: one.object.clone(), reason: one.reason.clone() }).collect()
 }

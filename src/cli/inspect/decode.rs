@@ -25,6 +25,8 @@ pub(super) struct Decoded {
     pub(super) packets: u64,
     /// Wall-clock seconds, reading included.
     pub(super) seconds: f64,
+    /// Objects that hold other logs.
+    pub(super) other_logs: u64,
     /// Why objects could not be read, sorted.
     pub(super) unreadable: Vec<String>,
 }
@@ -45,6 +47,7 @@ impl Decoded {
         self.accepted += other.accepted;
         self.bytes += other.bytes;
         self.packets += other.packets;
+        self.other_logs += other.other_logs;
         self.unreadable.extend(other.unreadable);
     }
 }
@@ -67,6 +70,7 @@ pub(super) fn decode(
             let object = &objects[fetched.index];
             match decode_object(object, fetched) {
                 Ok(decoded) => all.add(decoded),
+                Err(ScanError::OtherLog { .. }) => all.other_logs += 1,
                 Err(error) => all.unreadable.push(error_text(&error)),
             }
         }

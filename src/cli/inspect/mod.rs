@@ -81,6 +81,7 @@ struct Inspection {
     objects: u64,
     bytes: u64,
     other_objects: u64,
+    copies: u64,
     places: Vec<LocationSummary>,
     variants: Vec<(Variant, u64)>,
     unreadable: Vec<String>,
@@ -127,6 +128,7 @@ async fn inspect(args: &InspectArgs, source: &Source, listing: &Listing) -> Insp
         place.layout = match facts.layout {
             Layout::Plain => format!("plain {}", if hourly { "hourly" } else { "daily" }),
             Layout::Hive => format!("hive {}", if hourly { "hourly" } else { "daily" }),
+            Layout::Dated => format!("dated {}", if hourly { "hourly" } else { "daily" }),
             Layout::Bare => "bare".to_owned(),
         };
         place.account_id = account.map(str::to_owned);
@@ -149,6 +151,7 @@ async fn inspect(args: &InspectArgs, source: &Source, listing: &Listing) -> Insp
         objects: listing.objects.len() as u64,
         bytes: listing.objects.iter().map(|object| object.size).sum(),
         other_objects: listing.other_objects,
+        copies: listing.copies.len() as u64,
         places: places.into_values().collect(),
         variants: Vec::new(),
         unreadable: Vec::new(),
@@ -215,10 +218,11 @@ fn variant(metadata: &ParquetMetaData) -> Variant {
 fn write_table(out: &mut impl Write, found: &Inspection) -> Result<(), Failure> {
     writeln!(
         out,
-        "{} objects, {}{}",
+        "{} objects, {}{}{}",
         count_text(found.objects),
         bytes_text(found.bytes),
-        if found.other_objects > 0 { format!(", {} others not Parquet", found.other_objects) } else { String::new() }
+        if found.other_objects > 0 { format!(", {} others not Parquet", found.other_objects) } else { String::new() },
+        if found.copies > 0 { format!(", {} copies left out", found.copies) } else { String::new() }
     )?;
     let dash = |text: &Option<String>| text.clone().unwrap_or_else(|| "-".to_owned());
     writeln!(

@@ -68,6 +68,9 @@ pub(in crate::cli) struct Global {
     /// Pay for requests to requester-pays buckets
     #[arg(long, global = true)]
     request_payer: bool,
+    /// Read files whose names do not end in .parquet as well
+    #[arg(long, global = true)]
+    any_name: bool,
     /// TOML file with defaults: the table named after a command holds its options, [global] those of all commands
     #[arg(long, global = true, value_name = "FILE")]
     config: Option<PathBuf>,
@@ -201,6 +204,7 @@ impl Global {
             endpoint_url: self.endpoint_url.clone(),
             no_sign_request: self.no_sign_request,
             request_payer: self.request_payer,
+            any_name: self.any_name,
             ..SourceOptions::default()
         }
     }

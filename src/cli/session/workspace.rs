@@ -7,7 +7,7 @@ use crate::cli::progress::Bar;
 use crate::hours::Progress;
 use crate::report::{read_jsonl, read_parquet, write_parquet};
 use crate::source::SourceOptions;
-use crate::sql::{PlanThreads, Workspace, WorkspaceOptions};
+use crate::sql::{PlanThreads, SkipKind, Workspace, WorkspaceOptions};
 use ::memory::Memory;
 use arrow::array::RecordBatch;
 use bytes::Bytes;
@@ -45,7 +45,19 @@ pub(in crate::cli) struct Opened {
 impl Opened {
     /// Prints the objects that could not be read, and returns how the command ends.
     pub(in crate::cli) fn report_skipped(&self, global: &Global) -> Result<Exit, Failure> {
-        let skipped = self.workspace.skipped();
+        let (skipped, other): (Vec<_>, Vec<_>) =
+            self.workspace.skipped().into_iter().partition(|one| one.kind == SkipKind::Unreadable);
+        for (kind, one, several) in [
+            (SkipKind::OtherLog, "object holds another log", "objects hold other logs"),
+            (SkipKind::Copy, "object repeats another and counts once", "objects repeat others and count once"),
+        ] {
+            let count = other.iter().filter(|one| one.kind == kind).count();
+            let first = other.iter().find(|one| one.kind == kind).filter(|_| !global.is_quiet());
+            if let Some(first) = first {
+                let what = if count == 1 { one } else { several };
+                writeln!(std::io::stderr(), "note: {count} {what}: {} ({})", first.object, first.reason)?;
+            }
+        }
         if skipped.is_empty() {
             return Ok(Exit::Done);
         }

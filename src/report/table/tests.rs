@@ -41,7 +41,7 @@ fn example(
         techniques: vec!["T1071".to_owned(), "T1573".to_owned()],
         evidence: evidence.as_object().unwrap().clone(),
         explanation: explanation.to_owned(),
-        coverage: 0.99,
+        coverage: Some(0.99),
     }
 }
 

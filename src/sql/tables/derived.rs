@@ -2,7 +2,7 @@
 
 use super::display_schema::{present, presented};
 use super::skipped_objects::SkippedObjects;
-use crate::hours::{ListedUnits, Pipeline, Progress, SourceHours};
+use crate::hours::{ListedUnits, Pipeline, Progress, Skipped, SourceHours};
 use crate::intel::InternalNetworks;
 use ::memory::Memory;
 use arrow::array::RecordBatch;
@@ -146,8 +146,11 @@ impl DerivedTables {
         let is_internal = |address| self.internal.contains(address);
         let progress = (self.progress)(listed.objects, listed.bytes());
         let hours = self.pipeline.gather(&listed.units, &is_internal, &*progress).map_err(external)?;
-        for skipped in &hours.gathered.skipped {
+        for skipped in hours.gathered.skipped.iter().chain(&hours.gathered.other_logs) {
             self.skipped.add_skipped(skipped.clone());
+        }
+        for copy in &listed.copies {
+            self.skipped.add_skipped(Skipped::copy(copy));
         }
         Ok(hours)
     }

@@ -1,4 +1,4 @@
-//! The objects that a query had to skip.
+//! The objects that a query skipped: those that could not be read, and those of other logs.
 
 use crate::hours::Skipped;
 use memory::lock;
@@ -6,9 +6,9 @@ use scan::ScanError;
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 
-/// Objects that could not be read, by URL; clones share the list.
+/// Skipped objects, by URL; clones share the list.
 #[derive(Clone, Debug, Default)]
-pub struct SkippedObjects(Arc<Mutex<BTreeMap<String, String>>>);
+pub struct SkippedObjects(Arc<Mutex<BTreeMap<String, Skipped>>>);
 
 impl SkippedObjects {
     /// Adds an object that could not be read.
@@ -16,18 +16,14 @@ impl SkippedObjects {
         self.add_skipped(Skipped::new(object, error));
     }
 
-    /// Adds an object that the rollup could not read.
+    /// Adds an object that the rollup skipped.
     pub(in crate::sql) fn add_skipped(&self, skipped: Skipped) {
-        let Skipped { object, reason } = skipped;
-        tracing::warn!("skipped {object}: {reason}");
-        lock(&self.0).insert(object, reason);
+        tracing::warn!("skipped {}: {}", skipped.object, skipped.reason);
+        lock(&self.0).insert(skipped.object.clone(), skipped);
     }
 
     /// Returns them, sorted by URL.
     pub fn list(&self) -> Vec<Skipped> {
-        lock(&self.0)
-            .iter()
-            .map(|(object, reason)| Skipped { object: object.clone(), reason: reason.clone() })
-            .collect()
+        lock(&self.0).values().cloned().collect()
     }
 }

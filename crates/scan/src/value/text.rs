@@ -6,10 +6,11 @@ use std::borrow::Cow;
 
 /// Returns the value of a text; `None` for placeholders of a missing value.
 ///
-/// Account numbers that went through pandas lost their leading zeros; they are restored.
+/// Account numbers that went through pandas lost their leading zeros; they are restored. AWS writes the account `unknown`
+/// where it could not find it, which is a missing value too.
 pub(crate) fn value_of(text: &str, account: bool) -> Option<Cow<'_, str>> {
     let text = text.trim();
-    if is_missing(text) {
+    if is_missing(text) || (account && text.eq_ignore_ascii_case("unknown")) {
         None
     } else if account && text.len() < 12 && text.bytes().all(|b| b.is_ascii_digit()) {
         Some(Cow::Owned(format!("{text:0>12}")))

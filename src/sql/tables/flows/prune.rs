@@ -151,9 +151,15 @@ impl FooterStatistics<'_> {
                     let bytes = if last { statistics.max_bytes_opt() } else { statistics.min_bytes_opt() }?;
                     let text = std::str::from_utf8(bytes).ok()?;
                     // The same holds for a missing account; and an account that lost its leading zeros is not what it
-                    // looks like.
-                    let digits = || text.len() == 12 && text.bytes().all(|byte| byte.is_ascii_digit());
-                    let is_account = || statistics.null_count_opt() == Some(0) && digits();
+                    // looks like. `unknown` is filled in as well, and may hide behind either bound.
+                    let digits = |bound: Option<&[u8]>| {
+                        bound.is_some_and(|text| text.len() == 12 && text.iter().all(u8::is_ascii_digit))
+                    };
+                    let is_account = || {
+                        statistics.null_count_opt() == Some(0)
+                            && digits(statistics.min_bytes_opt())
+                            && digits(statistics.max_bytes_opt())
+                    };
                     // Decisions are shown in AWS's spelling, so their bounds are known only where both are one value.
                     let is_one = || statistics.min_bytes_opt() == statistics.max_bytes_opt();
                     let meaning = Meaning::of(field);

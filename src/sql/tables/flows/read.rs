@@ -157,6 +157,9 @@ impl Reading {
     async fn load(&self, at: usize, counts: &ScanMetrics) -> Result<LoadedObject, ScanError> {
         let object = &self.objects[at];
         let name = object.url.as_ref();
+        if object.size == 0 {
+            return Err(ScanError::Empty { object: name.to_owned() });
+        }
         let whole_limit = if object.is_local() { WHOLE_LOCAL_BYTES } else { WHOLE_REMOTE_BYTES };
         let whole = object.size <= whole_limit;
         let footer_bytes = if object.is_local() { FOOTER_LOCAL_BYTES } else { FOOTER_REMOTE_BYTES };

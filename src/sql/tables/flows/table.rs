@@ -7,6 +7,7 @@ use super::prune::Pruner;
 use super::read::Reading;
 use super::rows::RowMaker;
 use super::time_range::time_range;
+use crate::hours::Skipped;
 use crate::intel::InternalNetworks;
 use crate::source::{Listing, Source, TimeRange};
 use crate::sql::tables::SkippedObjects;
@@ -59,6 +60,9 @@ impl FlowsTable {
             return Ok(known.clone());
         }
         let listed = self.source.list(&range).await.map_err(|error| DataFusionError::External(Box::new(error)))?;
+        for copy in &listed.copies {
+            self.skipped.add_skipped(Skipped::copy(copy));
+        }
         let listed = Arc::new(listed);
         listings.push((range, listed.clone()));
         Ok(listed)
