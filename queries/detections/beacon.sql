@@ -4,7 +4,8 @@
 -- techniques: T1071 T1573
 -- about: Connection starts of one pair that keep time: an implant that calls home, with jitter, missed beats or bursts.
 -- about: Software that polls does the same, so severity follows context: how many hosts share the remote, whether it
--- about: is new, its role, and whether it keeps the clock as scheduled jobs do.
+-- about: is new, its role, and whether it keeps the clock as scheduled jobs do. Calls that are all rejected, reset or
+-- about: ignored are left to `unanswered_calls`.
 -- discovery: p_value
 -- about: A pair of few connections a window is judged by those of the whole history, so that a beacon may be daily.
 -- parameter min_connections = 6: connections in the window, or of a slow pair in history and window; fewer are not judged
@@ -20,6 +21,9 @@ WITH trains AS (
         CASE WHEN cardinality(slow_starts) > 0 THEN slow_starts ELSE starts END AS train
     FROM pairs
     WHERE NOT local_scope AND NOT mirrored
+        -- What never answered is left to `unanswered_calls`.
+        AND NOT
+-- include: never_answered
         -- Uses only the lists' lengths: most pairs have no list, and none is copied for them.
         AND CASE WHEN cardinality(slow_starts) > 0 THEN cardinality(slow_starts)
             ELSE cardinality(starts) END >= $min_connections
@@ -130,6 +134,7 @@ SELECT
             WHEN role = 'client' AND external AND $hosts >= $few_hosts
                 THEN concat('; ', CAST(prevalence_hosts AS VARCHAR), ' hosts talk to this remote')
             ELSE '' END,
+        CASE WHEN rejected >= records THEN '; all were rejected' ELSE '' END,
         CASE WHEN first_contact THEN ', never seen before the window' ELSE '' END,
         '.',
         CASE WHEN lowered_because IS NOT NULL THEN concat(' Lowered: ', lowered_because, '.') ELSE '' END,
