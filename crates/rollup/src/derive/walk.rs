@@ -84,6 +84,8 @@ pub(crate) fn walk(
                     of_host.len() - 1
                 }
             };
+            let before = pair.baseline.as_deref().map_or(0, |baseline| baseline.connections);
+            of_host[at].life.add(ever.first_s, ever.last_s, pair.connections.saturating_add(before));
             of_host[at].add(merger, &part, &pair, rows, window, wanted);
             walked.meetings.add(&pair, &ever);
             if pair.records > 0 {
