@@ -101,34 +101,3 @@ fn an_address_on_two_lists_is_on_both_in_any_order() {
         assert_eq!((&visited["role"], &visited["evidence"]["port_matched"]), (&"server".into(), &false.into()));
     }
 }
-
-#[test]
-fn what_never_answered_is_no_beacon_and_told_once() {
-    for (v6, protocol, count, period_s) in [(false, 6, 400, 200), (true, 6, 400, 200), (false, 6, 24, 3_500)] {
-        let mut net = Network::new(9);
-        let day = net.last_day();
-        let remote = |n: u32| if v6 { format!("2600:1f18::{n}") } else { format!("192.0.2.{n}") };
-        let header = if v6 { 20 } else { 0 };
-        for n in 0..count {
-            let at = day + period_s * n + net.below(9);
-            // 10.0.0.1 is rejected, 10.0.0.2 hears nothing, 10.0.0.3 is reset; 10.0.0.4 is answered.
-            let shapes =
-                [(1, [60 + header, 0], true), (2, [60 + header, 0], false), (3, [60 + header, 40 + header], false)];
-            for (host, bytes, rejected) in shapes {
-                let flow = net.flow(host, &remote(60 + host), 443, at, bytes);
-                net.add(&Flow { flags: [2, if bytes[1] > 0 { 20 } else { 0 }], rejected, protocol, ..flow });
-            }
-            net.call(4, &remote(64), 443, at, [700, 1_200]);
-        }
-        let found = net.findings(&[]);
-        for number in 1..=4 {
-            let address = remote(60 + number);
-            let about: Vec<_> = found.0.iter().filter(|f| f["remote"] == address.as_str()).collect();
-            let names: Vec<_> = about.iter().map(|f| f["detection"].as_str().unwrap()).collect();
-            let expected = if number == 4 { "beacon" } else { "unanswered_calls" };
-            assert_eq!(names, [expected], "{address} {count}: {about:#?}");
-            let period = about[0]["evidence"]["period_s"].as_f64().unwrap();
-            assert!((period / period_s as f64 - 1.0).abs() < 0.05, "{about:#?}");
-        }
-    }
-}

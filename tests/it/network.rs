@@ -5,7 +5,7 @@ use std::fs;
 use serde_json::Value;
 use tempfile::TempDir;
 
-use crate::forms::{aws, write};
+use crate::forms::{Variant, aws, write};
 use crate::program::{flowsift, scratch};
 use crate::records::{COLUMNS, DAY_S, Flow, Record, records_of, silent, text};
 
@@ -135,8 +135,13 @@ impl Network {
 
     /// Writes the records as one file in a folder of its own.
     pub fn write(&self) -> TempDir {
+        self.write_fields(COLUMNS.len())
+    }
+
+    /// Writes the first so many fields of the records.
+    fn write_fields(&self, columns: usize) -> TempDir {
         let folder = scratch();
-        fs::write(folder.path().join("flows.parquet"), write(&self.records, &aws())).unwrap();
+        fs::write(folder.path().join("flows.parquet"), write(&self.records, &Variant { columns, ..aws() })).unwrap();
         folder
     }
 
@@ -149,7 +154,12 @@ impl Network {
 
     /// All findings with these options.
     pub fn findings_of(&self, options: &[&str]) -> Found {
-        let folder = self.write();
+        self.findings_of_fields(COLUMNS.len(), options)
+    }
+
+    /// All findings where only the first so many fields are logged.
+    pub fn findings_of_fields(&self, columns: usize, options: &[&str]) -> Found {
+        let folder = self.write_fields(columns);
         let source = folder.path().to_str().unwrap();
         let args = [&["detect", source, "-q", "--min-severity", "informational"], options].concat();
         Found(flowsift(args).expect(0).findings())
