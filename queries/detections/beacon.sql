@@ -21,12 +21,12 @@ WITH trains AS (
         CASE WHEN cardinality(slow_starts) > 0 THEN slow_starts ELSE starts END AS train
     FROM pairs
     WHERE NOT local_scope AND NOT mirrored
-        -- What never answered is left to `unanswered_calls`.
-        AND NOT
--- include: never_answered
         -- Uses only the lists' lengths: most pairs have no list, and none is copied for them.
         AND CASE WHEN cardinality(slow_starts) > 0 THEN cardinality(slow_starts)
             ELSE cardinality(starts) END >= $min_connections
+        -- What never answered is left to `unanswered_calls`.
+        AND NOT
+-- include: never_answered
 ),
 judged AS (
     SELECT
