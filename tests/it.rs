@@ -58,6 +58,8 @@ mod serve;
 mod sql;
 #[path = "it/sql_logic.rs"]
 mod sql_logic;
+#[path = "it/successors.rs"]
+mod successors;
 #[path = "it/suite.rs"]
 mod suite;
 #[path = "it/table_formats.rs"]

@@ -6,6 +6,7 @@
 -- about: Software that polls does the same, so severity follows context: how many hosts share the remote, whether it
 -- about: is new, its role, and whether it keeps the clock as scheduled jobs do: implants sleep after their work, so their
 -- about: phase wanders. Where there are too few beats, or the log is too coarse, to tell, severity is medium at most.
+-- about: Calls that are all rejected, reset or ignored are left to `unanswered_calls`.
 -- once: grids
 -- discovery: p_value
 -- about: A pair of few connections a window is judged by those of the whole history, so that a beacon may be daily.
@@ -27,6 +28,9 @@ trains AS (
         -- Uses only the lists' lengths: most pairs have no list, and none is copied for them.
         AND CASE WHEN cardinality(slow_starts) > 0 THEN cardinality(slow_starts)
             ELSE cardinality(starts) END >= $min_connections
+        -- What never answered is left to `unanswered_calls`.
+        AND NOT
+-- include: never_answered
 ),
 judged AS (
     SELECT
@@ -140,6 +144,7 @@ SELECT
             WHEN role = 'client' AND external AND $hosts >= $few_hosts
                 THEN concat('; ', CAST(prevalence_hosts AS VARCHAR), ' hosts talk to this remote')
             ELSE '' END,
+        CASE WHEN rejected >= records THEN '; all were rejected' ELSE '' END,
         CASE WHEN first_contact THEN ', never seen before the window' ELSE '' END,
         '.',
         CASE WHEN lowered_because IS NOT NULL THEN concat(' Lowered: ', lowered_because, '.') ELSE '' END,

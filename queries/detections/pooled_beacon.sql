@@ -26,12 +26,15 @@ called AS (
     FROM pairs
     WHERE role = 'client' AND external AND NOT local_scope AND NOT mirrored
         AND protocol IN (6, 17) AND NOT (port = 123 AND protocol = 17)
-        AND prevalence_hosts >= 2 AND prevalence_hosts <= 64
+        AND prevalence_addresses >= 2 AND prevalence_hosts <= 64
         AND NOT (prevalence_share >= $common_share AND prevalence_hosts > 2)
         AND (aws_service IS NULL OR aws_service IN ('EC2', 'AMAZON', 'CLOUDFRONT', 'API_GATEWAY', 'GLOBALACCELERATOR'))
         -- Uses only the lists' lengths: no list is copied for the others.
         AND CASE WHEN cardinality(slow_starts) > 0 THEN cardinality(slow_starts) ELSE cardinality(starts) END
             BETWEEN 2 AND $most_connections - 1
+        -- What never answered is left to `unanswered_calls`.
+        AND NOT
+-- include: never_answered
 ),
 together AS (
     SELECT

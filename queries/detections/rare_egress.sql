@@ -4,9 +4,15 @@
 -- techniques: T1048 T1041 T1030
 -- about: The sum of what a host sent, as a client, to remotes that hardly any host talks to or that are new. The sum
 -- about: is what counts, so neither splitting over many addresses nor a slow drip hides it. Only remotes that got
--- about: more than they sent are added: downloads are no exfiltration.
+-- about: more than they sent are added: downloads are no exfiltration. Tens of megabytes count where hosts send kilobytes:
+-- about: if one remote that at most two hosts call got nearly all of them, and they are a hundred times what the median
+-- about: host sends, most of the host's own, and far beyond its fullest hour.
 -- once: beyond
--- parameter floor_bytes = 100000000: bytes to rare remotes in the window; less is never reported
+-- parameter floor_bytes = 100000000: bytes to rare remotes in the window from which they are always reported
+-- parameter small_floor_bytes = 10000000: bytes to rare remotes in the window; less is never reported
+-- parameter peer_times = 100: times what the median host sent out in the window, at least, for less than floor_bytes to be reported
+-- parameter own_share = 0.5: share of all that the host sent out, at least, for less than floor_bytes to be reported
+-- parameter own_times = 10: times the fullest hour of the host's history, at least, for the same
 -- parameter high_bytes = 1000000000: bytes from which severity is high
 -- parameter drip_hours = 8: hours; a remote fed evenly over at least so many is a drip, high from floor_bytes on
 -- parameter drip_evenness = 3: the fullest hour of a drip holds at most so many times its mean hour
@@ -32,6 +38,7 @@ sums AS (
     SELECT
         account_id, region, host,
         sum(bytes_out) AS bytes_out,
+        max(CASE WHEN prevalence_hosts <= 2 THEN bytes_out ELSE 0 END) AS one_bytes_out,
         sum(bytes_in) AS bytes_in,
         max(active_hours) AS active_hours,
         min(first_seen) AS first_seen,
@@ -48,11 +55,35 @@ centred AS (
 spread AS (
     SELECT *, median(abs(ln(1 + CAST(bytes_out AS DOUBLE)) - median_ln)) OVER () AS mad_ln FROM centred
 ),
+peers AS (
+    SELECT median(CAST(bytes_out AS DOUBLE)) AS median_bytes FROM hosts WHERE destinations > 0
+),
+-- What hosts with less than floor_bytes sent in all, and their fullest hour before the window.
+own AS (
+    SELECT
+        s.account_id, s.region, s.host,
+        sum(CASE WHEN h.in_window THEN h.bytes_out ELSE 0 END) AS own_bytes_out,
+        max(CASE WHEN h.in_window THEN 0 ELSE h.bytes_out END) AS own_max_hour
+    FROM spread s
+    JOIN host_hours h ON h.account_id = s.account_id AND h.region = s.region AND h.host = s.host
+    WHERE s.bytes_out >= $small_floor_bytes AND s.bytes_out < $floor_bytes AND $hosts >= $few_hosts
+    GROUP BY s.account_id, s.region, s.host
+),
+small AS (
+    SELECT o.account_id, o.region, o.host
+    FROM own o
+    JOIN spread s ON s.account_id = o.account_id AND s.region = o.region AND s.host = o.host
+    CROSS JOIN peers p
+    WHERE CAST(s.bytes_out AS DOUBLE) >= $peer_times * p.median_bytes AND 10 * s.one_bytes_out >= 9 * s.bytes_out
+        AND CAST(s.bytes_out AS DOUBLE) >= $own_share * CAST(o.own_bytes_out AS DOUBLE)
+        AND CAST(s.bytes_out AS DOUBLE) >= $own_times * CAST(o.own_max_hour AS DOUBLE)
+),
 beyond AS (
-    SELECT *, robust_z(ln(1 + CAST(bytes_out AS DOUBLE)), median_ln, mad_ln) AS z,
+    SELECT s.*, robust_z(ln(1 + CAST(bytes_out AS DOUBLE)), median_ln, mad_ln) AS z,
         exp(median_ln) - 1 AS peer_median_bytes
-    FROM spread
-    WHERE bytes_out >= $floor_bytes
+    FROM spread s
+    LEFT JOIN small m ON m.account_id = s.account_id AND m.region = s.region AND m.host = s.host
+    WHERE s.bytes_out >= $floor_bytes OR m.host IS NOT NULL
 ),
 -- include: recurring
 -- The remotes of those hosts alone; a remote counts once, whatever its ports.

@@ -4,6 +4,7 @@
 -- techniques: T1071 T1046
 -- about: A host's own calls to the outside were rejected far more often in one hour than in its usual hours (median and
 -- about: MAD of the logarithm): malware that meets a firewall, a scan, or a rule that someone just tightened.
+-- about: Calls to one port of one remote alone are left to `unanswered_calls`.
 -- once: spikes
 -- parameter min_rejected = 50: rejected records in an hour; fewer are never reported
 -- parameter many_rejected = 1000: rejected records in an hour from which severity is medium
@@ -55,6 +56,8 @@ aims AS (
             p.account_id, p.region, p.host, p.remote,
             sum(p.rejected) AS rejected,
             count(*) AS ports,
+            bool_and(p.protocol = 6 AND p.rejected >= p.records AND p.rejected >= 30
+                AND CAST(p.last_seen AS BIGINT) - CAST(p.first_seen AS BIGINT) >= 300) AS retried,
             min(p.port) AS port,
             min(p.protocol) AS protocol,
             min(p.interface_id) AS interface_id
@@ -105,4 +108,6 @@ SELECT
     ) AS explanation
 FROM judged j
 JOIN aims a ON a.account_id = j.account_id AND a.region = j.region AND a.host = j.host AND a.nth_aim = 1
-WHERE j.z IS NULL OR j.z >= $min_z OR coalesce(j.habit_hours, 0) < $min_baseline_hours
+WHERE (j.z IS NULL OR j.z >= $min_z OR coalesce(j.habit_hours, 0) < $min_baseline_hours)
+    -- Calls to one port of one remote are told by `unanswered_calls`.
+    AND NOT (a.retried AND a.ports = 1 AND 10 * a.rejected >= 9 * a.rejected_all)

@@ -23,6 +23,9 @@ rare AS (
         AND protocol IN (6, 17) AND NOT (port = 123 AND protocol = 17)
         AND prevalence_hosts <= greatest(2, least($rare_hosts, $rare_share * $hosts))
         AND (aws_service IS NULL OR aws_service IN ('EC2', 'AMAZON', 'CLOUDFRONT', 'API_GATEWAY', 'GLOBALACCELERATOR'))
+        -- What never answered is left to `unanswered_calls`.
+        AND NOT
+-- include: never_answered
 ),
 together AS (
     SELECT

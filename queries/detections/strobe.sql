@@ -3,7 +3,7 @@
 -- severity follows: prevalence of the remote, first contact
 -- techniques: T1071 T1572
 -- about: Connections of one pair at a rate that no person makes, hour after hour: a tunnel over short connections, an
--- about: implant that polls, a retry without a pause. Applications without a pool of connections do the same with their own
+-- about: implant that polls. Applications without a pool of connections do the same with their own
 -- about: servers, so only rare external remotes are more than informational. Rates too high for timing statistics.
 -- parameter min_per_hour = 3000: connections in a mean active hour
 -- parameter min_connections = 600: connections in the window; fewer are not reported
@@ -19,6 +19,9 @@ WITH rates AS (
         prevalence_hosts <= greatest(2, least($rare_hosts, $rare_share * $hosts)) AS rare
     FROM pairs
     WHERE connections >= $min_connections AND role = 'client' AND external AND NOT local_scope AND protocol IN (6, 17)
+        -- What never answered is left to `unanswered_calls`.
+        AND NOT
+-- include: never_answered
         AND NOT (port IN (53, 853, 123))
 )
 SELECT

@@ -9,6 +9,7 @@ pub mod finding;
 mod interfaces;
 mod joint;
 mod rows;
+mod succession;
 
 mod run;
 

@@ -7,11 +7,12 @@ use super::interfaces::name_interfaces;
 use super::joint::raise_joint;
 use super::rows::{findings, missing};
 use super::severity::Severity;
+use super::succession::join_successors;
 use crate::intel::{AllowList, Contact, Indicators, InternalNetworks, Networks};
 use crate::sql::{
     Literal, SharedMemory, StagedQuery, add_table, bind, functions, furnish, open_empty_session, run_candidates,
 };
-use arrow::array::{AsArray, RecordBatch};
+use arrow::array::RecordBatch;
 use datafusion::prelude::SessionContext;
 use futures::StreamExt;
 use kernels::discovery::benjamini_hochberg;
@@ -104,7 +105,7 @@ pub async fn detect(
     let session = session?;
     furnish(&session, tables, &lists, context.threads)?;
     add_table(&session, "pairs", &derived.pairs, context.threads)?;
-    let egress_hosts = count_egress_hosts(&derived.hosts);
+    let egress_hosts = i64::try_from(derived.egress_hosts).unwrap_or(i64::MAX);
     let given = RunParameters { window: context.window, fdr: context.fdr, egress_hosts };
     // The last part of a plan runs on one thread, so a few more plans than threads keep all threads busy. Where pairs did
     // not fit into memory, plans that run at the same time would not fit either.
@@ -155,6 +156,7 @@ pub async fn detect(
     name_interfaces(&mut outcome.findings, &derived.hosts);
     let Outcome { findings, coverage, .. } = &mut outcome;
     findings.par_iter_mut().for_each(|finding| complete(finding, context, coverage));
+    join_successors(&mut outcome.findings);
     raise_joint(&mut outcome.findings);
     sort_findings(&mut outcome.findings);
     Ok(outcome)
@@ -253,13 +255,6 @@ fn complete(finding: &mut Finding, context: &Context<'_>, coverage: &BTreeMap<St
         finding.explanation.push_str(&format!(" Lowered: {reason}."));
         finding.evidence.insert("allowed_by".to_owned(), reason.into());
     }
-}
-
-/// Returns the number of hosts that sent anything to external remotes as clients: prevalence is a share of them.
-fn count_egress_hosts(hosts: &RecordBatch) -> i64 {
-    let Some(destinations) = hosts.column_by_name("destinations") else { return 0 };
-    let destinations = destinations.as_primitive::<arrow::datatypes::UInt64Type>();
-    destinations.iter().flatten().filter(|count| *count > 0).count() as i64
 }
 
 #[cfg(test)]

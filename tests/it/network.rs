@@ -142,8 +142,14 @@ impl Network {
 
     /// Writes the records as one file in a folder of its own.
     pub fn write(&self) -> TempDir {
+        self.write_fields(self.form.columns)
+    }
+
+    /// Writes the first so many fields of the records.
+    fn write_fields(&self, columns: usize) -> TempDir {
         let folder = scratch();
-        fs::write(folder.path().join("flows.parquet"), write(&self.records, &self.form)).unwrap();
+        let form = Variant { columns, ..self.form };
+        fs::write(folder.path().join("flows.parquet"), write(&self.records, &form)).unwrap();
         folder
     }
 
@@ -156,7 +162,12 @@ impl Network {
 
     /// All findings with these options.
     pub fn findings_of(&self, options: &[&str]) -> Found {
-        let folder = self.write();
+        self.findings_of_fields(COLUMNS.len(), options)
+    }
+
+    /// All findings where only the first so many fields are logged.
+    pub fn findings_of_fields(&self, columns: usize, options: &[&str]) -> Found {
+        let folder = self.write_fields(columns);
         let source = folder.path().to_str().unwrap();
         let args = [&["detect", source, "-q", "--min-severity", "informational"], options].concat();
         Found(flowsift(args).expect(0).findings())

@@ -55,14 +55,51 @@ impl Segment {
 /// connection.
 pub const SYN_SPREAD_S: i64 = 2;
 
-/// Longest silence of a TCP connection whose flags are logged.
-pub const TCP_IDLE_S: i64 = 4 * 3_600;
+/// Longest silence of a TCP connection: the default idle limit of EC2's connection tracking for established TCP, five
+/// days. NAT gateways and load balancers forget after 350 s, but whether one lies on the way is not logged.
+pub const TCP_IDLE_S: i64 = 432_000;
 
-/// Returns the seconds of silence after which a 5-tuple without SYN counts as a new connection.
+/// How far before a window the hours are read whose connections may run into it. Twice the usual keep-alive of two
+/// hours; a connection that was silent for longer counts as one start.
+pub const LOOK_BACK_S: i64 = 4 * 3_600;
+
+/// Returns the seconds of silence within which records of a 5-tuple without SYN surely are one connection.
 ///
-/// One aggregation window for UDP and the like, whose clients often reuse a port; two for TCP without flags.
+/// One aggregation window for UDP and the like, whose clients often reuse a port; two for TCP without flags. A longer
+/// silence is judged by [`is_kept`].
 pub const fn idle_gap_s(protocol: u8, window_s: u32) -> i64 {
     if protocol == TCP { 2 * window_s as i64 } else { window_s as i64 }
+}
+
+/// Ports that a client chooses from: Windows has the fewest, 49152 to 65535.
+const CLIENT_PORTS: f64 = 16_384.0;
+
+/// Fewest runs of records on a port that show that it is kept.
+const MIN_KEPT_RUNS: usize = 3;
+
+/// Most ports that may be taken for kept by chance, in expectation.
+const MAX_KEPT_BY_CHANCE: f64 = 0.01;
+
+/// Returns whether so many runs of records on one client port, among those of other ports of the pair, are one
+/// connection that falls silent rather than a port that was chosen again.
+///
+/// Clients that choose a port for each connection meet `runs` times on some port in `n · λ^runs / runs!` cases, where
+/// `n` is the number of ports and `λ` the other runs per port (the leading term of the Poisson tail). The port is kept
+/// if that is at most a hundredth.
+fn is_kept(runs: usize, other_runs: usize) -> bool {
+    if runs < MIN_KEPT_RUNS {
+        return false;
+    }
+    let per_port = other_runs as f64 / CLIENT_PORTS;
+    let mut expected = CLIENT_PORTS;
+    for run in 1..=runs {
+        expected *= per_port / run as f64;
+        // The terms only fall once there are more runs than others per port.
+        if expected <= MAX_KEPT_BY_CHANCE && per_port <= run as f64 {
+            return true;
+        }
+    }
+    expected <= MAX_KEPT_BY_CHANCE
 }
 
 /// One connection of a pair.
@@ -95,6 +132,10 @@ impl Connection {
 /// The segments of one client port are read in order of time. A segment joins the connection before it when it
 /// continues it (no SYN, silence within [`TCP_IDLE_S`]), when its opening is unknown and the silence is at most
 /// [`idle_gap_s`], or when its SYN lies within [`SYN_SPREAD_S`] of the connection's own.
+///
+/// TCP without flags has a second step: where the openings of all segments of a port are unknown, and the port met
+/// again more often than by chance, its connections join over silences of up to [`TCP_IDLE_S`]: a keep-alive is one
+/// connection, however rarely it speaks.
 pub fn stitch(segments: &[Segment], protocol: u8, window_s: u32) -> Vec<Connection> {
     Stitcher::default().stitch(segments, protocol, window_s).to_vec()
 }
@@ -112,12 +153,14 @@ pub struct Stitcher {
     /// The segments of those ports.
     segments: Vec<Segment>,
     connections: Vec<Connection>,
+    /// Ends of the runs of connections of one port, and whether all openings of that port are unknown.
+    runs: Vec<(usize, bool)>,
 }
 
 impl Default for Stitcher {
     fn default() -> Self {
         let (once, several) = (vec![0; PORT_WORDS], vec![0; PORT_WORDS]);
-        Self { once, several, segments: Vec::new(), connections: Vec::new() }
+        Self { once, several, segments: Vec::new(), connections: Vec::new(), runs: Vec::new() }
     }
 }
 
@@ -151,6 +194,9 @@ impl Stitcher {
         }
         let single = self.connections.len();
         self.join(idle_gap_s(protocol, window_s));
+        if protocol == TCP {
+            self.join_kept(single);
+        }
         let (singles, joined) = self.connections.split_at_mut(single);
         sort_nearly(singles);
         joined.sort_unstable_by_key(Connection::order);
@@ -164,10 +210,16 @@ impl Stitcher {
     /// Joins the segments of ports that have several.
     fn join(&mut self, gap_s: i64) {
         self.segments.sort_unstable_by_key(Segment::order);
+        self.runs.clear();
         let mut port = None;
         for segment in &self.segments {
             let same_port = port == Some(segment.client_port);
             port = Some(segment.client_port);
+            let unknown = segment.opening == Opening::Unknown;
+            match self.runs.last_mut() {
+                Some(run) if same_port => run.1 &= unknown,
+                _ => self.runs.push((0, unknown)),
+            }
             if same_port && let Some(last) = self.connections.last_mut() {
                 let joins = match segment.opening {
                     Opening::Opened => segment.start_s <= last.start_s + SYN_SPREAD_S,
@@ -181,7 +233,35 @@ impl Stitcher {
                 }
             }
             self.connections.push(Connection::of(segment));
+            if let Some(run) = self.runs.last_mut() {
+                run.0 = self.connections.len();
+            }
         }
+    }
+
+    /// Joins the connections of ports that are kept. `single` connections, of ports with one segment, come first.
+    fn join_kept(&mut self, single: usize) {
+        let all = self.connections.len();
+        let (mut begin, mut kept_to) = (single, single);
+        for (end, unknown) in &self.runs {
+            let kept = *unknown && is_kept(end - begin, all - (end - begin));
+            let first = kept_to;
+            for at in begin..*end {
+                let connection = self.connections[at];
+                let last = self.connections[first..kept_to].last_mut();
+                match last {
+                    Some(last) if kept && connection.start_s <= last.end_s + TCP_IDLE_S => {
+                        last.end_s = last.end_s.max(connection.end_s);
+                    }
+                    _ => {
+                        self.connections[kept_to] = connection;
+                        kept_to += 1;
+                    }
+                }
+            }
+            begin = *end;
+        }
+        self.connections.truncate(kept_to);
     }
 }
 
@@ -215,6 +295,42 @@ mod tests {
             segment.opening = Opening::Continued;
         }
         assert_eq!(stitch(&segments, TCP, 60).len(), 1);
+    }
+
+    /// A segment of a second on one port, every so many seconds.
+    fn beats(port: u16, count: i64, period_s: i64, opening: Opening) -> Vec<Segment> {
+        (0..count).map(|beat| segment(port, beat * period_s, beat * period_s + 1, opening)).collect()
+    }
+
+    #[test]
+    fn a_keep_alive_without_flags_is_one_connection_however_long_its_silences() {
+        for period_s in [130, 350, 351, 900, 7_200, 40_000] {
+            let segments = beats(41_000, 50, period_s, Opening::Unknown);
+            assert_eq!(stitch(&segments, TCP, 60).len(), 1, "{period_s}");
+            // Of several at once each is one; what lies beyond the idle limit, or is no TCP, is not.
+            let two = [segments.clone(), beats(41_001, 50, period_s, Opening::Unknown)].concat();
+            assert_eq!(stitch(&two, TCP, 60).len(), 2, "{period_s}");
+            assert_eq!(stitch(&segments, 17, 60).len(), 50, "{period_s}");
+            // A SYN opens a connection, whatever the port.
+            assert_eq!(stitch(&beats(41_000, 50, period_s, Opening::Opened), TCP, 60).len(), 50, "{period_s}");
+        }
+        assert_eq!(stitch(&beats(41_000, 5, TCP_IDLE_S + 2, Opening::Unknown), TCP, 60).len(), 5);
+    }
+
+    #[test]
+    fn ports_that_are_chosen_again_stay_connections_of_their_own() {
+        // A client of 28,232 ports, for many numbers of calls: hardly any port is taken for kept.
+        for calls in [500i64, 3_000, 20_000, 60_000] {
+            let mut state = 7u64;
+            let mut segments = Vec::new();
+            for call in 0..calls {
+                state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+                let port = 32_768 + ((state >> 33) % 28_232) as u16;
+                segments.push(segment(port, call * 200, call * 200 + 1, Opening::Unknown));
+            }
+            let found = stitch(&segments, TCP, 60);
+            assert!(found.len() as i64 >= calls - 5, "{} of {calls}", found.len());
+        }
     }
 
     #[test]

@@ -5,6 +5,9 @@ use flow::time::{DAY_S, HOUR_S, hour_of};
 /// Length of history that is needed to call a pair new. A shorter history may miss weekly business.
 pub const FIRST_CONTACT_HISTORY_S: i64 = 7 * DAY_S;
 
+/// How long before the window a pair was met for the first time to be a habit. An implant of yesterday is none.
+pub const HABIT_S: i64 = 3 * DAY_S;
+
 /// The window that is judged, and the history before it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Window {
@@ -29,6 +32,15 @@ impl Window {
             return Some(false);
         }
         (self.from_s - self.baseline_from_s >= FIRST_CONTACT_HISTORY_S).then_some(true)
+    }
+
+    /// Judges whether a pair is new that the history met first at `met_s`, or never. Not when that was at least
+    /// [`HABIT_S`] before the window. `None` when it was later, or when the history is too short to tell.
+    pub fn first_contact_since(&self, met_s: Option<i64>) -> Option<bool> {
+        match met_s {
+            Some(met_s) => (met_s + HABIT_S <= self.from_s).then_some(false),
+            None => self.first_contact(false),
+        }
     }
 
     /// Returns the length of the window in hours, at least 1.
@@ -123,5 +135,14 @@ mod tests {
         let after = |days: i64| Window { from_s: 10 * DAY_S, to_s: 11 * DAY_S, baseline_from_s: (10 - days) * DAY_S };
         assert_eq!([0, 1, 6, 7].map(|days| after(days).first_contact(false)), [None, None, None, Some(true)]);
         assert_eq!(after(1).first_contact(true), Some(false));
+    }
+
+    #[test]
+    fn what_was_met_yesterday_is_no_habit() {
+        let window = Window { from_s: 20 * DAY_S, to_s: 21 * DAY_S, baseline_from_s: 6 * DAY_S };
+        let met = |days: i64| window.first_contact_since(Some((20 - days) * DAY_S));
+        assert_eq!([1, 2, 3, 14].map(met), [None, None, Some(false), Some(false)]);
+        assert_eq!(window.first_contact_since(None), Some(true));
+        assert_eq!(Window { baseline_from_s: 19 * DAY_S, ..window }.first_contact_since(None), None);
     }
 }

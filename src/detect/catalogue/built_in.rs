@@ -35,6 +35,7 @@ pub(super) const PARTS: &[(&str, &str)] = &[
     ("grids", include_str!("../../../queries/detections/parts/grids.sql")),
     ("hits", include_str!("../../../queries/detections/parts/hits.sql")),
     ("listed_contact", include_str!("../../../queries/detections/parts/listed_contact.sql")),
+    ("never_answered", include_str!("../../../queries/detections/parts/never_answered.sql")),
     ("recurring", include_str!("../../../queries/detections/parts/recurring.sql")),
     ("takers", include_str!("../../../queries/detections/parts/takers.sql")),
 ];

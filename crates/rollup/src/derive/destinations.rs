@@ -1,6 +1,7 @@
 //! The `destinations` table: every remote, by how many hosts talk to it.
 
 use super::columns::{address_column, batch};
+use super::lives::{BoundedLives, HostCount};
 use super::records::{HostCounts, PairLifetime, PairRecord, is_egress};
 use crate::error::RollupError;
 use crate::merge::Merger;
@@ -16,7 +17,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 #[derive(Debug)]
 struct Destination {
-    hosts: u64,
+    hosts: HostCount,
+    /// Workloads among them, once all hosts are counted.
+    workloads: u64,
     last_host: u32,
     /// Owners of the last host's address so far: different accounts and regions use the same private addresses.
     last_owner: u32,
@@ -100,13 +103,23 @@ impl Destinations {
     /// Returns the bytes of memory that the remotes take.
     pub(crate) fn memory_bytes(&self) -> usize {
         let entry = size_of::<(RemoteKey, Destination)>() + 1;
-        let ports = |of: &Destination| of.ports.capacity() * size_of::<u16>();
-        self.0.iter().map(|map| map.capacity() * entry + map.values().map(ports).sum::<usize>()).sum()
+        let lists = |of: &Destination| of.ports.capacity() * size_of::<u16>() + of.hosts.memory_bytes();
+        self.0.iter().map(|map| map.capacity() * entry + map.values().map(lists).sum::<usize>()).sum()
     }
 
-    /// Returns how many hosts talk to a remote in a role, over baseline and window.
+    fn of(&self, remote: u32, role: Role) -> Option<&Destination> {
+        self.0[remote_part(remote)].get(&RemoteKey { remote, role })
+    }
+
+    /// Returns how many hosts talk to a remote in a role, over baseline and window. Addresses that follow one another
+    /// count once.
     pub(crate) fn hosts(&self, remote: u32, role: Role) -> u64 {
-        self.0[remote_part(remote)].get(&RemoteKey { remote, role }).map_or(0, |entry| entry.hosts)
+        self.of(remote, role).map_or(0, |entry| entry.workloads)
+    }
+
+    /// Returns how many addresses those hosts had.
+    pub(crate) fn addresses(&self, remote: u32, role: Role) -> u64 {
+        self.of(remote, role).map_or(0, |entry| entry.hosts.addresses())
     }
 
     /// Builds the table, sorted by remote and role.
@@ -126,10 +139,12 @@ impl Destinations {
                 ("remote", address_column(rows.iter().map(|(key, _)| merger.address(key.remote)))?),
                 ("role", Arc::new(StringArray::from_iter_values(rows.iter().map(|(key, _)| key.role.as_str())))),
                 ("external", Arc::new(rows.iter().map(|(_, entry)| Some(entry.external)).collect::<BooleanArray>())),
-                ("prevalence_hosts", u64s(&|entry| entry.hosts)),
+                ("prevalence_hosts", u64s(&|entry| entry.workloads)),
+                ("prevalence_addresses", u64s(&|entry| entry.hosts.addresses())),
                 ("prevalence_share", {
-                    let share =
-                        |(key, entry): &(RemoteKey, &Destination)| counts.share(entry.hosts, entry.external, key.role);
+                    let share = |(key, entry): &(RemoteKey, &Destination)| {
+                        counts.share(entry.workloads, entry.external, key.role)
+                    };
                     Arc::new(Float64Array::from_iter_values(rows.iter().map(share)))
                 }),
                 ("connections", u64s(&|entry| entry.connections)),
@@ -158,7 +173,7 @@ impl Default for JoinedDestinations {
 
 impl JoinedDestinations {
     /// Adds the meetings of a shard. Shards share no host, so their numbers of hosts add up.
-    pub(crate) fn add(&self, shard: Meetings) {
+    pub(crate) fn add(&self, shard: Meetings, lives: &BoundedLives) {
         for (joined, meetings) in self.0.iter().zip(shard.0).filter(|(_, meetings)| !meetings.is_empty()) {
             let mut joined = lock(joined);
             for meeting in meetings {
@@ -166,21 +181,27 @@ impl JoinedDestinations {
                 joined
                     .entry(RemoteKey { remote: meeting.remote, role: meeting.role })
                     .or_insert_with(fresh)
-                    .add(&meeting);
+                    .add(&meeting, lives);
             }
         }
     }
 
     /// Returns the remotes of all shards that were added.
     pub(crate) fn into_destinations(self) -> Destinations {
-        Destinations(self.0.into_iter().map(|map| map.into_inner().unwrap_or_else(PoisonError::into_inner)).collect())
+        let counted = |map: Mutex<HashMap<RemoteKey, Destination, FixedState>>| {
+            let mut map = map.into_inner().unwrap_or_else(PoisonError::into_inner);
+            map.values_mut().for_each(|entry| entry.workloads = entry.hosts.workloads());
+            map
+        };
+        Destinations(self.0.into_par_iter().map(counted).collect())
     }
 }
 
 impl Destination {
     fn new(meeting: &Meeting) -> Self {
         Self {
-            hosts: 0,
+            hosts: HostCount::default(),
+            workloads: 0,
             last_host: !meeting.host,
             last_owner: 0,
             more_owners: Vec::new(),
@@ -210,8 +231,10 @@ impl Destination {
     }
 
     /// Adds a meeting. Those of one host address follow each other.
-    fn add(&mut self, meeting: &Meeting) {
-        self.hosts += u64::from(self.is_new(meeting));
+    fn add(&mut self, meeting: &Meeting, lives: &BoundedLives) {
+        if self.is_new(meeting) {
+            self.hosts.add(lives.get(&(meeting.host, meeting.owner)));
+        }
         self.connections += meeting.connections;
         self.bytes_out = self.bytes_out.saturating_add(meeting.bytes_out);
         let egress_bytes = if is_egress(meeting.external, meeting.role) { meeting.bytes_out } else { 0 };

@@ -1,6 +1,7 @@
 //! What the walk gathers of a host, hour by hour.
 
 use super::host_days::{HostDays, Uploads};
+use super::lives::Life;
 use super::options::Wanted;
 use super::records::{PairRecord, is_egress};
 use super::relay::Relay;
@@ -57,6 +58,8 @@ pub(crate) struct HostRecord {
     pub(crate) host: u32,
     pub(crate) owner: u32,
     pub(crate) external_remotes_ever: u64,
+    /// When it was seen, whatever it did.
+    pub(crate) life: Life,
     pub(super) sample: Option<NamesAt>,
     pub(super) hours: BTreeMap<i64, HostHour>,
     /// Hours of the last remote, in order. They move to `hours` after its last pair.
@@ -87,6 +90,7 @@ impl HostRecord {
             host,
             owner,
             external_remotes_ever: 0,
+            life: Life::default(),
             sample: None,
             hours: BTreeMap::new(),
             last_remote_hours: Vec::new(),

@@ -5,6 +5,7 @@
 //! [`derive()`]; `walk` has the loop.
 
 mod columns;
+mod lives;
 mod options;
 mod records;
 mod stored;

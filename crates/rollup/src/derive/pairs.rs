@@ -97,7 +97,9 @@ pub(crate) fn pairs_batch(shard: &PairLists, merger: &Merger<'_>, window: &Windo
             ("baseline_max_hour_bytes_out", baseline(&|b| b.max_hour_bytes_out)),
             ("baseline_first_seen", seconds(pairs.iter().map(|p| p.baseline.as_ref().map(|b| b.first_s)).collect())),
             ("first_contact", {
-                let first = |pair: &PairRecord| window.first_contact(pair.baseline.is_some());
+                let first = |pair: &PairRecord| {
+                    window.first_contact_since(pair.baseline.as_ref().map(|baseline| baseline.first_s))
+                };
                 Arc::new(pairs.iter().map(first).collect::<BooleanArray>())
             }),
             ("starts", {
@@ -143,6 +145,8 @@ impl AllShards<'_> {
             role(row) == Role::Server && self.clients.contains(&(remotes[row], hosts[row], protocols[row], ports[row]))
         };
         let prevalence: Vec<u64> = (0..count).map(|row| self.destinations.hosts(remotes[row], role(row))).collect();
+        let addresses = (0..count).map(|row| self.destinations.addresses(remotes[row], role(row)));
+        let addresses: Vec<u64> = addresses.collect();
         let share = |row: usize| self.counts.share(prevalence[row], external.value(row), role(row));
         let schema = rows.schema();
         let mut columns: Vec<(&str, ArrayRef)> = Vec::with_capacity(rows.num_columns() + 1);
@@ -156,6 +160,7 @@ impl AllShards<'_> {
                     columns.push(("prevalence_hosts", Arc::new(UInt64Array::from(prevalence.clone()))));
                     let shares = Float64Array::from_iter_values((0..count).map(share));
                     columns.push(("prevalence_share", Arc::new(shares)));
+                    columns.push(("prevalence_addresses", Arc::new(UInt64Array::from(addresses.clone()))));
                 }
                 _ => {}
             }

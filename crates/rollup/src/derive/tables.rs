@@ -4,6 +4,7 @@ use super::destinations::JoinedDestinations;
 use super::host_days::host_days_batch;
 use super::host_record::HostRecord;
 use super::hosts::{host_hours_batch, hosts_batch};
+use super::lives::{BoundedLives, HostCount};
 use super::options::Wanted;
 use super::pairs::{AllShards, InternalClients, note_internal_clients, pairs_batch};
 use super::records::{HostCounts, PairLists};
@@ -40,6 +41,9 @@ pub struct Derived {
     /// Hosts that seem to forward for others, although no packet-level address tells so: all that internal clients send
     /// them leaves for external servers, on the same ports. Sorted.
     pub relays: Vec<Address>,
+    /// Number of hosts that sent anything to external remotes as clients in the window. Addresses that follow one
+    /// another count once, as in `prevalence_hosts`.
+    pub egress_hosts: u64,
     /// Memory of the tables that always stay in memory.
     _held: Arc<Reservation>,
 }
@@ -80,7 +84,11 @@ pub fn derive(
             Ok(())
         };
         let walked = walk(&merger, shard, window, wanted, &internal, emit)?;
-        joined.add(walked.meetings);
+        let bounded = |host: &HostRecord| {
+            Some(((host.host, host.owner), host.life.bounded(window.baseline_from_s, window.to_s)?))
+        };
+        let lives: BoundedLives = walked.hosts.iter().filter_map(bounded).collect();
+        joined.add(walked.meetings, &lives);
         let mut held = memory.reserve(Purpose::Pairs);
         held.grow(walked.hosts.iter().map(HostRecord::memory_bytes).sum::<usize>());
         Ok(Shard { rows, clients, hosts: walked.hosts, held })
@@ -95,8 +103,16 @@ pub fn derive(
     relays.dedup();
     let mut joined_held = memory.reserve(Purpose::Pairs);
     joined_held.grow(destinations.memory_bytes());
-    let egress = all_hosts.iter().filter(|record| record.external_remotes_ever > 0).count();
-    let counts = HostCounts { all: all_hosts.len() as u64, egress: egress as u64 };
+    let workloads = |counts: &dyn Fn(&HostRecord) -> bool| {
+        let mut count = HostCount::default();
+        for host in all_hosts.iter().filter(|host| counts(host)) {
+            count.add(host.life.bounded(window.baseline_from_s, window.to_s).as_ref());
+        }
+        count.workloads()
+    };
+    let egress = workloads(&|host| host.external_remotes_ever > 0);
+    let counts = HostCounts { all: workloads(&|_| true), egress };
+    let egress_hosts = workloads(&|host| host.destinations > 0);
     let of_services = || {
         let services = all_hosts.iter().map(|host| (host.host, host.owner, &host.services));
         services_batch(services, &merger, window)
@@ -134,7 +150,17 @@ pub fn derive(
     let complete_all = || unfinished_rows.into_par_iter().map(complete).collect::<Result<Vec<_>, RollupError>>();
     let (pairs, ()) = rayon::join(complete_all, || drop(done));
     let pairs = StoredTable::new(pairs?);
-    Ok(Derived { pairs, hosts, host_hours, destinations: remotes, services, host_days, relays, _held: Arc::new(held) })
+    Ok(Derived {
+        pairs,
+        hosts,
+        host_hours,
+        destinations: remotes,
+        services,
+        host_days,
+        relays,
+        egress_hosts,
+        _held: Arc::new(held),
+    })
 }
 
 /// The result of the walk over one shard of hosts.

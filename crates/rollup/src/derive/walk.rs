@@ -7,7 +7,7 @@ use super::records::{Baseline, PairLifetime, PairLists, PairRecord, is_egress};
 use crate::error::RollupError;
 use crate::merge::{MergedPart, Merger, PairKey, RowAt};
 use crate::pair_hours::hour::histogram;
-use crate::segment::{Segment, Stitcher, TCP_IDLE_S};
+use crate::segment::{LOOK_BACK_S, Segment, Stitcher};
 use crate::unit::packed::PARTS;
 use crate::window::Window;
 use foldhash::fast::FixedState;
@@ -84,6 +84,8 @@ pub(crate) fn walk(
                     of_host.len() - 1
                 }
             };
+            let before = pair.baseline.as_deref().map_or(0, |baseline| baseline.connections);
+            of_host[at].life.add(ever.first_s, ever.last_s, pair.connections.saturating_add(before));
             of_host[at].add(merger, &part, &pair, rows, window, wanted);
             walked.meetings.add(&pair, &ever);
             if pair.records > 0 {
@@ -149,7 +151,7 @@ fn gather(
         // The rows of one hour may come from several units.
         hour_bytes_out = if new_hour { bytes_out } else { hour_bytes_out.saturating_add(bytes_out) };
         // A connection that runs into the window started before it, which its last hours show.
-        if hour_s + TCP_IDLE_S >= window.from_s {
+        if hour_s + LOOK_BACK_S >= window.from_s {
             buffers.segments.extend(hour.segments());
         }
         if slow {

@@ -179,8 +179,8 @@ fn slow(all: &[Row], window: &Window) -> Slow {
             maybe(sum(&before, &|r| r.bytes[0])),
             maybe(most(&before)),
             first(&before).map_or("null".to_owned(), |first| first.to_string()),
-            // These histories are hours long: they know a pair, but never that it is new.
-            if before.is_empty() { "null".to_owned() } else { "false".to_owned() },
+            // These histories are hours long: too short to tell what is new and what is a habit.
+            "null".to_owned(),
             meets(&pair.1, pair.4).to_string(),
             share(&pair.1, pair.4),
         ]);
