@@ -1,10 +1,11 @@
 //! A session over a source: all tables that a query can name, each computed only when one reads it.
 
 use super::SqlError;
+use super::dialect::adapt;
 use super::engine::with_grouping;
 use super::functions::Lists;
 use super::memory::SharedMemory;
-use super::session::open_session_within;
+use super::session::{open_session_within, set_habits};
 use super::tables::derived::{DerivedTable, DerivedTables, StartProgress, TableName};
 use super::tables::files::with_files;
 use super::tables::flows::{FlowsExec, FlowsTable};
@@ -20,7 +21,7 @@ use datafusion::datasource::source_as_provider;
 use datafusion::error::DataFusionError;
 use datafusion::logical_expr::LogicalPlan;
 use datafusion::physical_plan::ExecutionPlan;
-use datafusion::prelude::SessionContext;
+use datafusion::prelude::{DataFrame, SessionContext};
 use rollup::window::WindowOptions;
 use std::sync::Arc;
 use tokio::runtime::Handle;
@@ -99,6 +100,7 @@ impl Workspace {
             // Messages about wrong SQL name the position.
             settings.sql_parser.collect_spans = true;
         }
+        set_habits(&context).map_err(failed)?;
         let flows = FlowsTable::new(source.clone(), range, skipped.clone());
         context.register_table("flows", Arc::new(flows)).map_err(failed)?;
         let pipeline = Pipeline {
@@ -124,6 +126,17 @@ impl Workspace {
     /// Returns the engine's session.
     pub fn context(&self) -> &SessionContext {
         &self.context
+    }
+
+    /// Plans a statement, in the forms that people write ([`adapt`]).
+    ///
+    /// # Errors
+    /// [`DataFusionError`] for a mistake in the statement.
+    pub async fn plan(&self, sql: &str) -> Result<DataFrame, DataFusionError> {
+        let state = self.context.state();
+        let mut statement = state.sql_to_statement(sql, &state.config().options().sql_parser.dialect)?;
+        adapt(&mut statement);
+        self.context.execute_logical_plan(state.statement_to_plan(statement).await?).await
     }
 
     /// Returns whether a query may read a local file that it names.

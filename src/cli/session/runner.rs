@@ -122,7 +122,7 @@ impl Runner<'_> {
         let wrong = |error: DataFusionError| {
             Ended::Mistake(Box::new(explain(workspace.context(), &statement.sql, &error).in_script(statement.line)))
         };
-        let frame = workspace.context().sql(&statement.sql).await.map_err(wrong)?;
+        let frame = workspace.plan(&statement.sql).await.map_err(wrong)?;
         let query = frame.logical_plan().clone();
         let plan = frame.create_physical_plan().await.map_err(wrong)?;
         if let Some(most) = self.limits.max_bytes {

@@ -14,6 +14,7 @@ mod query_shape;
 mod relations;
 pub(super) mod rewrite;
 mod setting_functions;
+mod sizes;
 mod table;
 
 use super::error::ServeError;

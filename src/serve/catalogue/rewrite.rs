@@ -166,6 +166,17 @@ fn function_call(function: &mut Function) -> Option<Expr> {
             // With the type of an array, which a bare NULL does not have.
             Some(call("string_to_array", vec![null(), text(",")]))
         }
+        // One row per element, beside the `unnest` of the same array.
+        ("generate_subscripts", FunctionArguments::List(list)) => match list.args.first() {
+            Some(FunctionArg::Unnamed(FunctionArgExpr::Expr(array))) => {
+                let one = Expr::Value(Value::Number("1".to_owned(), false).with_empty_span());
+                let mut length = FunctionArg::Unnamed(FunctionArgExpr::Expr(call("array_length", vec![array.clone()])));
+                as_bigint(&mut length);
+                let FunctionArg::Unnamed(FunctionArgExpr::Expr(length)) = length else { return None };
+                Some(call("unnest", vec![call("generate_series", vec![one, length])]))
+            }
+            _ => None,
+        },
         ("unnest", FunctionArguments::List(list)) => match list.args.as_slice() {
             [FunctionArg::Unnamed(FunctionArgExpr::Expr(Expr::Subquery(query)))] if of_catalogue(query) => Some(null()),
             _ => None,
