@@ -101,7 +101,7 @@ impl Workspace {
             settings.sql_parser.collect_spans = true;
         }
         set_habits(&context).map_err(failed)?;
-        let flows = FlowsTable::new(source.clone(), range, skipped.clone());
+        let flows = FlowsTable::new(source.clone(), range);
         context.register_table("flows", Arc::new(flows)).map_err(failed)?;
         let pipeline = Pipeline {
             source: source.clone(),
@@ -112,7 +112,7 @@ impl Workspace {
             memory: options.memory.memory().clone(),
             runtime: options.runtime,
         };
-        let derived = DerivedTables::new(pipeline, options.internal, skipped.clone(), options.progress)
+        let derived = DerivedTables::new(pipeline, options.internal, options.progress)
             .map_err(|error| failed(DataFusionError::External(Box::new(error))))?;
         let derived = Arc::new(derived);
         for (name, which) in TableName::ALL {
@@ -144,27 +144,40 @@ impl Workspace {
         self.files
     }
 
-    /// Objects that could not be read so far, by URL.
+    /// Objects that the statements told of by [`Workspace::note_skipped`] could not read, by URL.
     pub fn skipped(&self) -> Vec<Skipped> {
         self.skipped.list()
     }
 
-    /// Returns whether a query reads the logs, or a table derived from them.
+    /// Notes the objects that a statement could not read, and returns them by URL: those of its own scans, and those of
+    /// the derived tables it reads. To be called when it has ended; a cancelled statement has nothing to tell.
     ///
     /// # Errors
     /// [`DataFusionError`] when the query cannot be walked.
-    pub fn reads_logs(query: &LogicalPlan) -> Result<bool, DataFusionError> {
-        let mut found = false;
+    pub fn note_skipped(
+        &self,
+        query: &LogicalPlan,
+        plan: &Arc<dyn ExecutionPlan>,
+    ) -> Result<Vec<Skipped>, DataFusionError> {
+        let own = SkippedObjects::default();
+        plan.apply(|node| {
+            if let Some(flows) = node.downcast_ref::<FlowsExec>() {
+                own.extend(&flows.skipped().list());
+            }
+            Ok(TreeNodeRecursion::Continue)
+        })?;
         query.apply_with_subqueries(|node| {
             if let LogicalPlan::TableScan(scan) = node
                 && let Ok(provider) = source_as_provider(&scan.source)
+                && let Some(table) = provider.downcast_ref::<DerivedTable>()
             {
-                let flows = provider.downcast_ref::<FlowsTable>().is_some();
-                found |= flows || provider.downcast_ref::<DerivedTable>().is_some();
+                own.extend(&table.tables().skipped().list());
             }
-            Ok(if found { TreeNodeRecursion::Stop } else { TreeNodeRecursion::Continue })
+            Ok(TreeNodeRecursion::Continue)
         })?;
-        Ok(found)
+        let own = own.list();
+        self.skipped.extend(&own);
+        Ok(own)
     }
 
     /// Returns the most bytes that a query can read: its objects, and all the logs where a derived table is yet to be

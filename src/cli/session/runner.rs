@@ -133,7 +133,7 @@ impl Runner<'_> {
         }
         sink.begin(plan.schema()).map_err(Ended::Output)?;
         let mut rows = PlanRows::start(plan.clone(), workspace.context().task_ctx(), threads).map_err(wrong)?;
-        let mut watch = Watch { shown: self.progress, started, plan, bar: None };
+        let mut watch = Watch { shown: self.progress, started, plan: plan.clone(), bar: None };
         loop {
             let batch = tokio::select! {
                 batch = rows.next() => batch,
@@ -142,9 +142,13 @@ impl Runner<'_> {
                     continue;
                 }
             };
+            if !matches!(batch, Some(Ok(_))) {
+                workspace.note_skipped(&query, &plan).map_err(wrong)?;
+            }
             let Some(batch) = batch else { return Ok(()) };
             watch.clear();
             if !sink.rows(&batch.map_err(wrong)?).map_err(Ended::Output)? {
+                workspace.note_skipped(&query, &plan).map_err(wrong)?;
                 return Ok(());
             }
         }

@@ -28,7 +28,6 @@ pub struct FlowsTable {
     source: Source,
     /// Records outside this range are not rows of the table.
     range: TimeRange,
-    skipped: SkippedObjects,
     /// Object listings of this session, by time range.
     listings: Mutex<Vec<(TimeRange, Arc<Listing>)>>,
 }
@@ -40,10 +39,10 @@ impl std::fmt::Debug for FlowsTable {
 }
 
 impl FlowsTable {
-    /// Returns the records of `source` that start within `range`; unreadable objects are noted in `skipped`.
-    pub fn new(source: Source, range: TimeRange, skipped: SkippedObjects) -> Self {
+    /// Returns the records of `source` that start within `range`; each scan notes the objects that it cannot read.
+    pub fn new(source: Source, range: TimeRange) -> Self {
         let schema = schema_of(FlowColumn::all());
-        Self { schema, source, range, skipped, listings: Mutex::default() }
+        Self { schema, source, range, listings: Mutex::default() }
     }
 
     /// Lists the objects of a time range, once per session.
@@ -139,7 +138,7 @@ impl TableProvider for FlowsTable {
             first,
             rows,
             pruner,
-            skipped: self.skipped.clone(),
+            skipped: SkippedObjects::default(),
             tries: Arc::default(),
         };
         Ok(Arc::new(FlowsExec::new(reading, left, state.config().target_partitions(), limit)))
