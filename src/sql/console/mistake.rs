@@ -121,6 +121,7 @@ pub fn explain(context: &SessionContext, sql: &str, error: &DataFusionError) -> 
             (format!("not enough memory: {said}: allow more with --memory"), None, None)
         }
         DataFusionError::Plan(said) => of_plan(context, said),
+        DataFusionError::Execution(said) => (said.clone(), None, None),
         other => (other.strip_backtrace(), None, None),
     };
     let (message, of_parser) = match split_place(&message) {

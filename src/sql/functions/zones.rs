@@ -71,7 +71,8 @@ pub(super) fn functions() -> Vec<ScalarUDF> {
         },
         on_arrays(written),
     );
-    vec![zone, text]
+    // In the place of the engine's function of both names, which copies the letters of Postgres's patterns.
+    vec![zone, text.with_aliases(["date_format"])]
 }
 
 /// Units of a timestamp in a second.
