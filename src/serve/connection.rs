@@ -10,7 +10,7 @@ use super::statements::portal::{NamedState, Portal, State, Statement};
 use super::statements::prepare::{Prepared, Query, prepare};
 use super::statements::running_query::RunningQuery;
 use crate::sql::statements;
-use crate::sql::{SkipKind, Workspace, first_word};
+use crate::sql::{SkipKind, Skipped, first_word};
 use futures::{SinkExt, StreamExt};
 use pgwire::api::ClientInfo;
 use pgwire::api::portal::Format;
@@ -194,21 +194,19 @@ impl Connection {
                     self.describe_rows(&columns).await?;
                 }
                 let (count, _) = running.send(&self.session, &mut self.socket, None, false).await?;
-                self.warn(&query).await?;
+                let skipped = running.skipped(&self.session);
+                self.warn(&skipped).await?;
                 self.complete(tag_of(&query), Some(count).filter(|_| tag_of(&query) == "SELECT")).await
             }
         }
     }
 
-    /// Warns of objects that could not be read, where the query reads logs.
-    async fn warn(&mut self, query: &Query) -> Result<(), PgError> {
-        let mut skipped = self.session.shared.workspace.skipped();
-        skipped.retain(|one| one.kind == SkipKind::Unreadable);
-        match pg_error::incomplete(&skipped) {
-            Some(details) if Workspace::reads_logs(&query.plan).unwrap_or(true) => {
-                self.feed(PgWireBackendMessage::NoticeResponse(details.into())).await
-            }
-            _ => Ok(()),
+    /// Warns of objects that a query could not read. Other logs and copies are no reason to warn: nothing is missing.
+    async fn warn(&mut self, skipped: &[Skipped]) -> Result<(), PgError> {
+        let unreadable: Vec<Skipped> = skipped.iter().filter(|one| one.kind == SkipKind::Unreadable).cloned().collect();
+        match pg_error::incomplete(&unreadable) {
+            Some(details) => self.feed(PgWireBackendMessage::NoticeResponse(details.into())).await,
+            None => Ok(()),
         }
     }
 
@@ -318,9 +316,6 @@ impl Connection {
                     return Err(pg_error::in_failed_transaction());
                 }
                 let (count, more) = self.rows_of(portal, &query, most, false).await?;
-                if !more {
-                    self.warn(&query).await?;
-                }
                 match more {
                     true => self.feed(PgWireBackendMessage::PortalSuspended(PortalSuspended::new())).await,
                     false => self.complete(tag_of(&query), Some(count).filter(|_| tag_of(&query) == "SELECT")).await,
@@ -352,7 +347,9 @@ impl Connection {
         let sending = Box::pin(running.send(&self.session, &mut self.socket, most, away));
         let (count, more) = within(&signals, deadline, sending).await?;
         if !more {
+            let skipped = running.skipped(&self.session);
             portal.state = State::Done;
+            self.warn(&skipped).await?;
         }
         Ok((count, more))
     }

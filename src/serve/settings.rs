@@ -1,6 +1,7 @@
 //! The settings of a connection, for `SET` and `SHOW`.
 
 use super::protocol::pg_error::{self, PgError};
+use crate::sql::TIME_ZONE;
 use memory::lock;
 use std::collections::BTreeMap;
 use std::sync::Mutex;
@@ -35,7 +36,7 @@ pub(super) const KNOWN: &[(&str, &str, bool)] = &[
     ("server_version_num", SERVER_VERSION_NUM, false),
     ("standard_conforming_strings", "on", false),
     ("statement_timeout", "0", true),
-    ("timezone", "UTC", false),
+    ("timezone", TIME_ZONE, false),
     ("transaction_isolation", "read committed", true),
     ("transaction_read_only", "on", false),
 ];

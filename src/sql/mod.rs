@@ -4,6 +4,7 @@
 //! help for people at a console. Begin reading at [`Workspace`]. Opening one costs nothing; the first query of a
 //! derived table reads the logs.
 
+mod dialect;
 mod error;
 mod tokens;
 
@@ -23,11 +24,12 @@ pub use console::catalogue;
 pub use console::{
     KEYWORDS, Mistake, MistakeKind, Statement, explain, function_names, is_complete, statements, table_names,
 };
+pub use dialect::adapt;
 pub use engine::{GroupsExec, PlanRows, PlanThreads, StagedQuery, run, run_candidates};
 pub use error::SqlError;
 pub use literal::{Literal, bind};
 pub use memory::SharedMemory;
-pub use session::{CATALOG, add_table, furnish, open_empty_session, open_session, open_session_within};
+pub use session::{CATALOG, TIME_ZONE, add_table, furnish, open_empty_session, open_session, open_session_within};
 pub use tables::SkippedObjects;
 pub use tables::derived::StartProgress;
 pub use tables::flows::{FlowsExec, FlowsTable};

@@ -7,12 +7,36 @@ use super::memory::SharedMemory;
 use super::tables::in_memory::{BATCH_ROWS, memory_table};
 use super::tables::spilled::SpilledTable;
 use arrow::array::RecordBatch;
+use datafusion::execution::FunctionRegistry;
 use datafusion::prelude::{SessionConfig, SessionContext};
 use rollup::derive::StoredTable;
 use std::sync::Arc;
 
 /// The catalog of every session, whose schema `public` holds the tables.
 pub const CATALOG: &str = "flowsift";
+
+/// The time zone of queries: that of the tables' times.
+pub const TIME_ZONE: &str = "UTC";
+
+/// Sets how people's queries are read, other than detections.
+///
+/// `now()`, `to_timestamp` and `::timestamptz` return times of UTC, as the tables' times are: without a zone, clients
+/// read them as local. NULL sorts last in both directions: the first rows of `ORDER BY sum(bytes_out) DESC` are the
+/// largest sums, not those of nothing.
+///
+/// # Errors
+/// When the engine refuses a function of the same name.
+pub(super) fn set_habits(context: &SessionContext) -> datafusion::error::Result<()> {
+    let state = context.state_ref();
+    let mut state = state.write();
+    let options = state.config_mut().options_mut();
+    options.execution.time_zone = Some(TIME_ZONE.to_owned());
+    options.sql_parser.default_null_ordering = "nulls_last".to_owned();
+    let options = state.config().options().clone();
+    let functions = state.scalar_functions().values();
+    let changed: Vec<_> = functions.filter_map(|function| function.inner().with_updated_config(&options)).collect();
+    changed.into_iter().try_for_each(|function| state.register_udf(Arc::new(function)).map(drop))
+}
 
 /// Opens a session on `threads` partitions with the given tables and all functions, which look things up in `lists`,
 /// without a memory limit.

@@ -1,10 +1,11 @@
 //! A session over a source: all tables that a query can name, each computed only when one reads it.
 
 use super::SqlError;
+use super::dialect::adapt;
 use super::engine::with_grouping;
 use super::functions::Lists;
 use super::memory::SharedMemory;
-use super::session::open_session_within;
+use super::session::{open_session_within, set_habits};
 use super::tables::derived::{DerivedTable, DerivedTables, StartProgress, TableName};
 use super::tables::files::with_files;
 use super::tables::flows::{FlowsExec, FlowsTable};
@@ -20,7 +21,7 @@ use datafusion::datasource::source_as_provider;
 use datafusion::error::DataFusionError;
 use datafusion::logical_expr::LogicalPlan;
 use datafusion::physical_plan::ExecutionPlan;
-use datafusion::prelude::SessionContext;
+use datafusion::prelude::{DataFrame, SessionContext};
 use rollup::window::WindowOptions;
 use std::sync::Arc;
 use tokio::runtime::Handle;
@@ -99,7 +100,8 @@ impl Workspace {
             // Messages about wrong SQL name the position.
             settings.sql_parser.collect_spans = true;
         }
-        let flows = FlowsTable::new(source.clone(), range, skipped.clone(), options.internal.clone());
+        set_habits(&context).map_err(failed)?;
+        let flows = FlowsTable::new(source.clone(), range, options.internal.clone());
         context.register_table("flows", Arc::new(flows)).map_err(failed)?;
         let pipeline = Pipeline {
             source: source.clone(),
@@ -110,7 +112,7 @@ impl Workspace {
             memory: options.memory.memory().clone(),
             runtime: options.runtime,
         };
-        let derived = DerivedTables::new(pipeline, options.internal, skipped.clone(), options.progress)
+        let derived = DerivedTables::new(pipeline, options.internal, options.progress)
             .map_err(|error| failed(DataFusionError::External(Box::new(error))))?;
         let derived = Arc::new(derived);
         for (name, which) in TableName::ALL {
@@ -126,32 +128,57 @@ impl Workspace {
         &self.context
     }
 
+    /// Plans a statement, in the forms that people write ([`adapt`]).
+    ///
+    /// # Errors
+    /// [`DataFusionError`] for a mistake in the statement.
+    pub async fn plan(&self, sql: &str) -> Result<DataFrame, DataFusionError> {
+        let state = self.context.state();
+        let mut statement = state.sql_to_statement(sql, &state.config().options().sql_parser.dialect)?;
+        adapt(&mut statement);
+        self.context.execute_logical_plan(state.statement_to_plan(statement).await?).await
+    }
+
     /// Returns whether a query may read a local file that it names.
     pub fn reads_files(&self) -> bool {
         self.files
     }
 
-    /// Objects skipped so far, by URL: those that could not be read, and those of other logs.
+    /// Objects that the statements told of by [`Workspace::note_skipped`] skipped, by URL: those that could not be read,
+    /// those of other logs, and copies.
     pub fn skipped(&self) -> Vec<Skipped> {
         self.skipped.list()
     }
 
-    /// Returns whether a query reads the logs, or a table derived from them.
+    /// Notes the objects that a statement could not read, and returns them by URL: those of its own scans, and those of
+    /// the derived tables it reads. To be called when it has ended; a cancelled statement has nothing to tell.
     ///
     /// # Errors
     /// [`DataFusionError`] when the query cannot be walked.
-    pub fn reads_logs(query: &LogicalPlan) -> Result<bool, DataFusionError> {
-        let mut found = false;
+    pub fn note_skipped(
+        &self,
+        query: &LogicalPlan,
+        plan: &Arc<dyn ExecutionPlan>,
+    ) -> Result<Vec<Skipped>, DataFusionError> {
+        let own = SkippedObjects::default();
+        plan.apply(|node| {
+            if let Some(flows) = node.downcast_ref::<FlowsExec>() {
+                own.extend(&flows.skipped().list());
+            }
+            Ok(TreeNodeRecursion::Continue)
+        })?;
         query.apply_with_subqueries(|node| {
             if let LogicalPlan::TableScan(scan) = node
                 && let Ok(provider) = source_as_provider(&scan.source)
+                && let Some(table) = provider.downcast_ref::<DerivedTable>()
             {
-                let flows = provider.downcast_ref::<FlowsTable>().is_some();
-                found |= flows || provider.downcast_ref::<DerivedTable>().is_some();
+                own.extend(&table.tables().skipped().list());
             }
-            Ok(if found { TreeNodeRecursion::Stop } else { TreeNodeRecursion::Continue })
+            Ok(TreeNodeRecursion::Continue)
         })?;
-        Ok(found)
+        let own = own.list();
+        self.skipped.extend(&own);
+        Ok(own)
     }
 
     /// Returns the most bytes that a query can read: its objects, and all the logs where a derived table is yet to be

@@ -2,6 +2,8 @@
 
 #[path = "serve/catalogue.rs"]
 mod catalogue;
+#[path = "serve/drivers.rs"]
+mod drivers;
 #[path = "serve/endings.rs"]
 mod endings;
 #[path = "serve/server.rs"]

@@ -122,7 +122,7 @@ impl Runner<'_> {
         let wrong = |error: DataFusionError| {
             Ended::Mistake(Box::new(explain(workspace.context(), &statement.sql, &error).in_script(statement.line)))
         };
-        let frame = workspace.context().sql(&statement.sql).await.map_err(wrong)?;
+        let frame = workspace.plan(&statement.sql).await.map_err(wrong)?;
         let query = frame.logical_plan().clone();
         let plan = frame.create_physical_plan().await.map_err(wrong)?;
         if let Some(most) = self.limits.max_bytes {
@@ -133,7 +133,7 @@ impl Runner<'_> {
         }
         sink.begin(plan.schema()).map_err(Ended::Output)?;
         let mut rows = PlanRows::start(plan.clone(), workspace.context().task_ctx(), threads).map_err(wrong)?;
-        let mut watch = Watch { shown: self.progress, started, plan, bar: None };
+        let mut watch = Watch { shown: self.progress, started, plan: plan.clone(), bar: None };
         loop {
             let batch = tokio::select! {
                 batch = rows.next() => batch,
@@ -142,9 +142,13 @@ impl Runner<'_> {
                     continue;
                 }
             };
+            if !matches!(batch, Some(Ok(_))) {
+                workspace.note_skipped(&query, &plan).map_err(wrong)?;
+            }
             let Some(batch) = batch else { return Ok(()) };
             watch.clear();
             if !sink.rows(&batch.map_err(wrong)?).map_err(Ended::Output)? {
+                workspace.note_skipped(&query, &plan).map_err(wrong)?;
                 return Ok(());
             }
         }

@@ -4,6 +4,7 @@ use super::identifiers::{identifiers, quoted};
 use super::pg_type;
 use super::relations::CatalogOids;
 use super::setting_functions::Setting;
+use super::sizes::size_pretty;
 use crate::serve::encode::PG_TYPE;
 use crate::serve::settings::{SERVER_VERSION, Settings};
 use crate::sql::CATALOG;
@@ -28,8 +29,12 @@ const NULL_FUNCTIONS: &[&str] = &[
     "inet_client_addr",
     "inet_server_addr",
     "obj_description",
+    "pg_get_function_arg_default",
     "pg_get_function_arguments",
+    "pg_get_function_identity_arguments",
     "pg_get_function_result",
+    "pg_get_function_sqlbody",
+    "pg_get_functiondef",
     "pg_get_indexdef",
     "pg_get_ruledef",
     "pg_get_serial_sequence",
@@ -54,9 +59,15 @@ fn fixed() -> Vec<(&'static str, ScalarValue)> {
             "has_sequence_privilege",
             "has_table_privilege",
             "pg_collation_is_visible",
+            "pg_conversion_is_visible",
             "pg_function_is_visible",
+            "pg_opclass_is_visible",
+            "pg_operator_is_visible",
+            "pg_opfamily_is_visible",
             "pg_relation_is_publishable",
-            "pg_table_is_visible",
+            "pg_statistics_obj_is_visible",
+            "pg_ts_config_is_visible",
+            "pg_ts_dict_is_visible",
             "pg_type_is_visible",
         ]
         .map(|name| (name, ScalarValue::from(true))),
@@ -65,10 +76,24 @@ fn fixed() -> Vec<(&'static str, ScalarValue)> {
         ["pg_advisory_unlock_all", "pg_get_constraintdef", "pg_get_expr", "pg_get_partkeydef"]
             .map(|name| (name, ScalarValue::from(""))),
     );
+    all.extend(["pg_my_temp_schema", "pg_stat_get_numscans"].map(|name| (name, ScalarValue::from(0_i32))));
+    // Tables are read from objects, whose bytes are not those of one table.
     all.extend(
-        ["pg_my_temp_schema", "pg_relation_size", "pg_stat_get_numscans", "pg_total_relation_size"]
-            .map(|name| (name, ScalarValue::from(0_i32))),
+        [
+            "pg_database_size",
+            "pg_indexes_size",
+            "pg_relation_size",
+            "pg_table_size",
+            "pg_tablespace_size",
+            "pg_total_relation_size",
+        ]
+        .map(|name| (name, ScalarValue::Int64(None))),
     );
+    let element = [("x", DataType::Int32), ("n", DataType::Int32)];
+    let element = element.map(|(name, kind)| Field::new(name, kind, true)).to_vec();
+    // There are no keys and no indexes whose columns it could list.
+    let no_element = ScalarValue::try_new_null(&DataType::Struct(element.into())).unwrap_or(ScalarValue::Null);
+    all.push(("_pg_expandarray", no_element));
     all.extend([
         ("current_database", ScalarValue::from(CATALOG)),
         ("current_schema", ScalarValue::from("public")),
@@ -163,6 +188,8 @@ enum FunctionKind {
     ParseIdent,
     QuoteIdent,
     RelationOid,
+    SizePretty,
+    TableVisible,
     TypeOid,
 }
 
@@ -177,6 +204,8 @@ impl FunctionKind {
         FunctionKind::ParseIdent,
         FunctionKind::QuoteIdent,
         FunctionKind::RelationOid,
+        FunctionKind::SizePretty,
+        FunctionKind::TableVisible,
         FunctionKind::TypeOid,
     ];
 }
@@ -266,6 +295,15 @@ impl LookupFunction {
                 Arc::new(StringArray::from_iter(texts(arguments, 0)?.iter().map(|name| name.map(quoted))))
             }
             FunctionKind::RelationOid => oids(&|name| self.names.relation_oid(&identifiers(name)?))?,
+            FunctionKind::SizePretty => {
+                let sizes = numbers(arguments, 0, rows)?;
+                Arc::new(StringArray::from_iter(sizes.iter().map(|bytes| bytes.map(size_pretty))))
+            }
+            FunctionKind::TableVisible => {
+                let oids = numbers(arguments, 0, rows)?;
+                let visible = oids.iter().map(|oid| oid.map(|oid| self.names.is_visible(oid)));
+                Arc::new(BooleanArray::from_iter(visible))
+            }
             FunctionKind::TypeOid => oids(&pg_type::oid_of)?,
         })
     }
@@ -283,6 +321,8 @@ impl ScalarUDFImpl for LookupFunction {
             FunctionKind::ParseIdent => "parse_ident",
             FunctionKind::QuoteIdent => "quote_ident",
             FunctionKind::RelationOid => "to_regclass",
+            FunctionKind::SizePretty => "pg_size_pretty",
+            FunctionKind::TableVisible => "pg_table_is_visible",
             FunctionKind::TypeOid => "to_regtype",
         }
     }
@@ -298,7 +338,11 @@ impl ScalarUDFImpl for LookupFunction {
             | FunctionKind::NamespaceOid
             | FunctionKind::RelationOid
             | FunctionKind::TypeOid => DataType::Int32,
-            FunctionKind::EncodingName | FunctionKind::FormatType | FunctionKind::QuoteIdent => DataType::Utf8,
+            FunctionKind::EncodingName
+            | FunctionKind::FormatType
+            | FunctionKind::QuoteIdent
+            | FunctionKind::SizePretty => DataType::Utf8,
+            FunctionKind::TableVisible => DataType::Boolean,
             FunctionKind::CurrentSchemas | FunctionKind::ParseIdent => DataType::new_list(DataType::Utf8, true),
         })
     }

@@ -5,6 +5,7 @@
 //! `columns.txt` lists the columns of the tables, and [`relations`] has their rows. [`rewrite`] turns SQL that only
 //! Postgres understands into the engine's.
 
+mod absent_types;
 mod functions;
 mod identifiers;
 mod information;
@@ -14,6 +15,7 @@ mod query_shape;
 mod relations;
 pub(super) mod rewrite;
 mod setting_functions;
+mod sizes;
 mod table;
 
 use super::error::ServeError;

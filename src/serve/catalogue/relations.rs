@@ -79,6 +79,12 @@ impl CatalogOids {
         self.relations.push(Relation { oid, schema: schema.to_owned(), name, is_view });
     }
 
+    /// Returns whether a table can be named without its schema.
+    pub(super) fn is_visible(&self, oid: i64) -> bool {
+        let on_path = |relation: &&Relation| relation.schema == "public" || relation.schema == "pg_catalog";
+        self.relations.iter().filter(on_path).any(|relation| i64::from(relation.oid) == oid)
+    }
+
     /// Returns the OID of a schema.
     pub(super) fn schema_oid(&self, name: &str) -> Option<i32> {
         self.schemas.iter().find(|(known, _)| known == name).map(|(_, oid)| *oid)

@@ -4,6 +4,7 @@
 //! their schema, arrays as text. Each rule below expresses one of these in the engine's SQL; anything that no rule
 //! covers stays as it is.
 
+use super::absent_types::without_absent_types;
 use super::query_shape::{TABLES, calls_for_each_row, is_aggregate, is_correlated, last_of, of_catalogue};
 use datafusion::sql::sqlparser::ast::{
     Array, ArrayElemTypeDef, BinaryOperator, CastKind, DataType, Expr, Function, FunctionArg, FunctionArgExpr,
@@ -110,6 +111,10 @@ fn rewritten(expr: &mut Expr) -> Option<Expr> {
             None
         }
         Expr::Cast { expr: operand, data_type, kind, .. } => cast(operand, data_type, kind),
+        Expr::Case { conditions, .. } => {
+            conditions.iter_mut().for_each(without_absent_types);
+            None
+        }
         Expr::Subquery(query) if of_catalogue(query) && !can_be_planned(query) => Some(null()),
         _ => None,
     }
@@ -166,6 +171,18 @@ fn function_call(function: &mut Function) -> Option<Expr> {
             // With the type of an array, which a bare NULL does not have.
             Some(call("string_to_array", vec![null(), text(",")]))
         }
+        // One row per element, beside the `unnest` of the same array.
+        ("generate_subscripts", FunctionArguments::List(list)) => match list.args.as_slice() {
+            [
+                FunctionArg::Unnamed(FunctionArgExpr::Expr(array)),
+                FunctionArg::Unnamed(FunctionArgExpr::Expr(dimension)),
+            ] => {
+                let one = Expr::Value(Value::Number("1".to_owned(), false).with_empty_span());
+                let length = call("array_length", vec![array.clone(), dimension.clone()]);
+                Some(call("unnest", vec![call("generate_series", vec![one, bigint(length)])]))
+            }
+            _ => None,
+        },
         ("unnest", FunctionArguments::List(list)) => match list.args.as_slice() {
             [FunctionArg::Unnamed(FunctionArgExpr::Expr(Expr::Subquery(query)))] if of_catalogue(query) => Some(null()),
             _ => None,
@@ -305,14 +322,13 @@ fn as_bigint(argument: &mut FunctionArg) {
         && matches!(last_of(&function.name).as_str(), "array_upper" | "array_lower" | "array_length")
     {
         let inner = std::mem::replace(expr, null());
-        *expr = Expr::Cast {
-            kind: CastKind::Cast,
-            expr: Box::new(inner),
-            data_type: DataType::BigInt(None),
-            array: false,
-            format: None,
-        };
+        *expr = bigint(inner);
     }
+}
+
+fn bigint(expr: Expr) -> Expr {
+    let (kind, expr) = (CastKind::Cast, Box::new(expr));
+    Expr::Cast { kind, expr, data_type: DataType::BigInt(None), array: false, format: None }
 }
 
 fn operands(body: &mut SetExpr) {

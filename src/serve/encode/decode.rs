@@ -82,7 +82,8 @@ fn of_text(text: &str, wire: &Type) -> Option<ScalarValue> {
         Type::FLOAT4 | Type::FLOAT8 => text.trim().parse::<f64>().ok().map(ScalarValue::from),
         Type::NUMERIC => decimal(text.trim()),
         Type::BYTEA => hex(text.strip_prefix("\\x")?).map(|bytes| ScalarValue::Binary(Some(bytes))),
-        Type::TIMESTAMP | Type::TIMESTAMPTZ | Type::DATE | Type::TIME | Type::INTERVAL => cast(&natural(wire)),
+        Type::INTERVAL => interval(text).or_else(|| cast(&natural(wire))),
+        Type::TIMESTAMP | Type::TIMESTAMPTZ | Type::DATE | Type::TIME => cast(&natural(wire)),
         _ => Some(ScalarValue::from(text)),
     }
 }
@@ -156,6 +157,64 @@ fn decimal(text: &str) -> Option<ScalarValue> {
         }
         _ => text.parse::<f64>().ok().map(ScalarValue::from),
     }
+}
+
+/// Reads an interval as drivers write it: `1 year 2 mons 3 days 04:05:06.7`, `1 day, 2:00:00`, `3600 s`; `None` where it
+/// is written otherwise.
+fn interval(text: &str) -> Option<ScalarValue> {
+    let (mut months, mut days, mut micros) = (0_i32, 0_i32, 0_i64);
+    let lower = text.to_ascii_lowercase();
+    let mut words = lower.split([' ', ',']).filter(|word| !word.is_empty()).peekable();
+    words.peek()?;
+    while let Some(word) = words.next() {
+        if word.contains(':') {
+            micros = micros.checked_add(clock_micros(word)?)?;
+            continue;
+        }
+        let count: f64 = word.parse().ok().filter(|count: &f64| count.is_finite())?;
+        let whole = || (count.fract() == 0.0 && count.abs() <= f64::from(i32::MAX)).then_some(count as i32);
+        let unit_s = match words.next()?.trim_end_matches('s') {
+            "year" | "yr" | "y" => {
+                months = months.checked_add(whole()?.checked_mul(12)?)?;
+                continue;
+            }
+            "mon" | "month" => {
+                months = months.checked_add(whole()?)?;
+                continue;
+            }
+            "week" | "w" => {
+                days = days.checked_add(whole()?.checked_mul(7)?)?;
+                continue;
+            }
+            "day" | "d" => {
+                days = days.checked_add(whole()?)?;
+                continue;
+            }
+            "hour" | "h" => 3_600.0,
+            "min" | "minute" | "m" => 60.0,
+            "" | "sec" | "second" => 1.0,
+            "millisecond" | "msec" => 0.001,
+            _ => return None,
+        };
+        micros = micros.checked_add((count * unit_s * 1e6).round() as i64)?;
+    }
+    let value = IntervalMonthDayNanoType::make_value(months, days, micros.checked_mul(1_000)?);
+    Some(ScalarValue::IntervalMonthDayNano(Some(value)))
+}
+
+/// Reads `-04:05:06.7` into microseconds.
+fn clock_micros(text: &str) -> Option<i64> {
+    let (sign, text) = match text.strip_prefix('-') {
+        Some(rest) => (-1, rest),
+        None => (1, text.strip_prefix('+').unwrap_or(text)),
+    };
+    let mut parts = text.split(':');
+    let (hours, minutes): (i64, i64) = (parts.next()?.parse().ok()?, parts.next()?.parse().ok()?);
+    let seconds: f64 = parts.next().unwrap_or("0").parse().ok()?;
+    let valid = parts.next().is_none() && (0..60).contains(&minutes) && (0.0..60.0).contains(&seconds) && hours >= 0;
+    valid.then_some(())?;
+    let whole = hours.checked_mul(3_600)?.checked_add(minutes * 60)?.checked_mul(1_000_000)?;
+    Some(sign * whole.checked_add((seconds * 1e6).round() as i64)?)
 }
 
 fn hex(digits: &str) -> Option<Vec<u8>> {
@@ -282,6 +341,28 @@ mod tests {
         }
         assert_eq!(binary(&7_i16.to_be_bytes(), &Type::INT2, &DataType::Int64).unwrap(), ScalarValue::Int64(Some(7)));
         assert_eq!(decoded(None, &Type::TEXT, FieldFormat::Text, &DataType::Int64).unwrap(), ScalarValue::Int64(None));
+    }
+
+    #[test]
+    fn intervals_are_read_as_drivers_write_them() {
+        for (written, months, days, micros) in [
+            ("1:00:00", 0, 0, 3_600_000_000),
+            ("1 day, 2:00:00.5", 0, 1, 7_200_500_000),
+            ("-1 day, 23:00:00", 0, -1, 82_800_000_000),
+            ("0 years 1 mons 2 days 1 hours 30 mins 0.25 secs", 1, 2, 5_400_250_000),
+            ("1 year 2 mons 3 days 04:05:06.000700", 14, 3, 14_706_000_700),
+            ("3600 s", 0, 0, 3_600_000_000),
+            ("90 minutes", 0, 0, 5_400_000_000),
+            ("-00:00:01", 0, 0, -1_000_000),
+        ] {
+            let value = IntervalMonthDayNanoType::make_value(months, days, micros * 1_000);
+            let expected = ScalarValue::IntervalMonthDayNano(Some(value));
+            let kind = DataType::Interval(IntervalUnit::MonthDayNano);
+            assert_eq!(text(written, &Type::INTERVAL, &kind).unwrap(), expected, "{written}");
+        }
+        for written in ["", "1", "soon", "1:70:00", "1.5 mons", "1 fortnight"] {
+            assert_eq!(interval(written), None, "{written}");
+        }
     }
 
     #[test]

@@ -10,4 +10,4 @@ mod text;
 
 pub(super) use columns::Columns;
 pub(super) use decode::decoded;
-pub(super) use oid::{PG_TYPE, size_of, type_of};
+pub(super) use oid::{PG_TYPE, array_of, item_of, size_of, type_of};

@@ -41,7 +41,11 @@ pub(in crate::serve) fn type_of_field(field: &Field) -> Option<Type> {
         Some("regnamespace") => Some(Type::REGNAMESPACE),
         Some("regproc") => Some(Type::REGPROC),
         Some("regtype") => Some(Type::REGTYPE),
-        _ => type_of(field.data_type()),
+        _ => match (field.name().as_str(), type_of(field.data_type())?) {
+            // asyncpg asks for the types of arrays it does not know, and knows this one only as OIDs.
+            ("attrtypoids", Type::INT4_ARRAY) => Some(Type::OID_ARRAY),
+            (_, kind) => Some(kind),
+        },
     }
 }
 
@@ -65,14 +69,18 @@ const ARRAYS: &[(Type, Type)] = &[
     (Type::TIME, Type::TIME_ARRAY),
     (Type::INTERVAL, Type::INTERVAL_ARRAY),
     (Type::UUID, Type::UUID_ARRAY),
+    (Type::BPCHAR, Type::BPCHAR_ARRAY),
+    (Type::NAME, Type::NAME_ARRAY),
+    (Type::JSON, Type::JSON_ARRAY),
 ];
 
-fn array_of(item: &Type) -> Option<Type> {
+/// Returns the array type of a type.
+pub(in crate::serve) fn array_of(item: &Type) -> Option<Type> {
     ARRAYS.iter().find(|(known, _)| known == item).map(|(_, array)| array.clone())
 }
 
 /// Returns the element type of an array type.
-pub(super) fn item_of(array: &Type) -> Option<Type> {
+pub(in crate::serve) fn item_of(array: &Type) -> Option<Type> {
     ARRAYS.iter().find(|(_, known)| known == array).map(|(item, _)| item.clone())
 }
 

@@ -1,10 +1,13 @@
 //! The parameters of a prepared query, and their types.
 
-use crate::serve::encode::type_of;
-use arrow::datatypes::{DataType, TimeUnit};
+use crate::serve::encode::{array_of, item_of, type_of};
+use crate::sql::TIME_ZONE;
+use arrow::datatypes::{DataType, IntervalUnit, TimeUnit};
 use datafusion::error::{DataFusionError, Result};
 use datafusion::logical_expr::LogicalPlan;
-use datafusion::sql::sqlparser::ast::{self, Expr, LimitClause, Value, Visit, Visitor, visit_expressions_mut};
+use datafusion::sql::sqlparser::ast::{
+    self, ArrayElemTypeDef, Expr, LimitClause, Value, Visit, Visitor, visit_expressions_mut,
+};
 use datafusion::sql::sqlparser::dialect::GenericDialect;
 use datafusion::sql::sqlparser::parser::Parser;
 use pgwire::api::Type;
@@ -78,20 +81,96 @@ impl Visitor for RowLimits {
     }
 }
 
-/// Casts every parameter to its type, and returns these types.
+/// What a statement itself says about the types of its parameters.
+#[derive(Default)]
+pub(in crate::serve) struct Context {
+    /// The types that parameters are cast to.
+    casts: HashMap<usize, Type>,
+    /// The parameters that are the array of `= ANY($1)` or `<> ALL($1)`.
+    pub(in crate::serve) arrays: HashSet<usize>,
+}
+
+impl Context {
+    /// Reads a statement.
+    pub(in crate::serve) fn of(statement: &ast::Statement) -> Self {
+        let mut found = Self::default();
+        let _ = statement.visit(&mut found);
+        found
+    }
+}
+
+fn parameter_of(expr: &Expr) -> Option<usize> {
+    match expr {
+        Expr::Value(value) => match &value.value {
+            Value::Placeholder(name) => number_of(name),
+            _ => None,
+        },
+        Expr::Nested(inner) => parameter_of(inner),
+        _ => None,
+    }
+}
+
+impl Visitor for Context {
+    type Break = ();
+
+    fn pre_visit_expr(&mut self, expr: &Expr) -> ControlFlow<()> {
+        match expr {
+            Expr::Cast { expr, data_type, .. } => {
+                if let (Some(number), Some(kind)) = (parameter_of(expr), wire_of(data_type)) {
+                    self.casts.insert(number, kind);
+                }
+            }
+            Expr::AnyOp { right, .. } | Expr::AllOp { right, .. } => self.arrays.extend(parameter_of(right)),
+            _ => {}
+        }
+        ControlFlow::Continue(())
+    }
+}
+
+/// Writes `x = ANY($1)` as `x = $1`, so that planning it shows the type of an element.
+pub(in crate::serve) fn with_elements(statement: &ast::Statement) -> ast::Statement {
+    let mut elements = statement.clone();
+    let _ = visit_expressions_mut(&mut elements, |expression: &mut Expr| {
+        if let Expr::AnyOp { left, compare_op, right, .. } | Expr::AllOp { left, compare_op, right } = &*expression
+            && parameter_of(right).is_some()
+        {
+            let (left, op, right) = (left.clone(), compare_op.clone(), right.clone());
+            *expression = Expr::BinaryOp { left, op, right };
+        }
+        ControlFlow::<()>::Continue(())
+    });
+    elements
+}
+
+/// Returns the arrays of `= ANY($1)` that the client declared no type for, given the types of their elements.
+pub(in crate::serve) fn arrays_of(elements: &[Parameter], context: &Context) -> HashMap<usize, Type> {
+    let array = |number: &usize| Some((*number, array_of(&elements.get(number - 1)?.wire)?));
+    context.arrays.iter().filter_map(array).collect()
+}
+
+/// Casts every parameter to its type, and returns these types: what the client declared, else what the statement says,
+/// else text.
 pub(in crate::serve) fn declare(
     statement: &mut ast::Statement,
     types: &[Option<Type>],
+    arrays: &HashMap<usize, Type>,
 ) -> Result<HashMap<usize, DataType>> {
     let mut declared = HashMap::new();
     let mut counts = RowLimits::default();
     let _ = statement.visit(&mut counts);
+    let context = Context::of(statement);
     let walked = visit_expressions_mut(statement, |expression: &mut Expr| {
         let Expr::Value(value) = &*expression else { return ControlFlow::Continue(()) };
         let Value::Placeholder(name) = &value.value else { return ControlFlow::Continue(()) };
         let Some(number) = number_of(name) else { return ControlFlow::Continue(()) };
         let counts = counts.0.contains(&number).then_some(&Type::INT8);
-        let (sql, kind) = declared_type(types.get(number - 1).and_then(Option::as_ref).or(counts));
+        let client = types.get(number - 1).and_then(Option::as_ref);
+        let said = arrays.get(&number).or_else(|| context.casts.get(&number));
+        let (sql, kind) = match (client.filter(|kind| **kind != Type::UNKNOWN).or(counts), said) {
+            (Some(kind), _) | (None, Some(kind)) => declared_type(kind),
+            (None, None) if context.arrays.contains(&number) => declared_type(&Type::TEXT_ARRAY),
+            (None, None) => declared_type(&Type::TEXT),
+        };
         let cast = format!("CAST({name} AS {sql})");
         match Parser::new(&GenericDialect {}).try_with_sql(&cast).and_then(|mut parser| parser.parse_expr()) {
             Ok(cast) => {
@@ -109,15 +188,53 @@ pub(in crate::serve) fn declare(
 }
 
 /// Returns how a type that a client declared is written in SQL, and the engine's type for it.
-fn declared_type(declared: Option<&Type>) -> (&'static str, DataType) {
-    match declared {
-        Some(&Type::BOOL) => ("BOOLEAN", DataType::Boolean),
-        Some(&Type::INT2 | &Type::INT4 | &Type::INT8 | &Type::OID) => ("BIGINT", DataType::Int64),
-        Some(&Type::FLOAT4 | &Type::FLOAT8 | &Type::NUMERIC) => ("DOUBLE", DataType::Float64),
-        Some(&Type::TIMESTAMP | &Type::TIMESTAMPTZ) => ("TIMESTAMP", DataType::Timestamp(TimeUnit::Nanosecond, None)),
-        Some(&Type::DATE) => ("DATE", DataType::Date32),
-        _ => ("VARCHAR", DataType::Utf8),
+fn declared_type(declared: &Type) -> (String, DataType) {
+    if let Some(item) = item_of(declared) {
+        let (sql, kind) = declared_type(&item);
+        return (format!("{sql}[]"), DataType::new_list(kind, true));
     }
+    let (sql, kind) = match *declared {
+        Type::BOOL => ("BOOLEAN", DataType::Boolean),
+        Type::INT2 | Type::INT4 | Type::INT8 | Type::OID => ("BIGINT", DataType::Int64),
+        Type::FLOAT4 | Type::FLOAT8 | Type::NUMERIC => ("DOUBLE", DataType::Float64),
+        Type::TIMESTAMP => ("TIMESTAMP", DataType::Timestamp(TimeUnit::Nanosecond, None)),
+        Type::TIMESTAMPTZ => {
+            ("TIMESTAMP WITH TIME ZONE", DataType::Timestamp(TimeUnit::Nanosecond, Some(TIME_ZONE.into())))
+        }
+        Type::DATE => ("DATE", DataType::Date32),
+        Type::INTERVAL => ("INTERVAL", DataType::Interval(IntervalUnit::MonthDayNano)),
+        _ => ("VARCHAR", DataType::Utf8),
+    };
+    (sql.to_owned(), kind)
+}
+
+/// Returns the Postgres type of a type written in SQL; `None` where it is another one.
+fn wire_of(kind: &ast::DataType) -> Option<Type> {
+    if let ast::DataType::Array(
+        ArrayElemTypeDef::SquareBracket(item, _)
+        | ArrayElemTypeDef::AngleBracket(item)
+        | ArrayElemTypeDef::Parenthesis(item),
+    ) = kind
+    {
+        return array_of(&wire_of(item)?);
+    }
+    let name = kind.to_string().to_ascii_lowercase();
+    let name = name.split('(').next().unwrap_or_default().trim();
+    Some(match name.rsplit('.').next().unwrap_or(name) {
+        "bool" | "boolean" => Type::BOOL,
+        "smallint" | "int2" => Type::INT2,
+        "int" | "integer" | "int4" => Type::INT4,
+        "bigint" | "int8" => Type::INT8,
+        "real" | "float4" => Type::FLOAT4,
+        "double precision" | "double" | "float" | "float8" => Type::FLOAT8,
+        "numeric" | "decimal" | "dec" => Type::NUMERIC,
+        "text" | "varchar" | "character varying" | "char" | "character" | "bpchar" | "name" => Type::TEXT,
+        "timestamp" | "timestamp without time zone" => Type::TIMESTAMP,
+        "timestamptz" | "timestamp with time zone" => Type::TIMESTAMPTZ,
+        "date" => Type::DATE,
+        "interval" => Type::INTERVAL,
+        _ => return None,
+    })
 }
 
 #[cfg(test)]
@@ -128,7 +245,8 @@ mod tests {
     fn parameters_without_a_type_get_one() {
         let sql = "SELECT $1, upper($2) FROM t WHERE a > $3 LIMIT $4";
         let mut statements = Parser::parse_sql(&GenericDialect {}, sql).unwrap();
-        let declared = declare(&mut statements[0], &[Some(Type::INT2), None, Some(Type::BOOL)]).unwrap();
+        let declared = declare(&mut statements[0], &[Some(Type::INT2), None, Some(Type::BOOL)], &HashMap::new());
+        let declared = declared.unwrap();
         let expected = [(1, DataType::Int64), (2, DataType::Utf8), (3, DataType::Boolean), (4, DataType::Int64)];
         assert_eq!(declared, HashMap::from(expected));
         assert_eq!(
@@ -139,5 +257,25 @@ mod tests {
             [number_of("$7"), number_of("$x"), number_of("$0"), number_of("$99999")],
             [Some(7), None, None, None]
         );
+    }
+
+    #[test]
+    fn arrays_get_the_type_that_the_statement_says() {
+        let sql = "SELECT 1 FROM t WHERE a = ANY($1) AND b <> ALL($2) AND c = ANY($3::int[]) AND d > $4::timestamptz";
+        let mut statements = Parser::parse_sql(&GenericDialect {}, sql).unwrap();
+        let context = Context::of(&statements[0]);
+        assert_eq!(context.arrays, HashSet::from([1, 2]));
+        assert_eq!(
+            with_elements(&statements[0]).to_string(),
+            "SELECT 1 FROM t WHERE a = $1 AND b <> $2 AND c = ANY($3::INT[]) AND d > $4::TIMESTAMPTZ"
+        );
+        let element = |kind: DataType| Parameter { wire: type_of(&kind).unwrap(), kind };
+        let arrays = arrays_of(&[element(DataType::Int32), element(DataType::Utf8View)], &context);
+        assert_eq!(arrays, HashMap::from([(1, Type::INT4_ARRAY), (2, Type::TEXT_ARRAY)]));
+        let declared = declare(&mut statements[0], &[], &arrays).unwrap();
+        let list = |kind| DataType::new_list(kind, true);
+        let utc = DataType::Timestamp(TimeUnit::Nanosecond, Some(TIME_ZONE.into()));
+        let expected = [(1, list(DataType::Int64)), (2, list(DataType::Utf8)), (3, list(DataType::Int64)), (4, utc)];
+        assert_eq!(declared, HashMap::from(expected));
     }
 }

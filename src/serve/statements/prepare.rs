@@ -5,8 +5,9 @@ use crate::serve::catalogue::rewrite;
 use crate::serve::protocol::pg_error::{self, PgError};
 use crate::serve::session::Session;
 use crate::serve::statements::commands::Command;
-use crate::serve::statements::parameters::{Parameter, declare, parameters};
-use crate::sql::first_word;
+use crate::serve::statements::parameters::{Context, Parameter, arrays_of, declare, parameters, with_elements};
+use crate::sql::{adapt, first_word};
+use arrow::datatypes::DataType;
 use datafusion::error::DataFusionError;
 use datafusion::execution::SessionState;
 use datafusion::execution::context::SQLOptions;
@@ -147,7 +148,8 @@ async fn of_engine(
     types: &[Option<Type>],
 ) -> std::result::Result<Planned, PrepareError> {
     let dialect = state.config().options().sql_parser.dialect;
-    let statement = state.sql_to_statement(sql, &dialect)?;
+    let mut statement = state.sql_to_statement(sql, &dialect)?;
+    adapt(&mut statement);
     check(&statement, sql)?;
     let ast = match &statement {
         Statement::Statement(ast) => Some(ast.as_ref().clone()),
@@ -168,9 +170,14 @@ async fn of_postgres(
     let (Some(ast), true) = (statements.pop(), statements.is_empty()) else {
         return Err(PrepareError::Sql(DataFusionError::Plan("expected one statement".to_owned())));
     };
-    let statement = Statement::Statement(Box::new(ast.clone()));
+    let mut statement = Statement::Statement(Box::new(ast));
+    adapt(&mut statement);
     check(&statement, sql)?;
-    with_parameters(state, statement, Some(ast), types).await
+    let ast = match &statement {
+        Statement::Statement(ast) => Some(ast.as_ref().clone()),
+        _ => None,
+    };
+    with_parameters(state, statement, ast, types).await
 }
 
 /// Grafana's query for the schemas of `search_path`; it uses functions over arrays that the engine does not have.
@@ -244,7 +251,19 @@ async fn with_parameters(
         }
         (Err(error), None) => return Err(error.into()),
         (failed, Some(mut ast)) => {
-            let declared = declare(&mut ast, types)?;
+            let context = Context::of(&ast);
+            let arrays = match context.arrays.is_empty() {
+                true => HashMap::new(),
+                // Planned with an element in the place of each array, the statement shows the elements' types.
+                false => match state.statement_to_plan(Statement::Statement(Box::new(with_elements(&ast)))).await {
+                    Ok(plan) => {
+                        let unknown = context.arrays.iter().map(|number| (*number, DataType::Utf8)).collect();
+                        parameters(&plan, &unknown)?.map_or_else(HashMap::new, |all| arrays_of(&all, &context))
+                    }
+                    Err(_) => HashMap::new(),
+                },
+            };
+            let declared = declare(&mut ast, types, &arrays)?;
             if declared.is_empty() {
                 return Err(PrepareError::Sql(
                     failed.err().unwrap_or_else(|| DataFusionError::Plan("no plan".to_owned())),

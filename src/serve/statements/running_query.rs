@@ -5,7 +5,7 @@ use crate::serve::protocol::pg_error::{self, PgError};
 use crate::serve::protocol::socket::Socket;
 use crate::serve::session::Session;
 use crate::serve::statements::prepare::Query;
-use crate::sql::{PlanRows, PlanThreads};
+use crate::sql::{PlanRows, PlanThreads, Skipped};
 use arrow::array::RecordBatch;
 use datafusion::common::ParamValues;
 use datafusion::error::DataFusionError;
@@ -24,6 +24,7 @@ type Messages = Box<dyn Iterator<Item = PgWireResult<DataRow>> + Send + Sync>;
 pub(in crate::serve) struct RunningQuery {
     query: Arc<Query>,
     columns: Columns,
+    plan: Arc<dyn ExecutionPlan>,
     rows: PlanRows,
     /// Rows of the batch being sent.
     batch: Option<Messages>,
@@ -73,8 +74,13 @@ impl RunningQuery {
         let threads = PlanThreads::start(session.shared.threads)
             .map_err(|error| pg_error::error("53000", format!("cannot start threads: {}", error_text(&error))))?;
         let columns = Columns::of(&plan.schema(), format)?;
-        let rows = PlanRows::start(plan, session.context().task_ctx(), &threads).map_err(wrong)?;
-        Ok(Self { query: query.clone(), columns, rows, batch: None, sent: 0, _threads: threads })
+        let rows = PlanRows::start(plan.clone(), session.context().task_ctx(), &threads).map_err(wrong)?;
+        Ok(Self { query: query.clone(), columns, plan, rows, batch: None, sent: 0, _threads: threads })
+    }
+
+    /// Returns the objects that it could not read, once it has returned all rows.
+    pub(in crate::serve) fn skipped(&self, session: &Session) -> Vec<Skipped> {
+        session.shared.workspace.note_skipped(&self.query.plan, &self.plan).unwrap_or_default()
     }
 
     /// Returns the columns of the rows.

@@ -1,5 +1,6 @@
 //! What is wrong with a statement: the position in the SQL, and the names that may have been meant.
 
+use super::hints;
 use super::suggest::suggest;
 use super::vocabulary::{KEYWORDS, function_names, table_names};
 use crate::sql::CATALOG;
@@ -97,11 +98,15 @@ pub fn explain(context: &SessionContext, sql: &str, error: &DataFusionError) -> 
         let same_line = span.start.line == span.end.line && span.end.column > span.start.column;
         Place { line, column, length: if same_line { (span.end.column - span.start.column) as usize } else { 1 } }
     });
+    let of_times = hints::time_and_number(sql, root);
     let (message, name, hint) = match root {
+        _ if of_times.is_some() => of_times.map_or_else(Default::default, |(said, hint)| (said, None, Some(hint))),
         DataFusionError::SchemaError(error, _) => match error.as_ref() {
             SchemaError::FieldNotFound { field, valid_fields } => {
                 let known: BTreeSet<&str> = valid_fields.iter().map(|column| column.name.as_str()).collect();
-                let hint = meant(&field.name, known.iter().copied());
+                let names: Vec<&str> = known.iter().copied().collect();
+                let hint = hints::column(&field.name, &names);
+                let hint = hint.or_else(|| meant(&field.name, known.iter().copied()));
                 let hint = hint.or_else(|| {
                     let few = known.len() <= 12 && !known.is_empty();
                     few.then(|| format!("columns are {}", known.iter().copied().collect::<Vec<_>>().join(", ")))
@@ -116,6 +121,7 @@ pub fn explain(context: &SessionContext, sql: &str, error: &DataFusionError) -> 
             (format!("not enough memory: {said}: allow more with --memory"), None, None)
         }
         DataFusionError::Plan(said) => of_plan(context, said),
+        DataFusionError::Execution(said) => (said.clone(), None, None),
         other => (other.strip_backtrace(), None, None),
     };
     let (message, of_parser) = match split_place(&message) {
@@ -130,6 +136,9 @@ pub fn explain(context: &SessionContext, sql: &str, error: &DataFusionError) -> 
             DataFusionError::SQL(_, _) => word_at(source.as_deref()?, place?.column)?,
             _ => return None,
         };
+        if let Some(hint) = hints::keyword(&word) {
+            return Some(hint);
+        }
         let known = KEYWORDS.contains(&word.to_ascii_uppercase().as_str());
         if known { None } else { meant(&word.to_ascii_uppercase(), KEYWORDS.iter().copied()) }
     });
@@ -151,6 +160,7 @@ fn kind_of(root: &DataFusionError, message: &str) -> MistakeKind {
             MistakeKind::NoFunction
         }
         DataFusionError::Plan(_) => MistakeKind::Plan,
+        _ if message.starts_with("a time ") => MistakeKind::Plan,
         DataFusionError::NotImplemented(_) => MistakeKind::Unsupported,
         DataFusionError::ResourcesExhausted(_) => MistakeKind::Memory,
         DataFusionError::Execution(_) | DataFusionError::ArrowError(_, _) => MistakeKind::Value,
@@ -177,7 +187,8 @@ fn of_plan(context: &SessionContext, said: &str) -> (String, Option<String>, Opt
     }
     if let Some(name) = quoted("Invalid function '") {
         let functions = function_names(context);
-        let hint = meant(&name, functions.iter().map(String::as_str));
+        let hint = hints::function(&name);
+        let hint = hint.or_else(|| meant(&name, functions.iter().map(String::as_str)));
         return (format!("no function `{name}`"), Some(name), hint);
     }
     (said.to_owned(), None, None)
@@ -252,12 +263,14 @@ mod tests {
     use super::*;
     use crate::sql::functions::Lists;
     use crate::sql::open_session;
-    use arrow::array::{ArrayRef, Int64Array, RecordBatch};
+    use arrow::array::{ArrayRef, Int64Array, RecordBatch, TimestampSecondArray};
     use std::sync::Arc;
 
     async fn said(sql: &str) -> String {
         let numbers: ArrayRef = Arc::new(Int64Array::from(vec![1]));
-        let rows = RecordBatch::try_from_iter([("srcaddr", numbers.clone()), ("bytes", numbers)]).unwrap();
+        let times: ArrayRef = Arc::new(TimestampSecondArray::from(vec![1]).with_timezone("UTC"));
+        let columns = [("srcaddr", numbers.clone()), ("bytes", numbers), ("start", times.clone()), ("end", times)];
+        let rows = RecordBatch::try_from_iter(columns).unwrap();
         let lists = Lists::default();
         let context = open_session(vec![("flows", vec![rows])], &lists, 1).unwrap();
         context.state_ref().write().config_mut().options_mut().sql_parser.collect_spans = true;
@@ -296,6 +309,27 @@ mod tests {
             ),
         ] {
             assert_eq!(said(sql).await, expected, "{sql}");
+        }
+    }
+
+    #[tokio::test]
+    async fn forms_of_other_engines_get_the_form_that_works() {
+        for (sql, part) in [
+            ("SELECT 1 FROM flows WHERE start >= 1700632800", "write `to_timestamp(1700632800)`"),
+            ("SELECT 1 FROM flows WHERE 1700632800 > start", "write `to_timestamp(1700632800)`"),
+            ("SELECT 1 FROM flows WHERE start BETWEEN 1700632800 AND 1700632900", "write `to_timestamp(1700632800)`"),
+            ("SELECT 1 FROM flows WHERE start > now() - 3600", "INTERVAL '3600 seconds'"),
+            ("SELECT from_unixtime(start) FROM flows", "are times already"),
+            ("SELECT start, end FROM flows", "the column is `\"end\"`"),
+            ("SELECT sourceaddress FROM flows", "here it is `srcaddr`"),
+            ("SELECT endtime FROM flows", "here it is `\"end\"`"),
+            ("SELECT time_bucket('5m', start) FROM flows", "window(start, '5 minutes')"),
+            ("SELECT timezone('Asia/Tokyo', '2023-11-22 06:00') FROM flows", "TIMESTAMP '2023-11-22 06:00:00' AT TIME"),
+            ("SELECT timezone('Asia/Tokio', start) FROM flows", "`Asia/Tokio` is not a time zone"),
+            ("SELECT to_char(start, 'YYYY at noon') FROM flows", "date_format(time, '%Y-%m-%d %H:%M')"),
+        ] {
+            let said = said(sql).await;
+            assert!(said.contains(part) && !said.contains("bug in DataFusion"), "{sql}: {said}");
         }
     }
 

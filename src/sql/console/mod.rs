@@ -2,6 +2,7 @@
 //! catalogue of ready-made queries.
 
 pub mod catalogue;
+mod hints;
 mod mistake;
 mod statement;
 mod suggest;

@@ -14,11 +14,13 @@ mod function_doc;
 mod history;
 mod indicators;
 mod judgement;
+mod like_pattern;
 mod reference;
 #[cfg(test)]
 mod tests;
 mod time;
 mod train_functions;
+mod zones;
 
 use crate::intel::{Indicators, InternalNetworks, Networks};
 use datafusion::error::Result;
@@ -50,6 +52,7 @@ pub fn scalars(lists: &Lists) -> Vec<ScalarUDF> {
     all.push(indicators::function(indicators));
     all.extend(formatting::functions());
     all.extend(time::functions());
+    all.extend(zones::functions());
     all.extend(judgement::functions(&lost));
     all.extend(burst::functions());
     all.extend(train_functions::functions(&lost));
@@ -69,6 +72,7 @@ pub fn aggregates() -> Vec<AggregateUDF> {
 pub fn register(context: &SessionContext, lists: &Lists) -> Result<()> {
     scalars(lists).into_iter().for_each(|function| context.register_udf(function));
     context.register_udf(cardinality::function());
+    context.register_udf(like_pattern::function());
     aggregates().into_iter().for_each(|function| context.register_udaf(function));
     let comparison = Arc::new(comparison::AddressComparison::new());
     let state = context.state_ref();

@@ -1,7 +1,7 @@
 //! The reference of all functions, generated from the documentation next to their code.
 
 use super::FunctionDoc;
-use super::{addresses, aggregates, burst, formatting, history, indicators, judgement, time, train_functions};
+use super::{addresses, aggregates, burst, formatting, history, indicators, judgement, time, train_functions, zones};
 use std::fmt::Write;
 
 /// Returns all functions of flowsift, by group; the engine's own are not listed.
@@ -11,6 +11,7 @@ pub fn function_docs() -> Vec<&'static FunctionDoc> {
         indicators::DOCS,
         formatting::DOCS,
         time::DOCS,
+        zones::DOCS,
         judgement::DOCS,
         burst::DOCS,
         train_functions::DOCS,

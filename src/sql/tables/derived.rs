@@ -82,17 +82,16 @@ fn external(error: impl std::error::Error + Send + Sync + 'static) -> DataFusion
 type Batches = Box<dyn Iterator<Item = Result<RecordBatch>> + Send>;
 
 impl DerivedTables {
-    /// Describes the tables that `pipeline` makes, without computing any yet; objects that cannot be read are added to
-    /// `skipped`.
+    /// Describes the tables that `pipeline` makes, without computing any yet.
     ///
     /// # Errors
     /// [`RollupError`] when not even empty tables can be made.
     pub(in crate::sql) fn new(
         pipeline: Pipeline,
         internal: Arc<InternalNetworks>,
-        skipped: SkippedObjects,
         progress: Arc<StartProgress>,
     ) -> Result<Self, RollupError> {
+        let skipped = SkippedObjects::default();
         let nothing = PairHours::from_batch(&RecordBatch::new_empty(pair_hours_schema()))?;
         let (window, _) = choose_window(&WindowOptions::default(), None);
         let empty = derive(
@@ -120,6 +119,11 @@ impl DerivedTables {
             TableName::Services => self.empty.services.schema(),
             TableName::HostDays => self.empty.host_days.schema(),
         }
+    }
+
+    /// Returns the objects that could not be read for the tables.
+    pub(in crate::sql) fn skipped(&self) -> &SkippedObjects {
+        &self.skipped
     }
 
     /// Returns whether the logs have already been read for the tables.

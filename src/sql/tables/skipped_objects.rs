@@ -22,6 +22,11 @@ impl SkippedObjects {
         lock(&self.0).insert(skipped.object.clone(), skipped);
     }
 
+    /// Adds those of another list, of which the log has told.
+    pub(in crate::sql) fn extend(&self, others: &[Skipped]) {
+        lock(&self.0).extend(others.iter().map(|other| (other.object.clone(), other.reason.clone())));
+    }
+
     /// Returns them, sorted by URL.
     pub fn list(&self) -> Vec<Skipped> {
         lock(&self.0).values().cloned().collect()

@@ -28,6 +28,15 @@ fn what_only_postgres_knows_is_written_for_the_engine() {
             "SELECT a, NULL, NULL UNION SELECT b, NULL, NULL",
             "SELECT a, NULL, NULL AS _2 UNION SELECT b, NULL, NULL AS _2",
         ),
+        (
+            "SELECT unnest(i.indkey), generate_subscripts(i.indkey, 1) FROM pg_index i",
+            "SELECT unnest(i.indkey), unnest(generate_series(1, CAST(array_length(i.indkey, 1) AS BIGINT))) \
+             FROM pg_catalog.pg_index i",
+        ),
+        (
+            "SELECT CASE WHEN t.typtype = 'c' THEN (SELECT array_agg(a.attname::text) FROM pg_attribute a) ELSE NULL END",
+            "SELECT CASE WHEN t.typtype = 'c' THEN CAST(NULL AS TEXT[]) ELSE NULL END",
+        ),
         ("SELECT current_schema, current_catalog", "SELECT current_schema(), current_database()"),
     ] {
         assert_eq!(rewrite(sql), expected);

@@ -2,6 +2,7 @@
 
 use super::read::{BYTES_READ, RECORDS_READ, Reading, ScanMetrics};
 use crate::source::Object;
+use crate::sql::tables::SkippedObjects;
 use datafusion::common::tree_node::TreeNodeRecursion;
 use datafusion::error::{DataFusionError, Result};
 use datafusion::execution::{SendableRecordBatchStream, TaskContext};
@@ -67,6 +68,11 @@ impl FlowsExec {
             Boundedness::Bounded,
         );
         Some(Self { reading: Arc::new(reading), properties: Arc::new(properties), ..self.clone() })
+    }
+
+    /// Returns the objects that this scan could not read so far.
+    pub(in crate::sql) fn skipped(&self) -> &SkippedObjects {
+        &self.reading.skipped
     }
 
     /// Objects to be read, or at least their footers.

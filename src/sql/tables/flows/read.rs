@@ -7,7 +7,7 @@ use crate::sql::tables::SkippedObjects;
 use arrow::array::{BooleanArray, RecordBatch};
 use bytes::Bytes;
 use datafusion::common::runtime::SpawnedTask;
-use datafusion::error::Result;
+use datafusion::error::{DataFusionError, Result};
 use datafusion::physical_plan::metrics::{Count, ExecutionPlanMetricsSet, MetricBuilder, Time};
 use flow::schema::Field;
 use futures::stream::{BoxStream, StreamExt};
@@ -119,7 +119,8 @@ struct LoadedObject {
 }
 
 impl Reading {
-    /// Reads some of the objects, in order; objects that cannot be read are noted and skipped.
+    /// Reads some of the objects, in order; objects that cannot be read are noted and skipped. A read that was cut off,
+    /// since its statement was cancelled, says nothing about the object.
     pub(super) fn read(
         self: Arc<Self>,
         objects: Range<usize>,
@@ -136,8 +137,13 @@ impl Reading {
                 false => SpawnedTask::spawn(async move { this.load(at, &counts).await }),
             };
             async move {
-                let lost = |_| Err(ScanError::Fetch(format!("{}: reading was cut off", object.url).into()));
-                task.join().await.unwrap_or_else(lost).map_err(|error| (object, error))
+                match task.join().await {
+                    Ok(loaded) => Some(loaded.map_err(|error| (object, error))),
+                    Err(failed) if failed.is_panic() => {
+                        Some(Err((object, ScanError::Fetch("reading it failed: a bug of flowsift".into()))))
+                    }
+                    Err(_) => None,
+                }
             }
         };
         let largest = self.objects[objects.clone()].iter().map(|object| object.size).max().unwrap_or(0).max(1);
@@ -260,7 +266,8 @@ impl Reading {
     }
 }
 
-type Arrival = Result<LoadedObject, (Object, ScanError)>;
+/// An object, or why it cannot be read; `None` when its reading was cut off.
+type Arrival = Option<Result<LoadedObject, (Object, ScanError)>>;
 
 /// A partition in progress.
 struct ScanPartition {
@@ -285,8 +292,9 @@ impl ScanPartition {
         loop {
             let Some(current) = &mut self.current else {
                 match self.arrivals.next().await? {
-                    Ok(loaded) => self.current = self.open(loaded),
-                    Err((object, error)) => self.reading.skipped.add(&object.url, &error),
+                    Some(Ok(loaded)) => self.current = self.open(loaded),
+                    Some(Err((object, error))) => self.reading.skipped.add(&object.url, &error),
+                    None => return Some(Err(DataFusionError::Execution("reading was cut off".to_owned()))),
                 }
                 continue;
             };

@@ -30,7 +30,6 @@ pub struct FlowsTable {
     source: Source,
     /// Records outside this range are not rows of the table.
     range: TimeRange,
-    skipped: SkippedObjects,
     internal: Arc<InternalNetworks>,
     /// Object listings of this session, by time range.
     listings: Mutex<Vec<(TimeRange, Arc<Listing>)>>,
@@ -43,11 +42,11 @@ impl std::fmt::Debug for FlowsTable {
 }
 
 impl FlowsTable {
-    /// Returns the records of `source` that start within `range`; unreadable objects are noted in `skipped`. The
+    /// Returns the records of `source` that start within `range`; each scan notes the objects that it cannot read. The
     /// `internal` networks tell which end of a forwarded record is the host.
-    pub fn new(source: Source, range: TimeRange, skipped: SkippedObjects, internal: Arc<InternalNetworks>) -> Self {
+    pub fn new(source: Source, range: TimeRange, internal: Arc<InternalNetworks>) -> Self {
         let schema = schema_of(FlowColumn::all());
-        Self { schema, source, range, skipped, internal, listings: Mutex::default() }
+        Self { schema, source, range, internal, listings: Mutex::default() }
     }
 
     /// Lists the objects of a time range, once per session.
@@ -60,9 +59,6 @@ impl FlowsTable {
             return Ok(known.clone());
         }
         let listed = self.source.list(&range).await.map_err(|error| DataFusionError::External(Box::new(error)))?;
-        for copy in &listed.copies {
-            self.skipped.add_skipped(Skipped::copy(copy));
-        }
         let listed = Arc::new(listed);
         listings.push((range, listed.clone()));
         Ok(listed)
@@ -139,6 +135,10 @@ impl TableProvider for FlowsTable {
             folders: listing.pruned_folders,
         };
         let (fields, first) = rows.fields();
+        let skipped = SkippedObjects::default();
+        for copy in &listing.copies {
+            skipped.add_skipped(Skipped::copy(copy));
+        }
         let reading = Reading {
             reader: self.source.reader(),
             objects: objects.into(),
@@ -146,7 +146,7 @@ impl TableProvider for FlowsTable {
             first,
             rows,
             pruner,
-            skipped: self.skipped.clone(),
+            skipped,
             tries: Arc::default(),
         };
         Ok(Arc::new(FlowsExec::new(reading, left, state.config().target_partitions(), limit)))
