@@ -3,6 +3,7 @@
 //! Each rule below works on the parsed statement: what it does not cover stays as it is, with its position for messages.
 //! A rule exists where the engine refuses a common form, or means something else by it.
 
+use super::array_text::array_elements;
 use datafusion::sql::parser::{CopyToSource, Statement};
 use datafusion::sql::sqlparser::ast::{
     AccessExpr, Array, ArrayElemTypeDef, BinaryOperator, DataType, Expr, Function, FunctionArg, FunctionArgExpr,
@@ -40,7 +41,7 @@ impl VisitorMut for Adapter {
                 escape_by_backslash(pattern, escape_char);
             }
             Expr::Cast { expr: operand, data_type: DataType::Array(item), .. } => {
-                if let Some(elements) = array_elements(operand) {
+                if let Some(elements) = text_of(operand).and_then(array_elements) {
                     **operand = array(elements, item);
                 }
             }
@@ -117,43 +118,8 @@ fn escape_by_backslash(pattern: &mut Expr, escape: &mut Option<ValueWithSpan>) {
     }
 }
 
-/// An element of an array's text: a text, or NULL.
-type Element = Option<String>;
-
-/// Splits a text such as `{a,"b c",NULL}`; `None` where it is not the text of an array of one dimension.
-fn array_elements(expr: &Expr) -> Option<Vec<Element>> {
-    let inner = text_of(expr)?.trim().strip_prefix('{')?.strip_suffix('}')?;
-    let mut found = Vec::new();
-    if inner.trim().is_empty() {
-        return Some(found);
-    }
-    let (mut element, mut quoted, mut inside) = (String::new(), false, false);
-    let mut letters = inner.chars();
-    loop {
-        match letters.next() {
-            Some('\\') => element.push(letters.next()?),
-            Some('"') => (inside, quoted) = (!inside, true),
-            Some('{' | '}') if !inside => return None,
-            Some(letter) if inside || letter != ',' => element.push(letter),
-            end => {
-                let whole = std::mem::take(&mut element);
-                let plain = whole.trim();
-                found.push(match quoted {
-                    true => Some(whole),
-                    false if plain.eq_ignore_ascii_case("null") => None,
-                    false => Some(plain.to_owned()),
-                });
-                quoted = false;
-                if end.is_none() {
-                    return (!inside).then_some(found);
-                }
-            }
-        }
-    }
-}
-
 /// `'{443,80}'::int[]`, as an array whose elements are cast one by one.
-fn array(elements: Vec<Element>, item: &ArrayElemTypeDef) -> Expr {
+fn array(elements: Vec<Option<String>>, item: &ArrayElemTypeDef) -> Expr {
     let kind = match item {
         ArrayElemTypeDef::AngleBracket(kind)
         | ArrayElemTypeDef::SquareBracket(kind, _)
@@ -183,7 +149,7 @@ fn in_list(left: &mut Expr, right: &mut Expr, negated: bool) -> Option<Expr> {
         }
         other => {
             let null = || Expr::Value(Value::Null.with_empty_span());
-            array_elements(other)?.into_iter().map(|element| element.map_or_else(null, text)).collect()
+            array_elements(text_of(other)?)?.into_iter().map(|element| element.map_or_else(null, text)).collect()
         }
     };
     if list.is_empty() {

@@ -4,6 +4,7 @@
 //! help for people at a console. Begin reading at [`Workspace`]. Opening one costs nothing; the first query of a
 //! derived table reads the logs.
 
+mod array_text;
 mod dialect;
 mod error;
 mod tokens;
@@ -20,6 +21,7 @@ mod workspace;
 
 mod console;
 
+pub use array_text::array_elements;
 pub use console::catalogue;
 pub use console::{
     KEYWORDS, Mistake, MistakeKind, Statement, explain, function_names, is_complete, statements, table_names,

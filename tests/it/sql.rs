@@ -57,6 +57,27 @@ fn sums_and_counts_are_those_of_another_engine() {
 }
 
 #[test]
+fn questions_are_read_as_people_write_them() {
+    for (sql, expected) in [
+        ("SELECT sum(bytes) > 0 FROM flows GROUP BY srcaddr ORDER BY sum(bytes) DESC LIMIT 1", "true"),
+        ("SELECT sum(bytes) IS NULL FROM flows GROUP BY srcaddr ORDER BY sum(bytes) DESC NULLS FIRST LIMIT 1", "true"),
+        ("SELECT min(start) AT TIME ZONE 'Asia/Tokyo' FROM flows", "2023-11-22T09:00:01"),
+        ("SELECT TIMESTAMP '2023-11-22 15:00:00' AT TIME ZONE 'Asia/Tokyo'", "2023-11-22T06:00:00Z"),
+        (
+            "SELECT '2023-11-22T06:00:00Z'::timestamptz, to_timestamp(1700632800)",
+            "2023-11-22T06:00:00Z,2023-11-22T06:00:00Z",
+        ),
+        ("SELECT to_char(min(start), 'YYYY-MM-DD HH24:MI:SS') FROM flows", "2023-11-22 00:00:01"),
+        ("SELECT date_format(min(start), '%H:%M') FROM flows", "00:00"),
+        ("SELECT (beacon(start)).connections = beacon(start).connections FROM flows", "true"),
+        ("SELECT count(*) = count(*) FILTER (WHERE log_status = ANY('{OK,NODATA,SKIPDATA}')) FROM flows", "true"),
+        ("SELECT count(DISTINCT log_status) FROM flows WHERE log_status LIKE 'NO!DATA' ESCAPE '!'", "1"),
+    ] {
+        assert_eq!(rows(sql), expected, "{sql}");
+    }
+}
+
+#[test]
 fn filters_on_texts_agree_however_they_are_asked() {
     // The first form is answered once for each entry of a dictionary, the second for each row.
     for (by_entry, by_row) in [

@@ -3,6 +3,7 @@
 use super::binary::{EPOCH_DAYS, EPOCH_MICROS, numeric_text};
 use super::oid::item_of;
 use crate::serve::protocol::pg_error::{self, PgError};
+use crate::sql::array_elements;
 use arrow::array::types::IntervalMonthDayNanoType;
 use arrow::datatypes::{DataType, IntervalUnit, TimeUnit};
 use datafusion::common::ScalarValue;
@@ -70,7 +71,7 @@ fn boolean(text: &str) -> Option<bool> {
 fn of_text(text: &str, wire: &Type) -> Option<ScalarValue> {
     let cast = |kind: &DataType| ScalarValue::from(text.trim()).cast_to(kind).ok();
     if let Some(item) = item_of(wire) {
-        let items = elements(text)?.into_iter().map(|element| match element {
+        let items = array_elements(text)?.into_iter().map(|element| match element {
             Some(element) => of_text(&element, &item),
             None => ScalarValue::try_from(&natural(&item)).ok(),
         });
@@ -270,41 +271,6 @@ fn array(raw: &[u8], item: &Type) -> Option<ScalarValue> {
     Some(list(&items, item))
 }
 
-/// Splits the text of a one-dimensional array, `{a,"b c",NULL}`.
-fn elements(text: &str) -> Option<Vec<Option<String>>> {
-    let inner = text.trim().strip_prefix('{')?.strip_suffix('}')?;
-    let mut found = Vec::new();
-    if inner.trim().is_empty() {
-        return Some(found);
-    }
-    let (mut element, mut quoted, mut inside) = (String::new(), false, false);
-    let mut letters = inner.chars();
-    loop {
-        match letters.next() {
-            Some('\\') => element.push(letters.next()?),
-            Some('"') => {
-                inside = !inside;
-                quoted = true;
-            }
-            Some('{' | '}') if !inside => return None,
-            Some(letter) if inside || letter != ',' => element.push(letter),
-            end => {
-                let whole = std::mem::take(&mut element);
-                let plain = whole.trim();
-                found.push(match quoted {
-                    true => Some(whole),
-                    false if plain.eq_ignore_ascii_case("null") => None,
-                    false => Some(plain.to_owned()),
-                });
-                quoted = false;
-                if end.is_none() {
-                    return (!inside).then_some(found);
-                }
-            }
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -395,6 +361,5 @@ mod tests {
         raw.extend((-1_i32).to_be_bytes());
         assert_eq!(binary(&raw, &Type::TEXT_ARRAY, &kind).unwrap(), list(&[Some("a"), None]));
         assert_eq!(text("{}", &Type::TEXT_ARRAY, &kind).unwrap(), list(&[]));
-        assert_eq!(elements("{{1},{2}}"), None);
     }
 }

@@ -142,10 +142,17 @@ pub(in crate::serve) fn with_elements(statement: &ast::Statement) -> ast::Statem
     elements
 }
 
-/// Returns the arrays of `= ANY($1)` that the client declared no type for, given the types of their elements.
-pub(in crate::serve) fn arrays_of(elements: &[Parameter], context: &Context) -> HashMap<usize, Type> {
-    let array = |number: &usize| Some((*number, array_of(&elements.get(number - 1)?.wire)?));
-    context.arrays.iter().filter_map(array).collect()
+/// Returns the types that a plan of [`with_elements`] shows: for `= ANY($1)`, the array of the type of an element.
+pub(in crate::serve) fn shown_types(
+    elements: HashMap<String, Option<DataType>>,
+    context: &Context,
+) -> HashMap<usize, Type> {
+    let shown = elements.into_iter().filter_map(|(name, kind)| {
+        let (number, kind) = (number_of(&name)?, kind.filter(|kind| *kind != DataType::Null)?);
+        let wire = type_of(&kind)?;
+        Some((number, if context.arrays.contains(&number) { array_of(&wire)? } else { wire }))
+    });
+    shown.collect()
 }
 
 /// Casts every parameter to its type, and returns these types: what the client declared, else what the statement says,
@@ -153,7 +160,7 @@ pub(in crate::serve) fn arrays_of(elements: &[Parameter], context: &Context) -> 
 pub(in crate::serve) fn declare(
     statement: &mut ast::Statement,
     types: &[Option<Type>],
-    arrays: &HashMap<usize, Type>,
+    shown: &HashMap<usize, Type>,
 ) -> Result<HashMap<usize, DataType>> {
     let mut declared = HashMap::new();
     let mut counts = RowLimits::default();
@@ -165,7 +172,7 @@ pub(in crate::serve) fn declare(
         let Some(number) = number_of(name) else { return ControlFlow::Continue(()) };
         let counts = counts.0.contains(&number).then_some(&Type::INT8);
         let client = types.get(number - 1).and_then(Option::as_ref);
-        let said = arrays.get(&number).or_else(|| context.casts.get(&number));
+        let said = context.casts.get(&number).or_else(|| shown.get(&number));
         let (sql, kind) = match (client.filter(|kind| **kind != Type::UNKNOWN).or(counts), said) {
             (Some(kind), _) | (None, Some(kind)) => declared_type(kind),
             (None, None) if context.arrays.contains(&number) => declared_type(&Type::TEXT_ARRAY),
@@ -269,10 +276,10 @@ mod tests {
             with_elements(&statements[0]).to_string(),
             "SELECT 1 FROM t WHERE a = $1 AND b <> $2 AND c = ANY($3::INT[]) AND d > $4::TIMESTAMPTZ"
         );
-        let element = |kind: DataType| Parameter { wire: type_of(&kind).unwrap(), kind };
-        let arrays = arrays_of(&[element(DataType::Int32), element(DataType::Utf8View)], &context);
-        assert_eq!(arrays, HashMap::from([(1, Type::INT4_ARRAY), (2, Type::TEXT_ARRAY)]));
-        let declared = declare(&mut statements[0], &[], &arrays).unwrap();
+        let elements = [("$1", Some(DataType::Int32)), ("$2", Some(DataType::Utf8View)), ("$3", None)];
+        let shown = shown_types(elements.map(|(name, kind)| (name.to_owned(), kind)).into(), &context);
+        assert_eq!(shown, HashMap::from([(1, Type::INT4_ARRAY), (2, Type::TEXT_ARRAY)]));
+        let declared = declare(&mut statements[0], &[], &shown).unwrap();
         let list = |kind| DataType::new_list(kind, true);
         let utc = DataType::Timestamp(TimeUnit::Nanosecond, Some(TIME_ZONE.into()));
         let expected = [(1, list(DataType::Int64)), (2, list(DataType::Utf8)), (3, list(DataType::Int64)), (4, utc)];

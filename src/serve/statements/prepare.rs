@@ -5,9 +5,8 @@ use crate::serve::catalogue::rewrite;
 use crate::serve::protocol::pg_error::{self, PgError};
 use crate::serve::session::Session;
 use crate::serve::statements::commands::Command;
-use crate::serve::statements::parameters::{Context, Parameter, arrays_of, declare, parameters, with_elements};
+use crate::serve::statements::parameters::{Context, Parameter, declare, parameters, shown_types, with_elements};
 use crate::sql::{adapt, first_word};
-use arrow::datatypes::DataType;
 use datafusion::error::DataFusionError;
 use datafusion::execution::SessionState;
 use datafusion::execution::context::SQLOptions;
@@ -252,18 +251,13 @@ async fn with_parameters(
         (Err(error), None) => return Err(error.into()),
         (failed, Some(mut ast)) => {
             let context = Context::of(&ast);
-            let arrays = match context.arrays.is_empty() {
-                true => HashMap::new(),
-                // Planned with an element in the place of each array, the statement shows the elements' types.
-                false => match state.statement_to_plan(Statement::Statement(Box::new(with_elements(&ast)))).await {
-                    Ok(plan) => {
-                        let unknown = context.arrays.iter().map(|number| (*number, DataType::Utf8)).collect();
-                        parameters(&plan, &unknown)?.map_or_else(HashMap::new, |all| arrays_of(&all, &context))
-                    }
-                    Err(_) => HashMap::new(),
-                },
+            // With an element in the place of each array, the plan shows more types.
+            let elements = Statement::Statement(Box::new(with_elements(&ast)));
+            let shown = match state.statement_to_plan(elements).await {
+                Ok(plan) => shown_types(plan.get_parameter_types()?, &context),
+                Err(_) => HashMap::new(),
             };
-            let declared = declare(&mut ast, types, &arrays)?;
+            let declared = declare(&mut ast, types, &shown)?;
             if declared.is_empty() {
                 return Err(PrepareError::Sql(
                     failed.err().unwrap_or_else(|| DataFusionError::Plan("no plan".to_owned())),

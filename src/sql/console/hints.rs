@@ -104,6 +104,12 @@ pub(super) fn time_and_number(sql: &str, root: &DataFusionError) -> Option<(Stri
     None
 }
 
+/// Returns how times are written, where a text could not be read as one.
+pub(super) fn text_of_time(message: &str) -> Option<String> {
+    let of_time = message.contains("Error parsing timestamp from");
+    of_time.then(|| "times are written '2023-11-22 06:00:00' or '2023-11-22T06:00:00Z'".to_owned())
+}
+
 /// Returns how the first number of a statement that looks like Unix time is written as a time.
 fn time_of(sql: &str) -> String {
     let tokens = Tokenizer::new(&GenericDialect {}, sql).tokenize().unwrap_or_default();

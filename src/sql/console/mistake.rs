@@ -131,6 +131,7 @@ pub fn explain(context: &SessionContext, sql: &str, error: &DataFusionError) -> 
     let place = of_span.or(of_parser).or_else(|| find(sql, name.as_deref()?)).or_else(|| find_literal(sql, &message));
     let source = place.and_then(|place| sql.lines().nth(place.line - 1)).map(|line| line.replace('\t', " "));
     let place = place.filter(|_| source.is_some()).map(|place| widen(place, source.as_deref().unwrap_or_default()));
+    let hint = hint.or_else(|| hints::text_of_time(&message));
     let hint = hint.or_else(|| {
         let word = match root {
             DataFusionError::SQL(_, _) => word_at(source.as_deref()?, place?.column)?,
@@ -305,7 +306,8 @@ mod tests {
             (
                 "SELECT 1 FROM flows\nWHERE to_timestamp('noon') > now()",
                 "Arrow error: Parser error: Error parsing timestamp from 'noon': timestamp must contain at least 10 \
-                 characters\nline 2 | WHERE to_timestamp('noon') > now()\n                            ^^^^^^",
+                 characters\nline 2 | WHERE to_timestamp('noon') > now()\n                            ^^^^^^\n\
+                 times are written '2023-11-22 06:00:00' or '2023-11-22T06:00:00Z'",
             ),
         ] {
             assert_eq!(said(sql).await, expected, "{sql}");

@@ -95,7 +95,7 @@ async fn times_have_their_zone() {
     let count = "SELECT count(*) FROM flows WHERE start >=";
     let since = number(&client, &format!("{count} TIMESTAMP '2023-11-22T06:00:00Z'"), &[]).await;
     assert_eq!(
-        number(&client, &format!("{count} TIMESTAMP '2023-11-22 15:00' AT TIME ZONE 'Asia/Tokyo'"), &[]).await,
+        number(&client, &format!("{count} TIMESTAMP '2023-11-22 15:00:00' AT TIME ZONE 'Asia/Tokyo'"), &[]).await,
         since
     );
     assert_eq!(number(&client, &format!("{count} $1::timestamptz"), &[&six]).await, since);
@@ -116,7 +116,7 @@ async fn fields_of_structs_are_named_after_a_dot() {
         let sql = format!("SELECT {field} = beacon(start)['period_s'], {field} > 60 {of}");
         assert_eq!(texts(&client, &sql).await, ["t|t"], "{sql}");
     }
-    let sql = format!("SELECT (b).period_s > 60, (s.b).period_s > 60 FROM (SELECT beacon(start) AS b {of}) AS s");
+    let sql = format!("SELECT (b).period_s > 60, (s.b).period_s > 61 FROM (SELECT beacon(start) AS b {of}) AS s");
     assert_eq!(texts(&client, &sql).await, ["t|t"]);
 }
 

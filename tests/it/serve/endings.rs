@@ -36,6 +36,28 @@ async fn a_client_cancels_its_query_and_keeps_its_connection() {
     assert_eq!(client.query_one("SELECT count(*) FROM hosts", &[]).await.unwrap().get::<_, i64>(0), 118);
 }
 
+/// What a cancelled query did not read to its end can be read: neither it nor any later query says otherwise.
+#[tokio::test]
+async fn a_cancelled_query_says_nothing_about_objects() {
+    let server = Serving::start(&[]);
+    let (client, mut notices) = server.connect_with_notices().await;
+    let token = client.cancel_token();
+    for pause in (0..10).map(|step| Duration::from_millis(20 + 40 * step)) {
+        let asked = client.simple_query("SELECT * FROM flows ORDER BY bytes DESC, host, \"end\"");
+        let (_, ()) = tokio::join!(timeout(SOON, asked), async {
+            tokio::time::sleep(pause).await;
+            token.cancel_query(NoTls).await.unwrap();
+        });
+        // The request may arrive after the end of the query: what comes next may be cancelled, too.
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+    for sql in ["SELECT count(*) FROM flows", "SELECT count(*) FROM hosts"] {
+        client.simple_query(sql).await.unwrap();
+    }
+    let told = std::iter::from_fn(|| notices.try_recv().ok()).find(|notice| notice.message().contains("read"));
+    assert!(told.is_none(), "{told:?}");
+}
+
 #[tokio::test]
 async fn a_query_that_takes_too_long_is_ended() {
     let server = Serving::start(&["--timeout", "2s"]);
