@@ -70,21 +70,25 @@ impl<'a> Sides<'a> {
             let column = columns[at].filter(|column| column.is_valid(row))?;
             Address::parse(column.value(row).as_bytes())
         };
-        let no_packet = |row: usize| columns[2..].iter().flatten().all(|column| column.is_null(row));
+        let packets: Vec<&StringViewArray> = columns[2..].iter().flatten().copied().collect();
+        // Most files have packet-level addresses in every record with traffic.
+        let some_lack_packets = packets.iter().all(|column| column.null_count() > 0);
+        let no_packet = |row: usize| some_lack_packets && packets.iter().all(|column| column.is_null(row));
         let mut vantages = Vec::with_capacity(batch.num_rows());
         // What an ENI forwards for is on its other side, so the packets go the other way.
         let from_host = outbound.enumerate().map(|(row, outbound)| {
             vantages.push(Vantage::Own);
             let outbound = outbound?;
             let (own, other) = if outbound { (0, 1) } else { (1, 0) };
-            let forwarded = if translated(own, row) {
+            let carried = translated(own, row);
+            let forwarded = if carried {
                 address(own, row).zip(address(own + 2, row)).is_some_and(|(own, pkt)| is_forwarded(own, pkt, internal))
             } else {
                 // Without packet-level addresses, only the ends themselves tell.
                 let is_internal = |at| address(at, row).is_some_and(|address| internal.contains(address));
                 no_packet(row) && !is_internal(own) && is_internal(other)
             };
-            vantages[row] = match (forwarded, translated(own, row)) {
+            vantages[row] = match (forwarded, carried) {
                 (true, _) => Vantage::Transit,
                 (false, true) => Vantage::Carried,
                 (false, false) => Vantage::Own,
