@@ -8,7 +8,7 @@ use datafusion::logical_expr::LogicalPlan;
 use datafusion::sql::sqlparser::ast::{
     self, ArrayElemTypeDef, Expr, LimitClause, Value, Visit, Visitor, visit_expressions_mut,
 };
-use datafusion::sql::sqlparser::dialect::GenericDialect;
+use datafusion::sql::sqlparser::dialect::{GenericDialect, PostgreSqlDialect};
 use datafusion::sql::sqlparser::parser::Parser;
 use pgwire::api::Type;
 use std::collections::{HashMap, HashSet};
@@ -97,6 +97,14 @@ impl Context {
         let _ = statement.visit(&mut found);
         found
     }
+}
+
+/// Returns the parameters that a statement casts to OIDs. They are reported as such: asyncpg knows `oid[]` without asking
+/// for it, and asks for the types it does not know with a parameter of this type.
+pub(in crate::serve) fn oid_parameters(sql: &str) -> HashMap<usize, Type> {
+    let statements = Parser::parse_sql(&PostgreSqlDialect {}, sql).unwrap_or_default();
+    let casts = statements.iter().flat_map(|statement| Context::of(statement).casts);
+    casts.filter(|(_, kind)| matches!(*kind, Type::OID | Type::OID_ARRAY)).collect()
 }
 
 fn parameter_of(expr: &Expr) -> Option<usize> {
@@ -240,6 +248,7 @@ fn wire_of(kind: &ast::DataType) -> Option<Type> {
         "timestamptz" | "timestamp with time zone" => Type::TIMESTAMPTZ,
         "date" => Type::DATE,
         "interval" => Type::INTERVAL,
+        "oid" => Type::OID,
         _ => return None,
     })
 }

@@ -5,7 +5,9 @@ use crate::serve::catalogue::rewrite;
 use crate::serve::protocol::pg_error::{self, PgError};
 use crate::serve::session::Session;
 use crate::serve::statements::commands::Command;
-use crate::serve::statements::parameters::{Context, Parameter, declare, parameters, shown_types, with_elements};
+use crate::serve::statements::parameters::{
+    Context, Parameter, declare, oid_parameters, parameters, shown_types, with_elements,
+};
 use crate::sql::{adapt, first_word};
 use datafusion::error::DataFusionError;
 use datafusion::execution::SessionState;
@@ -176,7 +178,13 @@ async fn of_postgres(
         Statement::Statement(ast) => Some(ast.as_ref().clone()),
         _ => None,
     };
-    with_parameters(state, statement, ast, types).await
+    let (plan, mut parameters) = with_parameters(state, statement, ast, types).await?;
+    for (number, kind) in oid_parameters(sql) {
+        if let Some(parameter) = parameters.get_mut(number - 1) {
+            parameter.wire = kind;
+        }
+    }
+    Ok((plan, parameters))
 }
 
 /// Grafana's query for the schemas of `search_path`; it uses functions over arrays that the engine does not have.
