@@ -25,7 +25,7 @@ fn batch(flags: bool) -> FlowBatch {
     let code = |text: &str| text.parse::<Address>().ok().and_then(own_code).expect("an address");
     let (host, remote) = (code("10.0.0.1"), code("93.184.216.34"));
     let mut batch = FlowBatch::default();
-    batch.present = PresentColumns { tcp_flags: flags, log_status: true, eni_metadata: 0 };
+    batch.present = PresentColumns { tcp_flags: flags, log_status: true, eni_metadata: 0, packet_addresses: flags };
     for (n, start) in starts().into_iter().enumerate() {
         let port = 10_000 + n as u16;
         for (record, tcp_flags) in [SYN, SYN | ACK, 0, 0].into_iter().enumerate() {

@@ -24,7 +24,7 @@ impl SkippedObjects {
 
     /// Adds those of another list, of which the log has told.
     pub(in crate::sql) fn extend(&self, others: &[Skipped]) {
-        lock(&self.0).extend(others.iter().map(|other| (other.object.clone(), other.reason.clone())));
+        lock(&self.0).extend(others.iter().map(|other| (other.object.clone(), other.clone())));
     }
 
     /// Returns them, sorted by URL.

@@ -37,49 +37,63 @@ pub fn coverage_schema() -> SchemaRef {
     ]))
 }
 
-pub(crate) fn coverage_batch(
-    interfaces: &[(u32, Interface)],
+/// An ENI with what is known of it besides its counts.
+struct Described<'a> {
+    name: Option<&'a str>,
+    entry: &'a Interface,
+    account: String,
+    region: String,
+    /// Addresses that it forwards as; none when it does not forward.
+    forwards_as: Option<Vec<Address>>,
+}
+
+pub(crate) fn coverage_batch<'a>(
+    interfaces: &'a [(u32, Interface)],
     texts: &[String],
     owner_of: impl Fn(&Interface) -> (String, String),
     forwards_as: impl Fn(u32, &Interface) -> Option<Vec<Address>>,
 ) -> Result<RecordBatch, RollupError> {
     let text = |number: u32| texts.get(number as usize).map(String::as_str);
-    let mut entries: Vec<(Option<&str>, &Interface, (String, String), Option<Vec<Address>>)> = interfaces
-        .iter()
-        .map(|(name, entry)| (text(*name), entry, owner_of(entry), forwards_as(*name, entry)))
-        .collect();
-    entries.sort_unstable_by(|a, b| (a.0, &a.2).cmp(&(b.0, &b.2)));
+    let described = |(name, entry): &'a (u32, Interface)| {
+        let ((account, region), forwards_as) = (owner_of(entry), forwards_as(*name, entry));
+        Described { name: text(*name), entry, account, region, forwards_as }
+    };
+    let mut entries: Vec<Described> = interfaces.iter().map(described).collect();
+    entries.sort_unstable_by(|a, b| (a.name, &a.account, &a.region).cmp(&(b.name, &b.account, &b.region)));
     let rows: Vec<_> = entries
         .iter()
-        .flat_map(|(name, entry, owner, forwards_as)| {
-            entry.hours.sorted().map(move |(hour, hours)| (*name, *entry, owner, hour, hours, forwards_as))
-        })
+        .flat_map(|described| described.entry.hours.sorted().map(move |(hour, hours)| (described, hour, hours)))
         .collect();
-    let text_column =
-        |pick: &dyn Fn(&Interface) -> u32| -> ArrayRef { fitted(rows.iter().map(|row| text(pick(row.1))).collect()) };
+    let text_column = |pick: &dyn Fn(&Interface) -> u32| -> ArrayRef {
+        fitted(rows.iter().map(|row| text(pick(row.0.entry))).collect())
+    };
     let mut forwards = ListBuilder::new(StringBuilder::new()).with_field(Field::new("item", DataType::Utf8, false));
     for row in &rows {
-        for address in row.5.iter().flatten() {
+        for address in row.0.forwards_as.iter().flatten() {
             forwards.values().append_value(address.to_string());
         }
-        forwards.append(row.5.is_some());
+        forwards.append(row.0.forwards_as.is_some());
     }
     let columns: Vec<ArrayRef> = vec![
-        Arc::new(TimestampSecondArray::from_iter_values(rows.iter().map(|row| row.3)).with_timezone("UTC")),
-        fitted(rows.iter().map(|row| row.0).collect()),
-        fitted(StringArray::from_iter_values(rows.iter().map(|row| row.2.0.as_str()))),
-        fitted(StringArray::from_iter_values(rows.iter().map(|row| row.2.1.as_str()))),
+        Arc::new(TimestampSecondArray::from_iter_values(rows.iter().map(|row| row.1)).with_timezone("UTC")),
+        fitted(rows.iter().map(|row| row.0.name).collect()),
+        fitted(StringArray::from_iter_values(rows.iter().map(|row| row.0.account.as_str()))),
+        fitted(StringArray::from_iter_values(rows.iter().map(|row| row.0.region.as_str()))),
         text_column(&|entry| entry.texts.instance.text),
         text_column(&|entry| entry.texts.vpc.text),
         text_column(&|entry| entry.texts.subnet.text),
-        Arc::new(rows.iter().map(|row| Some(row.1.is_transit(text(row.1.texts.kind.text)))).collect::<BooleanArray>()),
+        Arc::new(
+            rows.iter()
+                .map(|row| Some(row.0.entry.is_transit(text(row.0.entry.texts.kind.text))))
+                .collect::<BooleanArray>(),
+        ),
         Arc::new(forwards.finish()),
-        Arc::new(UInt32Array::from_iter_values(rows.iter().map(|row| row.1.window_s()))),
-        Arc::new(UInt64Array::from_iter_values(rows.iter().map(|row| row.4.records))),
-        Arc::new(UInt32Array::from_iter_values(rows.iter().map(|row| row.4.nodata))),
-        Arc::new(UInt32Array::from_iter_values(rows.iter().map(|row| row.4.skipdata))),
-        Arc::new(UInt32Array::from_iter_values(rows.iter().map(|row| row.4.skipdata_s))),
-        Arc::new(UInt64Array::from_iter_values(rows.iter().map(|row| row.4.skipdata_minutes))),
+        Arc::new(UInt32Array::from_iter_values(rows.iter().map(|row| row.0.entry.window_s()))),
+        Arc::new(UInt64Array::from_iter_values(rows.iter().map(|row| row.2.records))),
+        Arc::new(UInt32Array::from_iter_values(rows.iter().map(|row| row.2.nodata))),
+        Arc::new(UInt32Array::from_iter_values(rows.iter().map(|row| row.2.skipdata))),
+        Arc::new(UInt32Array::from_iter_values(rows.iter().map(|row| row.2.skipdata_s))),
+        Arc::new(UInt64Array::from_iter_values(rows.iter().map(|row| row.2.skipdata_minutes))),
     ];
     RecordBatch::try_new(coverage_schema(), columns).map_err(|source| RollupError::Arrow { table: "coverage", source })
 }
