@@ -35,7 +35,9 @@ pub(in crate::serve) fn type_of(kind: &DataType) -> Option<Type> {
 
 /// Returns the Postgres type of a field, which its metadata may name.
 pub(in crate::serve) fn type_of_field(field: &Field) -> Option<Type> {
-    match field.metadata().get(PG_TYPE).map(String::as_str) {
+    // A cast keeps the metadata: an OID as text is a text.
+    let named = field.metadata().get(PG_TYPE).map(String::as_str);
+    match named.filter(|named| *named == "regproc" || field.data_type().is_integer()) {
         Some("oid") => Some(Type::OID),
         Some("regclass") => Some(Type::REGCLASS),
         Some("regnamespace") => Some(Type::REGNAMESPACE),
