@@ -5,7 +5,7 @@
 //! `columns.txt` lists the columns of the tables, and [`relations`] has their rows. [`rewrite`] turns SQL that only
 //! Postgres understands into the engine's.
 
-mod absent_types;
+mod composites;
 mod functions;
 mod identifiers;
 mod information;

@@ -4,7 +4,7 @@
 //! their schema, arrays as text. Each rule below expresses one of these in the engine's SQL; anything that no rule
 //! covers stays as it is.
 
-use super::absent_types::without_absent_types;
+use super::composites::without_absent_types;
 use super::query_shape::{TABLES, calls_for_each_row, is_aggregate, is_correlated, last_of, of_catalogue};
 use datafusion::sql::sqlparser::ast::{
     Array, ArrayElemTypeDef, BinaryOperator, CastKind, DataType, Expr, Function, FunctionArg, FunctionArgExpr,
