@@ -211,7 +211,13 @@ fn dead_controllers_and_strobes_are_found_and_busy_clients_are_not() {
         .filter(of_rare)
         .map(|f| format!("{} {} {}", f["severity"], f["host"], f["remote"]).replace('"', ""))
         .collect();
-    let expected = ["low 10.0.0.4 192.0.2.64", "medium 10.0.0.1 192.0.2.61", "medium 10.0.0.2 192.0.2.62"];
+    // Twenty calls are few, but they keep time.
+    let expected = [
+        "low 10.0.0.4 192.0.2.64",
+        "medium 10.0.0.1 192.0.2.61",
+        "medium 10.0.0.2 192.0.2.62",
+        "medium 10.0.0.7 192.0.2.66",
+    ];
     let mut sorted = lines.clone();
     sorted.sort();
     assert_eq!(sorted, expected, "{lines:?}");
