@@ -3,7 +3,7 @@
 use crate::sample::batches;
 use criterion::{BatchSize, Criterion, Throughput};
 use flow::Address;
-use rollup::{PairHours, RollupOptions, UnitRollup};
+use rollup::{PairHours, RollupOptions, UnitRollup, Vantage};
 use scan::{Decision, FlowBatch, Interners, MISSING_BYTES, MISSING_PROTOCOL, MISSING_S, NONE, address_of};
 use std::collections::BTreeMap;
 
@@ -32,7 +32,7 @@ fn is_internal(address: Address) -> bool {
     address.v4_bits().is_some_and(|bits| bits >> 24 == 10)
 }
 
-/// Adds up the records of each host from ENIs with a known direction.
+/// Adds up the records of each host from its own ENIs; those that ENIs carry or forward for others are left out.
 fn slow(batches: &[FlowBatch], books: &Interners) -> Hosts {
     let entries = books.addresses.entries();
     let mut hosts = Hosts::new();
@@ -50,6 +50,10 @@ fn slow(batches: &[FlowBatch], books: &Interners) -> Hosts {
                 continue;
             }
             let egress = batch.flow_direction[row] == Decision::Egress;
+            let (own, packet) = if egress { (batch.srcaddr[row], source) } else { (batch.dstaddr[row], destination) };
+            if own != packet {
+                continue;
+            }
             let sums = hosts.entry(address_of(if egress { source } else { destination }, &entries)).or_default();
             sums.0 += 1;
             if batch.action[row] != Decision::Reject {
@@ -62,7 +66,8 @@ fn slow(batches: &[FlowBatch], books: &Interners) -> Hosts {
 
 fn hosts(pair_hours: &PairHours) -> Hosts {
     let mut hosts = Hosts::new();
-    for hour in pair_hours.hours().expect("nothing was spilled").iter() {
+    let hours = pair_hours.hours().expect("nothing was spilled");
+    for hour in hours.iter().filter(|hour| hour.vantage() == Vantage::Own) {
         let sums = hosts.entry(hour.host()).or_default();
         *sums = (sums.0 + hour.records(), sums.1 + hour.bytes_out(), sums.2 + hour.bytes_in());
     }
