@@ -6,6 +6,7 @@
 -- about: operator who works through an implant, whose polls mostly have nothing to say, or tools fetched in pieces.
 -- about: Browsers, package managers and most clients of an API make requests of several sizes. A program that repeats
 -- about: one single request looks the same, so severity ends at medium.
+-- once: busy
 -- discovery: p_value
 -- parameter min_burst = 60: connections in the fullest ten minutes; fewer are not judged
 -- parameter max_beat_p = 0.001: p-value of the connections' timing up to which they keep time, which `beacon` reports

@@ -10,7 +10,6 @@ held AS (
     FROM (
         SELECT j.*, j.b['check_ins'] AS beats, j.b['resolution_s'] > 1 AND g.on_grid IS FALSE AS exact
         FROM judged j
-        LEFT JOIN grids g
-            ON g.account_id = j.account_id AND g.region = j.region AND g.interface_id = j.interface_id
+        LEFT JOIN grids g ON g.interface_id = j.interface_id
     )
 ),

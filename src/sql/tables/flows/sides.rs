@@ -33,6 +33,29 @@ fn is_forwarded(own: Address, packet: Address, internal: &InternalNetworks) -> b
     !may_carry && !internal.contains(packet) && !packet.is_local_scope()
 }
 
+/// Texts up to this length lie within their view.
+const MAX_INLINE_BYTES: u32 = 12;
+
+/// Returns for each row whether both texts are there and differ. A view holds up to twelve bytes whole, and of longer
+/// texts the length and the first bytes, so most addresses need no look at their bytes.
+fn differing(a: &StringViewArray, b: &StringViewArray) -> Vec<bool> {
+    let views = a.views().iter().zip(b.views().iter()).enumerate();
+    let both = |row| a.is_valid(row) && b.is_valid(row);
+    let differ = |(row, (view_a, view_b)): (usize, (&u128, &u128))| {
+        let is_inline = *view_a as u32 <= MAX_INLINE_BYTES;
+        if is_inline || *view_a as u64 != *view_b as u64 {
+            view_a != view_b
+        } else {
+            both(row) && a.value(row) != b.value(row)
+        }
+    };
+    let mut rows: Vec<bool> = views.map(differ).collect();
+    if a.null_count() > 0 || b.null_count() > 0 {
+        rows.iter_mut().enumerate().for_each(|(row, differs)| *differs &= both(row));
+    }
+    rows
+}
+
 /// Ports below this one belong to well-known services.
 const WELL_KNOWN: i32 = 1_024;
 /// Ports from this one on are handed out to clients.
@@ -43,11 +66,8 @@ impl<'a> Sides<'a> {
     pub(super) fn of(batch: &'a RecordBatch, internal: &InternalNetworks) -> Self {
         let direction = text(batch, "flow_direction");
         let pkt = [("srcaddr", "pkt_srcaddr"), ("dstaddr", "pkt_dstaddr")]
-            .map(|(own, pkt)| Some((text(batch, own)?, text(batch, pkt)?)));
-        let translated = |side: usize, row: usize| match pkt[side] {
-            Some((own, pkt)) => pkt.is_valid(row) && own.is_valid(row) && pkt.value(row) != own.value(row),
-            None => false,
-        };
+            .map(|(own, pkt)| Some(differing(text(batch, own)?, text(batch, pkt)?)));
+        let translated = |side: usize, row: usize| pkt[side].as_ref().is_some_and(|rows| rows[row]);
         let outbound = (0..batch.num_rows()).map(|row| {
             let word = direction.filter(|words| words.is_valid(row)).map(|words| words.value(row));
             match word {
@@ -225,6 +245,21 @@ mod tests {
         let columns = [sides.address(false).unwrap(), sides.address(true).unwrap(), sides.port(), sides.role()];
         let shown = columns.map(|column| arrow::util::display::array_value_to_string(&column, 0).unwrap());
         shown.join(" ")
+    }
+
+    #[test]
+    fn texts_differ_by_length_beginning_or_end() {
+        let texts = ["", "10.0.0.1", "10.0.0.10", "10.0.123.234", "10.10.123.234", "10.10.123.235", "203.113.123.234"];
+        for a in texts {
+            for b in texts {
+                let [left, right] =
+                    [a, b].map(|text| StringViewArray::from_iter_values(["a longer text before", text]));
+                assert_eq!(differing(&left, &right), [false, a != b], "{a} {b}");
+            }
+        }
+        let [left, right] =
+            [[None, Some("a"), Some("b")], [Some("b"), None, Some("c")]].map(StringViewArray::from_iter);
+        assert_eq!(differing(&left, &right), [false, false, true]);
     }
 
     #[test]
