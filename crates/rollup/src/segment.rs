@@ -66,7 +66,7 @@ pub const LOOK_BACK_S: i64 = 4 * 3_600;
 /// Returns the seconds of silence within which records of a 5-tuple without SYN surely are one connection.
 ///
 /// One aggregation window for UDP and the like, whose clients often reuse a port; two for TCP without flags. A longer
-/// silence is judged by [`is_kept`].
+/// silence is judged by `is_kept`.
 pub const fn idle_gap_s(protocol: u8, window_s: u32) -> i64 {
     if protocol == TCP { 2 * window_s as i64 } else { window_s as i64 }
 }
