@@ -7,4 +7,4 @@ pub mod panics;
 pub mod rows;
 
 // What `rows` imports from its own crate.
-use rollup::{Hour, PairHours, Segment};
+use rollup::{Hour, PairHours, Segment, Vantage};
