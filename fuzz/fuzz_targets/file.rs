@@ -4,12 +4,12 @@
 use flow::Address;
 use flowsift_fuzz::memory::Limited;
 use flowsift_fuzz::panics::{forgive_others, single_thread};
-use rollup::{PairHours, RollupOptions, UnitRollup, UnitTables};
 use flowsift_fuzz::rows::rows;
+use libfuzzer_sys::fuzz_target;
+use rollup::{PairHours, RollupOptions, UnitRollup, UnitTables};
 use scan::DecodePath;
 use scan::object::{footer, scan_with};
 use scan::{ENI_METADATA_FIELDS, FIRST_INTERNED, FlowBatch, NONE, ObjectBytes, ROLLUP_FIELDS, ScanError};
-use libfuzzer_sys::fuzz_target;
 use std::sync::Arc;
 
 #[global_allocator]
