@@ -13,6 +13,8 @@ use std::sync::Arc;
 
 /// Bytes from the end of two objects that are compared.
 const TAIL_BYTES: u64 = 64 << 10;
+/// The same for files, which cost no request: most are compared whole, so that a damaged one is no copy of a sound one.
+const LOCAL_TAIL_BYTES: u64 = 16 << 20;
 
 /// Smaller objects are no Parquet: its magic numbers and the footer's length take as much.
 const MIN_PARQUET_BYTES: u64 = 12;
@@ -48,7 +50,8 @@ pub(super) async fn find_copies(objects: &[Object], reader: &ObjectReader, concu
         .map(|object| {
             let reader = reader.clone();
             // An object that cannot be read is no copy: reading it later says why.
-            async move { Some((object.url.clone(), sum_of(&reader.suffix(&object, TAIL_BYTES).await.ok()?))) }
+            let bytes = if object.is_local() { LOCAL_TAIL_BYTES } else { TAIL_BYTES };
+            async move { Some((object.url.clone(), sum_of(&reader.suffix(&object, bytes).await.ok()?))) }
         })
         .buffer_unordered(concurrency.max(1));
     let tails: HashMap<Arc<str>, u128> = tails.filter_map(|tail| async move { tail }).collect().await;

@@ -65,16 +65,16 @@ pub(crate) fn list_glob(pattern: &str, filter: &ListFilter) -> Result<Found, Sou
         if !hidden_wanted && below_root.split('/').any(is_hidden) {
             continue;
         }
+        // What a pattern picks may lie in a table as well.
+        for folder in path.ancestors().skip(1).take_while(|folder| shown(folder).len() + 1 >= above.len()) {
+            if looked_at.insert(folder.to_owned()) {
+                found.tables.extend(table_at(folder));
+            }
+        }
         let metadata = fs::metadata(&path).map_err(|error| io("list", &path, error))?;
         if metadata.is_dir() {
             FolderWalk::new(&path, filter).folder(&path, "", &mut found)?;
         } else {
-            // Files that a pattern picks may lie in a table as well.
-            for folder in path.ancestors().skip(1).take_while(|folder| shown(folder).len() + 1 >= above.len()) {
-                if looked_at.insert(folder.to_owned()) {
-                    found.tables.extend(table_at(folder));
-                }
-            }
             let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
             let real = real_path(&path)?;
             sort_in(&path, &real, filter, &name, &metadata, &mut found);
@@ -110,7 +110,8 @@ impl<'a> FolderWalk<'a> {
             let path = entry.path();
             let name = entry.file_name().to_string_lossy().into_owned();
             if let Some(format) = table_format(&path, &name) {
-                found.tables.insert(TableFolder { folder: format!("{}/", shown(folder)), format });
+                // Adds the last `/` only where it is missing.
+                found.tables.insert(TableFolder { folder: shown(&folder.join("")), format });
             }
             if is_hidden(&name) {
                 continue;

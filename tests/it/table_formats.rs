@@ -25,7 +25,8 @@ fn add(path: &str) -> Value {
 fn a_delta_table_is_read_by_its_live_files() {
     let folder = scratch();
     let root = folder.path().join("table");
-    for (name, hour) in [("old.parquet", 0), ("a b.parquet", 1), ("dt=2024-04-19/new.parquet", 2)] {
+    let dead = ("dt=2024-04-19/dead.parquet", 3);
+    for (name, hour) in [("old.parquet", 0), ("a b.parquet", 1), ("dt=2024-04-19/new.parquet", 2), dead] {
         put(&root, name, &hour_file(hour));
     }
     let log = |version: u64, lines: &[Value]| {
@@ -40,7 +41,7 @@ fn a_delta_table_is_read_by_its_live_files() {
     put(&live, "2.parquet", &hour_file(2));
     let expected = sql(&live, TOTALS).expect(0);
     assert_eq!(sql(&root, TOTALS).expect(0).text(), expected.text());
-    for pattern in ["tab*", "tab*/**/*.parquet"] {
+    for pattern in ["table/", "table//", "table/.", "tab*", "tab*/", "tab*/*", "tab*/**/*.parquet"] {
         assert_eq!(sql(&folder.path().join(pattern), TOTALS).expect(0).text(), expected.text(), "{pattern}");
     }
     let top = sql(&live.join("1.parquet"), TOTALS).expect(0);
@@ -68,8 +69,10 @@ fn iceberg_and_hudi_tables_are_refused_with_what_to_do() {
         let folder = scratch();
         put(folder.path(), &format!("t/{marker}"), b"{}");
         put(folder.path(), "t/data/1.parquet", &hour_file(1));
-        let ran = detect(folder.path(), &[]).expect(1);
-        assert!(ran.err.contains(name) && ran.err.contains("plain Parquet"), "{}", ran.err);
+        for path in [folder.path().to_owned(), folder.path().join("t/")] {
+            let ran = detect(&path, &[]).expect(1);
+            assert!(ran.err.contains(name) && ran.err.contains("plain Parquet"), "{}", ran.err);
+        }
         detect(&folder.path().join("t/data"), &["-q"]).expect(0);
     }
 }

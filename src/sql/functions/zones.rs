@@ -86,7 +86,9 @@ fn per_second(unit: TimeUnit) -> i64 {
 }
 
 fn zone_of(name: &str) -> Result<Tz> {
-    name.parse().map_err(|_| {
+    // The one name that Postgres's users write small.
+    let known = if name.eq_ignore_ascii_case("utc") { "UTC" } else { name };
+    known.parse().map_err(|_| {
         let expected = "expected for example 'Europe/Berlin', 'UTC' or '+09:00'";
         wrong_value("timezone", format!("`{name}` is not a time zone; {expected}"))
     })
@@ -162,6 +164,9 @@ const PATTERNS: &[(&str, &str)] = &[
 /// Letters of patterns that differ by their case.
 const CASED: &[&str] = &["Month", "Mon", "Day", "Dy", "AM", "PM", "am", "pm"];
 
+/// Patterns that are not supported but begin like one that is.
+const REFUSED: &[&str] = &["SSSS", "IDDD"];
+
 /// Translates a pattern of Postgres; one with a `%` stays as it is.
 ///
 /// # Errors
@@ -181,7 +186,9 @@ fn chrono_pattern(pattern: &str) -> Result<String> {
         }
         // Months and days without their padding to nine letters.
         rest = rest.strip_prefix("FM").unwrap_or(rest);
-        for (known, format) in PATTERNS {
+        let is_refused = |known: &&str| rest.get(..known.len()).is_some_and(|head| head.eq_ignore_ascii_case(known));
+        let known = if REFUSED.iter().any(is_refused) { &[] } else { PATTERNS };
+        for (known, format) in known {
             let Some(head) = rest.get(..known.len()) else { continue };
             if head == *known || (!CASED.contains(known) && head.eq_ignore_ascii_case(known)) {
                 out.push_str(format);
@@ -274,7 +281,7 @@ mod tests {
             let text = written(&[times, patterns]).unwrap();
             assert_eq!(text.as_string::<i32>().value(0), expected, "{pattern}");
         }
-        for pattern in ["YYYY-MM-DD noon", "J", "Q", "999", "yyyy-'W'ww", "MON"] {
+        for pattern in ["YYYY-MM-DD noon", "J", "Q", "999", "yyyy-'W'ww", "MON", "SSSS", "IDDD"] {
             assert!(chrono_pattern(pattern).unwrap_err().to_string().contains("date_format"), "{pattern}");
         }
     }
@@ -292,6 +299,7 @@ mod tests {
             found.is_valid(0).then(|| found.value(0))
         };
         assert_eq!(at(Some("UTC"), 0, "Asia/Tokyo"), Some(9 * 3_600));
+        assert_eq!(at(Some("UTC"), 7, "utc"), Some(7));
         assert_eq!(at(None, 9 * 3_600, "Asia/Tokyo"), Some(0));
         assert_eq!(at(Some("UTC"), 0, "-03:30"), Some(-12_600));
         // 2023-03-26 02:30 does not exist in Berlin; 2023-10-29 02:30 does twice.
