@@ -28,9 +28,10 @@ trains AS (
         -- Uses only the lists' lengths: most pairs have no list, and none is copied for them.
         AND CASE WHEN cardinality(slow_starts) > 0 THEN cardinality(slow_starts)
             ELSE cardinality(starts) END >= $min_connections
-        -- What never answered is left to `unanswered_calls`.
-        AND NOT
+        -- What never answered is left to `unanswered_calls`, which judges the window: not so the trains of the history.
+        AND (cardinality(slow_starts) > 0 OR NOT
 -- include: never_answered
+        )
 ),
 judged AS (
     SELECT
