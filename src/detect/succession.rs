@@ -104,7 +104,7 @@ fn next_train(findings: &[Finding], beacons: &mut Vec<usize>) -> Option<Vec<usiz
     Some(train)
 }
 
-/// Says of the leading finding that it is the train of all hosts.
+/// Rewrites the leading finding as that of the train of all its hosts.
 fn tell(findings: &mut [Finding], lead: usize, train: &[usize]) {
     let sum = |name: &str| train.iter().filter_map(|at| findings[*at].evidence.get(name)?.as_u64()).sum::<u64>();
     let hosts: Vec<String> = train.iter().map(|at| findings[*at].host.to_string()).collect();

@@ -77,7 +77,8 @@ fn text_of(expr: &Expr) -> Option<&str> {
     }
 }
 
-fn call(name: &str, arguments: Vec<Expr>) -> Expr {
+/// Returns a call of a function with arguments in their order.
+pub(crate) fn call(name: &str, arguments: Vec<Expr>) -> Expr {
     let args = arguments.into_iter().map(|argument| FunctionArg::Unnamed(FunctionArgExpr::Expr(argument))).collect();
     Expr::Function(Function {
         name: ObjectName::from(vec![Ident::new(name)]),

@@ -118,7 +118,7 @@ pub const REQUIRED: &[Field] = &[
 ];
 
 /// Returns the field of the packets' own address that a column also holds, if `endpoint` is one of OCSF's two addresses
-/// and `has_intermediate` addresses stand beside it. Those are the ENI's.
+/// and `has_intermediate` addresses stand beside it, which are the addresses of the ENI.
 pub fn packet_field_of(endpoint: &str, has_intermediate: impl Fn(Field) -> bool) -> Option<Field> {
     let (own, packet) = match endpoint.to_ascii_lowercase().as_str() {
         "src_endpoint.ip" => (Field::Srcaddr, Field::PktSrcaddr),

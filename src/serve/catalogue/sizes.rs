@@ -1,6 +1,6 @@
 //! Numbers of bytes as `pg_size_pretty` writes them.
 
-/// Writes a number of bytes as Postgres does: in the largest unit of which there are at least ten.
+/// Returns a number of bytes as Postgres writes it: in the largest unit that leaves at least ten.
 pub(super) fn size_pretty(bytes: i64) -> String {
     let mut size = i128::from(bytes);
     if size.abs() < 10_240 {

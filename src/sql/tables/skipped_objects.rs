@@ -22,7 +22,7 @@ impl SkippedObjects {
         lock(&self.0).insert(skipped.object.clone(), skipped);
     }
 
-    /// Adds those of another list, of which the log has told.
+    /// Adds the objects of another list, without another line in the log.
     pub(in crate::sql) fn extend(&self, others: &[Skipped]) {
         lock(&self.0).extend(others.iter().map(|other| (other.object.clone(), other.clone())));
     }

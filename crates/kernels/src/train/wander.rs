@@ -50,7 +50,7 @@ const WALK_HARDLY: f64 = 59.0;
 
 /// Ratios that 97 % of the schedules with 24 beats exceed, and nearly all of them.
 const USUAL_RATIO: f64 = 1.23;
-const LEAST_RATIO: f64 = 0.8;
+const MIN_RATIO: f64 = 0.8;
 
 /// The same as a product with the number of beats, for a phase too tight to walk.
 const TIGHT: f64 = 10.0;
@@ -137,7 +137,7 @@ pub fn wander(trains: &[&[i64]], anchor_s: u32, period_s: f64, unit_s: i64) -> H
         return if found.sum_steps.abs() / found.steps >= MIN_DRIFT_S { Hold::Free } else { Hold::Possible };
     }
     let rigid = tight && MIN_JITTER * period_s >= unit;
-    if evidence >= if rigid { TIGHT.max((LEAST_RATIO * found.count).min(WALK_HARDLY)) } else { cut } {
+    if evidence >= if rigid { TIGHT.max((MIN_RATIO * found.count).min(WALK_HARDLY)) } else { cut } {
         return Hold::Anchored;
     }
     if tight || independent_p_value(ratio, found.steps + 1.0) > MAX_P_VALUE { Hold::Possible } else { Hold::Free }

@@ -99,7 +99,7 @@ pub struct MergedPart<'m> {
 impl MergedPart<'_> {
     /// Visits every pair of the part in order of key, with its rows sorted by hour and table.
     ///
-    /// Where several ENIs saw a pair, only the rows of the best vantage count, whoever owns them; among forwarders of
+    /// Where several ENIs saw a pair, only the rows of the best vantage count, of any owner; among forwarders of
     /// several owners those of the owner with most records. Outer legs are left out. So no traffic counts twice.
     pub fn visit(&self, mut visitor: impl FnMut(&PairKey, &[RowAt])) {
         let mut entries = ENTRIES.take();
