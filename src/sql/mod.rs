@@ -27,6 +27,7 @@ pub use console::{
     KEYWORDS, Mistake, MistakeKind, Statement, explain, function_names, is_complete, statements, table_names,
 };
 pub use dialect::adapt;
+#[cfg(feature = "postgres")]
 pub(crate) use dialect::call;
 pub use engine::{GroupsExec, PlanRows, PlanThreads, StagedQuery, run, run_candidates};
 pub use error::SqlError;
