@@ -9,7 +9,7 @@ use crate::column::text::{AddressDecoder, DecisionDecoder, NameDecoder};
 use crate::interner::Interners;
 use crate::value::decision::decision_code;
 use crate::value::number::{Narrow, Seconds, Volume};
-use crate::value::text::value_of;
+use crate::value::text::Meaning;
 use arrow::array::{Array, ArrayRef, StringArray};
 use arrow::datatypes::{DataType, Field, Fields};
 use flow::Address;
@@ -154,7 +154,7 @@ impl Column {
                 }
                 _ => {
                     let values: Vec<Option<Cow<'_, str>>> =
-                        values.iter().map(|text| text.and_then(|text| value_of(text, false))).collect();
+                        values.iter().map(|text| text.and_then(|text| Meaning::Text.value_of(text))).collect();
                     interners.texts.intern_all(values.iter().map(Option::as_deref))
                 }
             };

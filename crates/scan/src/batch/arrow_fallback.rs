@@ -7,7 +7,7 @@ use crate::error::ScanError;
 use crate::interner::{Interners, NONE};
 use crate::value::decision::decision_code;
 use crate::value::number::{Flags, MISSING, Narrow, Packets, Port, Protocol, Seconds, Volume};
-use crate::value::text::value_of;
+use crate::value::text::Meaning;
 use arrow::array::{RecordBatch, StringArray};
 use flow::Address;
 use flow::schema::Field;
@@ -124,10 +124,10 @@ impl<'a> BatchConverter<'a> {
 
     fn texts(&mut self, batch: &RecordBatch, field: Field) -> Result<Vec<DictionaryCodes>, ScanError> {
         let interners = self.interners;
-        let account = field == Field::AccountId;
+        let meaning = Meaning::of(field);
         let intern = |values: &StringArray| {
             let values: Vec<Option<Cow<'_, str>>> =
-                values.iter().map(|text| text.and_then(|text| value_of(text, account))).collect();
+                values.iter().map(|text| text.and_then(|text| meaning.value_of(text))).collect();
             interners.texts.intern_all(values.iter().map(Option::as_deref))
         };
         self.codes(batch, field, intern)

@@ -4,6 +4,7 @@ use crate::arrow_columns::DictionaryCodes;
 use crate::binding::Binding;
 use crate::column::lazy::LazyMetadata;
 use crate::interner::NONE;
+use crate::value::text::Meaning;
 use flow::schema::Field;
 use std::cell::RefCell;
 
@@ -126,7 +127,7 @@ impl FlowBatch {
                 numbers.find(|number| *number != NONE).unwrap_or(NONE)
             }
             Some(_) if row >= self.rows => NONE,
-            Some(lazy) => lazy.borrow_mut().text(index, row, field == Field::AccountId),
+            Some(lazy) => lazy.borrow_mut().text(index, row, Meaning::of(field)),
         }
     }
 }

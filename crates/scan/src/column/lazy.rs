@@ -2,7 +2,7 @@
 
 use super::plain_text::{PlainTexts, utf8};
 use crate::interner::{NONE, TextInterner};
-use crate::value::text::value_of;
+use crate::value::text::Meaning;
 use pages::ObjectBytes;
 use pages::decompress::Decompressor;
 use pages::rle::RleDecoder;
@@ -79,16 +79,16 @@ impl LazyMetadata {
 
     /// Returns the interned text of the `index`th ENI-metadata field in a row of the batch. Returns [`NONE`] also when
     /// the column is damaged; [`Self::take_error`] then has the error.
-    pub(crate) fn text(&mut self, index: usize, row: usize, account: bool) -> u32 {
+    pub(crate) fn text(&mut self, index: usize, row: usize, meaning: Meaning) -> u32 {
         let (Some(group), Some(Some(column))) = (&self.group, self.columns.get_mut(index)) else { return NONE };
         let row = self.first_row + row;
         let decompressor = &mut self.decompressor;
         let found = if column.has(row) {
-            column.text(row, account, &group.texts)
+            column.text(row, meaning, &group.texts)
         } else {
             pages::guard::quietly(|| {
                 column.seek(row, group, decompressor)?;
-                column.text(row, account, &group.texts)
+                column.text(row, meaning, &group.texts)
             })
         };
         found.unwrap_or_else(|error| {
@@ -216,9 +216,9 @@ impl LazyColumn {
     }
 
     /// Returns the interned text of a row of the current page.
-    fn text(&mut self, row: usize, account: bool, texts: &TextInterner) -> Result<u32> {
+    fn text(&mut self, row: usize, meaning: Meaning, texts: &TextInterner) -> Result<u32> {
         if !self.last.0.contains(&row) {
-            let (number, more) = self.read(row - self.first, account, texts)?;
+            let (number, more) = self.read(row - self.first, meaning, texts)?;
             self.last = (row..row + 1 + more, number);
         }
         Ok(self.last.1)
@@ -226,7 +226,7 @@ impl LazyColumn {
 
     /// Returns the interned text of a row, counted from the page's first, and how many rows after it are certain to
     /// have the same text.
-    fn read(&mut self, row: usize, account: bool, texts: &TextInterner) -> Result<(u32, usize)> {
+    fn read(&mut self, row: usize, meaning: Meaning, texts: &TextInterner) -> Result<(u32, usize)> {
         if row < self.position.row {
             let values = match self.position.values {
                 ValuePosition::Plain(_) => ValuePosition::Plain(0),
@@ -261,7 +261,7 @@ impl LazyColumn {
                 }
                 let text = plain.next()?;
                 *at += plain.at;
-                Ok((number_of(text, account, texts)?, 0))
+                Ok((number_of(text, meaning, texts)?, 0))
             }
             ValuePosition::Indices(runs) => {
                 let (index, more) = runs.skip_to(values.get(1..).unwrap_or_default(), skipped)?;
@@ -273,7 +273,7 @@ impl LazyColumn {
                 })?;
                 if *number == UNRESOLVED {
                     let text = self.dictionary.values().get(span.clone()).unwrap_or_default();
-                    *number = number_of(text, account, texts)?;
+                    *number = number_of(text, meaning, texts)?;
                 }
                 let more = if self.all_present { more.min(self.rows - row - 1) } else { 0 };
                 Ok((*number, more))
@@ -282,8 +282,8 @@ impl LazyColumn {
     }
 }
 
-fn number_of(text: &[u8], account: bool, texts: &TextInterner) -> Result<u32> {
-    Ok(value_of(utf8(text)?, account).map_or(NONE, |value| texts.intern(&value)))
+fn number_of(text: &[u8], meaning: Meaning, texts: &TextInterner) -> Result<u32> {
+    Ok(meaning.value_of(utf8(text)?).map_or(NONE, |value| texts.intern(&value)))
 }
 
 /// Finds the byte ranges of the `count` texts in `bytes`.

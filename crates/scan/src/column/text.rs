@@ -5,7 +5,7 @@ use super::plain_text::{PlainTexts, utf8};
 use super::text_cache::TextCache;
 use crate::interner::{InternerMark, Interners, NONE, TextInterner, own_code};
 use crate::value::decision::decision_code;
-use crate::value::text::value_of;
+use crate::value::text::Meaning;
 use flow::Address;
 use parquet::errors::Result;
 
@@ -141,7 +141,7 @@ impl ColumnDecoder for NameDecoder {
                 NONE
             }));
         });
-        let values = new.iter().map(|(_, text)| Ok(value_of(utf8(text)?, false))).collect::<Result<Vec<_>>>()?;
+        let values = new.iter().map(|(_, text)| Ok(Meaning::Text.value_of(utf8(text)?))).collect::<Result<Vec<_>>>()?;
         let numbers = interners.texts.intern_all(values.iter().map(|value| value.as_deref()));
         for ((index, text), number) in new.into_iter().zip(numbers) {
             table[index] = number;
@@ -155,7 +155,7 @@ impl ColumnDecoder for NameDecoder {
         let mut texts = PlainTexts::new(bytes);
         for out in out.iter_mut() {
             *out = self.cache.code(texts.next()?, |text| {
-                let value = value_of(utf8(text)?, false);
+                let value = Meaning::Text.value_of(utf8(text)?);
                 Ok(value.map_or(NONE, |value| interners.texts.intern(&value)))
             })?;
         }
@@ -209,7 +209,7 @@ mod tests {
             let (mut names, mut decisions) = (vec![0; texts.len()], vec![0; texts.len()]);
             NameDecoder::default().plain(&bytes, &interners, &mut names).unwrap();
             DecisionDecoder.plain(&bytes, &interners, &mut decisions).unwrap();
-            let values = texts.iter().map(|text| value_of(text, false));
+            let values = texts.iter().map(|text| Meaning::Text.value_of(text));
             let numbers = interners.texts.intern_all(values.collect::<Vec<_>>().iter().map(Option::as_deref));
             prop_assert_eq!(names, numbers);
             prop_assert_eq!(decisions, texts.iter().map(|text| decision_code(text)).collect::<Vec<_>>());
