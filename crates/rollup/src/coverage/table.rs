@@ -12,10 +12,10 @@ use std::sync::Arc;
 
 /// Returns the schema of `coverage`: one row per ENI and hour with any record, sorted by ENI and hour.
 ///
-/// `forwards_as` has the addresses under which an ENI forwards for others, NULL where it does not; it is empty where the
-/// log does not name them. `skipdata_s` is the length of the windows in which AWS lost records. `skipdata_minutes` has the minutes of the hour
-/// that they touch, the first in the lowest bit. `transit` marks the ENIs of gateways. An hour that only the end of
-/// such a window reaches has no records.
+/// `transit` marks the ENIs of gateways. `forwards_as` has the addresses under which an ENI forwards for others, NULL
+/// where it does not; it is empty where the log does not name them. `skipdata_s` is the length of the windows in which
+/// AWS lost records; `skipdata_minutes` has the minutes of the hour that they touch, the first in the lowest bit. An
+/// hour that only the end of such a window reaches has a row without records.
 pub fn coverage_schema() -> SchemaRef {
     let seconds = DataType::Timestamp(TimeUnit::Second, Some("UTC".into()));
     Arc::new(Schema::new(vec![
@@ -79,12 +79,12 @@ pub(crate) fn coverage_batch<'a>(
         fitted(rows.iter().map(|row| row.0.name).collect()),
         fitted(StringArray::from_iter_values(rows.iter().map(|row| row.0.account.as_str()))),
         fitted(StringArray::from_iter_values(rows.iter().map(|row| row.0.region.as_str()))),
-        text_column(&|entry| entry.texts.instance.text),
-        text_column(&|entry| entry.texts.vpc.text),
-        text_column(&|entry| entry.texts.subnet.text),
+        text_column(&|entry| entry.texts.instance.number),
+        text_column(&|entry| entry.texts.vpc.number),
+        text_column(&|entry| entry.texts.subnet.number),
         Arc::new(
             rows.iter()
-                .map(|row| Some(row.0.entry.is_transit(text(row.0.entry.texts.kind.text))))
+                .map(|row| Some(row.0.entry.is_gateway(text(row.0.entry.texts.kind.number))))
                 .collect::<BooleanArray>(),
         ),
         Arc::new(forwards.finish()),

@@ -8,7 +8,7 @@ use crate::error::RollupError;
 use crate::merge::{MergedPart, Merger, PairKey, RowAt};
 use crate::pair_hours::hour::histogram;
 use crate::segment::{LOOK_BACK_S, Segment, Stitcher};
-use crate::unit::packed::PARTS;
+use crate::unit::parts::PARTS;
 use crate::window::Window;
 use foldhash::fast::FixedState;
 use hashbrown::HashSet;

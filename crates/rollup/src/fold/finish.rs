@@ -1,9 +1,9 @@
 //! Finishes a unit: finds the host of every record, groups records by pair, folds them and builds the tables.
 
 use super::group::{GroupKey, Grouped, IndexedRecords};
-use super::order::Sorter;
 use super::pair_fold::PairFold;
 use super::resolve_hosts::ResolvedPart;
+use super::sort_records::RecordSorter;
 use super::unit_facts::{
     CarrierNetwork, InterfaceFacts, InterfaceFactsList, TextRanks, UnitFacts, address_ranks, carrier_network, ranked,
 };
@@ -16,11 +16,11 @@ use crate::pair_hours::lookup::LookupTables;
 use crate::pair_hours::part::HourPart;
 use crate::pair_hours::stored_part::{SharedReservation, StoredPart};
 use crate::unit::flow_file::FlowFile;
-use crate::unit::interface::{HomeNetwork, Interface, home_network};
+use crate::unit::interface::{Interface, VpcPrefix, vpc_prefix};
 use crate::unit::interfaces::Interfaces;
 use crate::unit::packed::{NO_SERVICE, PackedFlow, record_lists};
 use crate::unit::record_buffer::Lists;
-use crate::unit::unit_rollup::{Content, UnitRollup};
+use crate::unit::unit_rollup::{CommittedObjects, UnitRollup};
 use arrow::array::RecordBatch;
 use flow::Address;
 use memory::{Memory, Purpose, Reservation, SpillError};
@@ -56,8 +56,8 @@ impl UnitRollup {
         region: Option<&str>,
         is_internal: &IsInternal<'_>,
     ) -> Result<UnitTables, RollupError> {
-        let Content { parts, unresolved, interfaces, mut counts, mut held } =
-            self.content.into_inner().unwrap_or_else(PoisonError::into_inner);
+        let CommittedObjects { parts, unresolved, interfaces, mut counts, mut held } =
+            self.committed.into_inner().unwrap_or_else(PoisonError::into_inner);
         counts.doubled = interfaces.doubled();
         let interfaces = interfaces.into_entries();
         let flows = self.flows;
@@ -69,31 +69,31 @@ impl UnitRollup {
         let text = |number: u32| texts.get(number as usize).map(String::as_str);
         let owner_of = |entry: &Interface| {
             (
-                text(entry.texts.account.text).or(account).unwrap_or("unknown").to_owned(),
-                text(entry.texts.region.text).or(region).unwrap_or("unknown").to_owned(),
+                text(entry.texts.account.number).or(account).unwrap_or("unknown").to_owned(),
+                text(entry.texts.region.number).or(region).unwrap_or("unknown").to_owned(),
             )
         };
         let mut owners: Vec<(String, String)> = interfaces.iter().map(|(_, entry)| owner_of(entry)).collect();
         owners.sort_unstable();
         owners.dedup();
         let ranks = TextRanks::new(&texts, interfaces.iter().map(|(name, _)| *name));
-        let homes: BTreeSet<HomeNetwork> = (interfaces.iter())
+        let vpc_prefixes: BTreeSet<VpcPrefix> = (interfaces.iter())
             .filter(|(name, _)| !Interfaces::is_nameless(*name))
-            .filter_map(|(_, entry)| entry.home(|code| address_of(code, &interned)))
+            .filter_map(|(_, entry)| entry.vpc_prefix(|code| address_of(code, &interned)))
             .collect();
         let facts_of = |(name, entry): &(u32, Interface)| {
             let named = !Interfaces::is_nameless(*name);
             // A dual-stack ENI has an address of each family, and uses one of them more.
             let own = |v4: bool| {
-                let ours = |address| is_internal(address) || homes.contains(&home_network(address));
-                let own = entry.own_address(v4, |code| address_of(code, &interned), ours);
+                let is_ours = |address| is_internal(address) || vpc_prefixes.contains(&vpc_prefix(address));
+                let own = entry.own_address(v4, |code| address_of(code, &interned), is_ours);
                 own.map_or(NONE, |code| ranked(code, &address_rank))
             };
             let facts = InterfaceFacts {
                 owner: owners.binary_search(&owner_of(entry)).unwrap_or(0) as u32,
                 name_rank: ranks.of(*name),
                 window_s: entry.window_s(),
-                transit: named && entry.is_transit(text(entry.texts.kind.text)),
+                is_gateway: named && entry.is_gateway(text(entry.texts.kind.number)),
                 has_private_address: entry.has_private_address,
                 own: if named { [own(true), own(false)] } else { [NONE; 2] },
             };
@@ -101,7 +101,8 @@ impl UnitRollup {
         };
         let facts: Vec<(u32, InterfaceFacts)> = interfaces.iter().map(facts_of).collect();
         // One object may take a gateway for an instance while another has the fields to tell.
-        let late_gateway = facts.iter().zip(&interfaces).any(|((_, facts), of)| facts.transit && of.1.resolved);
+        let late_gateway =
+            facts.iter().zip(&interfaces).any(|((_, facts), of)| facts.is_gateway && of.1.has_resolved_records);
         // Services are numbered by arrival. Where a pair has several, the choice goes by name.
         let services = self.services.into_inner().unwrap_or_else(PoisonError::into_inner);
         let (service_rank, services) = services.ranked(&texts);
@@ -174,7 +175,7 @@ thread_local! {
 #[derive(Default)]
 struct FoldBuffers {
     grouped: Grouped,
-    sorter: Sorter,
+    sorter: RecordSorter,
     part: HourPart,
 }
 

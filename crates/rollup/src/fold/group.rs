@@ -129,7 +129,7 @@ impl<'a> IndexedRecords<'a> {
 /// keys ([`PackedFlow::order`]) and indices are moved. The buffers are reused for part after part.
 #[derive(Debug, Default)]
 pub(crate) struct Grouped {
-    /// Sort key of each record, then its index.
+    /// Of each record the sort key, in the upper 96 bits, and the index, in the lower 32.
     pub(crate) records: Vec<u128>,
     /// Key and end of each group in `records`.
     pub(crate) groups: Vec<(GroupKey, usize)>,

@@ -2,7 +2,7 @@
 
 use super::unit_facts::{InterfaceFacts, InterfaceFactsList};
 use crate::segment::{Opening, SYN_SPREAD_S, Segment, TCP_IDLE_S, idle_gap_s};
-use crate::unit::packed::{BOTH_WAYS, FLAGS_KNOWN, OUTBOUND, PackedFlow, REJECTED};
+use crate::unit::packed::{EXCHANGE, FLAGS_KNOWN, OUTBOUND, PackedFlow, REJECTED};
 use flow::codes::{Role, SYN, TCP};
 use flow::direction::{Ends, Side, opener};
 use flow::time::hour_of;
@@ -53,7 +53,7 @@ impl SegmentBuffers {
             let (mut host_opened, mut remote_opened) = (false, false);
             let (mut first_out, mut first_in) = (u32::MAX, u32::MAX);
             for flow in tuple {
-                let (outbound, both) = (flow.is(OUTBOUND), flow.is(BOTH_WAYS));
+                let (outbound, both) = (flow.is(OUTBOUND), flow.is(EXCHANGE));
                 let mut note = |tcp_flags: u8, outbound: bool| match opener(tcp_flags) {
                     Some(Side::Source) if outbound => host_opened = true,
                     Some(Side::Destination) if !outbound => host_opened = true,

@@ -1,12 +1,12 @@
 //! Folds a unit's records into `pair_hours` and `coverage`.
 //!
-//! Start with [`crate::UnitRollup::finish`]. It finds the host of every record (`resolve_hosts`), groups the records of a
-//! part by pair (`group`, `order`), and folds each pair to rows (`hour_segments`, `pair_fold`).
+//! Start with [`crate::UnitRollup::finish`]. It finds the host of every record (`resolve_hosts`), groups the records of
+//! a part by pair (`group`, `sort_records`), and folds each pair to rows (`hour_segments`, `pair_fold`).
 
 mod unit_facts;
 
 mod group;
-mod order;
+mod sort_records;
 
 mod hour_segments;
 mod pair_fold;

@@ -2,9 +2,8 @@
 
 use super::unit_facts::{InterfaceFacts, UnitFacts, ranked};
 use crate::unit::flow_file::{FlowFile, FlowRun};
-use crate::unit::packed::{
-    CARRIED, LIST_RECORDS, PARTS, PackedFlow, TRANSIT, TRANSLATED, UNDECIDED, part_of, record_lists,
-};
+use crate::unit::packed::{CARRIED, LIST_RECORDS, PackedFlow, TRANSIT, TRANSLATED, UNDECIDED, record_lists};
+use crate::unit::parts::{PARTS, part_of};
 use crate::unit::record_buffer::{Lists, RecordBuffer};
 use foldhash::fast::FixedState;
 use hashbrown::HashSet;
@@ -127,7 +126,7 @@ impl UnitFacts<'_> {
             let mut list = Vec::with_capacity(arrived.runs.iter().map(|run| run.records).sum());
             for run in arrived.runs {
                 flows.read(run, |flow| {
-                    if !(self.late_gateway && self.interfaces.of(&flow).transit) {
+                    if !(self.late_gateway && self.interfaces.of(&flow).is_gateway) {
                         list.push(flow);
                     }
                 })?;
@@ -155,7 +154,7 @@ impl UnitFacts<'_> {
             for (run, gateways_only) in runs {
                 for chunk in run.chunks() {
                     flows.read(chunk, |mut flow| {
-                        if *gateways_only && !self.interfaces.of(&flow).transit {
+                        if *gateways_only && !self.interfaces.of(&flow).is_gateway {
                             return;
                         }
                         match self.resolve_record(&mut flow, &mut forwarding) {
@@ -191,7 +190,7 @@ impl UnitFacts<'_> {
     fn take_gateways(&self, list: &mut Vec<PackedFlow>) -> Vec<PackedFlow> {
         let mut taken = Vec::new();
         list.retain(|flow| {
-            let stays = !self.interfaces.of(flow).transit;
+            let stays = !self.interfaces.of(flow).is_gateway;
             if !stays {
                 taken.push(*flow);
             }
@@ -251,7 +250,7 @@ impl UnitFacts<'_> {
             forwarding.insert(flow.interface);
             flow.bits |= TRANSIT;
             flow.swap();
-        } else if entry.transit {
+        } else if entry.is_gateway {
             // Of a gateway's four records per exchange, the inner leg names both true ends; the outer leg repeats it.
             if !flow.is(TRANSLATED) {
                 return false;

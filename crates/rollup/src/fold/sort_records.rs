@@ -1,17 +1,21 @@
-//! Sorts the records of one pair by keys of 16 bytes: each record moves once, and hardly any two are compared.
+//! Sorts the records of one pair. Their keys of 16 bytes are sorted; then each record is copied to its place, once.
+//! Only records with equal keys are compared themselves.
 
 use super::group::IndexedRecords;
 use crate::unit::packed::PackedFlow;
 
-/// A buffer that is reused for every pair.
+/// Sorts records, pair after pair, into a buffer that is reused.
 #[derive(Debug, Default)]
-pub(crate) struct Sorter {
+pub(crate) struct RecordSorter {
     sorted: Vec<PackedFlow>,
 }
 
-impl Sorter {
-    /// Returns the records of one pair, sorted by ports and start; equals by everything else. Each of `keys` is a
-    /// record's [`PackedFlow::order`] and index. `name_rank` returns the rank of the name of a record's ENI.
+impl RecordSorter {
+    /// Returns the records of one pair, sorted by [`PackedFlow::order`]: ports, start, and so on. Records that are
+    /// equal in it are sorted by all other fields, so that the result does not depend on the order of arrival.
+    ///
+    /// Each of `keys` has a record's [`PackedFlow::order`] in the upper 96 bits and its index in `indexed` in the lower
+    /// 32. `name_rank` returns the rank of the name of a record's ENI.
     pub(crate) fn sorted(
         &mut self,
         keys: &mut [u128],
@@ -23,6 +27,7 @@ impl Sorter {
         }
         self.sorted.clear();
         self.sorted.extend(keys.iter().map(|key| *indexed.get(*key as u32)));
+        // The keys are still in the caches; few pairs have equal ones.
         if keys.windows(2).any(|two| two[0] >> u32::BITS == two[1] >> u32::BITS) {
             for equals in self.sorted.chunk_by_mut(|a, b| a.order() == b.order()).filter(|equals| equals.len() > 1) {
                 equals.sort_unstable_by_key(|flow| {
@@ -62,7 +67,7 @@ mod tests {
                 .collect();
             let indexed = [records.clone()];
             let mut keys: Vec<u128> = records.iter().zip(0u128..).map(|(flow, at)| flow.order() << 32 | at).collect();
-            let mut sorter = Sorter::default();
+            let mut sorter = RecordSorter::default();
             let sorted = sorter.sorted(&mut keys, &IndexedRecords::new(&indexed), |flow| flow.interface);
             records.sort_by_key(everything);
             prop_assert_eq!(sorted, records);

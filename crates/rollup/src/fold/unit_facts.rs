@@ -1,8 +1,9 @@
 //! What the fold of records needs to know of their unit: its ENIs, and the order of its texts and addresses.
 
 use crate::options::IsInternal;
-use crate::unit::interface::HOME_BITS;
-use crate::unit::packed::{PackedFlow, is_some};
+use crate::unit::address_code::has_value;
+use crate::unit::interface::VPC_PREFIX_BITS;
+use crate::unit::packed::PackedFlow;
 use flow::Address;
 use foldhash::fast::FixedState;
 use hashbrown::{HashMap, HashSet};
@@ -16,7 +17,8 @@ pub(crate) struct InterfaceFacts {
     pub(crate) owner: u32,
     pub(crate) name_rank: u32,
     pub(crate) window_s: u32,
-    pub(crate) transit: bool,
+    /// See [`crate::unit::interface::Interface::is_gateway`]; false for records that name no ENI.
+    pub(crate) is_gateway: bool,
     /// See [`crate::unit::interface::Interface::has_private_address`].
     pub(crate) has_private_address: bool,
     /// The ENI's own IPv4 and IPv6 address by code, [`NONE`] if unknown.
@@ -26,13 +28,13 @@ pub(crate) struct InterfaceFacts {
 impl InterfaceFacts {
     /// Returns whether an address, by code, is the ENI's own.
     pub(crate) fn owns(&self, code: u32) -> bool {
-        is_some(code) && self.own.contains(&code)
+        has_value(code) && self.own.contains(&code)
     }
 }
 
 impl Default for InterfaceFacts {
     fn default() -> Self {
-        Self { owner: 0, name_rank: NONE, window_s: 60, transit: false, has_private_address: false, own: [NONE; 2] }
+        Self { owner: 0, name_rank: NONE, window_s: 60, is_gateway: false, has_private_address: false, own: [NONE; 2] }
     }
 }
 
@@ -52,7 +54,7 @@ pub(super) type CarrierNetwork = (bool, u128);
 
 /// Returns the network around an ENI's address.
 pub(super) fn carrier_network(address: Address) -> CarrierNetwork {
-    let bits = if address.is_v4() { 16 } else { u128::BITS - HOME_BITS };
+    let bits = if address.is_v4() { 16 } else { u128::BITS - VPC_PREFIX_BITS };
     (address.is_v4(), address.bits() >> bits)
 }
 
@@ -133,7 +135,7 @@ pub(crate) struct UnitFacts<'a> {
     pub(crate) interfaces: InterfaceFactsList,
     /// All records are of owner 0.
     pub(super) one_owner: bool,
-    /// Some records of gateways are still filed under a host.
+    /// Some records of gateways are already in the part of the host that they name, and have to be resolved after all.
     pub(crate) late_gateway: bool,
     /// Rank of each address, by its index in the interner.
     pub(crate) address_rank: Vec<u32>,

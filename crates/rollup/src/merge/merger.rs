@@ -8,7 +8,7 @@ use crate::options::IsInternal;
 use crate::pair_hours::PairHours;
 use crate::pair_hours::lookup::code_in;
 use crate::pair_hours::stored_part::StoredPart;
-use crate::unit::packed::PARTS;
+use crate::unit::parts::PARTS;
 use flow::Address;
 use memory::{SpillError, lock};
 use rayon::prelude::*;

@@ -8,7 +8,8 @@ use super::stored_part::{SharedReservation, StoredPart};
 use super::table::PairHours;
 use crate::error::RollupError;
 use crate::segment::{Opening, Segment};
-use crate::unit::packed::{NO_SERVICE, PARTS};
+use crate::unit::packed::NO_SERVICE;
+use crate::unit::parts::PARTS;
 use arrow::array::{
     Array, ArrayRef, AsArray, DictionaryArray, FixedSizeBinaryArray, Int32Array, ListArray, RecordBatch, StringArray,
     StructArray, TimestampSecondArray,

@@ -1,6 +1,6 @@
 //! The texts and addresses that rows refer to by index.
 
-use crate::unit::packed::part_of;
+use crate::unit::parts::part_of;
 use flow::Address;
 use scan::FIRST_INTERNED;
 

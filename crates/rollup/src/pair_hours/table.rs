@@ -3,7 +3,7 @@
 use super::hour::LoadedHours;
 use super::lookup::LookupTables;
 use super::stored_part::{SharedReservation, StoredPart};
-use crate::unit::packed::PARTS;
+use crate::unit::parts::PARTS;
 use memory::{Memory, Purpose, SpillError};
 use std::sync::Arc;
 

@@ -1,13 +1,12 @@
 //! Adds batches of records to an object: most records as a block, the odd ones one by one.
 
-use super::interface::{FirstValue, InterfaceTexts, is_gateway};
+use super::address_code::{ends, has_value, is_private_v4, may_share_subnet};
+use super::interface::{FirstValue, InterfaceTexts, is_gateway_kind};
 use super::object_interfaces::DescribedInterfaces;
 use super::pack::{BLOCK_ROWS, Block, FarEnds, duration_of, join_exchanges, service_of};
-use super::packed::{
-    CARRIED, FLAGS_KNOWN, NO_SERVICE, OUTBOUND, PARTS, PackedFlow, REJECTED, TRANSLATED, UNDECIDED, ends,
-    is_private_v4, is_some, may_share_subnet, part_of_code,
-};
-use super::unit_rollup::ObjectRollup;
+use super::packed::{CARRIED, FLAGS_KNOWN, NO_SERVICE, OUTBOUND, PackedFlow, REJECTED, TRANSLATED, UNDECIDED};
+use super::parts::part_of_code;
+use super::unit_rollup::{ObjectRollup, UNRESOLVED};
 use flow::codes::TCP;
 use flow::schema::Field;
 use flow::time::HOUR_S;
@@ -45,7 +44,7 @@ impl ObjectRollup<'_> {
         let mut flows = std::mem::take(&mut block.flows);
         flows.clear();
         flows.extend(block.flows_of(batch, rows.clone()));
-        let services = rows.clone().zip(&block.service).filter(|(_, service)| is_some(**service));
+        let services = rows.clone().zip(&block.service).filter(|(_, service)| has_value(**service));
         for (row, service) in services {
             flows[row - rows.start].service = self.service(*service);
         }
@@ -79,7 +78,7 @@ impl ObjectRollup<'_> {
                 self.add_odd(batch, rows.start + at, index);
                 continue;
             }
-            let tally = self.interfaces.count(index, starts_s[at]);
+            let tally = self.interfaces.count_record(index, starts_s[at]);
             tally.longest_record_s = tally.longest_record_s.max(u32::from(durations_s[at]));
             tally.translates |= bits[at] & TRANSLATED != 0;
             unresolved[at] = match tally.unresolved {
@@ -121,7 +120,7 @@ impl ObjectRollup<'_> {
             return;
         }
         let duration_s = duration_of(start_s, batch.end_s[row]);
-        let hour_s = self.interfaces.count(index, start_s).hour_s;
+        let hour_s = self.interfaces.count_record(index, start_s).hour_s;
         let is_ok = batch.log_status[row] == Decision::Ok;
         if !is_ok && self.is_empty_window(batch, row, index, hour_s, duration_s) {
             return;
@@ -129,7 +128,7 @@ impl ObjectRollup<'_> {
         let (src, dst) = (batch.srcaddr[row], batch.dstaddr[row]);
         let far = FarEnds::of([src, dst], [batch.pkt_srcaddr[row], batch.pkt_dstaddr[row]]);
         let (protocol, bytes) = (batch.protocol[row], batch.bytes[row]);
-        if protocol == MISSING_PROTOCOL || bytes == MISSING_BYTES || !far.ends.into_iter().all(is_some) {
+        if protocol == MISSING_PROTOCOL || bytes == MISSING_BYTES || !far.ends.into_iter().all(has_value) {
             self.counts.unusable += 1;
             return;
         }
@@ -176,7 +175,7 @@ impl ObjectRollup<'_> {
         if decided {
             let of_ends = ends(ingress, [batch.src_service[row], batch.dst_service[row]]);
             let service = service_of(of_ends, carried | !batch.present.packet_addresses);
-            if is_some(service) {
+            if has_value(service) {
                 flow.service = self.service(service);
             }
         } else {
@@ -190,9 +189,9 @@ impl ObjectRollup<'_> {
                     flow.swap();
                 }
             }
-            let votes = &mut self.interfaces.details(index).votes;
-            for address in [src, dst].into_iter().filter(|address| is_some(*address)) {
-                *votes.entry(address).or_default() += 1;
+            let records_naming = &mut self.interfaces.details(index).records_naming;
+            for address in [src, dst].into_iter().filter(|address| has_value(*address)) {
+                *records_naming.entry(address).or_default() += 1;
             }
         }
         if flow.is(CARRIED) {
@@ -209,7 +208,7 @@ impl ObjectRollup<'_> {
     /// Puts a record into the part of its host, or aside where finding the host takes the whole unit.
     #[inline]
     fn keep(&mut self, flow: &PackedFlow, unresolved: bool) {
-        let part = if unresolved || flow.host >= FIRST_INTERNED { PARTS } else { part_of_code(flow.host) };
+        let part = if unresolved || flow.host >= FIRST_INTERNED { UNRESOLVED } else { part_of_code(flow.host) };
         if self.open[part].len() == self.open[part].capacity() {
             self.start_new_list(part);
         }
@@ -220,13 +219,13 @@ impl ObjectRollup<'_> {
     #[cold]
     fn is_empty_window(&mut self, batch: &FlowBatch, row: usize, index: usize, hour_s: u32, duration_s: u16) -> bool {
         let status = batch.log_status[row];
-        let names_none = !is_some(batch.srcaddr[row]) && !is_some(batch.dstaddr[row]);
+        let names_none = !has_value(batch.srcaddr[row]) && !has_value(batch.dstaddr[row]);
         let hours = &mut self.interfaces.details(index).hours;
         if status == Decision::SkipData {
             let coverage = hours.at(i64::from(hour_s));
             coverage.skipdata += 1;
             coverage.skipdata_s = (coverage.skipdata_s + u32::from(duration_s) + 1).min(HOUR_S as u32);
-            hours.lose(i64::from(batch.start_s[row]), u32::from(duration_s));
+            hours.add_lost_window(i64::from(batch.start_s[row]), u32::from(duration_s));
             self.counts.skipdata += 1;
         } else if status == Decision::NoData || (names_none && !batch.present.log_status) {
             hours.at(i64::from(hour_s)).nodata += 1;
@@ -270,11 +269,12 @@ impl ObjectRollup<'_> {
             kind: value(Field::InterfaceType),
             region: value(Field::Region),
         };
-        let kind = entry.texts.kind.text;
-        let is_gateway =
-            || self.unit.interners.texts.read(|texts| texts.get(kind as usize).is_some_and(|kind| is_gateway(kind)));
-        let unresolved = entry.has_no_instance() || (is_some(kind) && is_gateway());
-        entry.resolved |= !unresolved;
+        let kind = entry.texts.kind.number;
+        let is_gateway = || {
+            self.unit.interners.texts.read(|texts| texts.get(kind as usize).is_some_and(|kind| is_gateway_kind(kind)))
+        };
+        let unresolved = entry.has_no_instance() || (has_value(kind) && is_gateway());
+        entry.has_resolved_records |= !unresolved;
         unresolved
     }
 

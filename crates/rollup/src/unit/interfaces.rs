@@ -33,9 +33,9 @@ impl Interfaces {
                 self.entries.push((name, Interface::default()));
                 self.tallies.push(Tally::default());
             }
-            if !self.tallies[index].join(&tally) {
+            if !self.tallies[index].try_add(&tally) {
                 let full = std::mem::replace(&mut self.tallies[index], tally);
-                full.close(&mut self.entries[index].1);
+                full.add_to(&mut self.entries[index].1);
             }
             if let Some(details) = details {
                 self.entries[index].1.merge(&details);
@@ -54,7 +54,7 @@ impl Interfaces {
 
     /// Returns the ENIs, each with the number of its name.
     pub(crate) fn into_entries(mut self) -> Vec<(u32, Interface)> {
-        self.entries.iter_mut().zip(&self.tallies).for_each(|((_, entry), tally)| tally.close(entry));
+        self.entries.iter_mut().zip(&self.tallies).for_each(|((_, entry), tally)| tally.add_to(entry));
         self.entries
     }
 
@@ -81,7 +81,7 @@ mod tests {
                 let index = object.index(7);
                 let hour_s = hour * HOUR_S as u32;
                 object.tallies[index] = Tally { hour_s, records, longest_record_s, translates, ..Tally::default() };
-                object.tallies[index].close(&mut one_by_one);
+                object.tallies[index].add_to(&mut one_by_one);
                 together.merge(object, None);
             }
             let entries = together.into_entries();

@@ -1,11 +1,14 @@
-//! The ENIs of one object. For most of them a count is all that an object adds.
+//! The ENIs of one object, and which ENIs of a unit are already described.
+//!
+//! A name is always the number of an ENI's name in the unit's text interner, or [`scan::NONE`] for records that name no
+//! ENI. For most ENIs an object adds a count and nothing else.
 
 use super::interface::Interface;
 use flow::time::HOUR_S;
 use std::sync::Arc;
 
-/// What the records of an ENI add up to while an object is read; small enough that thousands of them stay in the
-/// caches.
+/// What every record of an ENI is added to while an object is read; small enough that the tallies of thousands of ENIs
+/// stay in the caches.
 ///
 /// Records of one ENI often follow each other, so each reads what the one before wrote. Every field is read and written
 /// as a whole, since a load that is wider than the last store has to wait for the cache.
@@ -13,25 +16,26 @@ use std::sync::Arc;
 pub(crate) struct Tally {
     /// Hour of the counted `records`, in seconds since 1970.
     pub(crate) hour_s: u32,
+    /// Records that begin in this hour. Those of earlier hours are already in the ENI's details.
     pub(crate) records: u32,
-    /// At most 65,535.
+    /// Seconds of the longest record of any hour, at most 65,535.
     pub(crate) longest_record_s: u32,
-    /// `None` until the ENI is described by a record with traffic. Then: whether the ENI may be a gateway's, which only
-    /// the whole unit can decide.
+    /// Whether the ENI may be a gateway's. If so, the hosts of its records stay unresolved until the unit is complete.
+    /// `None` until a record with traffic describes the ENI.
     pub(crate) unresolved: Option<bool>,
     /// Packet-level addresses differed from the ENI's in some record.
     pub(crate) translates: bool,
     /// See [`Interface::has_private_address`].
     pub(crate) has_private_address: bool,
-    /// The ENI's address, by code, in the last record that it carried or forwarded; it is one of
-    /// [`Interface::carrier_addresses`]. 0 for none.
+    /// Code of the ENI's address in the last record that it carried or forwarded; 0 for none. It is already one of
+    /// [`Interface::carrier_addresses`], so the same address again needs no look-up there.
     pub(crate) carrier_address: u32,
 }
 
 impl Tally {
-    /// Adds another tally of the same ENI. Returns false, without any change, when the hours differ or the sum is too
-    /// large.
-    pub(crate) fn join(&mut self, other: &Self) -> bool {
+    /// Adds another object's tally of the same ENI. Returns false, without any change, when the hours differ or the sum
+    /// is too large. What only helps to read an object, `unresolved` and `carrier_address`, is not added.
+    pub(crate) fn try_add(&mut self, other: &Self) -> bool {
         let same_hour = self.records == 0 || other.records == 0 || self.hour_s == other.hour_s;
         let Some(records) = self.records.checked_add(other.records).filter(|_| same_hour) else { return false };
         self.hour_s = if other.records == 0 { self.hour_s } else { other.hour_s };
@@ -43,17 +47,22 @@ impl Tally {
     }
 
     /// Adds the tally to what is known of its ENI.
-    pub(crate) fn close(&self, entry: &mut Interface) {
+    pub(crate) fn add_to(&self, interface: &mut Interface) {
         if self.records > 0 {
-            entry.hours.at(i64::from(self.hour_s)).records += u64::from(self.records);
+            interface.hours.at(i64::from(self.hour_s)).records += u64::from(self.records);
         }
-        entry.longest_record_s = entry.longest_record_s.max(self.longest_record_s as u16);
-        entry.translates |= self.translates;
-        entry.has_private_address |= self.has_private_address;
+        interface.longest_record_s = interface.longest_record_s.max(self.longest_record_s as u16);
+        interface.translates |= self.translates;
+        interface.has_private_address |= self.has_private_address;
     }
 }
 
-/// Indices into a list of ENIs, by the number of their name in the interner.
+/// Returns the slot of an ENI's name. The first slot is for records without an ENI.
+fn slot_of(name: u32) -> usize {
+    name.wrapping_add(1) as usize
+}
+
+/// The index of each ENI in some list, by its name.
 #[derive(Debug, Default)]
 pub(crate) struct NameIndex(
     /// Index plus one by slot, 0 for none.
@@ -61,17 +70,17 @@ pub(crate) struct NameIndex(
 );
 
 impl NameIndex {
-    /// Returns the index of a name; a new name gets `next`. [`scan::NONE`] is a name of its own.
+    /// Returns the index of a name; a new name gets the index `next`.
     #[inline]
     pub(crate) fn of(&mut self, name: u32, next: usize) -> usize {
         let slot = slot_of(name);
         match self.0.get(slot) {
             Some(index) if *index > 0 => *index as usize - 1,
-            _ => self.enter(slot, next),
+            _ => self.insert(slot, next),
         }
     }
 
-    fn enter(&mut self, slot: usize, next: usize) -> usize {
+    fn insert(&mut self, slot: usize, next: usize) -> usize {
         if self.0.len() <= slot {
             self.0.resize(slot + 1, 0);
         }
@@ -84,7 +93,7 @@ impl NameIndex {
 #[derive(Debug, Default)]
 pub(crate) struct ObjectInterfaces {
     indices: NameIndex,
-    /// Numbers of their names in the interner.
+    /// In order of arrival.
     pub(crate) names: Vec<u32>,
     /// Parallel to `names`.
     pub(crate) tallies: Vec<Tally>,
@@ -99,12 +108,12 @@ impl ObjectInterfaces {
         let next = self.names.len();
         let index = self.indices.of(name, next);
         if index == next {
-            self.enter(name);
+            self.insert(name);
         }
         index
     }
 
-    fn enter(&mut self, name: u32) {
+    fn insert(&mut self, name: u32) {
         self.names.push(name);
         self.tallies.push(Tally::default());
         self.details.push(None);
@@ -115,9 +124,10 @@ impl ObjectInterfaces {
         self.details[index].get_or_insert_default()
     }
 
-    /// Counts a record in the tally of its ENI and returns the tally, which is then that of the record's hour.
+    /// Counts a record in the tally of its ENI and returns the tally. A tally of another hour first goes to the ENI's
+    /// details, so the one returned is that of the record's hour.
     #[inline]
-    pub(crate) fn count(&mut self, index: usize, start_s: u32) -> &mut Tally {
+    pub(crate) fn count_record(&mut self, index: usize, start_s: u32) -> &mut Tally {
         if start_s.wrapping_sub(self.tallies[index].hour_s) >= HOUR_S as u32 {
             self.start_new_hour(index, start_s);
         }
@@ -130,65 +140,67 @@ impl ObjectInterfaces {
     fn start_new_hour(&mut self, index: usize, start_s: u32) {
         let tally = self.tallies[index];
         if tally.records > 0 {
-            tally.close(self.details(index));
+            tally.add_to(self.details(index));
         }
         let hour_s = start_s - start_s % HOUR_S as u32;
         self.tallies[index] = Tally { records: 0, hour_s, ..tally };
     }
 }
 
-/// Which ENIs are described by objects that are already part of the unit, by the slot of their name.
+/// Which ENIs are described by objects that are already part of the unit, by the slot of their name. To describe an ENI
+/// is to read its texts, such as its instance and subnet, from columns that otherwise stay compressed.
 ///
-/// Where two objects have a field, the first one counts. So an object need not describe an ENI that an earlier object
-/// describes with at least the same fields. The first object that has an ENI and a field always describes it, in
-/// whatever order objects are read.
+/// Where two objects have a field, the one with the lower index counts. So an object skips an ENI that an object with a
+/// lower index describes with at least the same fields. Whatever the order in which objects are read, the first one
+/// that has a field of an ENI describes it.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct DescribedInterfaces(Vec<Option<Describer>>);
+pub(crate) struct DescribedInterfaces(Vec<Option<Description>>);
 
+/// The object that describes an ENI.
 #[derive(Clone, Copy, Debug)]
-struct Describer {
-    /// Its index among the unit's objects.
+struct Description {
+    /// Index of the object among the unit's objects.
     object: u32,
-    /// The describing fields that it has, one per bit.
+    /// The ENI-metadata fields that the object has, one per bit.
     fields: u8,
-    /// It leaves the hosts of the ENI's records unresolved.
+    /// See [`Tally::unresolved`].
     unresolved: bool,
 }
 
+impl Description {
+    /// Returns whether this description serves more objects than `other`: it has all of its fields and more, or the
+    /// same fields from an object with a lower index.
+    fn replaces(&self, other: &Self) -> bool {
+        if self.fields == other.fields { self.object < other.object } else { other.fields & !self.fields == 0 }
+    }
+}
+
 impl DescribedInterfaces {
-    /// Adds the ENIs of an object that has `fields`. The list is copied on write: other holders of `this` keep theirs.
+    /// Adds the ENIs of an object that has `fields`. The list is copied if it changes: other holders of the `Arc` keep
+    /// the old list.
     pub(crate) fn add(this: &mut Arc<Self>, object: u32, fields: u8, interfaces: &ObjectInterfaces) {
-        let describes =
-            |known: Option<Describer>| {
-                known.is_none_or(|known| {
-                    if known.fields == fields { object < known.object } else { known.fields & !fields == 0 }
-                })
-            };
-        let all = interfaces
-            .names
-            .iter()
-            .zip(&interfaces.tallies)
-            .filter_map(|(name, tally)| Some((name, tally.unresolved?)));
-        let new = all.map(|(name, unresolved)| (slot_of(*name), unresolved));
-        let new: Vec<_> = new.filter(|(slot, _)| describes(this.0.get(*slot).copied().flatten())).collect();
-        // Most objects have no ENI that was not described before, and the list is long.
+        let described = interfaces.names.iter().zip(&interfaces.tallies).filter_map(|(name, tally)| {
+            Some((slot_of(*name), Description { object, fields, unresolved: tally.unresolved? }))
+        });
+        let new: Vec<_> =
+            described.filter(|(slot, new)| this.get(*slot).is_none_or(|known| new.replaces(&known))).collect();
+        // Most objects add nothing, and to copy the list takes long.
         let Some(last) = new.iter().map(|(slot, _)| *slot).max() else { return };
         let Self(list) = Arc::make_mut(this);
         list.resize(list.len().max(last + 1), None);
-        for (slot, unresolved) in new {
-            list[slot] = Some(Describer { object, fields, unresolved });
+        for (slot, description) in new {
+            list[slot] = Some(description);
         }
     }
 
     /// Returns whether the hosts of an ENI's records stay unresolved; `None` when the object at index `object`, which
     /// has `fields`, has to describe the ENI itself.
     pub(crate) fn of(&self, name: u32, object: u32, fields: u8) -> Option<bool> {
-        let known = self.0.get(slot_of(name)).copied().flatten();
+        let known = self.get(slot_of(name));
         known.filter(|known| known.object < object && fields & !known.fields == 0).map(|known| known.unresolved)
     }
-}
 
-/// Returns the slot of an ENI's name. The first slot is for records without an ENI.
-fn slot_of(name: u32) -> usize {
-    name.wrapping_add(1) as usize
+    fn get(&self, slot: usize) -> Option<Description> {
+        self.0.get(slot).copied().flatten()
+    }
 }

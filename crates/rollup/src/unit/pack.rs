@@ -1,6 +1,7 @@
 //! Packs blocks of records, column by column.
 
-use super::packed::{CARRIED, FLAGS_KNOWN, NO_SERVICE, OUTBOUND, PackedFlow, REJECTED, TRANSLATED, ends, is_some};
+use super::address_code::{ends, has_value};
+use super::packed::{CARRIED, FLAGS_KNOWN, NO_SERVICE, OUTBOUND, PackedFlow, REJECTED, TRANSLATED};
 use crate::options::RollupOptions;
 use flow::codes::TCP;
 use scan::{Decision, FlowBatch, MISSING_BYTES, MISSING_PROTOCOL, MISSING_S};
@@ -123,7 +124,7 @@ impl Block {
         let (plain, bits) = (&mut self.plain[..count], &mut self.bits[..count]);
         for row in 0..count {
             let far = FarEnds::of([srcs[row], dsts[row]], [pkt_srcs[row], pkt_dsts[row]]);
-            plain[row] &= is_some(far.ends[0]) & is_some(far.ends[1]);
+            plain[row] &= has_value(far.ends[0]) & has_value(far.ends[1]);
             let ingress = directions[row] == Decision::Ingress;
             let [src_translated, dst_translated] = far.translated;
             bits[row] |= u8::from(src_translated | dst_translated) * TRANSLATED;
@@ -157,7 +158,7 @@ pub(crate) struct FarEnds {
 impl FarEnds {
     #[inline]
     pub(super) fn of([src, dst]: [u32; 2], [pkt_src, pkt_dst]: [u32; 2]) -> Self {
-        let far = |pkt: u32, own: u32| if is_some(pkt) { pkt } else { own };
+        let far = |pkt: u32, own: u32| if has_value(pkt) { pkt } else { own };
         let ends = [far(pkt_src, src), far(pkt_dst, dst)];
         // Without packet-level addresses the far end is the ENI's own.
         Self { ends, translated: [ends[0] != src, ends[1] != dst] }
@@ -168,7 +169,7 @@ impl FarEnds {
 /// the remote may be on its own side; the other end is then an internal host, which has none.
 #[inline]
 pub(crate) fn service_of([own, other]: [u32; 2], may_forward: bool) -> u32 {
-    if may_forward & !is_some(other) { own } else { other }
+    if may_forward & !has_value(other) { own } else { other }
 }
 
 /// Returns the seconds from start to end of a record, at most 65,535; 0 for a record without an end.
@@ -191,7 +192,7 @@ pub(crate) fn join_exchanges(flows: &mut [PackedFlow], plain: &mut [bool], unres
         let mixed = u64::from(flow.remote) << 32 | u64::from(flow.host_port) << 16 | u64::from(flow.remote_port);
         let mixed = (mixed ^ u64::from(flow.host).rotate_left(40)).wrapping_mul(0x9e37_79b9_7f4a_7c15);
         let slot = &mut latest[(mixed >> (u64::BITS - SLOTS.trailing_zeros())) as usize];
-        match flows.get(usize::from(*slot)).and_then(|other| other.joined(flow)) {
+        match flows.get(usize::from(*slot)).and_then(|other| other.exchange_with(flow)) {
             Some(exchange) => {
                 flows[usize::from(*slot)] = exchange;
                 *plain = false;

@@ -1,10 +1,14 @@
-//! One unit of work and the objects that are added to it, on any number of threads.
+//! One unit of work, and the objects that are added to it on any number of threads.
+//!
+//! An object collects its records in lists: for each part of hosts an open list, which is being filled, and full ones.
+//! When the object is committed, its lists move to the unit. Where memory is short, lists are written to disk as runs.
 
 use super::flow_file::{FlowFile, FlowRun};
 use super::interfaces::Interfaces;
 use super::object_interfaces::{DescribedInterfaces, ObjectInterfaces};
 use super::pack::Block;
-use super::packed::{LIST_BYTES, LIST_RECORDS, PARTS, PackedFlow, record_lists};
+use super::packed::{LIST_BYTES, LIST_RECORDS, PackedFlow, record_lists};
+use super::parts::PARTS;
 use super::record_buffer::{Lists, RecordBuffer};
 use super::service_numbers::ServiceNumbers;
 use crate::counts::UnitCounts;
@@ -15,33 +19,34 @@ use memory::{Memory, Purpose, Reservation, SpillError, lock};
 use scan::Interners;
 use std::sync::{Arc, Mutex};
 
-/// The records of one unit so far. An object is added as a whole, or not at all.
+/// One unit of work: the objects that were added so far. An object is added as a whole, or not at all.
 #[derive(Debug)]
 pub struct UnitRollup {
     pub(crate) options: RollupOptions,
     pub(crate) interners: Interners,
-    /// Shared by all objects, so that their records need no second look when they become part of the unit.
+    /// Shared by all objects, so that their records need not be renumbered when they are committed.
     pub(crate) services: Mutex<ServiceNumbers>,
-    pub(crate) content: Mutex<Content>,
-    /// ENIs that need no further description.
+    pub(crate) committed: Mutex<CommittedObjects>,
+    /// ENIs that committed objects describe.
     pub(super) described: Mutex<Arc<DescribedInterfaces>>,
     /// Takes the records that do not fit into memory.
     pub(crate) flows: FlowFile,
 }
 
+/// Everything of the objects that were committed.
 #[derive(Debug)]
-pub(crate) struct Content {
-    /// By the part of their host.
+pub(crate) struct CommittedObjects {
+    /// Records by the part of their host.
     pub(crate) parts: Vec<RecordBuffer>,
     /// Records whose host can be found only when the unit is complete.
     pub(crate) unresolved: RecordBuffer,
     pub(crate) interfaces: Interfaces,
     pub(crate) counts: UnitCounts,
-    /// Memory of the lists.
+    /// Memory reserved for the lists.
     pub(crate) held: Reservation,
 }
 
-impl Content {
+impl CommittedObjects {
     /// Writes all lists to disk.
     fn spill(&mut self, flows: &FlowFile) -> Result<(), SpillError> {
         self.parts.iter_mut().chain([&mut self.unresolved]).try_for_each(|buffer| buffer.spill(flows))?;
@@ -50,11 +55,14 @@ impl Content {
     }
 }
 
-/// Most empty lists that an object keeps ready, on top of its memory.
+/// Index of the unresolved records in the lists of an object, after those of all parts.
+pub(super) const UNRESOLVED: usize = PARTS;
+
+/// Most empty lists that an object keeps ready. They are not part of its reserved memory.
 const MAX_SPARE_LISTS: usize = 32;
 
-/// Memory that the records of an object may always take: much shorter runs on disk cost more to read back than they
-/// save.
+/// Memory that is reserved for the records of an object from the start, whether or not it is free. To write fewer
+/// records to disk costs more, when they are read back, than it saves.
 const MIN_OBJECT_BYTES: usize = 4 << 20;
 
 impl UnitRollup {
@@ -65,15 +73,21 @@ impl UnitRollup {
 
     /// Creates an empty unit whose records are spilled when `memory` is short.
     pub fn within(memory: Memory, options: RollupOptions) -> Self {
-        let content = Content {
+        let committed = CommittedObjects {
             parts: vec![RecordBuffer::default(); PARTS],
             unresolved: RecordBuffer::default(),
             interfaces: Interfaces::default(),
             counts: UnitCounts::default(),
             held: memory.reserve(Purpose::Records),
         };
-        let (interners, services, content) = (Interners::default(), Mutex::default(), Mutex::new(content));
-        Self { options, interners, services, content, described: Mutex::default(), flows: FlowFile::new(memory) }
+        Self {
+            options,
+            interners: Interners::default(),
+            services: Mutex::default(),
+            committed: Mutex::new(committed),
+            described: Mutex::default(),
+            flows: FlowFile::new(memory),
+        }
     }
 
     /// Returns the unit's interners, for the scan of its objects.
@@ -95,9 +109,9 @@ impl UnitRollup {
             flow_log: None,
             described: lock(&self.described).clone(),
             fields: 0,
-            open: vec![Vec::new(); PARTS + 1],
-            full: vec![Vec::new(); PARTS + 1],
-            lists: 0,
+            open: vec![Vec::new(); UNRESOLVED + 1],
+            full: vec![Vec::new(); UNRESOLVED + 1],
+            list_count: 0,
             spare: Lists::new(),
             runs: Vec::new(),
             held,
@@ -111,11 +125,11 @@ impl UnitRollup {
 
     /// Writes the records of all committed objects to disk.
     fn spill(&self) -> Result<(), SpillError> {
-        lock(&self.content).spill(&self.flows)
+        lock(&self.committed).spill(&self.flows)
     }
 }
 
-/// The records of one object, not yet part of its unit.
+/// One object that is being read. Nothing of it is part of the unit before [`ObjectRollup::commit`].
 #[derive(Debug)]
 pub struct ObjectRollup<'a> {
     pub(super) unit: &'a UnitRollup,
@@ -123,29 +137,30 @@ pub struct ObjectRollup<'a> {
     pub(super) index: u32,
     /// Which of the unit's flow logs it belongs to, where there are several.
     flow_log: Option<u32>,
-    /// ENIs that earlier objects describe.
+    /// The unit's list of described ENIs, as it was when this object last looked.
     pub(super) described: Arc<DescribedInterfaces>,
-    /// The describing fields that it has, one per bit.
+    /// The ENI-metadata fields that the object has, one per bit.
     pub(super) fields: u8,
-    /// The list of each part that is being filled; the last one is for unresolved records.
+    /// The list that is being filled, by part; at [`UNRESOLVED`], that of the unresolved records.
     pub(super) open: Vec<Vec<PackedFlow>>,
-    /// The full lists of each part.
+    /// The full lists, indexed in the same way.
     full: Vec<Lists>,
-    /// Number of all these lists.
-    lists: usize,
+    /// Number of lists in `open` and `full` together.
+    list_count: usize,
     /// Empty lists, ready for use.
     spare: Lists,
-    /// Records of the object that are on disk, by part.
+    /// Records of the object that are on disk, each run with its index in `open`.
     runs: Vec<(usize, FlowRun)>,
-    /// Memory of the lists.
+    /// Memory reserved for the lists.
     held: Reservation,
-    /// Why records could not be spilled.
+    /// Why records could not be spilled; no more records are added then.
     pub(super) failed: Option<SpillError>,
     pub(super) interfaces: ObjectInterfaces,
     pub(super) counts: UnitCounts,
-    /// The block at hand.
+    /// Buffers that are reused for every block of records.
     pub(super) block: Block,
-    /// Numbers of services by the number of their text, so that the unit's lock is taken once for each.
+    /// Service numbers by the number of the service's text: a copy of what was asked of the unit, whose lock is thus
+    /// taken once per service.
     pub(super) services: HashMap<u32, u16, FixedState>,
 }
 
@@ -156,7 +171,8 @@ impl ObjectRollup<'_> {
         self
     }
 
-    /// Reserves memory for the lists, or spills records.
+    /// Reserves memory for the lists. If there is none, spills the records of the unit, and if that does not suffice,
+    /// those of this object.
     pub(super) fn make_room(&mut self) -> Result<(), SpillError> {
         let more = self.bytes().saturating_sub(self.held.bytes());
         if more == 0 || self.held.try_grow(more) {
@@ -164,7 +180,7 @@ impl ObjectRollup<'_> {
         }
         self.spare = Lists::new();
         self.unit.flows.memory().free_unused_buffers();
-        // The records of finished objects make the longer runs.
+        // Committed objects have more records, which make longer runs.
         self.unit.spill()?;
         if self.held.try_grow(more) {
             return Ok(());
@@ -176,16 +192,16 @@ impl ObjectRollup<'_> {
                 self.runs.push((part, self.unit.flows.write(&lists)?));
             }
         }
-        self.lists = 0;
+        self.list_count = 0;
         Ok(())
     }
 
     /// Returns the bytes that the lists take.
     fn bytes(&self) -> usize {
-        self.lists * LIST_BYTES
+        self.list_count * LIST_BYTES
     }
 
-    /// Sets a full list of a part aside and starts an empty one.
+    /// Moves the open list of a part to the full ones and opens an empty one.
     #[cold]
     pub(super) fn start_new_list(&mut self, part: usize) {
         if self.spare.is_empty() {
@@ -196,7 +212,7 @@ impl ObjectRollup<'_> {
         if !full.is_empty() {
             self.full[part].push(full);
         }
-        self.lists += 1;
+        self.list_count += 1;
     }
 
     /// Makes the object's records part of its unit.
@@ -209,13 +225,14 @@ impl ObjectRollup<'_> {
         }
         DescribedInterfaces::add(&mut lock(&self.unit.described), self.index, self.fields, &self.interfaces);
         let memory = self.unit.flows.memory();
-        let mut content = lock(&self.unit.content);
-        let Content { parts, unresolved, interfaces, counts, held } = &mut *content;
+        let mut committed = lock(&self.unit.committed);
+        let CommittedObjects { parts, unresolved, interfaces, counts, held } = &mut *committed;
         interfaces.merge(self.interfaces, self.flow_log);
         for (part, run) in self.runs {
+            // The index after the last part is `UNRESOLVED`.
             parts.get_mut(part).unwrap_or(unresolved).runs.push(run);
         }
-        let mut lists = 0;
+        let mut new_lists = 0;
         let buffers = parts.iter_mut().chain([unresolved]);
         for (buffer, (open, mut full)) in buffers.zip(self.open.into_iter().zip(self.full)) {
             let before = buffer.lists.len();
@@ -223,12 +240,13 @@ impl ObjectRollup<'_> {
                 full.push(open);
             }
             buffer.add(full, &mut self.spare);
-            lists += buffer.lists.len() - before;
+            new_lists += buffer.lists.len() - before;
         }
-        self.held.shrink_to(lists * LIST_BYTES);
+        // Lists that were merged with others need no memory of their own.
+        self.held.shrink_to(new_lists * LIST_BYTES);
         counts.add(&self.counts);
         held.join(self.held);
-        drop(content);
+        drop(committed);
         record_lists(memory).give(self.spare, memory.max_unused_bytes());
         Ok(())
     }
