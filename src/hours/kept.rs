@@ -21,7 +21,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 /// Version of the layout and schema of kept hours. A new version leaves older files alone.
-const VERSION: &str = "v5";
+const VERSION: &str = "v6";
 const COUNTS_KEY: &str = "flowsift.counts";
 const SKIPPED_KEY: &str = "flowsift.skipped";
 
@@ -52,7 +52,7 @@ pub fn settings_hash<'a>(settings: impl IntoIterator<Item = &'a str>) -> u64 {
 
 impl KeptHours {
     /// The folders in which this version and earlier ones keep hours.
-    pub const FOLDERS: &[&str] = &["v1", "v2", "v3", "v4", VERSION];
+    pub const FOLDERS: &[&str] = &["v1", "v2", "v3", "v4", "v5", VERSION];
 
     /// Opens kept hours; `settings` is the [`settings_hash`] of everything else that the tables depend on.
     pub fn new(store: Store, settings: u64) -> Self {

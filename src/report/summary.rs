@@ -117,8 +117,8 @@ pub struct Summary {
     pub transit_records: u64,
     /// Rejected records of remotes with no other traffic, summed by host and hour.
     pub knock_records: u64,
-    /// Hours of ENIs that several flow logs recorded at the same time: their traffic counts several times.
-    pub doubly_logged_hours: u64,
+    /// Records not counted, because another flow log over the same interface has the same packets.
+    pub doubly_logged_records: u64,
     /// Hosts that seem to forward for others whom their log does not name, as in version 2: what lies behind them counts
     /// as theirs. Left out when there are none.
     #[serde(skip_serializing_if = "Vec::is_empty")]
@@ -199,10 +199,10 @@ impl Summary {
             line("warning", &copies);
         }
         line("rows", &self.rows_text());
-        if self.doubly_logged_hours > 0 {
-            let count = count_text(self.doubly_logged_hours);
-            let what = format!("several flow logs write the same interfaces ({count} interface-hours)");
-            line("warning", &format!("{what}: their traffic counts several times, so name the objects of one"));
+        if self.doubly_logged_records > 0 {
+            let count = count_text(self.doubly_logged_records);
+            let what = "several flow logs write the same interfaces: their traffic counts once";
+            line("warning", &format!("{what} ({count} rows left out); SELECT … FROM flows has all rows"));
         }
         if let Some(text) = self.opaque_forwarders_text() {
             line("warning", &text);

@@ -15,7 +15,7 @@ use super::read::ObjectReader;
 use super::s3::{Bucket, split_url};
 use super::spans::note_spans;
 use super::store::Store;
-use super::units::unit_id;
+use super::units::UnitIds;
 use memory::lock;
 use std::collections::{BTreeMap, HashSet};
 use std::path::{Path, PathBuf};
@@ -152,8 +152,10 @@ impl Source {
         match grain {
             Grain::Object => all.objects.retain(wanted),
             Grain::Unit => {
-                let ids: HashSet<String> = all.objects.iter().filter(|o| wanted(o)).map(unit_id).collect();
-                all.objects.retain(|object| ids.contains(&unit_id(object)));
+                let ids = UnitIds::new(&all.objects);
+                let whole: HashSet<String> =
+                    all.objects.iter().filter(|o| wanted(o)).map(|object| ids.of(object)).collect();
+                all.objects.retain(|object| whole.contains(&ids.of(object)));
             }
         }
         all.pruned_objects = (listed - all.objects.len()) as u64;

@@ -1,6 +1,6 @@
 //! Units of work: all objects of one account, region and day (or hour) of the source's layout.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::fmt;
 use std::sync::Arc;
 
@@ -12,7 +12,8 @@ use super::object::{Location, Object};
 
 /// The objects that are folded together: one account, region and day or hour of the layout.
 ///
-/// Late objects join their own unit, so only that unit is computed again.
+/// Where one flow log of an account and region writes daily folders and another hourly ones, all of them are of the day:
+/// both may have the same ENIs, and only within one unit do their records count once. Late objects join their own unit, so only that unit is computed again.
 #[derive(Clone, Debug)]
 pub struct Unit {
     /// A stable name, also usable as a relative path: `account=A/region=R/day=2024-04-19[/hour=06]`, or
@@ -91,9 +92,11 @@ impl Unit {
 /// Objects without a time in folders or name are grouped by their folder.
 pub fn units(objects: impl IntoIterator<Item = Object>) -> Vec<Unit> {
     let mut by_id: BTreeMap<String, Unit> = BTreeMap::new();
+    let objects: Vec<Object> = objects.into_iter().collect();
+    let ids = UnitIds::new(&objects);
     for object in objects {
         let facts = &object.facts;
-        let id = unit_id(&object);
+        let id = ids.of(&object);
         by_id
             .entry(id)
             .or_insert_with_key(|id| Unit {
@@ -111,6 +114,8 @@ pub fn units(objects: impl IntoIterator<Item = Object>) -> Vec<Unit> {
         unit.objects.sort_unstable_by(|a, b| a.url.cmp(&b.url));
         // A folder may mix accounts: the unit then has none.
         let first = unit.objects[0].facts.clone();
+        let partitions = unit.objects.iter().filter_map(|object| object.facts.partition);
+        unit.partition = partitions.max_by_key(|partition| partition.to_s - partition.from_s);
         if unit.objects.iter().any(|object| object.facts.account_id != first.account_id) {
             unit.account_id = None;
         }
@@ -121,10 +126,40 @@ pub fn units(objects: impl IntoIterator<Item = Object>) -> Vec<Unit> {
     units
 }
 
-/// Returns the id of the unit that an object belongs to.
-pub(super) fn unit_id(object: &Object) -> String {
+/// The ids of the units of a listing.
+#[derive(Debug, Default)]
+pub(super) struct UnitIds {
+    /// Days for which a flow log writes daily folders.
+    days: HashSet<String>,
+}
+
+impl UnitIds {
+    /// Prepares the ids of a listing.
+    pub(super) fn new(objects: &[Object]) -> Self {
+        let is_daily = |object: &&Object| {
+            object.facts.flow_log_id.is_some() && object.facts.partition.is_some_and(|partition| !partition.is_hour())
+        };
+        Self { days: objects.iter().filter(is_daily).map(|object| unit_id(object, object.facts.partition)).collect() }
+    }
+
+    /// Returns the id of the unit that an object belongs to.
+    pub(super) fn of(&self, object: &Object) -> String {
+        let facts = &object.facts;
+        if !self.days.is_empty() && facts.flow_log_id.is_some() {
+            let day = facts.partition.map(|partition| Partition::day_of(partition.from_s));
+            let id = unit_id(object, day);
+            if self.days.contains(&id) {
+                return id;
+            }
+        }
+        unit_id(object, facts.partition)
+    }
+}
+
+/// Returns the id of the unit of an object's account and region in a partition.
+fn unit_id(object: &Object, partition: Option<Partition>) -> String {
     let facts = &object.facts;
-    let Some(partition) = facts.partition else {
+    let Some(partition) = partition else {
         let folder = object.folder();
         let mut hash = Fnv128::default();
         write_text(&mut hash, folder);
@@ -193,6 +228,20 @@ mod tests {
         assert_eq!(ids[1], ("account=123456789012/region=eu-west-1/day=2024-04-19/hour=06", 1));
         assert!(ids[2].0.starts_with("folder=bare-") && ids[3].0.starts_with("folder=bare-"));
         assert_eq!(ids[2].1 + ids[3].1, 3);
+    }
+
+    #[test]
+    fn a_daily_flow_log_beside_an_hourly_one_is_of_the_same_unit() {
+        let name =
+            |log: &str, n: u32| format!("123456789012_vpcflowlogs_eu-west-1_{log}_20240419T0605Z_{n}.log.parquet");
+        let daily = object(&format!("{DAY}/{}", name("fl-1", 0)), 1, "v");
+        let hourly = |hour: u32| object(&format!("{DAY}/{hour:02}/{}", name("fl-2", hour)), 1, "v");
+        let other_day = object(&format!("{}/06/{}", DAY.replace("/19", "/20"), name("fl-2", 9)), 1, "v");
+        let made = units([hourly(6), daily, hourly(7), other_day]);
+        let ids: Vec<_> = made.iter().map(|unit| (unit.id.as_str(), unit.objects.len())).collect();
+        let day = "account=123456789012/region=eu-west-1/day=2024-04";
+        assert_eq!(ids, [(format!("{day}-19").as_str(), 3), (format!("{day}-20/hour=06").as_str(), 1)]);
+        assert!(made[0].partition.is_some_and(|partition| !partition.is_hour()));
     }
 
     #[test]

@@ -301,18 +301,33 @@ fn damaged_objects_are_named_and_the_rest_is_judged() {
 }
 
 #[test]
-fn two_flow_logs_over_one_interface_are_told() {
+fn two_flow_logs_over_one_interface_count_once_and_are_told() {
     let mut net = crate::network::Network::new(1);
     net.call(1, "192.0.2.1", 443, 100, [5_000, 9_000]);
     let folder = net.write();
     let name = |log: &str| format!("000123456789_vpcflowlogs_eu-west-1_{log}_20240419T0005Z_0a1b2c3d.log.parquet");
     let file = |log: &str| folder.path().join(name(log));
     fs::rename(folder.path().join("flows.parquet"), file("fl-01")).unwrap();
-    let run = || flowsift(["detect", folder.path().to_str().unwrap()]).expect(0).err;
-    assert!(!run().contains("warning"), "{}", run());
+    let run = || flowsift(["detect", folder.path().to_str().unwrap()]).expect(0);
+    let bytes = || {
+        let query = "SELECT sum(bytes_out), sum(bytes_in), sum(records) FROM pairs";
+        flowsift(["sql", folder.path().to_str().unwrap(), "--format", "csv", "-c", query]).expect(0).text().to_owned()
+    };
+    let (alone, sums) = (run(), bytes());
+    assert!(!alone.err.contains("warning"), "{}", alone.err);
     fs::copy(file("fl-01"), file("fl-02")).unwrap();
-    let said = run();
-    assert!(said.contains("several flow logs write the same interfaces (20 interface-hours)"), "{said}");
+    let (both, doubled) = (run(), bytes());
+    assert!(
+        both.err.contains("several flow logs write the same interfaces: their traffic counts once"),
+        "{}",
+        both.err
+    );
+    assert_eq!((both.out, doubled), (alone.out, sums.clone()));
+    // A daily folder beside hourly ones.
+    let hour = folder.path().join("AWSLogs/000123456789/vpcflowlogs/eu-west-1/2024/04/19/00");
+    fs::create_dir_all(&hour).unwrap();
+    fs::rename(file("fl-02"), hour.join(name("fl-02"))).unwrap();
+    assert_eq!(bytes(), sums);
 }
 
 #[test]

@@ -222,7 +222,7 @@ fn what_a_run_writes_is_not_what_it_reads() {
     for _ in 0..2 {
         flowsift(asked).expect(0);
     }
-    fs::remove_dir_all(logs.join("v5")).unwrap();
+    fs::remove_dir_all(logs.join("v6")).unwrap();
     // Outputs below what is read, and in the very folder.
     for (source, state, out) in [("logs", "logs/state", "logs/out"), ("logs", "logs", "logs"), (".", "logs", "")] {
         let place = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();

@@ -21,7 +21,7 @@ pub struct UnitCounts {
     pub rejected_probes: u64,
     /// Records of files without packet-level addresses, in which a forwarder cannot be told.
     pub without_packet_addresses: u64,
-    /// ENIs that several flow logs wrote at once, each hour by itself: their traffic counts several times.
+    /// Records whose packets another flow log over the same ENI has, too: they count once.
     pub doubled: u64,
 }
 

@@ -56,7 +56,7 @@ impl FinishedRun<'_> {
             coverage_share: (!shares.is_empty()).then(|| shares.values().sum::<f64>() / shares.len() as f64),
             transit_records: gathered.counts.transit,
             knock_records: gathered.counts.rejected_probes,
-            doubly_logged_hours: gathered.counts.doubled,
+            doubly_logged_records: gathered.counts.doubled,
             opaque_forwarders: match gathered.counts.without_packet_addresses {
                 0 => Vec::new(),
                 _ => derived.relays.iter().map(ToString::to_string).collect(),

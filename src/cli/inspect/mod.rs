@@ -222,7 +222,11 @@ fn write_table(out: &mut impl Write, found: &Inspection) -> Result<(), Failure> 
         count_text(found.objects),
         bytes_text(found.bytes),
         if found.other_objects > 0 { format!(", {} others not Parquet", found.other_objects) } else { String::new() },
-        if found.copies > 0 { format!(", {} copies left out", found.copies) } else { String::new() }
+        match found.copies {
+            0 => String::new(),
+            1 => ", 1 copy left out".to_owned(),
+            many => format!(", {many} copies left out"),
+        }
     )?;
     let dash = |text: &Option<String>| text.clone().unwrap_or_else(|| "-".to_owned());
     writeln!(

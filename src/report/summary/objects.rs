@@ -87,7 +87,7 @@ impl Summary {
                 (reused, "reused from state"),
                 (skipped, "skipped"),
                 (other_logs, "of other logs"),
-                (copies, "copies"),
+                (copies, if copies == 1 { "copy" } else { "copies" }),
                 (not_parquet, "not Parquet"),
             ],
         );
@@ -108,9 +108,12 @@ impl Summary {
     pub(super) fn copies_text(&self) -> Option<String> {
         let first = self.copied_objects.first()?;
         let count = self.copied_objects.len() as u64;
-        let what = if count == 1 { "1 object repeats another" } else { "objects repeat others" };
-        let number = if count == 1 { String::new() } else { format!("{} ", count_text(count)) };
         let (object, reason) = (printable(&first.object), printable(&first.reason));
-        Some(format!("{number}{what} and count once; the first is {object}, {reason}"))
+        Some(match count {
+            1 => format!("1 object repeats another and counts once: {object}, {reason}"),
+            many => {
+                format!("{} objects repeat others and count once; the first is {object}, {reason}", count_text(many))
+            }
+        })
     }
 }

@@ -42,7 +42,7 @@ fn example() -> Summary {
         coverage_share: Some(0.987),
         transit_records: 4_000,
         knock_records: 2_000,
-        doubly_logged_hours: 0,
+        doubly_logged_records: 0,
         opaque_forwarders: Vec::new(),
         findings_by_detection: [("beacon".to_owned(), 2), ("bulk_egress".to_owned(), 1)].into(),
         findings_by_severity: [(Severity::Critical, 1), (Severity::Low, 2), (Severity::High, 0)].into(),

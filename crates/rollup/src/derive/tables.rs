@@ -69,7 +69,7 @@ pub fn derive(
     memory: &Memory,
 ) -> Result<Derived, RollupError> {
     let wanted = wanted.within(window);
-    let merger = Merger::new(&mut tables).without_outer_legs(forwarders, is_internal);
+    let merger = Merger::new(&mut tables).without_outer_legs(forwarders, is_internal)?;
     let monitored = own_hosts(&merger);
     let internal = |code: u32| is_internal(merger.address(code)) || monitored.contains(&code);
     let joined = JoinedDestinations::default();

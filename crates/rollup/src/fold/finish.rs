@@ -1,7 +1,7 @@
 //! Finishes a unit: finds the host of every record, groups records by pair, folds them and builds the tables.
 
 use super::group::{GroupKey, Grouped, IndexedRecords};
-use super::pair_fold::PairFold;
+use super::pair_fold::{FoldCounts, PairFold};
 use super::resolve_hosts::ResolvedPart;
 use super::sort_records::RecordSorter;
 use super::unit_facts::{
@@ -58,7 +58,7 @@ impl UnitRollup {
     ) -> Result<UnitTables, RollupError> {
         let CommittedObjects { parts, unresolved, interfaces, mut counts, mut held } =
             self.committed.into_inner().unwrap_or_else(PoisonError::into_inner);
-        counts.doubled = interfaces.doubled();
+        let have_flow_logs = interfaces.have_flow_logs();
         let interfaces = interfaces.into_entries();
         let flows = self.flows;
         let memory = flows.memory().clone();
@@ -123,7 +123,7 @@ impl UnitRollup {
         let facts = UnitFacts {
             late_gateway,
             one_owner: owners.len() == 1,
-            interfaces: InterfaceFactsList::new(facts.into_iter()).with_carriers(carriers),
+            interfaces: InterfaceFactsList::new(facts.into_iter(), have_flow_logs).with_carriers(carriers),
             address_rank,
             addresses,
             service_rank,
@@ -145,8 +145,11 @@ impl UnitRollup {
             folded.push(fold(part)?);
         }
         folded.sort_unstable_by_key(|part| part.part);
-        counts.rejected_probes += folded.iter().map(|part| part.probes).sum::<u64>();
-        counts.transit += folded.iter().map(|part| part.repeated).sum::<u64>();
+        for part in &folded {
+            counts.rejected_probes += part.counts.probes;
+            counts.transit += part.counts.transit;
+            counts.doubled += part.counts.doubled;
+        }
         let lookup = LookupTables { owners, names: ranks.sorted, services, addresses: facts.addresses };
         let mut kept = memory.reserve(Purpose::Hours);
         kept.grow(lookup.memory_bytes());
@@ -190,8 +193,7 @@ struct FoldedPart {
     part: usize,
     rows: StoredPart,
     held: Reservation,
-    probes: u64,
-    repeated: u64,
+    counts: FoldCounts,
 }
 
 impl UnitFacts<'_> {
@@ -201,15 +203,15 @@ impl UnitFacts<'_> {
         working.grow(part.records() * FOLD_BYTES);
         let at = part.part;
         let (lists, unranked) = self.read(part, flows)?;
-        let (part, [probes, repeated]) = self.fold(lists, unranked, flows.memory());
+        let (part, counts) = self.fold(lists, unranked, flows.memory());
         let mut held = flows.memory().reserve(Purpose::Hours);
         let rows = StoredPart::store(part, &mut held)?;
-        Ok(FoldedPart { part: at, rows, held, probes, repeated })
+        Ok(FoldedPart { part: at, rows, held, counts })
     }
 
-    /// Folds the records of one part. Also returns how many records are rejected probes that were summed up, and
-    /// how many repeat others. The remotes of the first `unranked` lists are still numbered by arrival.
-    fn fold(&self, mut lists: Lists, unranked: usize, memory: &Memory) -> (HourPart, [u64; 2]) {
+    /// Folds the records of one part, and counts those that have no row of their own. The remotes of the first
+    /// `unranked` lists are still numbered by arrival.
+    fn fold(&self, mut lists: Lists, unranked: usize, memory: &Memory) -> (HourPart, FoldCounts) {
         let mut buffers = BUFFERS.take();
         let FoldBuffers { grouped, sorter, part } = &mut buffers;
         grouped.group(&mut lists, |list, flow| {
@@ -241,7 +243,7 @@ impl UnitFacts<'_> {
             }
         }
         fold.end_host();
-        let counts = [fold.probe_records, fold.repeated_records];
+        let counts = fold.counts;
         *part = fold.part;
         record_lists(memory).give(lists, memory.max_unused_bytes());
         let folded = HourPart { rows: part.rows.as_slice().to_vec(), segments: part.segments.as_slice().to_vec() };

@@ -3,13 +3,13 @@
 
 use super::group::{GroupKey, vantage_of};
 use super::hour_segments::{HourSegment, SegmentBuffers};
+use super::repeats::Repeats;
 use super::unit_facts::InterfaceFactsList;
 use crate::pair_hours::part::HourPart;
 use crate::pair_hours::row::{HourRow, PackedSegment, Vantage};
 use crate::segment::Opening;
 use crate::unit::packed::{NO_SERVICE, PackedFlow};
 use flow::codes::Role;
-use flow::time::hour_of;
 use kernels::sizes::bucket_of;
 use scan::NONE;
 use std::collections::BTreeMap;
@@ -32,10 +32,19 @@ pub(crate) struct PairFold<'a> {
     first_row: usize,
     /// Sums of its rejected probes.
     probes: BTreeMap<ProbeKey, HourRow>,
+    repeats: Repeats,
+    pub(crate) counts: FoldCounts,
+}
+
+/// Numbers of records that have no row of their own.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct FoldCounts {
     /// Records that were summed up as rejected probes.
-    pub(crate) probe_records: u64,
-    /// Records that another ENI on the way wrote, too.
-    pub(crate) repeated_records: u64,
+    pub(crate) probes: u64,
+    /// Records whose packets another ENI on the way logged, too.
+    pub(crate) transit: u64,
+    /// Records whose packets another flow log over the same ENI has, too.
+    pub(crate) doubled: u64,
 }
 
 /// Protocol, owner, vantage and hour of rejected probes at one host.
@@ -52,8 +61,8 @@ impl<'a> PairFold<'a> {
             host: None,
             first_row: 0,
             probes: BTreeMap::new(),
-            probe_records: 0,
-            repeated_records: 0,
+            repeats: Repeats::default(),
+            counts: FoldCounts::default(),
         }
     }
 
@@ -69,8 +78,16 @@ impl<'a> PairFold<'a> {
 
     /// Folds the records of one group, sorted by ports and start. Groups come in order of their keys.
     pub(crate) fn fold(&mut self, key: &GroupKey, flows: &[PackedFlow]) {
-        let once = self.once(key, flows);
-        let flows = once.as_deref().unwrap_or(flows);
+        let mut repeats = std::mem::take(&mut self.repeats);
+        let (flows, [transit, doubled]) = repeats.without(key.vantage(), flows, self.facts);
+        self.counts.transit += transit;
+        self.counts.doubled += doubled;
+        self.fold_once(key, flows);
+        self.repeats = repeats;
+    }
+
+    /// Folds the records of one group, none of which repeats another.
+    fn fold_once(&mut self, key: &GroupKey, flows: &[PackedFlow]) {
         let Some(first) = flows.first() else { return };
         let mut buffers = std::mem::take(&mut self.buffers);
         buffers.orient(flows);
@@ -87,27 +104,6 @@ impl<'a> PairFold<'a> {
             self.push_row(keys.iter().map(|key| &buffers.segments[*key as u32 as usize]), blank);
         }
         self.buffers = buffers;
-    }
-
-    /// Returns the records of a group without those that another ENI on the way also wrote; `None` when none are.
-    ///
-    /// A packet may pass several forwarders, such as a transit gateway and then a NAT gateway. Each of them names both
-    /// true ends. Within an hour, the records of a 4-tuple count at the ENI whose name sorts first.
-    fn once(&mut self, key: &GroupKey, flows: &[PackedFlow]) -> Option<Vec<PackedFlow>> {
-        let name = |flow: &PackedFlow| self.facts.of(flow).name_rank;
-        let first = name(flows.first()?);
-        if key.vantage() == Vantage::Own || flows.iter().all(|flow| name(flow) == first) {
-            return None;
-        }
-        let ends = |flow: &PackedFlow| (flow.host_port, flow.remote_port, hour_of(flow.start_s.into()));
-        let mut kept = Vec::with_capacity(flows.len());
-        for seen in flows.chunk_by(|a, b| ends(a) == ends(b)) {
-            let counted = seen.iter().map(name).min();
-            kept.extend(seen.iter().filter(|flow| Some(name(flow)) == counted));
-        }
-        let records = |flows: &[PackedFlow]| flows.iter().map(|flow| u64::from(flow.records())).sum::<u64>();
-        self.repeated_records += records(flows) - records(&kept);
-        Some(kept)
     }
 
     fn push_row<'p>(&mut self, segments: impl ExactSizeIterator<Item = &'p HourSegment> + Clone, blank: HourRow) {
@@ -151,7 +147,7 @@ impl<'a> PairFold<'a> {
 
     /// Adds a row of rejected probes to the sum of its hour.
     fn sum_up(&mut self, row: HourRow) {
-        self.probe_records += u64::from(row.records);
+        self.counts.probes += u64::from(row.records);
         let key = (row.protocol, row.owner, row.vantage, row.hour_s);
         let sum = self.probes.entry(key).or_insert(HourRow {
             remote: PROBE_REMOTE,

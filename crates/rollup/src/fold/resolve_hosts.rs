@@ -247,7 +247,7 @@ impl UnitFacts<'_> {
         let entry = self.interfaces.of(flow);
         if self.is_forwarded(flow, entry) {
             // What the ENI forwards for is on its other side, whatever kind of ENI it is.
-            forwarding.insert(flow.interface);
+            forwarding.insert(self.interfaces.name(flow));
             flow.bits |= TRANSIT;
             flow.swap();
         } else if entry.is_gateway {

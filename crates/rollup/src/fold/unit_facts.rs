@@ -3,7 +3,7 @@
 use crate::options::IsInternal;
 use crate::unit::address_code::has_value;
 use crate::unit::interface::VPC_PREFIX_BITS;
-use crate::unit::packed::PackedFlow;
+use crate::unit::packed::{NAME_BITS, NAME_MASK, PackedFlow};
 use flow::Address;
 use foldhash::fast::FixedState;
 use hashbrown::{HashMap, HashSet};
@@ -43,6 +43,8 @@ impl Default for InterfaceFacts {
 pub(crate) struct InterfaceFactsList {
     by_name: Vec<Option<InterfaceFacts>>,
     nameless: InterfaceFacts,
+    /// The numbers of ENIs in records have the number of the flow log above that of the name.
+    have_flow_logs: bool,
     /// Networks of the addresses with which an ENI carries or forwards packets of other addresses.
     carrier_networks: HashMap<u32, Vec<CarrierNetwork>, FixedState>,
     /// ENIs that forwarded a record, by the number of their name.
@@ -59,8 +61,10 @@ pub(super) fn carrier_network(address: Address) -> CarrierNetwork {
 }
 
 impl InterfaceFactsList {
-    pub(crate) fn new(facts: impl Iterator<Item = (u32, InterfaceFacts)>) -> Self {
-        let mut list = Self::default();
+    /// Makes the list; `have_flow_logs` where records tell several flow logs apart
+    /// ([`crate::unit::packed::with_flow_log`]).
+    pub(crate) fn new(facts: impl Iterator<Item = (u32, InterfaceFacts)>, have_flow_logs: bool) -> Self {
+        let mut list = Self { have_flow_logs, ..Self::default() };
         for (name, facts) in facts {
             if name == NONE {
                 list.nameless = facts;
@@ -83,7 +87,7 @@ impl InterfaceFactsList {
 
     /// Returns whether an address may be one that the record's ENI carries: a pod's or a secondary address.
     pub(super) fn carries(&self, flow: &PackedFlow, address: Address) -> bool {
-        let networks = self.carrier_networks.get(&flow.interface);
+        let networks = self.carrier_networks.get(&self.name(flow));
         networks.is_some_and(|networks| networks.contains(&carrier_network(address)))
     }
 
@@ -99,9 +103,43 @@ impl InterfaceFactsList {
         lock(&self.forwarding).clone()
     }
 
+    /// Returns the facts of a record's ENI.
     #[inline]
     pub(crate) fn of(&self, flow: &PackedFlow) -> &InterfaceFacts {
-        self.by_name.get(flow.interface as usize).and_then(Option::as_ref).unwrap_or(&self.nameless)
+        self.of_number(flow.interface)
+    }
+
+    #[inline]
+    fn of_number(&self, interface: u32) -> &InterfaceFacts {
+        self.by_name.get(self.name_number(interface) as usize).and_then(Option::as_ref).unwrap_or(&self.nameless)
+    }
+
+    /// Returns the number of the name of a record's ENI, [`NONE`] for none.
+    #[inline]
+    pub(super) fn name(&self, flow: &PackedFlow) -> u32 {
+        if flow.interface == NONE { NONE } else { self.name_number(flow.interface) }
+    }
+
+    #[inline]
+    fn name_number(&self, interface: u32) -> u32 {
+        if self.have_flow_logs { interface & NAME_MASK } else { interface }
+    }
+
+    /// Returns whether records of several flow logs are told apart.
+    pub(super) fn have_flow_logs(&self) -> bool {
+        self.have_flow_logs
+    }
+
+    /// Returns whether the numbers in two records stand for one ENI.
+    pub(super) fn is_same_interface(&self, a: u32, b: u32) -> bool {
+        self.name_number(a) == self.name_number(b)
+    }
+
+    /// Returns the order of the log that a number in a record stands for: the rank of the ENI's name, then the number of
+    /// the flow log.
+    pub(super) fn log_order(&self, interface: u32) -> (u32, u32) {
+        let has_flow_log = self.have_flow_logs && interface != NONE;
+        (self.of_number(interface).name_rank, if has_flow_log { interface >> NAME_BITS } else { 0 })
     }
 }
 

@@ -1,6 +1,5 @@
 //! The rows of one part of all merged tables, visited pair by pair.
 
-use super::outer_legs::OuterLegs;
 use crate::pair_hours::Hour;
 use crate::pair_hours::lookup::LookupTables;
 use crate::pair_hours::part::HourPart;
@@ -32,9 +31,9 @@ pub struct PairKey {
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub struct RowAt {
     /// Index of the table.
-    table: u32,
+    pub(super) table: u32,
     /// Index of the row in the table's part.
-    row: u32,
+    pub(super) row: u32,
 }
 
 /// Where to find the names of a row. Names stay in memory when the row does not.
@@ -63,7 +62,7 @@ impl MergedTable<'_> {
     }
 
     /// Returns the key of one of the table's rows, in the merger's codes.
-    fn key(&self, row: &HourRow) -> u128 {
+    pub(super) fn key(&self, row: &HourRow) -> u128 {
         let owner = self.owners.get(row.owner as usize).copied().unwrap_or(0);
         key_of(self.code(row.host), self.code(row.remote), row.protocol, row.port, row.role, owner)
     }
@@ -93,14 +92,13 @@ pub struct MergedPart<'m> {
     pub(super) tables: &'m [MergedTable<'m>],
     /// In the order of the tables.
     pub(super) parts: Vec<Arc<HourPart>>,
-    pub(super) outer_legs: &'m OuterLegs,
 }
 
 impl MergedPart<'_> {
     /// Visits every pair of the part in order of key, with its rows sorted by hour and table.
     ///
     /// Where several ENIs saw a pair, only the rows of the best vantage count, of any owner; among forwarders of
-    /// several owners those of the owner with most records. Outer legs are left out. So no traffic counts twice.
+    /// several owners those of the owner with most records. So no traffic counts twice.
     pub fn visit(&self, mut visitor: impl FnMut(&PairKey, &[RowAt])) {
         let mut entries = ENTRIES.take();
         entries.clear();
@@ -145,8 +143,7 @@ impl MergedPart<'_> {
 
     /// Returns which of the rows of a pair count; `None` for none of them.
     fn counted(&self, views: &[(u128, RowAt)]) -> Option<Counted> {
-        let vantages = views.iter().filter(|entry| !self.is_outer_leg(entry)).map(|(_, at)| self.row(*at).vantage);
-        let vantage = vantages.min()?;
+        let vantage = views.iter().map(|(_, at)| self.row(*at).vantage).min()?;
         let of_one_owner = views.first().map(|entry| entry.0 as u32) == views.last().map(|entry| entry.0 as u32);
         if vantage != Vantage::Transit || of_one_owner {
             return Some(Counted { vantage, owner: None });
@@ -158,14 +155,7 @@ impl MergedPart<'_> {
     }
 
     fn counts(&self, entry: &(u128, RowAt), counted: &Counted) -> bool {
-        self.row(entry.1).vantage == counted.vantage
-            && counted.owner.is_none_or(|owner| owner == entry.0 as u32)
-            && !self.is_outer_leg(entry)
-    }
-
-    fn is_outer_leg(&self, (key, at): &(u128, RowAt)) -> bool {
-        let (host, remote) = ((key >> 96) as u32, (key >> 64) as u32);
-        !self.outer_legs.is_empty() && self.outer_legs.contain(at.table as usize, self.row(*at), host, remote)
+        self.row(entry.1).vantage == counted.vantage && counted.owner.is_none_or(|owner| owner == entry.0 as u32)
     }
 
     fn row(&self, at: RowAt) -> &HourRow {

@@ -2,7 +2,7 @@
 
 use super::fix_direction::fix_direction;
 use super::merged_part::{MergedPart, MergedTable, NamesAt};
-use super::outer_legs::OuterLegs;
+use super::outer_legs::{ForwarderCodes, OuterLegs};
 use crate::coverage::Forwarders;
 use crate::options::IsInternal;
 use crate::pair_hours::PairHours;
@@ -10,8 +10,8 @@ use crate::pair_hours::lookup::code_in;
 use crate::pair_hours::stored_part::StoredPart;
 use crate::unit::parts::PARTS;
 use flow::Address;
+use hashbrown::HashSet;
 use memory::{SpillError, lock};
-use rayon::prelude::*;
 use scan::address_of;
 use std::ops::Range;
 use std::sync::Mutex;
@@ -72,30 +72,30 @@ impl<'a> Merger<'a> {
 
     /// Leaves out the outer legs of exchanges that `forwarders` forward. They lie between a forwarder and a remote that
     /// is not `is_internal`.
-    pub fn without_outer_legs(mut self, forwarders: &Forwarders, is_internal: &IsInternal<'_>) -> Self {
+    ///
+    /// # Errors
+    /// [`SpillError::Read`] when rows on disk cannot be read.
+    pub fn without_outer_legs(
+        mut self,
+        forwarders: &Forwarders,
+        is_internal: &IsInternal<'_>,
+    ) -> Result<Self, SpillError> {
         if forwarders.is_empty() {
-            return self;
+            return Ok(self);
         }
-        let code = |address: &Address| code_in(*address, &self.addresses).map(|(_, code)| code);
-        self.outer_legs.hosts = forwarders.addresses.iter().filter_map(code).collect();
-        self.outer_legs.interfaces = self
-            .tables
-            .iter()
-            .map(|table| table.lookup.names.iter().map(|name| forwarders.interfaces.contains(name)).collect())
-            .collect();
-        let of_part = |part: &Mutex<Vec<StoredPart>>| {
-            let mut remotes: Vec<u32> = Vec::new();
-            for (table, stored) in self.tables.iter().zip(&*lock(part)) {
-                remotes.extend(stored.forwarded_remotes().iter().map(|remote| table.code(*remote)));
-            }
-            remotes.sort_unstable();
-            remotes.dedup();
-            remotes.retain(|remote| !is_internal(self.address(*remote)));
-            remotes
+        let mut parts = vec![false; PARTS];
+        let mut hosts = HashSet::default();
+        for (part, code) in forwarders.addresses.iter().filter_map(|address| code_in(*address, &self.addresses)) {
+            parts[part] = true;
+            hosts.insert(code);
+        }
+        let of_table = |table: &MergedTable<'_>| {
+            table.lookup.names.iter().map(|name| forwarders.interfaces.contains(name)).collect()
         };
-        self.outer_legs.remotes =
-            self.parts.par_iter().flat_map_iter(of_part).collect::<Vec<u32>>().into_iter().collect();
-        self
+        let codes = ForwarderCodes { hosts, parts, interfaces: self.tables.iter().map(of_table).collect() };
+        let is_internal = |code: u32| is_internal(self.address(code));
+        self.outer_legs = OuterLegs::find(&self.tables, &self.parts, &codes, &is_internal)?;
+        Ok(self)
     }
 
     /// Returns the accounts and regions, sorted.
@@ -127,9 +127,10 @@ impl<'a> Merger<'a> {
     /// [`SpillError::Read`] when rows on disk cannot be read.
     pub fn take_part(&self, part: usize, hours_s: &Range<i64>) -> Result<MergedPart<'_>, SpillError> {
         let stored = std::mem::take(&mut *lock(&self.parts[part]));
-        let parts = stored.iter().map(StoredPart::load).collect::<Result<_, _>>()?;
+        let mut parts = stored.iter().map(StoredPart::load).collect::<Result<Vec<_>, _>>()?;
         drop(stored);
-        let mut merged = MergedPart { tables: &self.tables, parts, outer_legs: &self.outer_legs };
+        self.outer_legs.leave_out(part, &mut parts);
+        let mut merged = MergedPart { tables: &self.tables, parts };
         fix_direction(&mut merged, hours_s);
         Ok(merged)
     }

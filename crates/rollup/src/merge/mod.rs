@@ -2,9 +2,13 @@
 //!
 //! Start with [`Merger`].
 
-mod outer_legs;
-
 mod merged_part;
+
+mod legs;
+mod remainder;
+
+mod judge_legs;
+mod outer_legs;
 
 mod fix_direction;
 

@@ -30,6 +30,15 @@ impl HourPart {
         hosts
     }
 
+    pub(super) fn own_interfaces(&self) -> Vec<u32> {
+        let told = self.rows.iter().filter(|row| row.vantage != Vantage::Transit);
+        let mut interfaces: Vec<u32> = told.map(|row| row.interface).collect();
+        interfaces.dedup();
+        interfaces.sort_unstable();
+        interfaces.dedup();
+        interfaces
+    }
+
     pub(super) fn forwarded_remotes(&self) -> Vec<u32> {
         let forwarded = self.rows.iter().filter(|row| row.vantage == Vantage::Transit);
         let mut remotes: Vec<u32> = forwarded.map(|row| row.remote).collect();

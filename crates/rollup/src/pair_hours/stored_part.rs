@@ -38,6 +38,8 @@ pub(crate) struct SpilledPart {
     hours: Option<(u32, u32)>,
     /// Codes of the hosts that no forwarder had to tell, sorted.
     own_hosts: Vec<u32>,
+    /// Indices of the names of the ENIs that told them, sorted.
+    own_interfaces: Vec<u32>,
     /// Codes of the remotes that forwarders saw, sorted.
     forwarded_remotes: Vec<u32>,
 }
@@ -90,6 +92,11 @@ impl StoredPart {
         }
     }
 
+    /// Returns whether the rows are on disk.
+    pub(crate) fn is_spilled(&self) -> bool {
+        matches!(self, StoredPart::Spilled(_))
+    }
+
     /// Returns the first and last hour of any row.
     pub(crate) fn hours(&self) -> Option<(u32, u32)> {
         match self {
@@ -103,6 +110,14 @@ impl StoredPart {
         match self {
             StoredPart::Kept(part) => Cow::Owned(part.own_hosts()),
             StoredPart::Spilled(part) => Cow::Borrowed(&part.own_hosts),
+        }
+    }
+
+    /// Returns the indices of the names of the ENIs that told these hosts, sorted.
+    pub(crate) fn own_interfaces(&self) -> Cow<'_, [u32]> {
+        match self {
+            StoredPart::Kept(part) => Cow::Owned(part.own_interfaces()),
+            StoredPart::Spilled(part) => Cow::Borrowed(&part.own_interfaces),
         }
     }
 
@@ -151,6 +166,7 @@ impl SpilledPart {
             segments,
             hours: part.hours(),
             own_hosts: part.own_hosts(),
+            own_interfaces: part.own_interfaces(),
             forwarded_remotes: part.forwarded_remotes(),
         })
     }

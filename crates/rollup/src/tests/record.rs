@@ -253,9 +253,18 @@ pub fn unit_within(objects: &[Vec<u8>], memory: Memory) -> UnitTables {
 /// Rolls up the objects of one unit in an order of their indices; `together` of them are begun before the first is
 /// committed.
 pub fn unit_read(objects: &[Vec<u8>], order: &[usize], together: usize, memory: Memory) -> UnitTables {
+    unit_of_logs(objects, &[], order, together, memory)
+}
+
+/// Rolls up the objects of one unit, each of one of several flow logs.
+pub fn unit_of_logs(objects: &[Vec<u8>], logs: &[u32], order: &[usize], together: usize, memory: Memory) -> UnitTables {
     let unit = UnitRollup::within(memory, RollupOptions::default());
     for places in order.chunks(together) {
-        let begun: Vec<_> = places.iter().map(|place| (place, unit.object(*place))).collect();
+        let begin = |place: usize| match logs.get(place) {
+            Some(log) => unit.object(place).of_flow_log(*log),
+            None => unit.object(place),
+        };
+        let begun: Vec<_> = places.iter().map(|place| (place, begin(*place))).collect();
         for (place, mut records) in begun {
             let bytes = Arc::new(ObjectBytes::Whole(objects[*place].clone().into()));
             let metadata = footer("object", &bytes).unwrap();

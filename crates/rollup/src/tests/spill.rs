@@ -13,7 +13,7 @@ use std::sync::atomic::{AtomicIsize, Ordering};
 
 /// Counts what is held, and never refuses.
 #[derive(Clone, Debug, Default)]
-struct Counter(Arc<AtomicIsize>);
+pub struct Counter(Arc<AtomicIsize>);
 
 impl Budget for Counter {
     fn try_take(&self, bytes: usize) -> bool {
@@ -30,7 +30,7 @@ impl Budget for Counter {
     }
 }
 
-fn memory(bytes: usize) -> (Memory, Counter) {
+pub fn memory(bytes: usize) -> (Memory, Counter) {
     let counter = Counter::default();
     (Memory::limited(bytes, Box::new(counter.clone()), std::env::temp_dir()), counter)
 }

@@ -2,74 +2,19 @@
 
 use super::record::{Shape, V5, exchanges, is_internal, parquet, record, records, shapes, unit};
 use super::rows::{Row, rows};
-use crate::{Opening, Segment, Vantage};
+use super::twin_repeats::once;
+use super::twin_rows::{Eni, Seen, is_client, network, pieces, row_of};
+use crate::Vantage;
 use arrow::array::{Array, AsArray, RecordBatch};
 use arrow::datatypes::{Int32Type, Int64Type};
 use bytes::Bytes;
 use flow::Address;
-use kernels::sizes::bucket_of;
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 use proptest::prelude::*;
 use std::collections::{BTreeMap, BTreeSet};
 
-/// A record as seen from its ENI's host.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-struct Seen {
-    start: i64,
-    bits: u8,
-    flags: u8,
-    duration: i64,
-    bytes: u64,
-    packets: u64,
-    eni: Option<String>,
-    service: Option<String>,
-    host: Address,
-    remote: Address,
-    ports: (u16, u16),
-    protocol: u8,
-    outbound: bool,
-    rejected: bool,
-    flags_known: bool,
-}
-
 /// Records by host's and remote's port.
 type Tuples = BTreeMap<(u16, u16), Vec<Seen>>;
-
-#[derive(Default)]
-struct Eni {
-    /// An object described it.
-    told: bool,
-    managed: bool,
-    translates: bool,
-    longest: i64,
-    votes: BTreeMap<Address, u32>,
-    /// Networks of its addresses where packets have another: /16 or /56.
-    networks: BTreeSet<Vec<u8>>,
-}
-
-/// The largest network that an ENI and its pods share.
-fn network(address: Address) -> Vec<u8> {
-    address.to_bytes()[..if address.is_v4() { 14 } else { 7 }].to_vec()
-}
-
-impl Eni {
-    fn transit(&self) -> bool {
-        self.managed && self.translates
-    }
-    fn window(&self) -> i64 {
-        if self.longest <= 65 { 60 } else { 600 }
-    }
-    fn best(&self, v4: bool) -> Vec<Address> {
-        let votes = || self.votes.iter().filter(|v| v.0.is_v4() == v4);
-        let most = votes().map(|v| v.1).max();
-        votes().filter(|v| Some(v.1) == most).map(|v| *v.0).collect()
-    }
-    fn own(&self, v4: bool, homes: &BTreeSet<Vec<u8>>) -> Option<Address> {
-        let best = self.best(v4);
-        let ours = |a: &&Address| is_internal(**a) || homes.contains(&a.to_bytes()[..7]);
-        best.iter().find(ours).or(best.first()).copied()
-    }
-}
 
 fn text(batch: &RecordBatch, name: &str, row: usize) -> Option<String> {
     let value = batch.column_by_name(name)?.as_string::<i32>().value(row);
@@ -88,6 +33,11 @@ fn number(batch: &RecordBatch, name: &str, row: usize) -> Option<i64> {
 }
 
 pub fn slow(objects: &[Vec<u8>]) -> Vec<Row> {
+    slow_of_logs(objects, &[])
+}
+
+/// Rolls up objects, each of one of several flow logs.
+pub fn slow_of_logs(objects: &[Vec<u8>], logs: &[u32]) -> Vec<Row> {
     let read = |o: &Vec<u8>| ParquetRecordBatchReaderBuilder::try_new(Bytes::from(o.clone())).unwrap().build().unwrap();
     let batches: Vec<RecordBatch> = objects
         .iter()
@@ -193,6 +143,7 @@ pub fn slow(objects: &[Vec<u8>]) -> Vec<Row> {
             bytes: number(b, "bytes", row).unwrap() as u64,
             packets: number(b, "packets", row).unwrap() as u64,
             eni: name,
+            log: logs.get(object(b)).copied(),
             service,
             host,
             remote,
@@ -204,14 +155,9 @@ pub fn slow(objects: &[Vec<u8>]) -> Vec<Row> {
         };
         peers.entry((host, remote, protocol, vantage)).or_default().entry(seen.ports).or_default().push(seen);
     }
-    // Of several ENIs that forward or carry the same packets, the first by name counts.
-    let forwarded = peers.iter_mut().filter(|(key, _)| key.3 != Vantage::Own);
-    for list in forwarded.flat_map(|(_, tuples)| tuples.values_mut()) {
-        let hour = |r: &Seen| r.start.div_euclid(3_600);
-        // No name sorts last.
-        let name = |r: &Seen| (r.eni.is_none(), r.eni.clone());
-        let all = list.clone();
-        list.retain(|r| all.iter().filter(|other| hour(other) == hour(r)).map(name).min() == Some(name(r)));
+    for ((_, _, _, vantage), tuples) in &mut peers {
+        tuples.values_mut().for_each(|list| *list = once(std::mem::take(list), *vantage));
+        tuples.retain(|_, list| !list.is_empty());
     }
     let mut found = BTreeMap::new();
     for ((host, remote, protocol, vantage), tuples) in &mut peers {
@@ -260,97 +206,6 @@ pub fn slow(objects: &[Vec<u8>]) -> Vec<Row> {
     out.extend(probes.into_values());
     out.sort();
     out
-}
-
-/// TCP flags, fans, well-known ports, ephemeral ports, which side came first, the lower port: in this order.
-fn is_client(ports: (u16, u16), fans: (usize, usize), list: &[Seen]) -> bool {
-    let tcp = list[0].protocol == 6;
-    let host_opened = tcp && list.iter().any(|r| r.flags & 2 != 0 && (r.flags & 16 == 0) == r.outbound);
-    let remote_opened = tcp && list.iter().any(|r| r.flags & 2 != 0 && (r.flags & 16 == 0) != r.outbound);
-    let first = |outbound| list.iter().filter(|r| r.outbound == outbound).map(|r| r.start).min().unwrap_or(i64::MAX);
-    let signs = [
-        (host_opened, remote_opened),
-        (fans.1 > fans.0, fans.0 > fans.1),
-        (ports.1 < 1_024, ports.0 < 1_024),
-        (ports.1 < 32_768, ports.0 < 32_768),
-        (first(true) < first(false), first(false) < first(true)),
-        (ports.1 <= ports.0, ports.0 < ports.1),
-    ];
-    signs.into_iter().find(|(yes, no)| yes != no).is_some_and(|(yes, _)| yes)
-}
-
-/// Cuts the sorted records of one 4-tuple into connections within hours.
-fn pieces(list: &[Seen], enis: &BTreeMap<Option<String>, Eni>) -> Vec<(i64, Vec<Seen>)> {
-    let mut pieces: Vec<(i64, Vec<Seen>)> = Vec::new();
-    for record in list {
-        let hour_s = record.start - record.start.rem_euclid(3_600);
-        let joins = pieces.last().is_some_and(|(hour, piece)| {
-            let begin = piece.iter().map(|r| r.start).min().unwrap();
-            let end = piece.iter().map(|r| r.start + r.duration).max().unwrap();
-            let window = enis[&record.eni].window();
-            let patience = match (record.flags_known, record.flags & 2 != 0, record.protocol) {
-                (true, true, _) => return *hour == hour_s && record.start <= begin + 2,
-                (true, false, _) => 4 * 3_600,
-                (false, _, 6) => 2 * window,
-                _ => window,
-            };
-            *hour == hour_s && record.start <= end + patience
-        });
-        if !joins {
-            pieces.push((hour_s, Vec::new()));
-        }
-        pieces.last_mut().unwrap().1.push(record.clone());
-    }
-    pieces
-}
-
-type Key = (Address, Address, u8, u16, bool, Vantage, i64);
-
-fn row_of(key: Key, pieces: Vec<(u16, Vec<Seen>)>, enis: &BTreeMap<Option<String>, Eni>) -> Row {
-    let (host, remote, protocol, port, client, vantage, hour_s) = key;
-    let all: Vec<&Seen> = pieces.iter().flat_map(|(_, piece)| piece).collect();
-    let sum = |outbound: bool, pick: &dyn Fn(&Seen) -> u64| -> u64 {
-        all.iter().filter(|r| r.outbound == outbound && !r.rejected).map(|r| pick(r)).sum()
-    };
-    let mut sizes: BTreeMap<u16, u32> = BTreeMap::new();
-    let mut segments: Vec<Segment> = Vec::new();
-    for (client_port, piece) in &pieces {
-        let out = piece.iter().filter(|r| r.outbound && !r.rejected).map(|r| r.bytes).sum();
-        *sizes.entry(bucket_of(out)).or_default() += 1;
-        let opening = |r: &Seen| match (r.flags_known, r.flags & 2 != 0) {
-            (true, true) => Opening::Opened,
-            (true, false) => Opening::Continued,
-            _ => Opening::Unknown,
-        };
-        segments.push(Segment {
-            start_s: piece.iter().map(|r| r.start).min().unwrap(),
-            end_s: piece.iter().map(|r| r.start + r.duration).max().unwrap(),
-            client_port: *client_port,
-            opening: piece.iter().map(opening).min().unwrap(),
-        });
-    }
-    segments.sort();
-    let started = segments.iter().filter(|s| s.opening != Opening::Continued).count() as u64;
-    let rejected = all.iter().filter(|r| r.rejected).count() as u64;
-    Row {
-        host: host.to_string(),
-        remote: remote.to_string(),
-        protocol,
-        port,
-        role: if client { "client" } else { "server" },
-        owner: ("123456789012".to_owned(), "eu-central-1".to_owned()),
-        vantage,
-        hour_s,
-        interface: all.iter().filter_map(|r| r.eni.clone()).min(),
-        service: all.iter().filter_map(|r| r.service.clone()).min(),
-        window_s: all.iter().map(|r| enis[&r.eni].window() as u32).max().unwrap(),
-        counts: [started, all.len() as u64, rejected],
-        bytes: [sum(true, &|r| r.bytes), sum(false, &|r| r.bytes)],
-        packets: [sum(true, &|r| r.packets), sum(false, &|r| r.packets)],
-        seen_s: (segments[0].start_s, segments.iter().map(|s| s.end_s).max().unwrap()),
-        segments,
-        sizes: sizes.into_iter().collect(),
-    }
 }
 
 /// Cuts records into objects, each starting where `cuts` says.

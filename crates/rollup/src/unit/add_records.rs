@@ -4,7 +4,9 @@ use super::address_code::{ends, has_value, is_private_v4, may_share_subnet};
 use super::interface::{FirstValue, InterfaceTexts, is_gateway_kind};
 use super::object_interfaces::DescribedInterfaces;
 use super::pack::{BLOCK_ROWS, Block, FarEnds, duration_of, join_exchanges, service_of};
-use super::packed::{CARRIED, FLAGS_KNOWN, NO_SERVICE, OUTBOUND, PackedFlow, REJECTED, TRANSLATED, UNDECIDED};
+use super::packed::{
+    CARRIED, FLAGS_KNOWN, NO_SERVICE, OUTBOUND, PackedFlow, REJECTED, TRANSLATED, UNDECIDED, with_flow_log,
+};
 use super::parts::part_of_code;
 use super::unit_rollup::{ObjectRollup, UNRESOLVED};
 use flow::codes::TCP;
@@ -47,6 +49,9 @@ impl ObjectRollup<'_> {
         let services = rows.clone().zip(&block.service).filter(|(_, service)| has_value(**service));
         for (row, service) in services {
             flows[row - rows.start].service = self.service(*service);
+        }
+        if let Some(flow_log) = self.flow_log {
+            flows.iter_mut().for_each(|flow| flow.interface = with_flow_log(flow.interface, flow_log));
         }
         join_exchanges(&mut flows, &mut block.plain, &block.unresolved);
         for ((flow, plain), unresolved) in flows.iter().zip(&block.plain).zip(&block.unresolved) {
@@ -149,12 +154,13 @@ impl ObjectRollup<'_> {
         let ingress = direction == Decision::Ingress;
         let carried = (src_translated & !ingress) | (dst_translated & ingress);
         let [host, remote] = ends(ingress, far.ends);
+        let name = batch.interface[row];
         let [host_port, remote_port] = ends(ingress, [batch.srcport[row], batch.dstport[row]].map(u32::from));
         let mut flow = PackedFlow {
             bytes,
             host,
             remote,
-            interface: batch.interface[row],
+            interface: self.flow_log.map_or(name, |flow_log| with_flow_log(name, flow_log)),
             start_s,
             packets: batch.packets[row],
             host_port: host_port as u16,

@@ -12,7 +12,7 @@ use hashbrown::{HashMap, HashSet};
 use scan::NONE;
 
 /// Longest record of a log with windows of 60 seconds, in seconds.
-const MAX_SHORT_RECORD_S: u16 = 65;
+pub(crate) const MAX_SHORT_RECORD_S: u16 = 65;
 
 /// Sentinel: no object.
 const NO_OBJECT: u32 = u32::MAX;

@@ -2,8 +2,6 @@
 
 use super::interface::Interface;
 use super::object_interfaces::{NameIndex, ObjectInterfaces, Tally};
-use foldhash::fast::FixedState;
-use hashbrown::{HashMap, HashSet};
 use scan::NONE;
 
 /// The ENIs of a unit, by the number of their name in the interner.
@@ -14,19 +12,15 @@ pub(crate) struct Interfaces {
     /// Parallel to `entries`: sums over objects of one hour, which is what nearly all objects of a unit are. Objects
     /// are merged one at a time, and most merges touch nothing else.
     tallies: Vec<Tally>,
-    /// ENI, hour and flow log, where the unit has several flow logs.
-    logged: HashSet<(u32, u32, u32), FixedState>,
+    /// Records tell flow logs apart.
+    have_flow_logs: bool,
 }
 
 impl Interfaces {
-    /// Merges the ENIs of an object, which belongs to `flow_log` where there are several. The order of objects does not
-    /// matter.
-    pub(crate) fn merge(&mut self, other: ObjectInterfaces, flow_log: Option<u32>) {
-        if let Some(flow_log) = flow_log {
-            let named = other.names.iter().zip(&other.tallies).filter(|(name, _)| !Self::is_nameless(**name));
-            // An object covers some minutes. If it touches several hours, the last one stands for all.
-            self.logged.extend(named.filter(|(_, of)| of.records > 0).map(|(name, of)| (*name, of.hour_s, flow_log)));
-        }
+    /// Merges the ENIs of an object, whose records have the number of their flow log if `has_flow_log`. The order of
+    /// objects does not matter.
+    pub(crate) fn merge(&mut self, other: ObjectInterfaces, has_flow_log: bool) {
+        self.have_flow_logs |= has_flow_log;
         for ((name, tally), details) in other.names.into_iter().zip(other.tallies).zip(other.details) {
             let index = self.indices.of(name, self.entries.len());
             if index == self.entries.len() {
@@ -43,13 +37,9 @@ impl Interfaces {
         }
     }
 
-    /// Returns how many ENIs were logged by several flow logs at once, each hour counted by itself.
-    pub(crate) fn doubled(&self) -> u64 {
-        let mut hours: HashMap<(u32, u32), u32, FixedState> = HashMap::default();
-        for (name, hour_s, _) in &self.logged {
-            *hours.entry((*name, *hour_s)).or_default() += 1;
-        }
-        hours.values().filter(|logs| **logs > 1).count() as u64
+    /// Returns whether records tell flow logs apart.
+    pub(crate) fn have_flow_logs(&self) -> bool {
+        self.have_flow_logs
     }
 
     /// Returns the ENIs, each with the number of its name.
@@ -82,7 +72,7 @@ mod tests {
                 let hour_s = hour * HOUR_S as u32;
                 object.tallies[index] = Tally { hour_s, records, longest_record_s, translates, ..Tally::default() };
                 object.tallies[index].add_to(&mut one_by_one);
-                together.merge(object, None);
+                together.merge(object, false);
             }
             let entries = together.into_entries();
             let facts = |of: &Interface| (of.hours.sorted().collect::<Vec<_>>(), of.longest_record_s, of.translates);

@@ -2,6 +2,7 @@
 
 use flow::codes::SYN;
 use memory::{BufferPool, Memory};
+use scan::NONE;
 use std::sync::Arc;
 
 /// One flow record, or the two of an exchange: records of one 5-tuple at one ENI that begin in the same second, one in
@@ -18,7 +19,7 @@ pub(crate) struct PackedFlow {
     pub(crate) host: u32,
     /// Code of the other end.
     pub(crate) remote: u32,
-    /// Number of the ENI's name; [`scan::NONE`] when the record names none.
+    /// Number of the ENI's name; [`NONE`] when the record names none.
     pub(crate) interface: u32,
     /// Seconds since 1970; good until 2106.
     pub(crate) start_s: u32,
@@ -95,6 +96,20 @@ impl PackedFlow {
         }
     }
 
+    /// Returns the records of an exchange, or the record itself.
+    pub(crate) fn halves(&self) -> [Option<Self>; 2] {
+        if !self.is(EXCHANGE) {
+            return [Some(*self), None];
+        }
+        let volumes = self.volumes();
+        let bits = self.bits & !EXCHANGE;
+        let half = |side: usize, bits: u8, tcp_flags: u8| {
+            let (bytes, packets) = volumes[side];
+            Some(Self { bytes, packets, bits, tcp_flags, flags_in: 0, ..*self })
+        };
+        [half(0, bits | OUTBOUND, self.tcp_flags), half(1, bits & !OUTBOUND, self.flags_in)]
+    }
+
     /// Returns how many flow records this one stands for.
     pub(crate) fn records(&self) -> u32 {
         1 + u32::from(self.is(EXCHANGE))
@@ -151,6 +166,19 @@ impl PackedFlow {
         let rest = u32::from(self.bits) << 24 | u32::from(self.tcp_flags) << 16 | u32::from(self.duration_s);
         u128::from(tuple) << 32 | u128::from(rest)
     }
+}
+
+/// Bits of [`PackedFlow::interface`] that number the name where a unit has several flow logs; the bits above number the
+/// flow log from 1 on.
+pub(crate) const NAME_BITS: u32 = 24;
+
+/// The lower [`NAME_BITS`] bits.
+pub(crate) const NAME_MASK: u32 = (1 << NAME_BITS) - 1;
+
+/// Returns the number of a name together with that of a flow log, which begin at 0. More than 255 flow logs share the
+/// last number. There are never so many names; such an ENI would have none.
+pub(crate) fn with_flow_log(name: u32, flow_log: u32) -> u32 {
+    if name < NAME_MASK { name | (flow_log + 1).min(0xff) << NAME_BITS } else { NONE }
 }
 
 /// Records of a full list. Records are collected in lists, one open list for each part of hosts; 40 kB are few enough
@@ -222,6 +250,9 @@ mod tests {
         apart(&|flow| flow.packets = 1 << 16);
         let joined = out.exchange_with(&back).unwrap();
         assert_eq!(joined.exchange_with(&back), None, "two make an exchange");
+        let with_duration = |flow| Some(PackedFlow { duration_s: 5, ..flow });
+        assert_eq!(joined.halves(), [with_duration(out), with_duration(back)]);
+        assert_eq!(out.halves(), [Some(out), None]);
         let most = PackedFlow { bytes: u64::from(u32::MAX), packets: 0xffff, ..back };
         assert_eq!(out.exchange_with(&most).unwrap().volumes(), [(700, 7), (u64::from(u32::MAX), 0xffff)]);
     }

@@ -136,7 +136,7 @@ pub struct ObjectRollup<'a> {
     /// Its index among the unit's objects.
     pub(super) index: u32,
     /// Which of the unit's flow logs it belongs to, where there are several.
-    flow_log: Option<u32>,
+    pub(super) flow_log: Option<u32>,
     /// The unit's list of described ENIs, as it was when this object last looked.
     pub(super) described: Arc<DescribedInterfaces>,
     /// The ENI-metadata fields that the object has, one per bit.
@@ -165,7 +165,8 @@ pub struct ObjectRollup<'a> {
 }
 
 impl ObjectRollup<'_> {
-    /// Assigns the object to one of several flow logs, by a number of the caller's choice.
+    /// Assigns the object to one of several flow logs of the unit, by its number from 0 on. Packets that several of them
+    /// logged at one ENI count once; among equals the lowest number counts. Called before any record is added.
     pub fn of_flow_log(mut self, number: u32) -> Self {
         self.flow_log = Some(number);
         self
@@ -227,7 +228,7 @@ impl ObjectRollup<'_> {
         let memory = self.unit.flows.memory();
         let mut committed = lock(&self.unit.committed);
         let CommittedObjects { parts, unresolved, interfaces, counts, held } = &mut *committed;
-        interfaces.merge(self.interfaces, self.flow_log);
+        interfaces.merge(self.interfaces, self.flow_log.is_some());
         for (part, run) in self.runs {
             // The index after the last part is `UNRESOLVED`.
             parts.get_mut(part).unwrap_or(unresolved).runs.push(run);
