@@ -25,6 +25,8 @@ pub struct Forwarders {
     pub addresses: BTreeSet<Address>,
     /// Names of their ENIs, and of all other ENIs of the same instances: an appliance forwards from one to another.
     pub interfaces: HashSet<String>,
+    /// Names of their ENIs whose instance is not logged, so that its other ENIs are not known.
+    pub alone: BTreeSet<String>,
 }
 
 impl Forwarders {
@@ -38,8 +40,10 @@ impl Forwarders {
 pub fn forwarders(tables: &[RecordBatch]) -> Forwarders {
     let mut found = Forwarders::default();
     let mut instances: HashSet<&str> = HashSet::new();
+    let mut with_instance: HashSet<&str> = HashSet::new();
     for table in tables {
         let lists = table["forwards_as"].as_list::<i32>();
+        let managed = table["transit"].as_boolean();
         let (names, of_instances) = (table["interface_id"].as_string::<i32>(), table["instance_id"].as_string::<i32>());
         for row in (0..table.num_rows()).filter(|row| lists.is_valid(*row)) {
             let addresses = lists.value(row);
@@ -51,9 +55,13 @@ pub fn forwarders(tables: &[RecordBatch]) -> Forwarders {
                 if of_instances.is_valid(row) {
                     instances.insert(of_instances.value(row));
                 }
+                if of_instances.is_valid(row) || managed.value(row) {
+                    with_instance.insert(names.value(row));
+                }
             }
         }
     }
+    found.alone = found.interfaces.iter().filter(|name| !with_instance.contains(name.as_str())).cloned().collect();
     for table in tables.iter().filter(|_| !instances.is_empty()) {
         let (names, of_instances) = (table["interface_id"].as_string::<i32>(), table["instance_id"].as_string::<i32>());
         let all = names.iter().zip(of_instances.iter()).filter_map(|(name, instance)| Some((name?, instance?)));

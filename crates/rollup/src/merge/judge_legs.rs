@@ -49,10 +49,7 @@ pub(super) fn judge(mut outer: Legs, mut inner: Legs) -> Vec<(usize, RowAt, Opti
     let mut judged: Vec<Judged> = Vec::with_capacity(outer.len());
     let mut pairing = Pairing::default();
     for of_forwarder in outer.legs.chunk_by(|a, b| (a.peers, a.host) == (b.peers, b.host)) {
-        let peers = of_forwarder[0].peers;
-        let begin = inner.legs.partition_point(|leg| leg.peers < peers);
-        let beyond = &inner.legs[begin..];
-        let beyond = &beyond[..beyond.partition_point(|leg| leg.peers == peers)];
+        let beyond = Leg::among(&inner.legs, of_forwarder[0].peers);
         pairing.pair(of_forwarder, beyond);
         for (leg, partner) in of_forwarder.iter().zip(&pairing.partners) {
             let inner_row = beyond.get(*partner as usize).map_or(ALONE, |partner| partner.row);
@@ -160,7 +157,7 @@ impl Spans {
 
 /// Pairs the outer legs of one forwarder and remote with inner legs. The buffers are reused.
 #[derive(Default)]
-struct Pairing {
+pub(super) struct Pairing {
     /// Index of the inner leg of each outer leg, or [`ALONE`].
     partners: Vec<u32>,
     taken: Vec<bool>,
@@ -171,13 +168,27 @@ struct Pairing {
 
 impl Pairing {
     fn pair(&mut self, outer: &[Leg], inner: &[Leg]) {
+        self.pair_by(&PASSES, outer, inner);
+    }
+
+    /// Pairs legs of one size that begin together.
+    pub(super) fn pair_alike(&mut self, outer: &[Leg], inner: &[Leg]) {
+        self.pair_by(&[(size, SYN_SPREAD_S as u32)], outer, inner);
+    }
+
+    /// Returns how many legs have a partner.
+    pub(super) fn paired(&self) -> usize {
+        self.partners.iter().filter(|partner| **partner != ALONE).count()
+    }
+
+    fn pair_by(&mut self, passes: &[Pass], outer: &[Leg], inner: &[Leg]) {
         self.partners.clear();
         self.partners.resize(outer.len(), ALONE);
         self.taken.clear();
         self.taken.resize(inner.len(), false);
         self.spans.known = false;
         self.spans.ends.clear();
-        for (sign, most_s) in PASSES {
+        for (sign, most_s) in passes {
             self.outer.clear();
             self.outer.extend((0u32..).zip(&self.partners).filter(|(_, partner)| **partner == ALONE).map(|(at, _)| at));
             self.inner.clear();
@@ -191,7 +202,7 @@ impl Pairing {
             let mut next = 0;
             for at in &self.outer {
                 let leg = &outer[*at as usize];
-                let patience_s = most_s.min(leg.patience_s.into());
+                let patience_s = u32::from(leg.patience_s).min(*most_s);
                 let earliest = (sign(leg), leg.start_s.saturating_sub(patience_s));
                 while let Some(other) = self.inner.get(next).map(|at| &inner[*at as usize]) {
                     if (sign(other), other.start_s) >= earliest {

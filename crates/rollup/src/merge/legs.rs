@@ -167,6 +167,13 @@ impl Legs {
 }
 
 impl Leg {
+    /// Returns those of sorted legs that have some peers.
+    pub(super) fn among(sorted: &[Leg], peers: u128) -> &[Leg] {
+        let begin = sorted.partition_point(|leg| leg.peers < peers);
+        let rest = &sorted[begin..];
+        &rest[..rest.partition_point(|leg| leg.peers == peers)]
+    }
+
     fn remote(&self) -> u32 {
         (self.peers >> 32) as u32
     }

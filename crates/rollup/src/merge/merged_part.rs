@@ -71,8 +71,8 @@ impl MergedTable<'_> {
 /// Which rows of a pair count.
 struct Counted {
     vantage: Vantage,
-    /// `None` for all owners.
-    owner: Option<u32>,
+    /// `None` for all owners; else the one that counts, and one that has the direction which the first lacks.
+    owners: Option<(u32, Option<u32>)>,
 }
 
 /// Rows that are fetched into the cache together, few enough to fit with ease.
@@ -98,7 +98,7 @@ impl MergedPart<'_> {
     /// Visits every pair of the part in order of key, with its rows sorted by hour and table.
     ///
     /// Where several ENIs saw a pair, only the rows of the best vantage count, of any owner; among forwarders of
-    /// several owners those of the owner with most records. So no traffic counts twice.
+    /// several owners those of the owner with most records, for each direction. So no traffic counts twice.
     pub fn visit(&self, mut visitor: impl FnMut(&PairKey, &[RowAt])) {
         let mut entries = ENTRIES.take();
         entries.clear();
@@ -117,10 +117,15 @@ impl MergedPart<'_> {
                 self.fetch(&entries[begun..fetched]);
             }
             begun += views.len();
-            let Some(counted) = self.counted(views) else { continue };
+            let counted = self.counted(views);
             for pair in views.chunk_by(|a, b| a.0 == b.0) {
                 rows.clear();
-                rows.extend(pair.iter().filter(|entry| self.counts(entry, &counted)).map(|(_, at)| *at));
+                match &counted {
+                    None => rows.extend(pair.iter().map(|(_, at)| *at)),
+                    Some(counted) => {
+                        rows.extend(pair.iter().filter(|entry| self.counts(entry, counted)).map(|(_, at)| *at));
+                    }
+                }
                 let Some(first) = rows.first().map(|at| self.hour(*at)) else { continue };
                 if !rows.is_sorted_by_key(|at| self.hour(*at).hour_s()) {
                     rows.sort_by_key(|at| self.hour(*at).hour_s());
@@ -141,21 +146,37 @@ impl MergedPart<'_> {
         }
     }
 
-    /// Returns which of the rows of a pair count; `None` for none of them.
+    /// Returns which of the rows of a pair count; `None` for all of them.
     fn counted(&self, views: &[(u128, RowAt)]) -> Option<Counted> {
-        let vantage = views.iter().map(|(_, at)| self.row(*at).vantage).min()?;
+        let vantages = || views.iter().map(|(_, at)| self.row(*at).vantage);
+        let (vantage, of_one_vantage) = match vantages().next()? {
+            first if vantages().all(|vantage| vantage == first) => (first, true),
+            _ => (vantages().min()?, false),
+        };
         let of_one_owner = views.first().map(|entry| entry.0 as u32) == views.last().map(|entry| entry.0 as u32);
         if vantage != Vantage::Transit || of_one_owner {
-            return Some(Counted { vantage, owner: None });
+            return (!of_one_vantage).then_some(Counted { vantage, owners: None });
         }
-        let owners = views.chunk_by(|a, b| a.0 as u32 == b.0 as u32);
-        let records = |rows: &[(u128, RowAt)]| rows.iter().map(|(_, at)| u64::from(self.row(*at).records)).sum::<u64>();
-        let most = owners.max_by_key(|rows| (records(rows), std::cmp::Reverse(rows[0].0 as u32)));
-        Some(Counted { vantage, owner: most.map(|rows| rows[0].0 as u32) })
+        let of_owner = |rows: &[(u128, RowAt)]| {
+            let of_rows = || rows.iter().map(|(_, at)| self.row(*at));
+            let ways = [of_rows().any(|row| row.packets_out > 0), of_rows().any(|row| row.packets_in > 0)];
+            (rows[0].0 as u32, of_rows().map(|row| u64::from(row.records)).sum::<u64>(), ways)
+        };
+        let owners = || views.chunk_by(|a, b| a.0 as u32 == b.0 as u32).map(of_owner);
+        let order = |of: &(u32, u64, [bool; 2])| (of.1, std::cmp::Reverse(of.0));
+        let (most, _, ways) = owners().max_by_key(order)?;
+        let has_what_it_lacks = |of: &(u32, u64, [bool; 2])| {
+            let [out, back] = of.2;
+            (out || back) && !(out && ways[0]) && !(back && ways[1])
+        };
+        let other = owners().filter(has_what_it_lacks).max_by_key(order).map(|(owner, ..)| owner);
+        Some(Counted { vantage, owners: Some((most, other)) })
     }
 
     fn counts(&self, entry: &(u128, RowAt), counted: &Counted) -> bool {
-        self.row(entry.1).vantage == counted.vantage && counted.owner.is_none_or(|owner| owner == entry.0 as u32)
+        let owner = entry.0 as u32;
+        self.row(entry.1).vantage == counted.vantage
+            && counted.owners.is_none_or(|(most, other)| owner == most || Some(owner) == other)
     }
 
     fn row(&self, at: RowAt) -> &HourRow {

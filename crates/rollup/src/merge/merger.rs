@@ -92,9 +92,15 @@ impl<'a> Merger<'a> {
         let of_table = |table: &MergedTable<'_>| {
             table.lookup.names.iter().map(|name| forwarders.interfaces.contains(name)).collect()
         };
-        let codes = ForwarderCodes { hosts, parts, interfaces: self.tables.iter().map(of_table).collect() };
-        let is_internal = |code: u32| is_internal(self.address(code));
-        self.outer_legs = OuterLegs::find(&self.tables, &self.parts, &codes, &is_internal)?;
+        let interfaces = self.tables.iter().map(of_table).collect();
+        let index_of = |table: &MergedTable<'_>, name: &String| {
+            table.lookup.names.binary_search(name).ok().map(|index| index as u32)
+        };
+        let alone = |name: &String| self.tables.iter().map(|table| index_of(table, name)).collect();
+        let alone = forwarders.alone.iter().map(alone).collect();
+        let codes = ForwarderCodes { hosts, parts, interfaces, alone };
+        let address_of = |code: u32| self.address(code);
+        self.outer_legs = OuterLegs::find(&self.tables, &self.parts, codes, &address_of, is_internal)?;
         Ok(self)
     }
 

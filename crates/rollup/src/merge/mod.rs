@@ -9,6 +9,7 @@ mod remainder;
 
 mod judge_legs;
 mod outer_legs;
+mod outside_enis;
 
 mod fix_direction;
 

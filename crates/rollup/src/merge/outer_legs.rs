@@ -7,10 +7,14 @@
 use super::judge_legs::judge;
 use super::legs::Legs;
 use super::merged_part::{MergedTable, RowAt};
+use super::outside_enis::outside_enis;
 use super::remainder::Remainder;
+use crate::options::IsInternal;
 use crate::pair_hours::part::HourPart;
 use crate::pair_hours::row::{HourRow, Vantage};
 use crate::pair_hours::stored_part::StoredPart;
+use crate::unit::packed::part_of;
+use flow::Address;
 use foldhash::fast::FixedState;
 use hashbrown::HashSet;
 use memory::{SpillError, lock};
@@ -26,6 +30,8 @@ pub(super) struct ForwarderCodes {
     pub(super) parts: Vec<bool>,
     /// For each table, whether each of its ENIs is a forwarder's, by index of its name.
     pub(super) interfaces: Vec<Vec<bool>>,
+    /// ENIs whose instance is not known: for each of them, the index of its name in each table.
+    pub(super) alone: Vec<Vec<Option<u32>>>,
 }
 
 impl ForwarderCodes {
@@ -56,9 +62,9 @@ impl ForwarderCodes {
 
 /// Indices of a part and a table.
 #[derive(Clone, Copy)]
-struct Place {
+pub(super) struct Place {
     part: usize,
-    table: usize,
+    pub(super) table: usize,
 }
 
 /// Rows with outer legs, by part: those in which nothing is the forwarder's own, and what is in others.
@@ -71,19 +77,25 @@ pub(super) struct OuterLegs {
 const LEGS_AT_A_TIME: usize = 1 << 21;
 
 impl OuterLegs {
-    /// Finds the outer legs in the parts of all tables. The order of tables makes no difference.
+    /// Finds the outer legs in the parts of all tables. The order of tables makes no difference. `address_of` returns the
+    /// address of a code.
     ///
     /// # Errors
     /// [`SpillError::Read`] when rows on disk cannot be read.
     pub(super) fn find(
         tables: &[MergedTable<'_>],
         parts: &[Mutex<Vec<StoredPart>>],
-        forwarders: &ForwarderCodes,
-        is_internal: &(dyn Fn(u32) -> bool + Sync),
+        mut forwarders: ForwarderCodes,
+        address_of: &(dyn Fn(u32) -> Address + Sync),
+        is_internal: &IsInternal<'_>,
     ) -> Result<Self, SpillError> {
-        let forwarded = forwarded_remotes(tables, parts, is_internal);
+        let forwarded = forwarded_remotes(tables, parts, &|code| is_internal(address_of(code)));
         if forwarded.is_empty() {
             return Ok(Self::default());
+        }
+        for host in outside_enis(tables, parts, &forwarders, &forwarded)? {
+            forwarders.hosts.insert(host);
+            forwarders.parts[part_of(address_of(host))] = true;
         }
         let mut outer = gather(
             tables,
@@ -167,7 +179,7 @@ fn forwarded_remotes(
 }
 
 /// Gathers the legs in the rows that are wanted. `wants_part` spares the reading of parts on disk that have none.
-fn gather(
+pub(super) fn gather(
     tables: &[MergedTable<'_>],
     parts: &[Mutex<Vec<StoredPart>>],
     wants_part: impl Fn(Place, &StoredPart) -> bool + Sync,

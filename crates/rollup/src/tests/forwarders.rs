@@ -170,6 +170,17 @@ fn several_forwarders_on_the_way_count_once() {
 }
 
 #[test]
+fn each_direction_counts_in_the_account_that_forwards_it() {
+    let of_account = |account: &str, direction: &str| -> Vec<Record> {
+        let legs = inner("eni-nat", V4, 0).into_iter().filter(|record| record.direction.as_deref() == Some(direction));
+        legs.map(|record| Record { account: some(account), ..record }).collect()
+    };
+    let ways = [of_account("111111111111", "ingress"), of_account("222222222222", "egress")];
+    let told = pairs(&ways, V5);
+    assert_eq!(told.iter().map(|pair| (pair.5, pair.6)).collect::<Vec<_>>(), [(0, 3_000), (800, 0)]);
+}
+
+#[test]
 fn records_without_any_name_tell_the_forwarder_by_its_address() {
     let neighbour = Ends { host: ("10.0.2.9", 41_000), ..V4 };
     let direct = change(own(neighbour, 0), |record| Record { interface: some("eni-direct"), ..record });

@@ -1,6 +1,8 @@
 //! A forwarder's own traffic is its own, whoever behind it talks to the same remote.
 
-use super::forwarders::{Ends, Pair, V4, change, expected, inner, outer, own, pairs, translating_appliance};
+use super::forwarders::{
+    Ends, NO_INSTANCE, Pair, V4, change, expected, inner, outer, own, pairs, translating_appliance,
+};
 use super::laws::{ALL, derived_with};
 use super::record::{EPOCH, Record, Shape, V5, parquet, some, unit, unit_within};
 use crate::coverage::forwarders;
@@ -75,6 +77,26 @@ fn an_appliance_of_two_enis_keeps_its_own() {
     let mut both = vec![of_nat(443, 5, (4_000, 15_000))];
     both.extend(expected(V4, 1));
     assert_eq!(pairs(&[[translating_appliance(V4, 0), own].concat()], V5), both);
+}
+
+#[test]
+fn an_outside_eni_is_known_by_what_it_logs_where_no_instance_is() {
+    // Two inside hosts, a host that calls the same remote directly, and a few calls of the appliance itself.
+    let outside = |at: Ends| Ends { outer: "10.0.2.221", ..at };
+    let mut records: Vec<Record> = Vec::new();
+    for at in 0..40 {
+        let first = outside(Ends { host: (V4.host.0, 40_000 + at), ..V4 });
+        let second = outside(Ends { host: ("10.0.1.8", 42_000 + at), ..V4 });
+        records.extend(translating_appliance(first, at * 83));
+        records.extend(translating_appliance(second, at * 97 + 31));
+        records.extend(of_itself("eni-direct", "10.0.3.9", V4.remote, 44_000 + at, at * 83));
+    }
+    for at in 0..3 {
+        records.extend(of_itself("eni-out", "10.0.2.221", V4.remote, 50_000 + at, 40 + at * 900));
+    }
+    let told = pairs(&[records], NO_INSTANCE);
+    let sums: Vec<(&str, u64)> = told.iter().map(|pair| (pair.0.as_str(), pair.7)).collect();
+    assert_eq!(sums, [("10.0.1.7", 40), ("10.0.1.8", 40), ("10.0.2.221", 3), ("10.0.3.9", 40)]);
 }
 
 #[test]
