@@ -201,8 +201,8 @@ impl Summary {
         line("rows", &self.rows_text());
         if self.doubly_logged_records > 0 {
             let count = count_text(self.doubly_logged_records);
-            let what = "several flow logs write the same interfaces: their traffic counts once";
-            line("warning", &format!("{what} ({count} rows left out); SELECT … FROM flows has all rows"));
+            let what = "several flow logs write the same interfaces: their common traffic counts once";
+            line("warning", &format!("{what} ({count} rows left out); the table flows has all rows"));
         }
         if let Some(text) = self.opaque_forwarders_text() {
             line("warning", &text);

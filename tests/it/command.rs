@@ -318,7 +318,7 @@ fn two_flow_logs_over_one_interface_count_once_and_are_told() {
     fs::copy(file("fl-01"), file("fl-02")).unwrap();
     let (both, doubled) = (run(), bytes());
     assert!(
-        both.err.contains("several flow logs write the same interfaces: their traffic counts once"),
+        both.err.contains("several flow logs write the same interfaces: their common traffic counts once"),
         "{}",
         both.err
     );

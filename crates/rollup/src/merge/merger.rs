@@ -1,8 +1,9 @@
 //! The merge of many tables, part by part.
 
 use super::fix_direction::fix_direction;
+use super::forwarder_codes::ForwarderCodes;
 use super::merged_part::{MergedPart, MergedTable, NamesAt};
-use super::outer_legs::{ForwarderCodes, OuterLegs};
+use super::outer_legs::OuterLegs;
 use crate::coverage::Forwarders;
 use crate::options::IsInternal;
 use crate::pair_hours::PairHours;

@@ -7,9 +7,14 @@ mod merged_part;
 mod legs;
 mod remainder;
 
+mod gather_legs;
+
+mod forwarder_codes;
 mod judge_legs;
-mod outer_legs;
+
 mod outside_enis;
+
+mod outer_legs;
 
 mod fix_direction;
 

@@ -4,10 +4,11 @@
 //! address alone, like any host; but nearly each of its connections is one that the inside ENI also logs, in the same
 //! second, of the same size and to the same remote.
 
+use super::forwarder_codes::ForwarderCodes;
+use super::gather_legs::gather;
 use super::judge_legs::Pairing;
 use super::legs::{Leg, Legs};
 use super::merged_part::MergedTable;
-use super::outer_legs::{ForwarderCodes, gather};
 use crate::pair_hours::row::Vantage;
 use crate::pair_hours::stored_part::StoredPart;
 use foldhash::fast::FixedState;
