@@ -5,7 +5,7 @@
 //! here, where all units are known, connection by connection: what has no inner leg is the forwarder's own.
 
 use super::forwarder_codes::ForwarderCodes;
-use super::gather_legs::{forwarded_remotes, gather};
+use super::gather_legs::{Place, forwarded_remotes, gather};
 use super::judge_legs::judge;
 use super::merged_part::{MergedTable, RowAt};
 use super::outside_enis::outside_enis;
@@ -13,11 +13,12 @@ use super::remainder::Remainder;
 use crate::options::IsInternal;
 use crate::pair_hours::part::HourPart;
 use crate::pair_hours::stored_part::StoredPart;
-use crate::unit::packed::part_of;
+use crate::unit::parts::part_of;
 use flow::Address;
 use foldhash::fast::FixedState;
 use hashbrown::HashSet;
-use memory::SpillError;
+use memory::{SpillError, lock};
+use rayon::prelude::*;
 use std::sync::{Arc, Mutex};
 
 /// Rows with outer legs, by part: those in which nothing is the forwarder's own, and what is in others.
@@ -42,6 +43,10 @@ impl OuterLegs {
         address_of: &(dyn Fn(u32) -> Address + Sync),
         is_internal: &IsInternal<'_>,
     ) -> Result<Self, SpillError> {
+        // The rows of NAT gateways' own addresses never get here, so most sources have none.
+        if forwarders.alone.is_empty() && !may_have_outer_legs(tables, parts, &forwarders) {
+            return Ok(Self::default());
+        }
         let forwarded = forwarded_remotes(tables, parts, &|code| is_internal(address_of(code)));
         if forwarded.is_empty() {
             return Ok(Self::default());
@@ -110,4 +115,23 @@ impl OuterLegs {
             });
         }
     }
+}
+
+/// Returns whether any row may have outer legs, as far as that shows without its remote.
+fn may_have_outer_legs(
+    tables: &[MergedTable<'_>],
+    parts: &[Mutex<Vec<StoredPart>>],
+    forwarders: &ForwarderCodes,
+) -> bool {
+    parts.par_iter().enumerate().any(|(part, stored)| {
+        lock(stored).iter().zip(tables).enumerate().any(|(table, (stored, of_table))| {
+            let place = Place { part, table };
+            match stored {
+                StoredPart::Kept(kept) => {
+                    kept.rows.iter().any(|row| forwarders.is_outer(place, row, || of_table.code(row.host)))
+                }
+                StoredPart::Spilled(_) => forwarders.may_be_outer(place, stored),
+            }
+        })
+    })
 }
