@@ -178,8 +178,11 @@ impl Leg {
         (self.peers >> 32) as u32
     }
 
-    fn order(&self) -> ((u128, u32), (u16, u32, u32), (u16, u16, Opening)) {
-        let times = (self.remote_port, self.start_s, self.end_s);
-        ((self.peers, self.host), times, (self.host_port, self.bucket, self.opening))
+    /// Returns a sort key: peers; host, remote port, start and end; host port, bucket and opening.
+    fn order(&self) -> (u128, u128, u64) {
+        let times = u128::from(self.start_s) << 32 | u128::from(self.end_s);
+        let place = u128::from(self.host) << 80 | u128::from(self.remote_port) << 64 | times;
+        let rest = u64::from(self.host_port) << 32 | u64::from(self.bucket) << 16 | self.opening as u64;
+        (self.peers, place, rest)
     }
 }

@@ -42,7 +42,7 @@ pub(super) fn outside_enis(
     }
     let rows = parts.iter().flat_map(|part| lock(part).iter().map(StoredPart::rows).collect::<Vec<_>>()).sum::<usize>();
     let share = rows / ROWS_WITHOUT_SAMPLING + 1;
-    let is_sampled = |remote: u32| (remote.wrapping_mul(0x9e37_79b1) >> 8) as usize % share == 0;
+    let is_sampled = |remote: u32| ((remote.wrapping_mul(0x9e37_79b1) >> 8) as usize).is_multiple_of(share);
     for alone in &forwarders.alone {
         let is_it = |table: usize, interface: u32| alone.get(table).is_some_and(|index| *index == Some(interface));
         let mut inner = gather(
