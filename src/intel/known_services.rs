@@ -16,9 +16,9 @@ static SERVICES: LazyLock<RangeMap<(Service, &str)>> = LazyLock::new(|| {
             "dns" => Service::Names,
             _ => Service::Time,
         };
-        Some((network.into(), (service, fields.next()?)))
+        Some((network, (service, fields.next()?)))
     });
-    RangeMap::build(rows.collect())
+    RangeMap::build(rows)
 });
 
 /// What a listed address serves.
