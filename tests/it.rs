@@ -23,6 +23,8 @@ mod forwarders;
 mod hostile;
 #[path = "it/lakes.rs"]
 mod lakes;
+#[path = "it/lone_beats.rs"]
+mod lone_beats;
 #[path = "it/memory.rs"]
 mod memory;
 #[path = "it/neighbours.rs"]

@@ -1,6 +1,6 @@
 -- title: Regular contact of several hosts with one remote
 -- what: hosts that each call one remote rarely, but keep time far more surely together than any of them alone: intervals pooled over hosts
--- severity follows: how many hosts share the remote, whether it is new, wall clock
+-- severity follows: how many hosts share the remote, whether it is new, what else speaks for an implant, wall clock
 -- techniques: T1071 T1573
 -- about: Hosts that each call one remote rarely, but keep time far more surely taken together than the best of them alone:
 -- about: one implant on several hosts. The distances of all are pooled and judged as one train; hosts with many connections
@@ -11,6 +11,7 @@
 -- parameter few_hosts = 10: hosts with egress; with fewer, prevalence says nothing and severity ends at medium
 -- parameter rare_hosts = 5: hosts; a remote met by no more, and by no more than rare_share, is rare
 -- parameter rare_share = 0.02: share of hosts; never less than two hosts
+-- parameter settled_hours = 48: hours with egress before the window from which a remote never seen is new to the host
 -- parameter common_share = 0.2: share of hosts; a remote met by at least so many is shared infrastructure
 -- parameter min_connections = 12: connections of all hosts together
 -- parameter most_connections = 24: connections of a host from which it is judged alone and takes no part
@@ -19,7 +20,7 @@ WITH
 called AS (
     SELECT
         account_id, region, remote, port, protocol, interface_id, prevalence_hosts, first_contact, window_s,
-        connections, bytes_out, bytes_in, host,
+        connections, bytes_out, bytes_in, packets_out, host,
         cardinality(slow_starts) > 0 AS slow,
         CASE WHEN cardinality(slow_starts) > 0 THEN slow_starts ELSE starts END AS train,
         sizes
@@ -48,6 +49,8 @@ together AS (
         max(window_s) AS window_s,
         sum(bytes_out) AS bytes_out,
         sum(bytes_in) AS bytes_in,
+        sum(packets_out) AS packets_out,
+        sum(connections) AS connections,
         array_agg(named_struct('host', host, 'starts', train, 'size', typical_size(sizes), 'interface_id',
             interface_id)) AS members
     FROM called
@@ -63,7 +66,17 @@ judged AS (
     FROM together
 ),
 -- include: clocks
-timed AS (SELECT * FROM held WHERE b IS NOT NULL)
+-- include: settled
+timed AS (
+    SELECT
+        h.*,
+        first_contact IS NOT FALSE AND coalesce(s.settled, FALSE) AS new_to_host,
+-- include: second_kind
+            AS beside_beat
+    FROM held h
+    LEFT JOIN settled s ON s.account_id = h.account_id AND s.region = h.region AND s.host = h.host
+    WHERE b IS NOT NULL
+)
 SELECT
     CASE
         WHEN $hosts < $few_hosts THEN CASE WHEN first_contact IS FALSE THEN 'low' ELSE 'medium' END
@@ -71,8 +84,9 @@ SELECT
         WHEN prevalence_hosts <= greatest(2, least($rare_hosts, $rare_share * $hosts))
             THEN CASE
                 WHEN may_keep_clock THEN CASE WHEN first_contact IS FALSE THEN 'low' ELSE 'medium' END
-                WHEN first_contact IS FALSE THEN 'medium'
-                ELSE 'high'
+                WHEN first_contact IS FALSE THEN CASE WHEN beside_beat IS NULL THEN 'low' ELSE 'medium' END
+                WHEN new_to_host OR beside_beat IS NOT NULL THEN 'high'
+                ELSE 'medium'
             END
         WHEN first_contact THEN 'medium'
         ELSE 'low'
@@ -94,7 +108,7 @@ SELECT
         AS clock_period_s,
     b['span_ratio'] AS span_ratio,
     b['rita_score'] AS rita_score_of_best_host,
-    bytes_out, bytes_in, window_s, prevalence_hosts, first_contact,
+    bytes_out, bytes_in, window_s, prevalence_hosts, first_contact, beside_beat,
     network_owner(remote) AS network_owner,
     concat(
         CAST(b['members'] AS VARCHAR), ' hosts, among them ', ip(host), ', called ', ip(remote), ' on ',

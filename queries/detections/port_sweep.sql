@@ -4,7 +4,8 @@
 -- techniques: T1046 T1018
 -- about: A host tried one port (or echo requests) of many addresses, and most of them rejected, reset or never
 -- about: answered: discovery before lateral movement, or a worm. Monitoring and inventories do the same over addresses
--- about: they know, so a host that did it before the window is lowered.
+-- about: they know, so a host that did it before the window is lowered. ICMP to whoever called the host before is an
+-- about: answer, not a try: an error about a closed port.
 -- once: suspects
 -- parameter min_remotes = 25: addresses tried in vain on one port; fewer are never reported
 -- parameter many_remotes = 200: addresses tried in vain from which a sweep may be high
@@ -29,6 +30,14 @@ suspects AS (
     GROUP BY account_id, region, host, port, protocol
     HAVING count(*) >= $min_remotes
 ),
+-- Who called those with ICMP before: errors answer them.
+knocked AS (
+    SELECT p.account_id, p.region, p.host, p.remote, min(p.first_seen) AS knocked_at
+    FROM suspects s
+    JOIN pairs p ON p.account_id = s.account_id AND p.region = s.region AND p.host = s.host
+    WHERE s.protocol IN (1, 58) AND p.role = 'server' AND p.protocol NOT IN (1, 58)
+    GROUP BY p.account_id, p.region, p.host, p.remote
+),
 sweeps AS (
     SELECT
         t.account_id, t.region, t.host, t.port, t.protocol,
@@ -48,6 +57,9 @@ sweeps AS (
     FROM suspects s
     JOIN tried t ON t.account_id = s.account_id AND t.region = s.region AND t.host = s.host AND t.port = s.port
         AND t.protocol = s.protocol
+    LEFT JOIN knocked k ON k.account_id = t.account_id AND k.region = t.region AND k.host = t.host
+        AND k.remote = t.remote AND t.protocol IN (1, 58) AND k.knocked_at <= t.first_seen
+    WHERE k.host IS NULL
     GROUP BY t.account_id, t.region, t.host, t.port, t.protocol
 )
 SELECT
@@ -77,4 +89,4 @@ SELECT
             THEN ' Lowered: it tried most of them before the window too, as monitoring does.' ELSE '' END
     ) AS explanation
 FROM sweeps
-WHERE silent_remotes >= $min_silent_share * remotes
+WHERE silent_remotes >= $min_remotes AND silent_remotes >= $min_silent_share * remotes

@@ -1,14 +1,17 @@
 -- title: Regular contact with a group of remotes
 -- what: rare remotes of one host, with the same port and about the same bytes, that keep time together but not apart: an implant that rotates over its controllers or moves on every few hours
--- severity follows: whether the remotes are new, wall clock
+-- severity follows: whether the remotes are new, what else speaks for an implant, wall clock
 -- techniques: T1071 T1008
 -- about: Connections of one host to several rare remotes, same port and about the same bytes, that keep time together
--- about: and not apart: an implant that chooses among its controllers, takes them in turn or moves on every few hours.
+-- about: and not apart: an implant that chooses among its controllers, takes them in turn or moves on every few hours. So
+-- about: do the addresses of one vendor; severity is high only if the remotes are new to the host, the port is unusual or
+-- about: the bytes are odd, as in `beacon`.
 -- once: grids
 -- discovery: p_value
 -- parameter few_hosts = 10: hosts with egress; with fewer, prevalence says nothing and severity ends at medium
 -- parameter rare_hosts = 5: hosts; a remote met by no more, and by no more than rare_share, is rare
 -- parameter rare_share = 0.02: share of hosts; never less than two hosts
+-- parameter settled_hours = 48: hours with egress before the window from which a remote never seen is new to the host
 -- parameter member_alone = 0.0001: p-value of the best remote alone from which the group adds nothing to severity
 -- parameter min_connections = 12: connections in the window to all such remotes together
 WITH
@@ -16,7 +19,7 @@ WITH
 rare AS (
     SELECT
         account_id, region, host, port, protocol, interface_id, prevalence_hosts, first_contact, window_s,
-        connections, bytes_out, bytes_in,
+        connections, bytes_out, bytes_in, packets_out,
         named_struct('remote', remote, 'starts', starts, 'size', typical_size(sizes)) AS member
     FROM pairs
     WHERE role = 'client' AND external AND NOT local_scope AND NOT mirrored AND cardinality(starts) > 0
@@ -36,6 +39,8 @@ together AS (
         max(window_s) AS window_s,
         sum(bytes_out) AS bytes_out,
         sum(bytes_in) AS bytes_in,
+        sum(packets_out) AS packets_out,
+        sum(connections) AS connections,
         array_agg(member) AS members
     FROM rare
     GROUP BY account_id, region, host, port, protocol
@@ -46,16 +51,27 @@ judged AS (
     FROM together
 ),
 -- include: clocks
-timed AS (SELECT * FROM held WHERE b IS NOT NULL)
+-- include: settled
+timed AS (
+    SELECT
+        h.*,
+        first_contact IS NOT FALSE AND coalesce(s.settled, FALSE) AS new_to_host,
+-- include: second_kind
+            AS beside_beat
+    FROM held h
+    LEFT JOIN settled s ON s.account_id = h.account_id AND s.region = h.region AND s.host = h.host
+    WHERE b IS NOT NULL
+)
 SELECT
     CASE
         WHEN $hosts < $few_hosts THEN CASE WHEN first_contact IS FALSE THEN 'low' ELSE 'medium' END
         WHEN keeps_clock THEN CASE WHEN first_contact THEN 'medium' ELSE 'low' END
         WHEN may_keep_clock THEN CASE WHEN first_contact IS FALSE THEN 'low' ELSE 'medium' END
-        WHEN first_contact IS FALSE THEN 'medium'
+        WHEN first_contact IS FALSE THEN CASE WHEN beside_beat IS NULL THEN 'low' ELSE 'medium' END
         -- Remotes that are regular by themselves are found one by one; grouping them adds nothing.
         WHEN b['member_p_value'] <= $member_alone THEN 'medium'
-        ELSE 'high'
+        WHEN new_to_host OR beside_beat IS NOT NULL THEN 'high'
+        ELSE 'medium'
     END AS severity,
     b['score'] AS score,
     b['p_value'] AS p_value,
@@ -74,7 +90,7 @@ SELECT
         AS clock_period_s,
     b['span_ratio'] AS span_ratio,
     b['rita_score'] AS rita_score_of_union,
-    bytes_out, bytes_in, window_s, prevalence_hosts, first_contact,
+    bytes_out, bytes_in, window_s, prevalence_hosts, first_contact, beside_beat,
     concat(
         ip(host), ' called ', CAST(b['members'] AS VARCHAR), ' rare remotes on ', protocol_name(protocol), ' port ',
         CAST(port AS VARCHAR), ', one of them every ', human_duration(b['period_s']), ' ± ',

@@ -37,6 +37,9 @@ pub(super) struct GenerateArgs {
     /// Hosts for each kind of attack without --attacks; 0 makes a benign corpus
     #[arg(long, value_name = "N", default_value_t = 3)]
     attack_hosts: u32,
+    /// Share of hosts that regularly call a remote of their own and are benign [default: one in three]
+    #[arg(long, value_name = "SHARE", default_value_t = 1.0 / 3.0, hide_default_value = true)]
+    benign_callers: f64,
     /// AWS account; may be given several times
     #[arg(long = "account", value_name = "ID", default_value = "123456789012")]
     accounts: Vec<String>,
@@ -130,6 +133,7 @@ impl GenerateArgs {
             seed: self.seed,
             attacks,
             attack_hosts: self.attack_hosts,
+            benign_callers: self.benign_callers,
             accounts: self.accounts.clone(),
             regions: self.regions.clone(),
             window_s: self.window,

@@ -267,6 +267,24 @@ fn hosts_that_call_too_rarely_alone_are_found_together() {
 }
 
 #[test]
+fn icmp_to_those_who_knocked_first_is_no_sweep() {
+    use crate::records::Flow;
+    let mut net = Network::new(1);
+    for n in 1..=60 {
+        let at = 700 * n;
+        // Host 3 answers knocks on closed UDP ports with errors; host 4 asks who is there.
+        let knock = net.flow(3, &format!("192.0.3.{n}"), 0, at, [0, 60]);
+        let (port, remote) = (knock.client_port, knock.remote.clone());
+        net.add(&Flow { protocol: 17, client_port: 161, port, flags: [0, 0], ..knock });
+        for (host, remote) in [(3, remote), (4, format!("192.0.4.{n}"))] {
+            let icmp = net.flow(host, &remote, 0, at + 1, [88, 0]);
+            net.add(&Flow { protocol: 1, client_port: 0, flags: [0, 0], ..icmp });
+        }
+    }
+    net.findings_of(&[]).expect("port_sweep", &["medium 10.0.0.4 - 0"]);
+}
+
+#[test]
 fn the_detection_that_the_documentation_writes_runs() {
     let mut net = Network::new(9);
     let day = net.last_day();

@@ -71,6 +71,9 @@ pub struct GenerateOptions {
     pub attacks: Option<Vec<AttackSpec>>,
     /// Hosts for each kind of attack when `attacks` is `None`; 0 makes a benign corpus.
     pub attack_hosts: u32,
+    /// Share of hosts that call a remote which nobody else calls, and are benign: 0 to 1. Fewer have one where the rows
+    /// do not suffice.
+    pub benign_callers: f64,
     /// Account numbers of twelve digits; hosts are distributed evenly over every account and region.
     pub accounts: Vec<String>,
     /// Regions such as `us-east-1`.
@@ -118,6 +121,7 @@ impl Default for GenerateOptions {
             seed: 1,
             attacks: None,
             attack_hosts: 3,
+            benign_callers: 1.0 / 3.0,
             accounts: vec!["123456789012".to_owned()],
             regions: vec!["us-east-1".to_owned()],
             window_s: 60,
@@ -164,6 +168,7 @@ impl GenerateOptions {
         whole("hours", self.hours.into(), 1, 17_520)?;
         whole("files-per-hour", self.files_per_hour.into(), 1, 720)?;
         whole("row-group-rows", self.row_group_rows as u64, 1, 1 << 24)?;
+        share("benign-callers", self.benign_callers, 1.0)?;
         share("nat", self.nat_share, 1.0)?;
         share("ipv6", self.ipv6_share, 1.0)?;
         share("skipdata", self.skipdata_share, 0.2)?;

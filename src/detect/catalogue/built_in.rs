@@ -37,5 +37,7 @@ pub(super) const PARTS: &[(&str, &str)] = &[
     ("listed_contact", include_str!("../../../queries/detections/parts/listed_contact.sql")),
     ("never_answered", include_str!("../../../queries/detections/parts/never_answered.sql")),
     ("recurring", include_str!("../../../queries/detections/parts/recurring.sql")),
+    ("second_kind", include_str!("../../../queries/detections/parts/second_kind.sql")),
+    ("settled", include_str!("../../../queries/detections/parts/settled.sql")),
     ("takers", include_str!("../../../queries/detections/parts/takers.sql")),
 ];

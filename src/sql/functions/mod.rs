@@ -14,6 +14,7 @@ mod function_doc;
 mod history;
 mod indicators;
 mod judgement;
+mod known_services;
 mod like_pattern;
 mod reference;
 #[cfg(test)]
@@ -50,6 +51,7 @@ pub fn scalars(lists: &Lists) -> Vec<ScalarUDF> {
     let Lists { indicators, networks, internal, lost } = lists.clone();
     let mut all = addresses::functions(networks, internal);
     all.push(indicators::function(indicators));
+    all.push(known_services::function());
     all.extend(formatting::functions());
     all.extend(time::functions());
     all.extend(zones::functions());

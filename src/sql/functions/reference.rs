@@ -1,7 +1,10 @@
 //! The reference of all functions, generated from the documentation next to their code.
 
 use super::FunctionDoc;
-use super::{addresses, aggregates, burst, formatting, history, indicators, judgement, time, train_functions, zones};
+use super::{
+    addresses, aggregates, burst, formatting, history, indicators, judgement, known_services, time, train_functions,
+    zones,
+};
 use std::fmt::Write;
 
 /// Returns all functions of flowsift, by group; the engine's own are not listed.
@@ -9,6 +12,7 @@ pub fn function_docs() -> Vec<&'static FunctionDoc> {
     [
         addresses::DOCS,
         indicators::DOCS,
+        known_services::DOCS,
         formatting::DOCS,
         time::DOCS,
         zones::DOCS,

@@ -17,11 +17,25 @@ use crate::objects::columns;
 use crate::objects::flow_file::CorpusFile;
 use crate::objects::flow_file::properties;
 use crate::options::GenerateOptions;
+use crate::traffic::callers::{Caller, caller_of};
 use crate::traffic::periodic_services::services_of;
 use crate::world::World;
+use crate::world::endpoints::Endpoint;
 
 /// Largest share of the rows that benign periodic services may take.
 const MAX_PERIODIC_SHARE: f64 = 0.35;
+
+/// Largest share of the rows that benign callers of a remote of their own may take.
+const MAX_CALLER_SHARE: f64 = 0.2;
+
+/// The shares of benign periodic traffic (0 to 1) that the rows have room for, rarest last.
+#[derive(Clone, Copy, Debug)]
+struct PeriodicRoom {
+    /// Of periodic services.
+    services: f64,
+    /// Of callers of a remote of their own.
+    callers: f64,
+}
 
 /// A summary of a generated corpus.
 #[derive(Clone, Debug, Serialize)]
@@ -61,8 +75,8 @@ pub fn generate(options: &GenerateOptions, progress: &(dyn Fn(u64) + Sync)) -> R
     attacks.iter().try_for_each(|attack| attack.validate())?;
     let campaigns = campaign::place(&world, &attacks, options.span_s())?;
     let attack_rows = room_for(&world, options, &campaigns)?;
-    let kept = periodic_room(&world, options, options.rows as f64 - attack_rows);
-    let labels = labels_of(&world, &campaigns, kept);
+    let room = periodic_room(&world, options, options.rows as f64 - attack_rows);
+    let labels = labels_of(&world, options, &campaigns, room);
     std::fs::create_dir_all(&options.out).map_err(CorpusError::io(&options.out, "create"))?;
     let schema = columns::schema(options.fields_version);
     let mut states = before_first_hour(&world, options, campaigns);
@@ -76,7 +90,7 @@ pub fn generate(options: &GenerateOptions, progress: &(dyn Fn(u64) + Sync)) -> R
     };
     for hour in 0..options.hours {
         for (number, state) in states.iter_mut().enumerate() {
-            let batch = SiteHour { world: &world, options, number, hour, kept };
+            let batch = SiteHour { world: &world, options, number, hour, room };
             let chunks = batch.make(state);
             let files = batch.write(&schema, chunks, summary.rows, progress)?;
             for file in files {
@@ -107,18 +121,31 @@ fn room_for(world: &World, options: &GenerateOptions, campaigns: &[Campaign]) ->
     Ok(rows)
 }
 
-/// Returns the share of periodic services (0 to 1) that fit into the rows that attacks leave: services are kept in the
-/// order of their rarity until their rows are used up.
-fn periodic_room(world: &World, options: &GenerateOptions, free_rows: f64) -> f64 {
+/// Returns the benign periodic traffic that fits into the rows that attacks leave: in the order of rarity, until the rows
+/// of its kind are used up.
+fn periodic_room(world: &World, options: &GenerateOptions, free_rows: f64) -> PeriodicRoom {
     let every = (world.hosts / 50_000).max(1);
-    let mut services: Vec<(f64, f64)> = (0..world.hosts)
-        .step_by(every as usize)
+    let hosts = || (0..world.hosts).step_by(every as usize);
+    let rows_per_hour = free_rows / f64::from(every) / f64::from(options.hours);
+    let callers = hosts()
+        .filter_map(|host| caller_of(world, host, options.benign_callers))
+        .map(|caller| (caller.rarity, caller.rows_per_hour(world)))
+        .collect();
+    let services = hosts()
         .flat_map(|host| services_of(world, host, 1.0))
         .map(|service| (service.rarity, service.rows_per_hour(world, options.window_s)))
         .collect();
-    services.sort_by(|a, b| a.0.total_cmp(&b.0));
-    let mut left = MAX_PERIODIC_SHARE * free_rows / f64::from(every) / f64::from(options.hours);
-    for (rarity, rows) in services {
+    PeriodicRoom {
+        services: kept_share(services, MAX_PERIODIC_SHARE * rows_per_hour),
+        callers: kept_share(callers, MAX_CALLER_SHARE * rows_per_hour),
+    }
+}
+
+/// Returns the rarity below which the rows per hour, given with their rarity, are at most `most_rows`; 1 for all.
+fn kept_share(mut parts: Vec<(f64, f64)>, most_rows: f64) -> f64 {
+    parts.sort_by(|a, b| a.0.total_cmp(&b.0));
+    let mut left = most_rows;
+    for (rarity, rows) in parts {
         left -= rows;
         if left < 0.0 {
             return rarity;
@@ -127,16 +154,30 @@ fn periodic_room(world: &World, options: &GenerateOptions, free_rows: f64) -> f6
     1.0
 }
 
-fn labels_of(world: &World, campaigns: &[Campaign], kept: f64) -> Vec<Label> {
-    let mut labels: Vec<Label> = campaigns.iter().flat_map(|campaign| campaign.labels(world)).collect();
-    let periodic = (0..world.hosts).flat_map(|host| services_of(world, host, kept));
-    labels.extend(periodic.map(|service| Label {
-        src: world.address(service.client),
-        dst: world.address(service.server),
-        port: Some(service.port),
-        protocol: Some(service.protocol),
+/// Returns the caller on a host, if it has one that the rows have room for.
+fn kept_caller(world: &World, options: &GenerateOptions, host: u32, room: PeriodicRoom) -> Option<Caller> {
+    caller_of(world, host, options.benign_callers).filter(|caller| caller.rarity < room.callers)
+}
+
+fn labels_of(world: &World, options: &GenerateOptions, campaigns: &[Campaign], room: PeriodicRoom) -> Vec<Label> {
+    let benign = |src, dst, port, protocol, source| Label {
+        src: world.address(src),
+        dst: world.address(dst),
+        port: Some(port),
+        protocol: Some(protocol),
         label: "benign-periodic".to_owned(),
-        source: format!("{} every {} s", service.name, service.period_s),
+        source,
+    };
+    let mut labels: Vec<Label> = campaigns.iter().flat_map(|campaign| campaign.labels(world)).collect();
+    let periodic = (0..world.hosts).flat_map(|host| services_of(world, host, room.services));
+    labels.extend(periodic.map(|service| {
+        let source = format!("{} every {} s", service.name, service.period_s);
+        benign(service.client, service.server, service.port, service.protocol, source)
+    }));
+    let callers = (0..world.hosts).filter_map(|host| kept_caller(world, options, host, room));
+    labels.extend(callers.filter_map(|caller| {
+        let source = format!("{} every {} s, drifting", caller.name, caller.period_s);
+        Some(benign(Endpoint::interface(caller.host), caller.remote?, caller.port, caller.protocol, source))
     }));
     labels
 }
@@ -157,7 +198,7 @@ fn write_manifest(
     summary: &GenerateSummary,
 ) -> Result<(), CorpusError> {
     let path: PathBuf = options.out.join("corpus.json");
-    let manifest = Manifest { schema_version: 1, seed: options.seed, options, attacks, summary };
+    let manifest = Manifest { schema_version: 2, seed: options.seed, options, attacks, summary };
     let mut text = serde_json::to_string_pretty(&manifest)
         .map_err(|error| CorpusError::io(&path, "write")(std::io::Error::other(error)))?;
     text.push('\n');

@@ -3,6 +3,7 @@
 use arrow::datatypes::SchemaRef;
 use rayon::prelude::*;
 
+use super::{PeriodicRoom, kept_caller};
 use crate::attacks::campaign::Campaign;
 use crate::error::CorpusError;
 use crate::objects::flow_file::{CorpusFile, write_flow_file};
@@ -61,8 +62,8 @@ pub struct SiteHour<'a> {
     pub options: &'a GenerateOptions,
     pub number: usize,
     pub hour: u32,
-    /// Share of periodic services that the corpus has room for.
-    pub kept: f64,
+    /// Benign periodic traffic that the corpus has room for.
+    pub(super) room: PeriodicRoom,
 }
 
 impl SiteHour<'_> {
@@ -148,10 +149,14 @@ impl SiteHour<'_> {
         open.retain(|connection| connection.write(world, &mut minutes));
         let from = self.hour * 3_600;
         for host in self.chunk_hosts(chunk) {
-            let services: Vec<HostService> = services_of(world, host, self.kept);
+            let services: Vec<HostService> = services_of(world, host, self.room.services);
             let periodic =
                 services.iter().flat_map(|s| s.connections(world, from, from + 3_600, self.options.span_s()));
             open.extend(periodic.filter(|connection| connection.write(world, &mut minutes)));
+            if let Some(caller) = kept_caller(world, self.options, host, self.room) {
+                let calls = caller.connections(world, from, from + 3_600);
+                open.extend(calls.filter(|connection| connection.write(world, &mut minutes)));
+            }
             self.host_hour(host, 0).nightly(|connection| {
                 if connection.write(world, &mut minutes) {
                     open.push(connection);

@@ -94,6 +94,9 @@ pub fn write_periodic(
             let varied = (service.sizes != RequestSizes::One).then(|| service.sizes.law(&mut draws));
             for (contact, end_s) in service.connections(&mut draws, f64::from(hours) * 3600.0, host) {
                 let bytes = match (service.upload_bytes, &varied) {
+                    (0, None) if service.answer_bytes > 0 => {
+                        (small.0, (service.answer_bytes as f64 * draws.between(0.9, 1.1)) as u64)
+                    }
                     (0, None) => small,
                     (0, Some(law)) => (law(&mut draws).max(120.0) as u64, small.1.max(400)),
                     (upload, _) => ((upload as f64 * draws.between(0.9, 1.1)) as u64, upload / 300),

@@ -91,6 +91,8 @@ pub struct PeriodicService {
     pub(super) protocol: u8,
     /// Bytes of a connection towards the server, around which sizes are drawn; 0 for those of requests.
     pub(super) upload_bytes: u64,
+    /// Bytes that come back, around which they are drawn; 0 for a few hundred.
+    pub(super) answer_bytes: u64,
     /// Sizes of requests.
     pub(super) sizes: RequestSizes,
 }
@@ -109,7 +111,13 @@ impl PeriodicService {
             port,
             protocol,
             upload_bytes: 0,
+            answer_bytes: 0,
             sizes: RequestSizes::One,
+        };
+        // Calls over TLS get a certificate back, at least; these drift by a second or so a call.
+        let caller = |name, sleep_s, every, port, protocol, answer_bytes| Self {
+            answer_bytes,
+            ..service(name, Sleeps(sleep_s, 0.0005), Own, every, port, protocol)
         };
         vec![
             service("update service, 300 s, every host", Sleeps(300.1, 0.0), Shared, 1, 443, TCP),
@@ -126,6 +134,10 @@ impl PeriodicService {
                 ..service("nightly backup of 2 GB, a target of its own", Clock(86_400.0, 120.0), Own, 4, 22, TCP)
             },
             service("drifting poller, 900 s, a supplier of its own", Sleeps(900.2, 0.0), Own, 50, 443, TCP),
+            caller("vendor's timer, 30 min, drifting, a remote of its own", 1_800.6, 9, 443, TCP, 6_000),
+            caller("client of an API, 300 s, drifting, a remote of its own", 300.3, 9, 443, TCP, 9_000),
+            caller("download of 20 MB, hourly, drifting, a remote of its own", 3_600.8, 18, 443, TCP, 20_000_000),
+            caller("resolver of its own, 600 s, drifting", 600.2, 18, 53, UDP, 200),
             service("everyday traffic of seven kinds, a remote of its own", Everyday(900.0), Own, 1, 443, TCP),
         ]
     }
@@ -183,6 +195,7 @@ impl PeriodicService {
             port: 443,
             protocol: TCP,
             upload_bytes: 0,
+            answer_bytes: 0,
             sizes,
         };
         rows.iter().enumerate().map(service).collect()

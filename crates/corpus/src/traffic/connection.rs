@@ -18,6 +18,8 @@ pub enum Ending {
     Reset,
     /// Neither is seen, as with UDP.
     Silent,
+    /// Nothing comes back at all.
+    Unanswered,
 }
 
 /// One connection (or UDP exchange), from which every interface on its path cuts its own records.
@@ -177,7 +179,7 @@ impl Connection {
         let ending = match self.ending {
             Ending::Closed => (FIN, FIN),
             Ending::Reset => (RST, 0),
-            Ending::Silent => (0, 0),
+            Ending::Silent | Ending::Unanswered => (0, 0),
         };
         let flags = |open: u8, close: u8| {
             let open = if first_window && self.protocol == TCP { open } else { 0 };
@@ -221,28 +223,28 @@ impl Connection {
             ..record
         };
         let to_internet = if self.server.aws_service(world.seed) == AWS_S3 && self.nat.is_none() { 7 } else { 8 };
-        match vantage {
+        let egress = RecordKind::Egress;
+        let (there, back) = match vantage {
             Vantage::Client => {
                 let path = if self.server.is_external() && self.nat.is_none() { to_internet } else { 1 };
-                minutes.push(window_end, Record { kind: RecordKind::Egress, path, ..record });
-                minutes.push(window_end, reply);
+                ([Some(Record { kind: egress, path, ..record }), None], [Some(reply), None])
             }
             Vantage::Server => {
                 let path = if self.client.is_external() { 8 } else { 1 };
-                minutes.push(window_end, record);
-                minutes.push(window_end, Record { kind: RecordKind::Egress, path, ..reply });
+                ([Some(record), None], [Some(Record { kind: egress, path, ..reply }), None])
             }
             Vantage::Nat => {
                 let nat = Endpoint::interface(index);
-                let egress = RecordKind::Egress;
                 let outer = Record { src: nat, pkt_src: nat, src_port: self.nat_port, ..record };
                 let back = Record { dst: nat, pkt_dst: nat, dst_port: self.nat_port, ..reply };
-                minutes.push(window_end, Record { dst: nat, ..record });
-                minutes.push(window_end, Record { kind: egress, path: 8, ..outer });
-                minutes.push(window_end, back);
-                minutes.push(window_end, Record { src: nat, kind: egress, path: 1, ..reply });
+                (
+                    [Some(Record { dst: nat, ..record }), Some(Record { kind: egress, path: 8, ..outer })],
+                    [Some(back), Some(Record { src: nat, kind: egress, path: 1, ..reply })],
+                )
             }
-        }
+        };
+        let back = if self.ending == Ending::Unanswered { [None; 2] } else { back };
+        there.into_iter().chain(back).flatten().for_each(|record| minutes.push(window_end, record));
     }
 
     /// Returns the share of the bytes that has passed by a second: a line whose knots, one per minute, are moved by up

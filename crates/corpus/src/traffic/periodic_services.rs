@@ -45,7 +45,7 @@ struct ServiceKind {
 const SERVICE_KINDS: [ServiceKind; 7] = [
     ServiceKind { name: "ntp", share: 0.9, period_s: 1_024, late_s: 2, bytes_out: 48, bytes_in: 48 },
     ServiceKind { name: "agent-internal", share: 0.35, period_s: 60, late_s: 1, bytes_out: 4_200, bytes_in: 300 },
-    ServiceKind { name: "agent-saas", share: 0.25, period_s: 60, late_s: 2, bytes_out: 2_600, bytes_in: 900 },
+    ServiceKind { name: "agent-saas", share: 0.25, period_s: 60, late_s: 2, bytes_out: 2_600, bytes_in: 4_200 },
     ServiceKind { name: "config-poll", share: 0.6, period_s: 300, late_s: 15, bytes_out: 1_300, bytes_in: 5_200 },
     ServiceKind {
         name: "update-check",

@@ -32,7 +32,32 @@ pub enum ExternalClass {
     Attack = 5,
     /// Software-as-a-service that one host polls.
     Saas = 6,
+    /// Public resolvers; the number is the index in [`PUBLIC_RESOLVERS`], modulo their number.
+    Resolver = 7,
 }
+
+/// Addresses of public resolvers, as their operators publish them: Google, Cloudflare, Quad9, OpenDNS, Level 3, Verisign,
+/// AdGuard, CleanBrowsing, Yandex, DNS.Watch, Alibaba.
+pub const PUBLIC_RESOLVERS: [[u8; 4]; 18] = [
+    [8, 8, 8, 8],
+    [8, 8, 4, 4],
+    [1, 1, 1, 1],
+    [1, 0, 0, 1],
+    [9, 9, 9, 9],
+    [149, 112, 112, 112],
+    [208, 67, 222, 222],
+    [208, 67, 220, 220],
+    [4, 2, 2, 1],
+    [4, 2, 2, 2],
+    [64, 6, 64, 6],
+    [94, 140, 14, 14],
+    [94, 140, 15, 15],
+    [185, 228, 168, 9],
+    [77, 88, 8, 8],
+    [84, 200, 69, 80],
+    [223, 5, 5, 5],
+    [223, 6, 6, 6],
+];
 
 /// Names of Amazon's services in `pkt_src_aws_service` and `pkt_dst_aws_service`; the first means none.
 pub const AWS_SERVICES: [&str; 7] = ["-", "S3", "EC2", "AMAZON", "CLOUDFRONT", "DYNAMODB", "API_GATEWAY"];
@@ -82,9 +107,16 @@ impl Endpoint {
             // The endpoint itself is part of the address, so no two endpoints share one.
             let bits = prefix << 96 | u128::from(low & 0xffff) << 64 | u128::from(low >> 32) << 32 | u128::from(self.0);
             Address::from_bits(bits)
+        } else if self.is_resolver() {
+            let resolver = PUBLIC_RESOLVERS[(self.0 & 0x0fff_ffff) as usize % PUBLIC_RESOLVERS.len()];
+            Address::from_v4_bits(u32::from_be_bytes(resolver))
         } else {
             Address::from_v4_bits(public_v4(permuted(self.0, seed)))
         }
+    }
+
+    const fn is_resolver(self) -> bool {
+        self.0 >> 28 == ExternalClass::Resolver as u32
     }
 
     /// Returns the index in [`AWS_SERVICES`] of the service that the address belongs to.
