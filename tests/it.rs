@@ -70,3 +70,5 @@ mod table_formats;
 mod time_filters;
 #[path = "it/tutorial.rs"]
 mod tutorial;
+#[path = "it/words.rs"]
+mod words;

@@ -1,9 +1,9 @@
 //! How a run ends: the exit codes, and the line that explains a failure.
 
+use super::stderr::tell;
 use flow::error_text;
 use std::error::Error;
 use std::fmt::Display;
-use std::io::Write;
 use std::process::ExitCode;
 
 /// How a run ended.
@@ -101,7 +101,7 @@ impl Failure {
             Failure::Failed(message) => (message, Exit::Failed),
             Failure::BrokenPipe => return Exit::Done,
         };
-        let _ = writeln!(std::io::stderr(), "error: {message}");
+        tell(format_args!("error: {message}"));
         exit
     }
 }

@@ -18,6 +18,7 @@ mod session;
 mod shell;
 mod signals;
 mod sql;
+mod stderr;
 
 use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 pub use exit::Exit;

@@ -78,10 +78,11 @@ pub(super) fn run(global: &Global, args: &QueryArgs) -> Result<Exit, Failure> {
     let mut printer = args.results.printer()?;
     let opened = args.workspace.open(global, &args.sources, false)?;
     let limits = args.results.limits();
-    let runner = Runner { opened: &opened, limits, progress: global.shows_progress_now(), cancellable: false };
+    let (progress, quiet) = (global.shows_progress_now(), global.is_quiet());
+    let runner = Runner { opened: &opened, limits, progress, quiet, cancellable: false };
     for statement in statements(&sql) {
         runner.run(&statement, &mut printer).map_err(|ended| ended.into_failure(&limits))?;
         printer.end()?;
     }
-    opened.report_skipped(global)
+    Ok(opened.report_skipped(global))
 }

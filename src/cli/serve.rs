@@ -6,9 +6,9 @@ use super::options::memory::parse_size;
 use super::options::time::parse_timeout;
 use super::session::workspace::WorkspaceArgs;
 use super::signals::{Signal, Signals};
+use super::stderr::tell;
 use crate::serve::{Limits, Login, ServeError, ServeOptions, Server, TlsFiles, made_password};
 use clap::Args;
-use std::io::Write;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -202,7 +202,7 @@ struct Say {
 impl Say {
     fn line(&mut self, text: &str) -> Result<(), Failure> {
         if !self.quiet {
-            writeln!(std::io::stderr(), "{text}")?;
+            tell(text);
         }
         Ok(())
     }

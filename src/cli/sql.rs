@@ -54,8 +54,8 @@ pub(super) fn run(global: &Global, args: &SqlArgs) -> Result<Exit, Failure> {
     let script = if interactive { String::new() } else { script(args)? };
     let opened = args.workspace.open(global, &args.sources, interactive)?;
     let limits = args.results.limits();
-    let progress = global.shows_progress_now();
-    let runner = Runner { opened: &opened, limits, progress, cancellable: interactive };
+    let (progress, quiet) = (global.shows_progress_now(), global.is_quiet());
+    let runner = Runner { opened: &opened, limits, progress, quiet, cancellable: interactive };
     if interactive {
         prompt::run(&runner, args.limit)?;
     } else {
@@ -64,7 +64,7 @@ pub(super) fn run(global: &Global, args: &SqlArgs) -> Result<Exit, Failure> {
             printer.end()?;
         }
     }
-    opened.report_skipped(global)
+    Ok(opened.report_skipped(global))
 }
 
 /// Reads the statements to run: from stdin unless a file or a statement is given.

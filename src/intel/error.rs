@@ -1,5 +1,6 @@
 //! Why a list could not be used, and what was left out of one.
 
+use flow::printable;
 use std::fmt;
 use std::path::{Path, PathBuf};
 
@@ -143,11 +144,11 @@ impl WarningTally {
     }
 }
 
-/// Cuts text for a message to 80 characters on one line, without control characters.
+/// Cuts text for a message to 80 characters on one line, with control characters as escapes.
 pub(crate) fn shorten(text: &str) -> String {
-    let mut clean = text.trim().chars().map(|c| if c.is_control() { '\u{fffd}' } else { c });
-    let mut short: String = clean.clone().take(80).collect();
-    if clean.nth(80).is_some() {
+    let mut letters = text.trim().chars();
+    let mut short = printable(&letters.by_ref().take(80).collect::<String>());
+    if letters.next().is_some() {
         short.push('…');
     }
     short

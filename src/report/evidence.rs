@@ -2,7 +2,8 @@
 
 use serde_json::{Map, Value};
 
-use flow::units::{bytes_text, count_text, duration_text, number_text, printable, share_text};
+use flow::printable;
+use flow::units::{bytes_text, count_text, duration_text, number_text, share_text};
 
 /// The evidence shown in a row, the most important first; everything else is in the files only.
 const TELLING: [&str; 17] = [
@@ -106,7 +107,7 @@ mod tests {
     #[test]
     fn own_detections_show_their_own_names() {
         let evidence = json!({ "odd_bytes": 12_300, "gap_s": 90, "note": "a\u{1b}b", "more": 1, "never": null });
-        assert_eq!(shown(evidence), "odd_bytes 12.3 KB, gap_s 1 m 30 s, note a\u{fffd}b");
+        assert_eq!(shown(evidence), "odd_bytes 12.3 KB, gap_s 1 m 30 s, note a\\x1bb");
         assert_eq!(shown(json!({ "period_s": null, "bytes_out": "x" })), "bytes_out x");
         assert_eq!(shown(json!({})), "");
     }

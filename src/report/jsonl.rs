@@ -4,6 +4,7 @@ use std::io::{BufRead, Write};
 
 use super::error::ReportError;
 use crate::detect::finding::{Finding, SCHEMA_VERSION};
+use flow::printable::EscapedJson;
 
 /// Writes findings as JSON Lines.
 ///
@@ -15,7 +16,7 @@ pub fn write_jsonl<W: Write>(mut out: W, findings: &[Finding]) -> Result<(), Rep
     let mut line = Vec::with_capacity(1_024);
     for finding in findings {
         line.clear();
-        serde_json::to_writer(&mut line, finding)
+        serde_json::to_writer(EscapedJson::new(&mut line), finding)
             .map_err(|source| ReportError::Json { id: finding.id.clone(), source })?;
         line.push(b'\n');
         out.write_all(&line).map_err(|source| io_error("write", "findings", source))?;

@@ -13,8 +13,9 @@ pub use objects::{ObjectCounts, SkippedObject};
 use super::error::ReportError;
 use crate::detect::Severity;
 use crate::detect::finding::rfc3339_text;
+use flow::printable::{EscapedJson, printable};
 use flow::time;
-use flow::units::{bytes_text, count_text, duration_text, number_text, printable, share_text};
+use flow::units::{bytes_text, count_text, counted, duration_text, number_text, share_text};
 
 /// Sources named in the text; the JSON names all.
 const NAMED_SOURCES: usize = 3;
@@ -162,7 +163,7 @@ impl Summary {
     /// [`ReportError::Io`] when the writer fails.
     pub fn write_json<W: Write>(&self, mut out: W) -> Result<(), ReportError> {
         let failed = |source| ReportError::Io { action: "write", what: "summary".to_owned(), source };
-        serde_json::to_writer_pretty(&mut out, self).map_err(|error| failed(error.into()))?;
+        serde_json::to_writer_pretty(EscapedJson::new(&mut out), self).map_err(|error| failed(error.into()))?;
         out.write_all(b"\n").and_then(|()| out.flush()).map_err(failed)
     }
 
@@ -287,11 +288,11 @@ impl Summary {
 
     fn traffic_text(&self) -> String {
         let mut text = format!(
-            "{} hosts, {} remotes, {} pairs, {} pair-hours",
-            count_text(self.hosts),
-            count_text(self.destinations),
-            count_text(self.pairs),
-            count_text(self.pair_hours)
+            "{}, {}, {}, {}",
+            counted(self.hosts, "host", "hosts"),
+            counted(self.destinations, "remote", "remotes"),
+            counted(self.pairs, "pair", "pairs"),
+            counted(self.pair_hours, "pair-hour", "pair-hours")
         );
         if let Some(share) = self.coverage_share {
             let _ = write!(text, ", coverage {}", share_text(share));
@@ -314,8 +315,8 @@ impl Summary {
 
     fn tested_text(&self) -> String {
         format!(
-            "{} candidates at a false-discovery rate of {}, {} false beacons expected",
-            count_text(self.candidates_tested),
+            "{} at a false-discovery rate of {}, {} false beacons expected",
+            counted(self.candidates_tested, "candidate", "candidates"),
             share_text(self.fdr),
             number_text(self.expected_false_beacons)
         )
@@ -334,7 +335,7 @@ impl Summary {
         if !stages.is_empty() {
             let _ = write!(text, " ({})", stages.join(", "));
         }
-        let _ = write!(text, ", {} {}", count_text(self.threads), if self.threads == 1 { "thread" } else { "threads" });
+        let _ = write!(text, ", {}", counted(self.threads, "thread", "threads"));
         if let Some(bytes) = self.peak_memory_bytes {
             let _ = write!(text, ", peak memory {}", bytes_text(bytes));
         }

@@ -11,8 +11,9 @@ use super::evidence::phrases;
 use crate::detect::finding::{Finding, compare_findings};
 use crate::detect::severity::Severity;
 use flow::codes::{self, protocol_name};
+use flow::printable;
 use flow::time;
-use flow::units::{count_text, printable};
+use flow::units::{count_text, counted};
 
 /// Columns between two columns of the table.
 const GAP: usize = 2;
@@ -91,10 +92,8 @@ fn heading(findings: &[&Finding]) -> String {
         .collect();
     hosts.sort_unstable();
     hosts.dedup();
-    let plural = |count: usize, one: &str, many: &str| {
-        format!("{} {}", count_text(count as u64), if count == 1 { one } else { many })
-    };
-    let (count, on) = (plural(findings.len(), "finding", "findings"), plural(hosts.len(), "host", "hosts"));
+    let count = counted(findings.len() as u64, "finding", "findings");
+    let on = counted(hosts.len() as u64, "host", "hosts");
     format!("{count} on {on}: {}\n", by_severity(findings))
 }
 

@@ -6,17 +6,18 @@
 use super::error::SourceError;
 use super::store::Store;
 use arrow::array::{Array, ArrayRef, AsArray, RecordBatch};
-use arrow::datatypes::DataType;
+use arrow::datatypes::{DataType, Int64Type};
 use bytes::Bytes;
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 use scan::guarded;
 use serde_json::Value;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 /// What the log says at some version.
 #[derive(Debug, Default)]
 struct Snapshot {
-    live: BTreeSet<String>,
+    /// The live files and their bytes.
+    live: BTreeMap<String, u64>,
 }
 
 /// The files of a log, by their version.
@@ -27,11 +28,12 @@ struct LogFiles {
     checkpoints: BTreeMap<u64, (usize, Vec<String>)>,
 }
 
-/// Returns the paths of the live files below the table's folder. `folder` is for messages.
+/// Returns the paths of the live files below the table's folder, with their bytes (at least 1, even where the log does
+/// not say). `folder` is for messages.
 ///
 /// # Errors
 /// [`SourceError::TableFormat`] when the log has a gap, is damaged or needs what is not supported.
-pub(super) async fn live_files(store: &Store, folder: &str) -> Result<BTreeSet<String>, SourceError> {
+pub(super) async fn live_files(store: &Store, folder: &str) -> Result<BTreeMap<String, u64>, SourceError> {
     let refused =
         |problem: String| SourceError::TableFormat { folder: folder.to_owned(), format: "a Delta Lake table", problem };
     let names = store.list("_delta_log").await?;
@@ -108,19 +110,19 @@ impl Snapshot {
                 if !add["deletionVector"].is_null() {
                     return Err(DELETION_VECTORS.to_owned());
                 }
-                self.add(path)?;
+                self.add(path, add["size"].as_u64())?;
             }
             check_mapping(action["metaData"]["configuration"]["delta.columnMapping.mode"].as_str())?;
         }
         Ok(())
     }
 
-    fn add(&mut self, path: &str) -> Result<(), String> {
+    fn add(&mut self, path: &str, bytes: Option<u64>) -> Result<(), String> {
         let path = decoded(path)?;
         if path.contains("://") || path.starts_with('/') {
             return Err(format!("its log names a file outside its folder ({path}), as shallow clones do"));
         }
-        self.live.insert(path);
+        self.live.insert(path, bytes.unwrap_or(1).max(1));
         Ok(())
     }
 }
@@ -143,13 +145,16 @@ fn read_checkpoint(bytes: Bytes, snapshot: &mut Snapshot) -> Result<(), String> 
         check_mapping(mapping_mode(&batch).as_deref())?;
         let Some(adds) = batch.column_by_name("add").and_then(|adds| adds.as_struct_opt()) else { continue };
         let paths = adds.column_by_name("path").and_then(text_column).ok_or("the column add.path is missing")?;
+        let sizes = adds.column_by_name("size").and_then(|sizes| arrow::compute::cast(sizes, &DataType::Int64).ok());
         let vectors = adds.column_by_name("deletionVector");
         let paths = paths.as_string::<i32>();
         for row in (0..batch.num_rows()).filter(|row| adds.is_valid(*row) && paths.is_valid(*row)) {
             if vectors.is_some_and(|vectors| vectors.is_valid(row)) {
                 return Err(DELETION_VECTORS.to_owned());
             }
-            snapshot.add(paths.value(row))?;
+            let bytes =
+                sizes.as_ref().map(|sizes| sizes.as_primitive::<Int64Type>()).filter(|sizes| sizes.is_valid(row));
+            snapshot.add(paths.value(row), bytes.and_then(|sizes| u64::try_from(sizes.value(row)).ok()))?;
         }
     }
     Ok(())

@@ -37,6 +37,11 @@ impl ListWindow {
         }
     }
 
+    /// Returns whether the window begins after a time.
+    pub(super) fn begins_after(&self, time_s: i64) -> bool {
+        time_s < self.from_s
+    }
+
     /// Returns whether a folder of `[from_s, to_s)` can hold wanted objects.
     pub(crate) fn overlaps(&self, from_s: i64, to_s: i64) -> bool {
         from_s < self.to_s && self.from_s < to_s

@@ -29,6 +29,7 @@ mod listing;
 mod list;
 mod local;
 mod read;
+mod read_error;
 mod store;
 
 mod delta;
@@ -43,6 +44,7 @@ pub use listing::{Grain, Listing};
 pub use object::{Location, Object, TimeRange};
 pub use open::Source;
 pub use options::SourceOptions;
-pub use read::{ObjectReader, ReadError};
+pub use read::ObjectReader;
+pub use read_error::ReadError;
 pub use store::{PutMode, Store, StoredObject};
 pub use units::{Fingerprint, Unit, units};

@@ -2,12 +2,12 @@
 
 use super::copies::find_copies;
 use super::error::SourceError;
-use super::folder_times::{learn_folder_times, tree_of};
+use super::folder_times::{FolderTimes, tree_of};
 use super::identity::Identity;
 use super::layout::Layout;
 use super::left_out::{LeftOut, RunOutput};
 use super::list::{BucketQuery, list_bucket};
-use super::listing::{Grain, ListFilter, Listing};
+use super::listing::{Grain, ListFilter, ListWindow, Listing};
 use super::local::{blocking, list_glob, list_path};
 use super::object::{Location, Object, TimeRange, WILDCARDS};
 use super::options::SourceOptions;
@@ -29,6 +29,28 @@ enum Root {
     S3 { bucket: Arc<Bucket>, key: String, pattern: Option<glob::Pattern> },
 }
 
+impl Root {
+    /// Returns whether an object below the root, by its URL, is one that the user named: a pattern must match it or one of
+    /// its folders.
+    fn names(&self, url: &str) -> bool {
+        let strict = glob::MatchOptions { require_literal_separator: true, ..glob::MatchOptions::new() };
+        let matches = |pattern: &glob::Pattern, path: &str| {
+            let folders = path.match_indices('/').map(|(at, _)| &path[..at]);
+            folders.chain([path]).any(|part| pattern.matches_with(part, strict))
+        };
+        match self {
+            Self::Local(_) | Self::S3 { pattern: None, .. } => true,
+            Self::S3 { bucket, pattern: Some(pattern), .. } => {
+                url.strip_prefix(&format!("s3://{}/", bucket.name)).is_some_and(|key| matches(pattern, key))
+            }
+            Self::Glob { pattern } => {
+                let pattern = glob::Pattern::new(pattern.trim_end_matches('/'));
+                pattern.is_ok_and(|pattern| matches(&pattern, url))
+            }
+        }
+    }
+}
+
 /// Everything the user named as input, opened.
 #[derive(Clone, Debug)]
 pub struct Source {
@@ -36,8 +58,8 @@ pub struct Source {
     buckets: Arc<BTreeMap<Arc<str>, Arc<Bucket>>>,
     options: SourceOptions,
     outputs: Vec<RunOutput>,
-    /// Whether the folders of each tree of another writer bound the times of its records, as far as it was learned.
-    folder_times: Arc<Mutex<BTreeMap<String, bool>>>,
+    /// What was learned of the folders of other writers.
+    folder_times: Arc<Mutex<FolderTimes>>,
 }
 
 impl Source {
@@ -124,7 +146,7 @@ impl Source {
                 _ => None,
             };
             for table in std::mem::take(&mut found.tables) {
-                table.keep_live(bucket, &mut found.objects).await?;
+                table.keep_live(bucket, &mut found.objects, |url| root.names(url)).await?;
             }
             if found.objects.is_empty() && found.pruned_folders == 0 {
                 return Err(SourceError::NothingFound { spec: spec.clone(), other_objects: found.other_objects });
@@ -163,18 +185,18 @@ impl Source {
     }
 
     /// Returns the trees of other writers whose folders bound the times of their records. Where no time is asked for,
-    /// nothing has to be known; each tree is looked at once.
+    /// nothing has to be known; each object is looked at once.
     async fn bounded_trees(&self, objects: &[Object], range: &TimeRange) -> HashSet<String> {
         if *range == TimeRange::default() {
             return HashSet::new();
         }
-        let known = lock(&self.folder_times).clone();
-        let of_tree = |object: &&Object| object.facts.layout == Layout::Dated && !known.contains_key(tree_of(object));
-        let unknown: Vec<&Object> = objects.iter().filter(of_tree).collect();
-        let learned = learn_folder_times(&unknown, &self.reader(), &self.options).await;
+        let mut learned = lock(&self.folder_times).clone();
+        let dated: Vec<&Object> = objects.iter().filter(|object| object.facts.layout == Layout::Dated).collect();
+        let window = ListWindow::new(range, &self.options);
+        learned.learn(&dated, &window, &self.reader(), &self.options).await;
         let mut known = lock(&self.folder_times);
-        known.extend(learned);
-        known.iter().filter(|(_, bounded)| **bounded).map(|(tree, _)| tree.clone()).collect()
+        known.merge(learned);
+        known.bounded_trees()
     }
 
     /// Returns a reader for the objects of this source; clones share connections.

@@ -3,6 +3,10 @@
 //! Each rule below works on the parsed statement: what it does not cover stays as it is, with its position for messages.
 //! A rule exists where the engine refuses a common form, or means something else by it.
 
+mod heads;
+mod list_texts;
+mod summarize;
+
 use super::array_text::array_elements;
 use datafusion::sql::parser::{CopyToSource, Statement};
 use datafusion::sql::sqlparser::ast::{
@@ -11,11 +15,16 @@ use datafusion::sql::sqlparser::ast::{
 };
 use std::ops::ControlFlow;
 
-/// Rewrites a statement in place.
-pub fn adapt(statement: &mut Statement) {
+/// Rewrites a statement in place, and names its columns; `sql` is the text that it was read from.
+pub fn adapt(statement: &mut Statement, sql: &str) {
+    heads::name_columns(statement, sql);
+    rewrite(statement);
+}
+
+fn rewrite(statement: &mut Statement) {
     match statement {
         Statement::Statement(statement) => drop(statement.visit(&mut Adapter)),
-        Statement::Explain(explain) => adapt(&mut explain.statement),
+        Statement::Explain(explain) => rewrite(&mut explain.statement),
         Statement::CopyTo(copy) => {
             if let CopyToSource::Query(query) = &mut copy.source {
                 let _ = query.visit(&mut Adapter);
@@ -24,6 +33,9 @@ pub fn adapt(statement: &mut Statement) {
         Statement::CreateExternalTable(_) | Statement::Reset(_) => {}
     }
 }
+
+pub use heads::{head, without_marks};
+pub use summarize::summarized;
 
 struct Adapter;
 
@@ -167,7 +179,7 @@ mod tests {
 
     fn adapted(sql: &str) -> String {
         let mut statement = DFParser::parse_sql(sql).unwrap().pop_front().unwrap();
-        adapt(&mut statement);
+        rewrite(&mut statement);
         statement.to_string()
     }
 

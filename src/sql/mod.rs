@@ -8,6 +8,7 @@ mod array_text;
 mod dialect;
 mod error;
 mod tokens;
+mod type_name;
 
 mod literal;
 mod tables;
@@ -24,11 +25,11 @@ mod console;
 pub use array_text::array_elements;
 pub use console::catalogue;
 pub use console::{
-    KEYWORDS, Mistake, MistakeKind, Statement, explain, function_names, is_complete, statements, table_names,
+    KEYWORDS, Mistake, MistakeKind, Statement, cautions, explain, function_names, is_complete, statements, table_names,
 };
-pub use dialect::adapt;
 #[cfg(feature = "postgres")]
 pub(crate) use dialect::call;
+pub use dialect::{adapt, head, summarized, without_marks};
 pub use engine::{GroupsExec, PlanRows, PlanThreads, StagedQuery, run, run_candidates};
 pub use error::SqlError;
 pub use literal::{Literal, bind};
@@ -38,4 +39,5 @@ pub use tables::SkippedObjects;
 pub use tables::derived::StartProgress;
 pub use tables::flows::{FlowsExec, FlowsTable};
 pub use tokens::first_word;
+pub use type_name::type_name;
 pub use workspace::{SkipKind, Skipped, Workspace, WorkspaceOptions};

@@ -1,7 +1,7 @@
 //! A session over a source: all tables that a query can name, each computed only when one reads it.
 
 use super::SqlError;
-use super::dialect::adapt;
+use super::dialect::{adapt, summarized};
 use super::engine::with_grouping;
 use super::functions::Lists;
 use super::memory::SharedMemory;
@@ -134,8 +134,10 @@ impl Workspace {
     /// [`DataFusionError`] for a mistake in the statement.
     pub async fn plan(&self, sql: &str) -> Result<DataFrame, DataFusionError> {
         let state = self.context.state();
+        let summarized = summarized(&state, sql).await?;
+        let sql = summarized.as_deref().unwrap_or(sql);
         let mut statement = state.sql_to_statement(sql, &state.config().options().sql_parser.dialect)?;
-        adapt(&mut statement);
+        adapt(&mut statement, sql);
         self.context.execute_logical_plan(state.statement_to_plan(statement).await?).await
     }
 

@@ -46,6 +46,21 @@ fn a_delta_table_is_read_by_its_live_files() {
     }
     let top = sql(&live.join("1.parquet"), TOTALS).expect(0);
     assert_eq!(sql(&root.join("*.parquet"), TOTALS).expect(0).text(), top.text());
+    // A live file that is gone is told, and the rest is answered.
+    fs::rename(root.join("a b.parquet"), folder.path().join("kept")).unwrap();
+    let less = sql(&root, TOTALS).expect(3);
+    assert_eq!(less.text(), sql(&live.join("2.parquet"), TOTALS).expect(0).text());
+    assert!(
+        less.err.contains("1 object could not be read") && less.err.contains("a b.parquet is gone"),
+        "{}",
+        less.err
+    );
+    let judged = detect(&root, &[]).expect(3);
+    assert!(judged.err.contains("1 skipped") && judged.err.contains("a b.parquet is gone"), "{}", judged.err);
+    // A pattern that does not name the file does not miss it.
+    sql(&root.join("dt=*"), TOTALS).expect(0);
+    assert!(sql(&folder.path().join("tab*"), TOTALS).expect(3).err.contains("is gone"));
+    fs::rename(folder.path().join("kept"), root.join("a b.parquet")).unwrap();
     // What is refused says why.
     let refused = |words: &str| {
         let ran = sql(&root, TOTALS).expect(1);
@@ -164,6 +179,12 @@ fn tables_globs_and_hidden_folders_in_s3_are_what_they_are_on_disk() {
     let live = sql(&bucket.join("delta/new.parquet"), TOTALS).expect(0);
     assert_eq!(rows("s3://logs/delta").expect(0).text(), live.text());
     assert_eq!(rows("s3://logs/del*").expect(0).text(), live.text());
+    put(&bucket, &format!("delta/_delta_log/{:020}.json", 2), &commit(&[add("gone.parquet")]));
+    for url in ["s3://logs/delta", "s3://logs/del*"] {
+        let less = s3(&server, &["sql", url, "--format", "csv", "-c", TOTALS]).expect(3);
+        assert_eq!(less.text(), live.text());
+        assert!(less.err.contains("s3://logs/delta/gone.parquet is gone"), "{}", less.err);
+    }
     for (url, name) in [("s3://logs/hudi", "Hudi"), ("s3://logs/ice", "Iceberg")] {
         let ran = rows(url).expect(1);
         assert!(ran.err.contains(name) && ran.err.contains("plain Parquet"), "{}", ran.err);

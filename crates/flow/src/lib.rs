@@ -2,7 +2,8 @@
 //!
 //! This crate answers what a value in a flow log means: which [`Field`](schema::Field) a column stands for, which
 //! [`Address`] a text, who opened a connection ([`direction`]), and how numbers and times are written for people
-//! ([`units`], [`time`]). [`fnv`] is the hash behind stable names, and
+//! ([`units`], [`time`]), and how text that others wrote
+//! is shown ([`printable`](mod@printable)). [`fnv`] is the hash behind stable names, and
 //! [`error_text()`] the one way to print an error with its causes. Nothing here reads files or imports another crate of
 //! flowsift.
 //!
@@ -17,6 +18,7 @@ pub mod direction;
 pub mod dotted;
 mod error_text;
 pub mod fnv;
+pub mod printable;
 pub mod schema;
 pub mod services;
 pub mod time;
@@ -24,3 +26,4 @@ pub mod units;
 
 pub use address::{Address, Network};
 pub use error_text::error_text;
+pub use printable::printable;

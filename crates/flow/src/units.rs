@@ -61,6 +61,11 @@ pub fn share_text(share: f64) -> String {
     format!("{} %", text.strip_suffix(".0").unwrap_or(&text))
 }
 
+/// Formats a count with its noun, such as `1 object`, `1,234 objects`.
+pub fn counted(count: u64, one: &str, several: &str) -> String {
+    format!("{} {}", count_text(count), if count == 1 { one } else { several })
+}
+
 /// Formats a number with three significant digits and without trailing zeros, such as `0.0123`, `4.5`, `120`.
 pub fn number_text(value: f64) -> String {
     if !value.is_finite() {
@@ -77,11 +82,6 @@ pub fn number_text(value: f64) -> String {
     let decimals = (2 - magnitude.log10().floor() as i32).clamp(0, 5) as usize;
     let text = format!("{value:.decimals$}");
     if text.contains('.') { text.trim_end_matches('0').trim_end_matches('.').to_owned() } else { text }
-}
-
-/// Replaces control characters, so that text from logs and lists cannot steer a terminal.
-pub fn printable(text: &str) -> String {
-    text.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect()
 }
 
 #[cfg(test)]
@@ -124,13 +124,9 @@ mod tests {
     #[test]
     fn counts_shares_and_numbers_are_short() {
         assert_eq!([0, 999, 1_000, 1_234_567].map(count_text), ["0", "999", "1,000", "1,234,567"]);
+        assert_eq!([0, 1, 1_234].map(|count| counted(count, "copy", "copies")), ["0 copies", "1 copy", "1,234 copies"]);
         assert_eq!([0.0, 0.987, 0.99999, 1.0].map(share_text), ["0 %", "98.7 %", "99.9 %", "100 %"]);
         let numbers = [0.012_34, 4.5, 120.0, 123.456, -3.0, 1e-9, f64::NAN, 41.27, 12_345.0];
         assert_eq!(numbers.map(number_text), ["0.0123", "4.5", "120", "123", "-3", "1.0e-9", "-", "41.3", "12,345"]);
-    }
-
-    #[test]
-    fn terminals_are_safe() {
-        assert_eq!(printable("a\u{1b}[31mb\n"), "a\u{fffd}[31mb\u{fffd}");
     }
 }

@@ -9,6 +9,7 @@ use super::exit::{Exit, Failure};
 use super::options::input::{OpenedSource, warn};
 use super::options::{Global, RunMemory};
 use super::progress::Bar;
+use super::stderr;
 use crate::detect::{self, Finding, Severity};
 use crate::hours::Pipeline;
 use crate::report::Summary;
@@ -17,7 +18,6 @@ use bytes::Bytes;
 pub(super) use options::DetectArgs;
 use show::{FindingsFile, OUT_FILES, SUMMARY_FILE, findings_files};
 use stages::{Stage, StageClock};
-use std::io::Write;
 use std::mem::ManuallyDrop;
 use std::sync::Arc;
 use tokio::runtime::Runtime;
@@ -59,7 +59,7 @@ pub(super) fn run(global: &Global, args: &DetectArgs) -> Result<Exit, Failure> {
     let mut hours = gathered.map_err(Failure::failed)?;
 
     clock.enter(Stage::Baselines);
-    warn(&plan.allow.expired(hours.window.to_s - 1))?;
+    warn(&plan.allow.expired(hours.window.to_s - 1));
     let pair_hours = std::mem::take(&mut hours.gathered.pair_hours);
     let hour_rows = pair_hours.iter().map(|table| table.len() as u64).sum();
     let wanted = detect::wanted(&plan.detections);
@@ -146,8 +146,7 @@ fn tell(global: &Global, summary: &Summary) -> Result<(), Failure> {
         summary.write_text(std::io::stderr().lock()).map_err(Failure::from).or_else(Failure::unless_unread)?;
     }
     if let Some(warning) = summary.warning() {
-        let written = writeln!(std::io::stderr().lock(), "warning: {warning}");
-        written.map_err(Failure::from).or_else(Failure::unless_unread)?;
+        stderr::tell(format_args!("warning: {warning}"));
     }
     Ok(())
 }

@@ -10,9 +10,10 @@ use crate::source::{Layout, Listing, Object, Source, TimeRange};
 use clap::{Args, ValueEnum};
 use decode::{Decoded, decode};
 use flow::error_text;
+use flow::printable::{EscapedJson, printable, printable_lines};
 use flow::schema::{FIELDS, REQUIRED, field_of};
 use flow::time::{HOUR_S, rfc3339};
-use flow::units::{bytes_text, count_text};
+use flow::units::{bytes_text, count_text, counted};
 use parquet::basic::Compression;
 use parquet::file::metadata::ParquetMetaData;
 use serde::Serialize;
@@ -104,10 +105,14 @@ pub(super) fn run(global: &Global, args: &InspectArgs) -> Result<Exit, Failure> 
     let mut out = std::io::stdout().lock();
     match args.format {
         InspectFormat::Json => {
-            let text = serde_json::to_string_pretty(&found).map_err(Failure::failed)?;
-            writeln!(out, "{text}")?;
+            serde_json::to_writer_pretty(EscapedJson::new(&mut out), &found).map_err(std::io::Error::from)?;
+            writeln!(out)?;
         }
-        InspectFormat::Table => write_table(&mut out, &found)?,
+        InspectFormat::Table => {
+            let mut table = Vec::new();
+            write_table(&mut table, &found)?;
+            out.write_all(printable_lines(&String::from_utf8_lossy(&table)).as_bytes())?;
+        }
     }
     let unread = found.decoded.as_ref().is_some_and(|decoded| !decoded.unreadable.is_empty());
     Ok(if found.unreadable.is_empty() && !unread { Exit::Done } else { Exit::Partial })
@@ -218,14 +223,16 @@ fn variant(metadata: &ParquetMetaData) -> Variant {
 fn write_table(out: &mut impl Write, found: &Inspection) -> Result<(), Failure> {
     writeln!(
         out,
-        "{} objects, {}{}{}",
-        count_text(found.objects),
+        "{}, {}{}{}",
+        counted(found.objects, "object", "objects"),
         bytes_text(found.bytes),
-        if found.other_objects > 0 { format!(", {} others not Parquet", found.other_objects) } else { String::new() },
+        match found.other_objects {
+            0 => String::new(),
+            others => format!(", {} not Parquet", counted(others, "other", "others")),
+        },
         match found.copies {
             0 => String::new(),
-            1 => ", 1 copy left out".to_owned(),
-            many => format!(", {many} copies left out"),
+            copies => format!(", {} left out", counted(copies, "copy", "copies")),
         }
     )?;
     let dash = |text: &Option<String>| text.clone().unwrap_or_else(|| "-".to_owned());
@@ -249,7 +256,8 @@ fn write_table(out: &mut impl Write, found: &Inspection) -> Result<(), Failure> 
             place.flow_logs.len(),
         )?;
     }
-    writeln!(out, "\n{} footers read, {} rows in them", found.footers_read, count_text(found.rows_in_footers))?;
+    let footers = counted(found.footers_read, "footer", "footers");
+    writeln!(out, "\n{footers} read, {} in them", counted(found.rows_in_footers, "row", "rows"))?;
     for (variant, count) in &found.variants {
         let numbers = ["protocol", "bytes", "start"];
         let types = numbers.iter().filter_map(|name| Some(format!("{name} {}", variant.types.get(*name)?)));
@@ -269,25 +277,25 @@ fn write_table(out: &mut impl Write, found: &Inspection) -> Result<(), Failure> 
             if variant.unknown.is_empty() {
                 String::new()
             } else {
-                format!("; {} other columns", variant.unknown.len())
+                format!("; {}", counted(variant.unknown.len() as u64, "other column", "other columns"))
             },
         )?;
     }
     if let Some(decoded) = &found.decoded {
         writeln!(
             out,
-            "\n{} records decoded in {:.1} s ({} a second), {} of accepted traffic with {} in {} packets",
-            count_text(decoded.rows),
+            "\n{} decoded in {:.1} s ({} a second), {} of accepted traffic with {} in {}",
+            counted(decoded.rows, "record", "records"),
             decoded.seconds,
             count_text((decoded.rows as f64 / decoded.seconds.max(1e-9)) as u64),
             count_text(decoded.accepted),
             bytes_text(decoded.bytes),
-            count_text(decoded.packets),
+            counted(decoded.packets, "packet", "packets"),
         )?;
     }
     let undecoded = found.decoded.iter().flat_map(|decoded| &decoded.unreadable);
     for reason in found.unreadable.iter().chain(undecoded) {
-        writeln!(out, "unreadable: {reason}")?;
+        writeln!(out, "unreadable: {}", printable(reason))?;
     }
     Ok(())
 }

@@ -2,6 +2,7 @@
 
 use super::time::time_option;
 use crate::cli::exit::Failure;
+use crate::cli::stderr::tell;
 use crate::hours::{KeptHours, settings_hash};
 use crate::intel::{Indicators, InternalNetworks, Networks, Warning};
 use crate::source::{Source, SourceOptions, Store};
@@ -9,7 +10,6 @@ use clap::Args;
 use flow::Network;
 use flow::time::parse_duration_s;
 use rollup::window::WindowOptions;
-use std::io::Write;
 use std::path::PathBuf;
 
 /// The options.
@@ -71,8 +71,8 @@ impl InputArgs {
         let baseline_s = parse_duration_s(&self.baseline).map_err(|error| Failure::usage_at("--baseline", error))?;
         let indicators = Indicators::load(&self.indicators).map_err(Failure::usage)?;
         let networks = Networks::load(&self.networks).map_err(Failure::usage)?;
-        warn(indicators.warnings())?;
-        warn(networks.warnings())?;
+        warn(indicators.warnings());
+        warn(networks.warnings());
         let window = WindowOptions { from_s, to_s, baseline_s };
         Ok(Input { window, indicators, networks, internal: self.internal(), settings: self.settings() })
     }
@@ -110,8 +110,6 @@ impl InputArgs {
 }
 
 /// Prints warnings about lists.
-pub(in crate::cli) fn warn(warnings: &[Warning]) -> Result<(), Failure> {
-    let mut err = std::io::stderr().lock();
-    warnings.iter().try_for_each(|warning| writeln!(err, "warning: {warning}"))?;
-    Ok(())
+pub(in crate::cli) fn warn(warnings: &[Warning]) {
+    warnings.iter().for_each(|warning| tell(format_args!("warning: {warning}")));
 }

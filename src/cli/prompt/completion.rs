@@ -109,7 +109,7 @@ impl Completer for Names {
 impl Validator for Names {
     fn validate(&self, context: &mut ValidationContext<'_>) -> rustyline::Result<ValidationResult> {
         let input = context.input();
-        let done = input.trim_start().starts_with('\\') || is_complete(input);
+        let done = super::command(input).is_some() || is_complete(input);
         Ok(if done { ValidationResult::Valid(None) } else { ValidationResult::Incomplete })
     }
 }

@@ -5,15 +5,14 @@ mod completion;
 use super::exit::{Exit, Failure};
 use super::session::runner::{Ended, Runner, StatementLimits, too_much};
 use super::session::screen::{Screen, show};
-use crate::sql::function_names;
-use crate::sql::{Statement, statements};
+use super::stderr::tell;
+use crate::sql::{Statement, function_names, statements, type_name};
 use completion::Names;
 use rustyline::config::Configurer;
 use rustyline::error::ReadlineError;
 use rustyline::history::FileHistory;
 use rustyline::{CompletionType, Config, Editor};
 use std::fmt::Write as _;
-use std::io::Write;
 use std::path::PathBuf;
 use std::time::Instant;
 
@@ -25,7 +24,7 @@ const COMMANDS: &[(&str, &str)] = &[
     ("\\x", "show each row as a record, or as a table again"),
     ("\\limit N", "show N rows of a result at most; 0 for all"),
     ("\\?", "this list"),
-    ("\\q", "leave; so does Ctrl-D"),
+    ("\\q", "leave; so do quit, exit and Ctrl-D"),
 ];
 const NAMES: &[&str] = &["\\d", "\\df", "\\timing", "\\x", "\\limit", "\\?", "\\q"];
 
@@ -64,7 +63,7 @@ pub(super) fn run(runner: &Runner<'_>, limit: usize) -> Result<Exit, Failure> {
         let _ = editor.load_history(path);
     }
     let mut settings = PromptSettings { timing: false, expanded: false, limit };
-    say("flowsift sql: statements end with ;  \\? helps, \\q leaves");
+    tell("flowsift sql: statements end with ;  \\? helps, \\q leaves");
     loop {
         let line = match editor.readline("flows> ") {
             Ok(line) => line,
@@ -81,7 +80,7 @@ pub(super) fn run(runner: &Runner<'_>, limit: usize) -> Result<Exit, Failure> {
             let _ = path.parent().map(std::fs::create_dir_all);
             let _ = editor.append_history(path);
         }
-        match line.trim().strip_prefix('\\') {
+        match command(&line) {
             Some(command) => match obey(runner, &mut settings, command)? {
                 AfterLine::Go => {}
                 AfterLine::Leave => break,
@@ -98,6 +97,21 @@ pub(super) fn run(runner: &Runner<'_>, limit: usize) -> Result<Exit, Failure> {
     Ok(Exit::Done)
 }
 
+/// Returns the command that a line is, without its backslash; `None` for SQL. Words of other prompts are understood.
+fn command(line: &str) -> Option<&str> {
+    let line = line.trim();
+    if let Some(command) = line.strip_prefix('\\') {
+        return Some(command);
+    }
+    let word = line.trim_end_matches(';').trim_end();
+    match word.to_ascii_lowercase().as_str() {
+        "quit" | "exit" | ".quit" | ".exit" | ".q" => Some("q"),
+        "help" | ".help" => Some("?"),
+        ".tables" => Some("d"),
+        _ => None,
+    }
+}
+
 /// Runs a statement and shows its result; returns `false` if it failed.
 fn answer(
     runner: &Runner<'_>,
@@ -109,7 +123,7 @@ fn answer(
     let mut screen = Screen::new(settings.limit);
     let mut ended = runner.run(statement, &mut screen);
     if let Err(Ended::TooMuch(bytes)) = ended {
-        say(&too_much(bytes, &runner.limits));
+        tell(too_much(bytes, &runner.limits));
         let all_the_same = editor.readline("run it all the same? [y/N] ");
         if !all_the_same.is_ok_and(|answer| answer.trim().eq_ignore_ascii_case("y")) {
             return Ok(false);
@@ -121,7 +135,7 @@ fn answer(
     match ended {
         Ok(()) => {}
         Err(Ended::Cancelled) => {
-            say("cancelled");
+            tell("cancelled");
             return Ok(false);
         }
         Err(ended) => {
@@ -133,9 +147,9 @@ fn answer(
     let seconds = begun.elapsed().as_secs_f64();
     if let Some((text, count)) = screen.text(settings.expanded)? {
         show(&text)?;
-        say(&if settings.timing { format!("{count}, {seconds:.3} s") } else { count });
+        tell(if settings.timing { format!("{count}, {seconds:.3} s") } else { count });
     } else if settings.timing {
-        say(&format!("{seconds:.3} s"));
+        tell(format!("{seconds:.3} s"));
     }
     Ok(true)
 }
@@ -167,7 +181,7 @@ fn obey(runner: &Runner<'_>, settings: &mut PromptSettings, command: &str) -> Re
                 Ok(table) => {
                     let mut text = String::new();
                     for field in table.schema().fields() {
-                        let _ = writeln!(text, "{:28} {}", field.name(), kind(field.data_type()));
+                        let _ = writeln!(text, "{:28} {}", field.name(), type_name(field.data_type()));
                     }
                     show(&text)?;
                 }
@@ -184,17 +198,17 @@ fn obey(runner: &Runner<'_>, settings: &mut PromptSettings, command: &str) -> Re
         }
         "timing" => {
             settings.timing = !settings.timing;
-            say(if settings.timing { "timing is on" } else { "timing is off" });
+            tell(if settings.timing { "timing is on" } else { "timing is off" });
         }
         "x" => {
             settings.expanded = !settings.expanded;
-            say(if settings.expanded { "rows are shown as records" } else { "rows are shown as a table" });
+            tell(if settings.expanded { "rows are shown as records" } else { "rows are shown as a table" });
         }
         "limit" => match rest.parse() {
             Ok(limit) => settings.limit = limit,
-            Err(_) => say(&format!("\\limit {rest}: expected a number of rows, 0 for all")),
+            Err(_) => tell(format!("\\limit {rest}: expected a number of rows, 0 for all")),
         },
-        _ => say(&format!("no command \\{name}; \\? lists them")),
+        _ => tell(format!("no command \\{name}; \\? lists them")),
     }
     Ok(AfterLine::Go)
 }
@@ -218,23 +232,6 @@ fn says(table: &str) -> &'static str {
     }
 }
 
-/// Returns the name of a type in SQL.
-fn kind(kind: &arrow::datatypes::DataType) -> String {
-    use arrow::datatypes::DataType;
-    match kind {
-        DataType::Utf8 | DataType::Utf8View | DataType::LargeUtf8 => "text".to_owned(),
-        DataType::Timestamp(_, Some(_)) => "timestamp, UTC".to_owned(),
-        DataType::Int32 => "integer".to_owned(),
-        DataType::Int64 => "bigint".to_owned(),
-        DataType::Float64 => "double".to_owned(),
-        DataType::Boolean => "boolean".to_owned(),
-        DataType::Date32 => "date".to_owned(),
-        DataType::UInt8 | DataType::UInt16 | DataType::UInt32 | DataType::UInt64 => format!("{kind}").to_lowercase(),
-        DataType::List(item) => format!("list of {}", self::kind(item.data_type())),
-        other => other.to_string(),
-    }
-}
-
 /// Returns the file of the prompt's history: `$XDG_STATE_HOME/flowsift/history`, or below `~/.local/state`.
 fn history_file() -> Option<PathBuf> {
     let set = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
@@ -242,7 +239,22 @@ fn history_file() -> Option<PathBuf> {
     Some(state.join("flowsift/history"))
 }
 
-/// Prints a message to stderr.
-fn say(text: &str) {
-    let _ = writeln!(std::io::stderr(), "{text}");
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn words_of_other_prompts_are_understood() {
+        for (line, expected) in [
+            ("quit", Some("q")),
+            (" EXIT ; ", Some("q")),
+            (".quit", Some("q")),
+            ("help", Some("?")),
+            ("\\d flows", Some("d flows")),
+            ("SELECT quit;", None),
+            ("quit FROM t", None),
+        ] {
+            assert_eq!(command(line), expected, "{line}");
+        }
+    }
 }

@@ -5,5 +5,6 @@ pub(super) mod printer;
 pub(super) mod results;
 pub(super) mod runner;
 pub(super) mod screen;
+mod table;
 mod text;
 pub(super) mod workspace;

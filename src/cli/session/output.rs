@@ -1,18 +1,21 @@
 //! Writes results of queries as a table, CSV, JSON, JSON Lines or Parquet.
 
+use super::table::{Place, table};
 use super::text::{plan_text, text_options};
 use crate::cli::exit::Failure;
+use crate::sql::head;
 use arrow::array::{RecordBatch, RecordBatchOptions};
 use arrow::compute::cast;
 use arrow::datatypes::{DataType, FieldRef, Fields, Schema, SchemaRef, TimeUnit};
 use arrow::error::ArrowError;
 use arrow::util::display::ArrayFormatter;
-use arrow::util::pretty::pretty_format_batches_with_options;
 use clap::ValueEnum;
+use flow::printable::EscapedJson;
 use parquet::arrow::ArrowWriter;
 use parquet::basic::{Compression, ZstdLevel};
 use parquet::errors::ParquetError;
 use parquet::file::properties::WriterProperties;
+use std::collections::HashSet;
 use std::io::{ErrorKind, Write};
 use std::sync::Arc;
 
@@ -44,12 +47,21 @@ impl RowFormat {
     }
 }
 
+/// What the looks of a result depend on besides its format.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Look {
+    /// Where a table is shown.
+    pub(super) place: Place,
+    /// Cells of CSV that a spreadsheet would compute are quoted.
+    pub(super) csv_safe: bool,
+}
+
 /// Writes the rows of one result, batch by batch.
-pub(in crate::cli) enum RowWriter<W: Write + Send> {
-    Table { out: W, schema: SchemaRef, batches: Vec<RecordBatch> },
-    Csv { out: W },
-    Json { out: arrow::json::ArrayWriter<W> },
-    Jsonl { out: arrow::json::LineDelimitedWriter<W> },
+pub(super) enum RowWriter<W: Write + Send> {
+    Table { out: W, schema: SchemaRef, batches: Vec<RecordBatch>, place: Place },
+    Csv { out: W, cells: CsvCells },
+    Json { out: arrow::json::ArrayWriter<EscapedJson<W>>, schema: SchemaRef },
+    Jsonl { out: arrow::json::LineDelimitedWriter<EscapedJson<W>>, schema: SchemaRef },
     Parquet { out: Box<ArrowWriter<W>>, schema: SchemaRef },
 }
 
@@ -76,77 +88,65 @@ impl From<ParquetError> for Failure {
 }
 
 impl<W: Write + Send> RowWriter<W> {
-    /// Starts a result; `header` is for CSV.
-    pub(in crate::cli) fn begin(format: RowFormat, schema: SchemaRef, mut out: W) -> Result<Self, Failure> {
+    /// Starts a result.
+    pub(super) fn begin(format: RowFormat, look: Look, schema: SchemaRef, mut out: W) -> Result<Self, Failure> {
         Ok(match format {
-            RowFormat::Table => Self::Table { out, schema, batches: Vec::new() },
+            RowFormat::Table => Self::Table { out, schema, batches: Vec::new(), place: look.place },
             RowFormat::Csv => {
-                let names = schema.fields().iter().map(|field| csv_text(field.name())).collect::<Vec<_>>();
+                let cells = CsvCells { safe: look.csv_safe };
+                let names = schema.fields().iter().map(|field| cells.text(head(field.name()))).collect::<Vec<_>>();
                 writeln!(out, "{}", names.join(","))?;
-                Self::Csv { out }
+                Self::Csv { out, cells }
             }
             RowFormat::Json => {
-                Self::Json { out: arrow::json::WriterBuilder::new().with_explicit_nulls(true).build(out) }
+                let json = arrow::json::WriterBuilder::new().with_explicit_nulls(true);
+                Self::Json { out: json.build(EscapedJson::new(out)), schema: once_each(&schema) }
             }
             RowFormat::Jsonl => {
-                Self::Jsonl { out: arrow::json::WriterBuilder::new().with_explicit_nulls(true).build(out) }
+                let json = arrow::json::WriterBuilder::new().with_explicit_nulls(true);
+                Self::Jsonl { out: json.build(EscapedJson::new(out)), schema: once_each(&schema) }
             }
             RowFormat::Parquet => {
                 let level = ZstdLevel::try_new(3)?;
                 let properties = WriterProperties::builder().set_compression(Compression::ZSTD(level)).build();
-                let schema = in_milliseconds(&schema);
+                let schema = in_milliseconds(&once_each(&schema));
                 Self::Parquet { out: Box::new(ArrowWriter::try_new(out, schema.clone(), Some(properties))?), schema }
             }
         })
     }
 
     /// Writes some rows.
-    pub(in crate::cli) fn write(&mut self, rows: &RecordBatch) -> Result<(), Failure> {
+    pub(super) fn write(&mut self, rows: &RecordBatch) -> Result<(), Failure> {
         match self {
             Self::Table { batches, .. } => batches.push(rows.clone()),
-            Self::Csv { out } => write_csv(out, rows)?,
-            Self::Json { out } => out.write(rows)?,
-            Self::Jsonl { out } => out.write(rows)?,
-            Self::Parquet { out, schema } => {
-                let columns = rows.columns().iter().zip(schema.fields());
-                let columns = columns.map(|(column, field)| {
-                    if column.data_type() == field.data_type() {
-                        Ok(column.clone())
-                    } else {
-                        cast(column, field.data_type())
-                    }
-                });
-                let options = RecordBatchOptions::new().with_row_count(Some(rows.num_rows()));
-                let columns = columns.collect::<Result<Vec<_>, _>>()?;
-                out.write(&RecordBatch::try_new_with_options(schema.clone(), columns, &options)?)?;
-            }
+            Self::Csv { out, cells } => cells.write(out, rows)?,
+            Self::Json { out, schema } => out.write(&with_schema(rows, schema)?)?,
+            Self::Jsonl { out, schema } => out.write(&with_schema(rows, schema)?)?,
+            Self::Parquet { out, schema } => out.write(&with_schema(rows, schema)?)?,
         }
         Ok(())
     }
 
     /// Ends the result, and returns the writer if the format leaves it usable.
-    pub(in crate::cli) fn finish(self) -> Result<(), Failure> {
+    pub(super) fn finish(self) -> Result<(), Failure> {
         match self {
-            Self::Table { mut out, schema, mut batches } => {
+            Self::Table { mut out, schema, batches, place } => {
                 if let Some(plan) = plan_text(&batches) {
                     out.write_all(plan.as_bytes())?;
                     out.flush()?;
                     return Ok(());
                 }
-                if batches.is_empty() {
-                    batches.push(RecordBatch::new_empty(schema));
-                }
-                writeln!(out, "{}", pretty_format_batches_with_options(&batches, &text_options())?)?;
+                out.write_all(table(&schema, &batches, place)?.as_bytes())?;
                 out.flush()?;
             }
-            Self::Csv { mut out } => out.flush()?,
-            Self::Json { mut out } => {
+            Self::Csv { mut out, .. } => out.flush()?,
+            Self::Json { mut out, .. } => {
                 out.finish()?;
-                let mut out = out.into_inner();
+                let mut out = out.into_inner().into_inner();
                 writeln!(out)?;
                 out.flush()?;
             }
-            Self::Jsonl { mut out } => {
+            Self::Jsonl { mut out, .. } => {
                 out.finish()?;
                 out.into_inner().flush()?;
             }
@@ -175,34 +175,74 @@ fn in_milliseconds(schema: &SchemaRef) -> SchemaRef {
     Arc::new(Schema::new_with_metadata(fields, schema.metadata().clone()))
 }
 
-/// Writes rows as CSV (RFC 4180, lines end with a line feed); lists and structs as their text.
-fn write_csv(out: &mut impl Write, rows: &RecordBatch) -> Result<(), Failure> {
-    let options = text_options();
-    let columns = rows.columns().iter().map(|column| ArrayFormatter::try_new(column.as_ref(), &options));
-    let columns = columns.collect::<Result<Vec<_>, _>>()?;
-    let text: Vec<bool> = rows.schema().fields().iter().map(|field| may_need_quotes(field.data_type())).collect();
-    let mut line = String::new();
-    for row in 0..rows.num_rows() {
-        line.clear();
-        for (index, column) in columns.iter().enumerate() {
-            if index > 0 {
-                line.push(',');
-            }
-            let value = column.value(row).try_to_string()?;
-            if text[index] { line.push_str(&csv_text(&value)) } else { line.push_str(&value) }
+/// Returns the schema with the heads that people read. Formats that find columns by name need each name once: a later
+/// one of the same name has its place behind it.
+fn once_each(schema: &SchemaRef) -> SchemaRef {
+    let mut taken: HashSet<String> = HashSet::new();
+    let mut named = |(place, field): (usize, &FieldRef)| {
+        let mut name = head(field.name()).to_owned();
+        while !taken.insert(name.clone()) {
+            name = format!("{name}_{}", place + 1);
         }
-        line.push('\n');
-        out.write_all(line.as_bytes())?;
+        Arc::new(field.as_ref().clone().with_name(name))
+    };
+    let fields: Fields = schema.fields().iter().enumerate().map(&mut named).collect();
+    Arc::new(Schema::new_with_metadata(fields, schema.metadata().clone()))
+}
+
+/// Returns rows with the names and types of `schema`.
+fn with_schema(rows: &RecordBatch, schema: &SchemaRef) -> Result<RecordBatch, ArrowError> {
+    let columns = rows.columns().iter().zip(schema.fields()).map(|(column, field)| {
+        if column.data_type() == field.data_type() { Ok(column.clone()) } else { cast(column, field.data_type()) }
+    });
+    let columns = columns.collect::<Result<Vec<_>, _>>()?;
+    let options = RecordBatchOptions::new().with_row_count(Some(rows.num_rows()));
+    RecordBatch::try_new_with_options(schema.clone(), columns, &options)
+}
+
+/// How cells are written as CSV.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct CsvCells {
+    /// Texts that a spreadsheet would compute are quoted by an apostrophe.
+    safe: bool,
+}
+
+impl CsvCells {
+    /// Writes rows (RFC 4180, lines end with a line feed); lists and structs as their text.
+    fn write(self, out: &mut impl Write, rows: &RecordBatch) -> Result<(), Failure> {
+        let options = text_options();
+        let columns = rows.columns().iter().map(|column| ArrayFormatter::try_new(column.as_ref(), &options));
+        let columns = columns.collect::<Result<Vec<_>, _>>()?;
+        let text: Vec<bool> = rows.schema().fields().iter().map(|field| may_need_quotes(field.data_type())).collect();
+        let mut line = String::new();
+        for row in 0..rows.num_rows() {
+            line.clear();
+            for (index, column) in columns.iter().enumerate() {
+                if index > 0 {
+                    line.push(',');
+                }
+                let value = column.value(row).try_to_string()?;
+                if text[index] { line.push_str(&self.text(&value)) } else { line.push_str(&value) }
+            }
+            line.push('\n');
+            out.write_all(line.as_bytes())?;
+        }
+        Ok(())
     }
-    Ok(())
+
+    fn text(self, text: &str) -> String {
+        let computes = self.safe && text.starts_with(['=', '+', '-', '@', '\t', '\r']);
+        let quote = if computes { "'" } else { "" };
+        if computes || text.contains([',', '"', '\n', '\r']) {
+            format!("\"{quote}{}\"", text.replace('"', "\"\""))
+        } else {
+            text.to_owned()
+        }
+    }
 }
 
 fn may_need_quotes(kind: &DataType) -> bool {
     !(kind.is_numeric() || matches!(kind, DataType::Boolean | DataType::Timestamp(_, _) | DataType::Date32))
-}
-
-fn csv_text(text: &str) -> String {
-    if text.contains([',', '"', '\n', '\r']) { format!("\"{}\"", text.replace('"', "\"\"")) } else { text.to_owned() }
 }
 
 #[cfg(test)]
@@ -220,12 +260,34 @@ mod tests {
             ("at", Arc::new(TimestampSecondArray::from(vec![0, 86_400]).with_timezone("UTC"))),
         ];
         let rows = RecordBatch::try_from_iter(columns).unwrap();
+        written_rows(format, false, &[rows.slice(0, 1), rows.slice(1, 1)])
+    }
+
+    fn written_rows(format: RowFormat, csv_safe: bool, rows: &[RecordBatch]) -> Vec<u8> {
         let mut out = Vec::new();
-        let mut writer = RowWriter::begin(format, rows.schema(), &mut out).unwrap();
-        writer.write(&rows.slice(0, 1)).unwrap();
-        writer.write(&rows.slice(1, 1)).unwrap();
+        let look = Look { place: Place::File, csv_safe };
+        let mut writer = RowWriter::begin(format, look, rows[0].schema(), &mut out).unwrap();
+        rows.iter().for_each(|rows| writer.write(rows).unwrap());
         writer.finish().unwrap();
         out
+    }
+
+    #[test]
+    fn data_of_others_is_kept_true_and_tamed_on_request() {
+        let texts = ["=1+1", "+1", "-1", "@a", "\tb", "\rc", "a\u{1b}\u{7f}\u{9b}", "a=b"];
+        let column: ArrayRef = Arc::new(StringArray::from_iter_values(texts));
+        let twice = [("=n", column.clone()), ("=n\u{1}2", column), ("n", Arc::new(Int64Array::from(vec![-1; 8])) as _)];
+        let rows = [RecordBatch::try_from_iter(twice).unwrap()];
+        let text = |format, safe| String::from_utf8(written_rows(format, safe, &rows)).unwrap();
+        let plain = text(RowFormat::Csv, false);
+        assert!(plain.starts_with("=n,=n,n\n=1+1,=1+1,-1\n+1,+1,-1\n"), "{plain}");
+        assert!(plain.ends_with("\"\rc\",\"\rc\",-1\na\u{1b}\u{7f}\u{9b},a\u{1b}\u{7f}\u{9b},-1\na=b,a=b,-1\n"));
+        let safe = text(RowFormat::Csv, true);
+        assert!(safe.starts_with("\"'=n\",\"'=n\",n\n\"'=1+1\",\"'=1+1\",-1\n\"'+1\",\"'+1\",-1\n"), "{safe}");
+        assert!(safe.contains("\"'\tb\"") && safe.contains("\"'\rc\"") && safe.ends_with("\na=b,a=b,-1\n"), "{safe}");
+        let json = text(RowFormat::Jsonl, false);
+        assert!(json.starts_with(r#"{"=n":"=1+1","=n_2":"=1+1","n":-1}"#), "{json}");
+        assert!(json.contains(r#"{"=n":"a\u001b\u007f\u009b","#), "{json}");
     }
 
     #[test]

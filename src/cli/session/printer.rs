@@ -1,7 +1,8 @@
 //! Writes the rows of a script to stdout or to one file, statement after statement.
 
-use super::output::{RowFormat, RowWriter};
+use super::output::{Look, RowFormat, RowWriter};
 use super::runner::Sink;
+use super::table::Place;
 use crate::cli::exit::Failure;
 use arrow::array::RecordBatch;
 use arrow::datatypes::SchemaRef;
@@ -12,6 +13,7 @@ use std::path::{Path, PathBuf};
 /// Writes rows as they come.
 pub(in crate::cli) struct Printer {
     format: RowFormat,
+    csv_safe: bool,
     output: Option<PathBuf>,
     /// The file of the results, once it is open.
     file: Option<File>,
@@ -20,9 +22,9 @@ pub(in crate::cli) struct Printer {
 }
 
 impl Printer {
-    /// Writes to `output`, or to stdout.
-    pub(in crate::cli) fn new(format: RowFormat, output: Option<&Path>) -> Self {
-        Self { format, output: output.map(Path::to_owned), file: None, writer: None, results: 0 }
+    /// Writes to `output`, or to stdout; with `csv_safe`, cells of CSV that a spreadsheet would compute are quoted.
+    pub(in crate::cli) fn new(format: RowFormat, csv_safe: bool, output: Option<&Path>) -> Self {
+        Self { format, csv_safe, output: output.map(Path::to_owned), file: None, writer: None, results: 0 }
     }
 
     /// Ends the rows of a statement.
@@ -59,7 +61,9 @@ impl Sink for Printer {
             return Err(Failure::usage(problem));
         }
         let out = self.open()?;
-        self.writer = Some(RowWriter::begin(self.format, schema, out)?);
+        let place = if self.output.is_none() { Place::of_stdout() } else { Place::File };
+        let look = Look { place, csv_safe: self.csv_safe };
+        self.writer = Some(RowWriter::begin(self.format, look, schema, out)?);
         Ok(())
     }
 

@@ -17,6 +17,9 @@ pub(in crate::cli) struct ResultArgs {
     /// Format of results [default: by the name of -o, else table]
     #[arg(long, value_enum, value_name = "FORMAT")]
     format: Option<RowFormat>,
+    /// Quote cells of CSV that a spreadsheet would compute: those that begin with = + - @, a tab or a line end
+    #[arg(long)]
+    csv_safe: bool,
     /// File for results [default: stdout]
     #[arg(short, long, value_name = "FILE")]
     output: Option<PathBuf>,
@@ -31,7 +34,7 @@ pub(in crate::cli) struct ResultArgs {
 impl ResultArgs {
     /// Returns whether results have a file or a format, which a prompt cannot have.
     pub(in crate::cli) fn is_for_a_script(&self) -> bool {
-        self.output.is_some() || self.format.is_some()
+        self.output.is_some() || self.format.is_some() || self.csv_safe
     }
 
     /// Returns what writes the rows; Parquet is not written to a terminal.
@@ -41,7 +44,7 @@ impl ResultArgs {
         if format == RowFormat::Parquet && self.output.is_none() && std::io::stdout().is_terminal() {
             return Err(Failure::usage("--format parquet writes binary data: redirect stdout to a file, or use -o"));
         }
-        Ok(Printer::new(format, self.output.as_deref()))
+        Ok(Printer::new(format, self.csv_safe, self.output.as_deref()))
     }
 
     /// Returns the limits of each statement.

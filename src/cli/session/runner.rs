@@ -2,9 +2,8 @@
 
 use super::workspace::Opened;
 use crate::cli::exit::Failure;
-use crate::sql::FlowsExec;
-use crate::sql::Statement;
-use crate::sql::{Mistake, PlanRows, PlanThreads, explain};
+use crate::cli::stderr::tell;
+use crate::sql::{FlowsExec, Mistake, PlanRows, PlanThreads, Statement, cautions, explain};
 use arrow::array::RecordBatch;
 use arrow::datatypes::SchemaRef;
 use datafusion::common::tree_node::{TreeNode, TreeNodeRecursion};
@@ -70,6 +69,8 @@ pub(in crate::cli) struct Runner<'a> {
     pub(in crate::cli) limits: StatementLimits,
     /// Show progress on stderr.
     pub(in crate::cli) progress: bool,
+    /// Say nothing but errors.
+    pub(in crate::cli) quiet: bool,
     /// Whether Ctrl-C cancels the statement; otherwise it is handled elsewhere.
     pub(in crate::cli) cancellable: bool,
 }
@@ -130,6 +131,9 @@ impl Runner<'_> {
             if bytes > most {
                 return Err(Ended::TooMuch(bytes));
             }
+        }
+        if !self.quiet {
+            cautions(&statement.sql).iter().for_each(|caution| tell(format_args!("note: {caution}")));
         }
         sink.begin(plan.schema()).map_err(Ended::Output)?;
         let mut rows = PlanRows::start(plan.clone(), workspace.context().task_ctx(), threads).map_err(wrong)?;

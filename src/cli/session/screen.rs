@@ -1,13 +1,12 @@
 //! Shows results at the prompt: a limit of rows, tables or records, and a pager for what does not fit.
 
 use super::runner::Sink;
-use super::text::{plan_text, text_options};
+use super::table::{Place, records, table, without_color};
+use super::text::plan_text;
 use crate::cli::exit::Failure;
 use arrow::array::RecordBatch;
 use arrow::datatypes::SchemaRef;
-use arrow::util::display::ArrayFormatter;
-use arrow::util::pretty::pretty_format_batches_with_options;
-use std::fmt::Write as _;
+use flow::units::counted;
 use std::io::{IsTerminal, Write};
 use std::process::{Command, Stdio};
 
@@ -29,39 +28,15 @@ impl Screen {
     /// Returns the result as text, and a line that counts its rows; `None` when the statement has no result.
     pub(in crate::cli) fn text(&self, expanded: bool) -> Result<Option<(String, String)>, Failure> {
         let Some(schema) = self.schema.as_ref().filter(|schema| !schema.fields().is_empty()) else { return Ok(None) };
+        let place = Place::of_stdout();
         let text = match (plan_text(&self.batches), expanded) {
             (Some(plan), _) => plan,
-            (None, true) => self.records()?,
-            (None, false) => {
-                let empty = [RecordBatch::new_empty(schema.clone())];
-                let batches = if self.batches.is_empty() { &empty[..] } else { &self.batches };
-                format!("{}\n", pretty_format_batches_with_options(batches, &text_options())?)
-            }
+            (None, true) => records(schema, &self.batches, place)?,
+            (None, false) => table(schema, &self.batches, place)?,
         };
-        let rows = if self.rows == 1 { "1 row".to_owned() } else { format!("{} rows", self.rows) };
+        let rows = counted(self.rows as u64, "row", "rows");
         let more = if self.more { ", there are more: \\limit 0 shows all" } else { "" };
         Ok(Some((text, format!("{rows}{more}"))))
-    }
-
-    /// Returns the rows as records, with one value per line.
-    fn records(&self) -> Result<String, Failure> {
-        let mut text = String::new();
-        let options = text_options();
-        let mut record = 0;
-        for batch in &self.batches {
-            let schema = batch.schema();
-            let width = schema.fields().iter().map(|field| field.name().len()).max().unwrap_or(0);
-            let columns = batch.columns().iter().map(|column| ArrayFormatter::try_new(column.as_ref(), &options));
-            let columns = columns.collect::<Result<Vec<_>, _>>()?;
-            for row in 0..batch.num_rows() {
-                record += 1;
-                let _ = writeln!(text, "-[ record {record} ]-");
-                for (field, column) in schema.fields().iter().zip(&columns) {
-                    let _ = writeln!(text, "{:width$} | {}", field.name(), column.value(row).try_to_string()?);
-                }
-            }
-        }
-        Ok(text)
     }
 }
 
@@ -88,7 +63,8 @@ pub(in crate::cli) fn show(text: &str) -> Result<(), Failure> {
     let fits = match console::Term::stdout().size_checked() {
         Some((lines, columns)) => {
             let (lines, columns) = (usize::from(lines), usize::from(columns));
-            text.lines().count() < lines && text.lines().all(|line| console::measure_text_width(line) <= columns)
+            let plain = without_color(text);
+            text.lines().count() < lines && plain.lines().all(|line| console::measure_text_width(line) <= columns)
         }
         None => true,
     };
@@ -109,12 +85,14 @@ fn paged(text: &str) -> bool {
     }
     let mut command = Command::new("sh");
     command.arg("-c").arg(&pager).stdin(Stdio::piped());
-    if std::env::var_os("LESS").is_none() {
-        // Wide tables are scrolled sideways, short ones stay on the screen.
+    let own_look = std::env::var_os("LESS").is_none();
+    if own_look {
+        // Wide tables are scrolled sideways, short ones stay on the screen, colours are let through.
         command.env("LESS", "FRSX");
     }
     let Ok(mut child) = command.spawn() else { return false };
     if let Some(mut input) = child.stdin.take() {
+        let text = if own_look { text.to_owned() } else { without_color(text) };
         // Leaving the pager early is not an error.
         let _ = input.write_all(text.as_bytes());
     }

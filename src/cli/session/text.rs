@@ -1,7 +1,9 @@
 //! Values and plans as text.
 
+use crate::sql::without_marks;
 use arrow::array::RecordBatch;
 use arrow::util::display::{ArrayFormatter, FormatOptions};
+use flow::printable::printable_lines;
 use std::fmt::Write as _;
 
 /// Returns how values are shown as text: times with their zone, NULL as nothing.
@@ -22,7 +24,8 @@ pub(super) fn plan_text(batches: &[RecordBatch]) -> Option<String> {
         let columns = batch.columns().iter().map(|column| ArrayFormatter::try_new(column.as_ref(), &options));
         let columns = columns.collect::<Result<Vec<_>, _>>().ok()?;
         for row in 0..batch.num_rows() {
-            let _ = writeln!(text, "{}:\n{}", columns[0].value(row), columns[1].value(row).to_string().trim_end());
+            let plan = columns[1].value(row).to_string();
+            let _ = writeln!(text, "{}:\n{}", columns[0].value(row), printable_lines(&without_marks(plan.trim_end())));
         }
     }
     Some(text)

@@ -4,17 +4,19 @@ use crate::cli::exit::{Exit, Failure};
 use crate::cli::options::input::{Input, InputArgs, OpenedSource};
 use crate::cli::options::{Global, RunMemory};
 use crate::cli::progress::Bar;
+use crate::cli::stderr::tell;
 use crate::hours::Progress;
 use crate::report::{read_jsonl, read_parquet, write_parquet};
 use crate::source::SourceOptions;
-use crate::sql::{PlanThreads, SkipKind, Workspace, WorkspaceOptions};
+use crate::sql::{PlanThreads, SkipKind, Skipped, Workspace, WorkspaceOptions};
 use ::memory::Memory;
 use arrow::array::RecordBatch;
 use bytes::Bytes;
 use clap::Args;
+use flow::printable;
+use flow::units::counted;
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 use scan::guarded;
-use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use tokio::runtime::Handle;
@@ -44,37 +46,39 @@ pub(in crate::cli) struct Opened {
 
 impl Opened {
     /// Prints the objects that could not be read, and returns how the command ends.
-    pub(in crate::cli) fn report_skipped(&self, global: &Global) -> Result<Exit, Failure> {
+    pub(in crate::cli) fn report_skipped(&self, global: &Global) -> Exit {
         let (skipped, other): (Vec<_>, Vec<_>) =
             self.workspace.skipped().into_iter().partition(|one| one.kind == SkipKind::Unreadable);
+        let named = |one: &Skipped| (printable(&one.object), printable(&one.reason));
         for (kind, one, several) in [
             (SkipKind::OtherLog, "object holds another log", "objects hold other logs"),
             (SkipKind::Copy, "object repeats another and counts once", "objects repeat others and count once"),
         ] {
             let count = other.iter().filter(|one| one.kind == kind).count();
             let first = other.iter().find(|one| one.kind == kind).filter(|_| !global.is_quiet());
-            if let Some(first) = first {
-                let what = if count == 1 { one } else { several };
-                writeln!(std::io::stderr(), "note: {count} {what}: {} ({})", first.object, first.reason)?;
+            if let Some((object, reason)) = first.map(named) {
+                tell(format_args!("note: {}: {object} ({reason})", counted(count as u64, one, several)));
             }
         }
         if skipped.is_empty() {
-            return Ok(Exit::Done);
+            return Exit::Done;
         }
         if !global.is_quiet() {
-            let mut err = std::io::stderr().lock();
-            let count = skipped.len();
-            writeln!(err, "warning: {count} object{} could not be read", if count == 1 { "" } else { "s" })?;
-            for object in skipped.iter().take(10) {
-                writeln!(err, "  {}: {}", object.object, object.reason)?;
+            let count = counted(skipped.len() as u64, "object", "objects");
+            tell(format_args!("warning: {count} could not be read"));
+            for (object, reason) in skipped.iter().take(NAMED).map(named) {
+                tell(format_args!("  {object}: {reason}"));
             }
-            if count > 10 {
-                writeln!(err, "  and {} more", count - 10)?;
+            if skipped.len() > NAMED {
+                tell(format_args!("  and {} more", skipped.len() - NAMED));
             }
         }
-        Ok(Exit::Partial)
+        Exit::Partial
     }
 }
+
+/// Skipped objects named at the end.
+const NAMED: usize = 10;
 
 /// Removes spilled data at the end of a command. A slow thread could keep it alive, and the process may end before.
 struct Spilled(Memory);

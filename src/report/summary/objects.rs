@@ -1,7 +1,8 @@
 //! The objects of a run in its summary: how many became what, and why some were left out.
 
 use super::{Summary, is_zero, push_counts};
-use flow::units::{bytes_text, count_text, printable};
+use flow::printable;
+use flow::units::{bytes_text, count_text, counted};
 use serde::Serialize;
 
 /// Skipped objects named in the text; the JSON names all.
@@ -70,8 +71,10 @@ impl Summary {
         // The list may be shorter than the count when there were too many to keep.
         let unnamed = self.objects.skipped.max(self.skipped_objects.len() as u64).saturating_sub(named);
         if unnamed > 0 {
-            let more = if lines.is_empty() { " objects" } else { " more for other reasons" };
-            lines.push(format!("{}{more}", count_text(unnamed)));
+            lines.push(match lines.is_empty() {
+                true => counted(unnamed, "object", "objects"),
+                false => format!("{} more for other reasons", count_text(unnamed)),
+            });
         }
         lines
     }
@@ -80,6 +83,7 @@ impl Summary {
         let ObjectCounts { listed, not_parquet, pruned, read, reused, skipped, other_logs, copies } = self.objects;
         let mut text =
             format!("{} listed, {} read ({})", count_text(listed), count_text(read), bytes_text(self.bytes_read));
+        let copied = if copies == 1 { "copy" } else { "copies" };
         push_counts(
             &mut text,
             &[
@@ -87,7 +91,7 @@ impl Summary {
                 (reused, "reused from state"),
                 (skipped, "skipped"),
                 (other_logs, "of other logs"),
-                (copies, if copies == 1 { "copy" } else { "copies" }),
+                (copies, copied),
                 (not_parquet, "not Parquet"),
             ],
         );

@@ -102,7 +102,7 @@ fn skipped_objects_without_a_list_are_counted() {
     summary.objects.skipped = 3;
     assert!(summary.to_text().contains("\nskipped   3 objects\n"));
     summary.skipped_objects.push(SkippedObject { object: "a".to_owned(), reason: "b\u{1b}".to_owned() });
-    assert!(summary.to_text().contains("\nskipped   a: b\u{fffd}\n          2 more for other reasons\n"));
+    assert!(summary.to_text().contains("\nskipped   a: b\\x1b\n          2 more for other reasons\n"));
 }
 
 #[test]

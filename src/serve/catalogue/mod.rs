@@ -10,6 +10,7 @@ mod functions;
 mod identifiers;
 mod information;
 mod keywords;
+mod lookup_functions;
 mod pg_type;
 mod query_shape;
 mod relations;

@@ -9,12 +9,11 @@ use super::query_shape::{TABLES, calls_for_each_row, is_aggregate, is_correlated
 use crate::sql::call;
 use datafusion::sql::sqlparser::ast::{
     Array, ArrayElemTypeDef, BinaryOperator, CastKind, DataType, Expr, Function, FunctionArg, FunctionArgExpr,
-    FunctionArguments, Ident, ObjectNamePart, Query, Select, SelectItem, SelectItemQualifiedWildcardKind, SetExpr,
-    Statement, TableFactor, Value, VisitMut, VisitorMut,
+    FunctionArguments, Ident, ObjectNamePart, Query, Select, SelectItem, SetExpr, Statement, TableFactor, Value,
+    VisitMut, VisitorMut,
 };
 use datafusion::sql::sqlparser::dialect::PostgreSqlDialect;
 use datafusion::sql::sqlparser::parser::{Parser, ParserError};
-use std::collections::HashSet;
 use std::ops::ControlFlow;
 
 /// Parses statements as Postgres does, and rewrites them for the engine.
@@ -329,21 +328,10 @@ fn operands(body: &mut SetExpr) {
     }
 }
 
-/// Makes the output columns of a query acceptable to the engine: no name twice, and no subquery that depends on the
-/// row.
+/// Makes the output columns of a query acceptable to the engine: no subquery that depends on the row; and names them as
+/// Postgres does where the engine's habit is another.
 fn projection(select: &mut Select) {
-    let mut wildcards = HashSet::new();
-    for item in &select.projection {
-        match item {
-            SelectItem::Wildcard(_) => drop(wildcards.insert(String::new())),
-            SelectItem::QualifiedWildcard(SelectItemQualifiedWildcardKind::ObjectName(name), _) => {
-                wildcards.insert(name.to_string());
-            }
-            _ => {}
-        }
-    }
-    let mut seen = HashSet::new();
-    for (index, item) in select.projection.iter_mut().enumerate() {
+    for item in &mut select.projection {
         if let SelectItem::UnnamedExpr(expr) | SelectItem::ExprWithAlias { expr, .. } = item
             && let Expr::Subquery(query) = expr
             && of_catalogue(query)
@@ -352,35 +340,22 @@ fn projection(select: &mut Select) {
             *expr = null();
         }
         let SelectItem::UnnamedExpr(expr) = item else { continue };
-        let repeated = !seen.insert(expr.to_string());
-        if let Some(alias) = alias_of(expr, &wildcards).or_else(|| repeated.then(|| format!("_{index}"))) {
+        if let Some(alias) = alias_of(expr) {
             let expr = std::mem::replace(expr, null());
             *item = SelectItem::ExprWithAlias { expr, alias: Ident::new(alias) };
         }
     }
 }
 
-/// Returns the alias that a column needs: a name different from the columns of a `*` in the same list, and Postgres's
-/// names for constants and versions.
-fn alias_of(expr: &Expr, wildcards: &HashSet<String>) -> Option<String> {
-    match expr {
-        Expr::Identifier(name) if !wildcards.is_empty() => Some(format!("__alias_{}", name.value)),
-        Expr::CompoundIdentifier(parts) => {
-            let (name, table) = parts.split_last()?;
-            let table: Vec<String> = table.iter().map(ToString::to_string).collect();
-            wildcards.contains(&table.join(".")).then(|| format!("__alias_{}", name.value))
-        }
-        Expr::Function(function) if last_of(&function.name) == "version" => Some("version".to_owned()),
-        Expr::Cast { expr, data_type, .. } => {
-            let name = type_name(data_type).filter(|name| OID_TYPES.contains(&name.as_str()))?;
-            let is_constant = match expr.as_ref() {
-                Expr::Cast { expr, .. } => text_of(expr).is_some(),
-                other => text_of(other).is_some(),
-            };
-            is_constant.then_some(name)
-        }
-        _ => None,
-    }
+/// Returns Postgres's name for a constant that is cast to an OID.
+fn alias_of(expr: &Expr) -> Option<String> {
+    let Expr::Cast { expr, data_type, .. } = expr else { return None };
+    let name = type_name(data_type).filter(|name| OID_TYPES.contains(&name.as_str()))?;
+    let is_constant = match expr.as_ref() {
+        Expr::Cast { expr, .. } => text_of(expr).is_some(),
+        other => text_of(other).is_some(),
+    };
+    is_constant.then_some(name)
 }
 
 #[cfg(test)]

@@ -3,6 +3,7 @@
 use super::cells::ColumnEncoder;
 use super::oid::{size_of, type_of_field};
 use crate::serve::protocol::pg_error::{self, PgError};
+use crate::sql::head;
 use arrow::array::{Array, ArrayRef, RecordBatch, StringBuilder};
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use arrow::error::ArrowError;
@@ -105,7 +106,8 @@ impl Columns {
                     Type::JSON
                 }
             };
-            let info = FieldInfo::new(field.name().clone(), None, None, kind.clone(), format.format_for(place));
+            let info =
+                FieldInfo::new(head(field.name()).to_owned(), None, None, kind.clone(), format.format_for(place));
             fields.push(info.with_type_size(size_of(&kind)));
             conversions.push(conversion);
             sent.push(field);

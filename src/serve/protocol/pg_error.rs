@@ -5,7 +5,8 @@ use crate::sql::Skipped;
 use crate::sql::{Mistake, MistakeKind, explain};
 use datafusion::error::DataFusionError;
 use datafusion::prelude::SessionContext;
-use flow::units::{bytes_text, duration_text};
+use flow::printable::{printable, printable_lines};
+use flow::units::{bytes_text, counted, duration_text};
 use pgwire::error::{ErrorInfo, PgWireError};
 use std::time::Duration;
 
@@ -43,8 +44,10 @@ pub(in crate::serve) fn fatal(code: &str, message: impl Into<String>) -> PgError
     PgError::Error(Box::new(info("FATAL", code, message)))
 }
 
+/// Clients print messages as they come, and data may be in them: control characters show as escapes.
 fn info(severity: &str, code: &str, message: impl Into<String>) -> ErrorInfo {
-    let mut info = ErrorInfo::new(severity.to_owned(), code.to_owned(), message.into());
+    let message = printable_lines(&message.into());
+    let mut info = ErrorInfo::new(severity.to_owned(), code.to_owned(), message);
     info.severity_nonlocalized = Some(severity.to_owned());
     info
 }
@@ -107,9 +110,9 @@ pub(in crate::serve) fn in_failed_transaction() -> PgError {
 pub(in crate::serve) fn incomplete(skipped: &[Skipped]) -> Option<ErrorInfo> {
     let first = skipped.first()?;
     let count = skipped.len();
-    let objects = if count == 1 { "1 object".to_owned() } else { format!("{count} objects") };
+    let objects = counted(count as u64, "object", "objects");
     let mut details = info("WARNING", "01000", format!("{objects} could not be read: their records are missing"));
-    details.detail = Some(format!("{}: {}", first.object, first.reason));
+    details.detail = Some(format!("{}: {}", printable(&first.object), printable(&first.reason)));
     Some(details)
 }
 

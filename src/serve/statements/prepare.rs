@@ -8,7 +8,7 @@ use crate::serve::statements::commands::Command;
 use crate::serve::statements::parameters::{
     Context, Parameter, declare, oid_parameters, parameters, shown_types, with_elements,
 };
-use crate::sql::{adapt, first_word};
+use crate::sql::{adapt, first_word, summarized};
 use datafusion::error::DataFusionError;
 use datafusion::execution::SessionState;
 use datafusion::execution::context::SQLOptions;
@@ -149,8 +149,10 @@ async fn of_engine(
     types: &[Option<Type>],
 ) -> std::result::Result<Planned, PrepareError> {
     let dialect = state.config().options().sql_parser.dialect;
+    let summarized = summarized(state, sql).await?;
+    let sql = summarized.as_deref().unwrap_or(sql);
     let mut statement = state.sql_to_statement(sql, &dialect)?;
-    adapt(&mut statement);
+    adapt(&mut statement, sql);
     check(&statement, sql)?;
     let ast = match &statement {
         Statement::Statement(ast) => Some(ast.as_ref().clone()),
@@ -166,13 +168,13 @@ async fn of_postgres(
     types: &[Option<Type>],
 ) -> std::result::Result<Planned, PrepareError> {
     let resolved = with_search_path(sql);
-    let mut statements = rewrite::parsed(resolved.as_deref().unwrap_or(sql))
-        .map_err(|error| DataFusionError::SQL(Box::new(error), None))?;
+    let text = resolved.as_deref().unwrap_or(sql);
+    let mut statements = rewrite::parsed(text).map_err(|error| DataFusionError::SQL(Box::new(error), None))?;
     let (Some(ast), true) = (statements.pop(), statements.is_empty()) else {
         return Err(PrepareError::Sql(DataFusionError::Plan("expected one statement".to_owned())));
     };
     let mut statement = Statement::Statement(Box::new(ast));
-    adapt(&mut statement);
+    adapt(&mut statement, text);
     check(&statement, sql)?;
     let ast = match &statement {
         Statement::Statement(ast) => Some(ast.as_ref().clone()),

@@ -128,22 +128,45 @@ pub fn explain(context: &SessionContext, sql: &str, error: &DataFusionError) -> 
         Some((said, line, column)) => (said, Some(Place { line, column, length: 1 })),
         None => (message, None),
     };
-    let place = of_span.or(of_parser).or_else(|| find(sql, name.as_deref()?)).or_else(|| find_literal(sql, &message));
+    let bare = (hint.is_none() && root_is_of_text(root)).then(|| hints::bare_address(sql)).flatten();
+    let (message, hint, of_address) = match bare {
+        Some((address, hint)) => {
+            let place = find(sql, &address);
+            (format!("`{address}` is no number and no name"), Some(hint), place)
+        }
+        None => (message, hint, None),
+    };
+    let place = of_address
+        .or(of_span)
+        .or(of_parser)
+        .or_else(|| find(sql, name.as_deref()?))
+        .or_else(|| find_literal(sql, &message));
     let source = place.and_then(|place| sql.lines().nth(place.line - 1)).map(|line| line.replace('\t', " "));
     let place = place.filter(|_| source.is_some()).map(|place| widen(place, source.as_deref().unwrap_or_default()));
-    let hint = hint.or_else(|| hints::text_of_time(&message));
+    let hint = hint.or_else(|| hints::text_of_time(&message)).or_else(|| hints::text_of_number(&message));
     let hint = hint.or_else(|| {
         let word = match root {
             DataFusionError::SQL(_, _) => word_at(source.as_deref()?, place?.column)?,
             _ => return None,
         };
-        if let Some(hint) = hints::keyword(&word) {
+        if let Some(hint) = hints::keyword(&word).or_else(|| hints::bare_size(sql, &word)) {
             return Some(hint);
         }
         let known = KEYWORDS.contains(&word.to_ascii_uppercase().as_str());
         if known { None } else { meant(&word.to_ascii_uppercase(), KEYWORDS.iter().copied()) }
     });
     Mistake { kind: kind_of(root, &message), message, place, hint, source }
+}
+
+/// Returns whether an error is about how a statement is written.
+fn root_is_of_text(root: &DataFusionError) -> bool {
+    matches!(
+        root,
+        DataFusionError::SQL(..)
+            | DataFusionError::Plan(_)
+            | DataFusionError::NotImplemented(_)
+            | DataFusionError::SchemaError(..)
+    )
 }
 
 /// Classifies an error; `message` describes it.
@@ -327,6 +350,13 @@ mod tests {
             ("SELECT endtime FROM flows", "here it is `\"end\"`"),
             ("SELECT time_bucket('5m', start) FROM flows", "window(start, '5 minutes')"),
             ("SELECT timezone('Asia/Tokyo', '2023-11-22 06:00') FROM flows", "TIMESTAMP '2023-11-22 06:00:00' AT TIME"),
+            ("SELECT 1 FROM flows WHERE dstaddr = 10.0.0.1", "^^^^^^^^\nan address stands in quotes: '10.0.0.1'"),
+            ("SELECT 1 FROM flows WHERE dstaddr = 2001:db8::1", "an address stands in quotes: '2001:db8::1'"),
+            ("SELECT srcip FROM flows", "here it is `srcaddr`"),
+            ("SELECT in_network(srcaddr, '10.0.0.0/8') FROM flows", "cidr_contains('10.0.0.0/8', srcaddr)"),
+            ("SELECT 1 FROM flows WHERE bytes > '1 GB'", "sizes are numbers of bytes: 1000000000"),
+            ("SELECT 1 FROM flows WHERE bytes > 2 GB", "sizes are numbers of bytes: 2000000000"),
+            ("SELECT 1 FROM flows WHERE bytes = 'tcp'", "protocol_name(protocol) = 'tcp'"),
             ("SELECT timezone('Asia/Tokio', start) FROM flows", "`Asia/Tokio` is not a time zone"),
             ("SELECT to_char(start, 'YYYY at noon') FROM flows", "date_format(time, '%Y-%m-%d %H:%M')"),
         ] {

@@ -44,6 +44,25 @@ async fn values_come_in_text_and_in_binary() {
 }
 
 #[tokio::test]
+async fn columns_are_named_as_postgres_names_calls() {
+    let server = Serving::start(&[]);
+    let client = server.connect().await;
+    let names = |statement: &tokio_postgres::Statement| -> Vec<String> {
+        statement.columns().iter().map(|column| column.name().to_owned()).collect()
+    };
+    let sql = "SELECT action, count(*), host || NULL, $1::int + 1 FROM flows WHERE port = $1 GROUP BY 1, 3 ORDER BY count DESC";
+    let statement = client.prepare(sql).await.unwrap();
+    assert_eq!(names(&statement), ["action", "count", "host || NULL", "$1::int + 1"]);
+    assert!(!client.query(&statement, &[&443]).await.unwrap().is_empty());
+    let twice = client.prepare("SELECT sum(bytes), sum(bytes), max(bytes) FROM flows").await.unwrap();
+    assert_eq!(names(&twice), ["sum(bytes)", "sum(bytes)", "max"]);
+    let catalogue = client.prepare("SELECT relname, relname, count(*) FROM pg_class GROUP BY 1 ORDER BY count").await;
+    assert_eq!(names(&catalogue.unwrap()), ["relname", "relname", "count"]);
+    assert_eq!(texts(&client, "FROM hosts SELECT count(*) > 0").await, ["t"]);
+    assert_eq!(texts(&client, "SUMMARIZE SELECT 1 AS n").await, ["n|bigint|1|1|1|1.0|NULL|1.0|1.0|1.0|1|0"]);
+}
+
+#[tokio::test]
 async fn structs_are_json_and_lists_are_arrays() {
     let server = Serving::start(&[]);
     let client = server.connect().await;
