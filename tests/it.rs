@@ -23,6 +23,8 @@ mod forwarders;
 mod hostile;
 #[path = "it/lakes.rs"]
 mod lakes;
+#[path = "it/log_gap.rs"]
+mod log_gap;
 #[path = "it/memory.rs"]
 mod memory;
 #[path = "it/neighbours.rs"]
@@ -43,6 +45,8 @@ mod records;
 mod repeatable;
 #[path = "it/rooms.rs"]
 mod rooms;
+#[path = "it/runs.rs"]
+mod runs;
 #[path = "it/s3_detect.rs"]
 mod s3_detect;
 mod s3_server;

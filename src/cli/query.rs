@@ -83,5 +83,6 @@ pub(super) fn run(global: &Global, args: &QueryArgs) -> Result<Exit, Failure> {
         runner.run(&statement, &mut printer).map_err(|ended| ended.into_failure(&limits))?;
         printer.end()?;
     }
+    printer.finish()?;
     opened.report_skipped(global)
 }

@@ -50,7 +50,7 @@ fn runtime() -> Arc<Runtime> {
 /// The table `findings`, without a row.
 fn no_findings() -> Vec<RecordBatch> {
     let mut parquet = Vec::new();
-    write_parquet(&mut parquet, &[]).unwrap();
+    write_parquet(&mut parquet, &[], None).unwrap();
     let reader = ParquetRecordBatchReaderBuilder::try_new(bytes::Bytes::from(parquet)).unwrap();
     vec![RecordBatch::new_empty(reader.schema().clone())]
 }

@@ -5,6 +5,7 @@
 
 mod columns;
 mod filter;
+mod held;
 mod plan;
 mod prune;
 mod read;

@@ -1,5 +1,6 @@
 //! Reads the objects of one partition of a scan, ahead of the rows made from them.
 
+use super::held::HeldRows;
 use super::prune::Pruner;
 use super::rows::RowMaker;
 use crate::source::{Object, ObjectReader};
@@ -8,6 +9,7 @@ use arrow::array::{BooleanArray, RecordBatch};
 use bytes::Bytes;
 use datafusion::common::runtime::SpawnedTask;
 use datafusion::error::{DataFusionError, Result};
+use datafusion::execution::memory_pool::MemoryPool;
 use datafusion::physical_plan::metrics::{Count, ExecutionPlanMetricsSet, MetricBuilder, Time};
 use flow::schema::Field;
 use futures::stream::{BoxStream, StreamExt};
@@ -89,6 +91,11 @@ impl ScanMetrics {
             decoding: MetricBuilder::new(metrics).subset_time("decoding_time", partition),
         }
     }
+
+    /// Returns the same with counts of its own, for what is decoded a second time.
+    fn again(&self) -> Self {
+        Self { objects: Count::new(), row_groups: Count::new(), records: Count::new(), ..self.clone() }
+    }
 }
 
 /// Objects fetched while one is decoded: a few, since each partition fetches for itself.
@@ -110,6 +117,7 @@ const FOOTER_LOCAL_BYTES: u64 = 16 << 10;
 const FEW: usize = 16;
 
 /// An object with all the bytes that the scan needs.
+#[derive(Clone)]
 struct LoadedObject {
     at: usize,
     bytes: Arc<ObjectBytes>,
@@ -119,12 +127,15 @@ struct LoadedObject {
 }
 
 impl Reading {
-    /// Reads some of the objects, in order; objects that cannot be read are noted and skipped. A read that was cut off,
-    /// since its statement was cancelled, says nothing about the object.
+    /// Reads some of the objects, in order; objects that cannot be read are noted and skipped whole. A read that was cut
+    /// off, since its statement was cancelled, says nothing about the object. Nobody needs more rows than `limit`; what
+    /// lies behind them is not read, and so is not known to be damaged.
     pub(super) fn read(
         self: Arc<Self>,
         objects: Range<usize>,
+        limit: Option<usize>,
         counts: ScanMetrics,
+        pool: &Arc<dyn MemoryPool>,
     ) -> BoxStream<'static, Result<RecordBatch>> {
         let local = self.objects[objects.clone()].iter().all(Object::is_local);
         let (this, counted) = (self.clone(), counts.clone());
@@ -150,8 +161,15 @@ impl Reading {
         let most = if local { AHEAD_LOCAL } else { AHEAD_REMOTE };
         let ahead = usize::try_from(AHEAD_BYTES / largest).unwrap_or(most).clamp(1, most);
         let arrivals = futures::stream::iter(objects).map(load).buffered(ahead).boxed();
-        let partition =
-            ScanPartition { reading: self, arrivals, counts, current: None, cursors: RecordCursors::default() };
+        let partition = ScanPartition {
+            reading: self,
+            arrivals,
+            counts,
+            current: None,
+            held: HeldRows::new(pool),
+            missing: limit.unwrap_or(usize::MAX),
+            cursors: RecordCursors::default(),
+        };
         futures::stream::unfold(partition, |mut partition| async move {
             let next = partition.next().await?;
             Some((next, partition))
@@ -275,75 +293,142 @@ struct ScanPartition {
     arrivals: BoxStream<'static, Arrival>,
     counts: ScanMetrics,
     current: Option<Current>,
+    /// Rows of the current object, or of the one before it, which is whole.
+    held: HeldRows,
+    /// Rows until the limit.
+    missing: usize,
     cursors: RecordCursors,
 }
 
 /// The object being decoded.
 struct Current {
-    at: usize,
+    loaded: LoadedObject,
     file: RecordFile,
     row_groups: std::vec::IntoIter<usize>,
     group: Option<OpenRowGroup>,
+    /// Its rows are passed on, all but the batches that were before; otherwise it is yet to show whether it is whole.
+    passes: Option<usize>,
+}
+
+/// What decoding came to.
+enum Decoded {
+    Rows(RecordBatch),
+    End,
+    Unreadable(ScanError),
 }
 
 impl ScanPartition {
-    /// Returns the next rows; batches without a kept row are left out.
+    /// Returns the next rows; batches without a kept row are left out. Rows wait until their object is decoded to its
+    /// end: a damaged one counts with none of them, as in a rollup.
     async fn next(&mut self) -> Option<Result<RecordBatch>> {
         loop {
-            let Some(current) = &mut self.current else {
+            let Some(current) = &self.current else {
+                if let Some(rows) = self.held.take_first() {
+                    return Some(Ok(rows));
+                }
                 match self.arrivals.next().await? {
-                    Some(Ok(loaded)) => self.current = self.open(loaded),
-                    Some(Err((object, error))) => self.reading.skipped.add(&object.url, &error),
+                    Some(Ok(loaded)) => self.current = self.open(loaded, None),
+                    Some(Err((object, error))) => self.reading.skipped.add(&object.url, &error, None),
                     None => return Some(Err(DataFusionError::Execution("reading was cut off".to_owned()))),
                 }
                 continue;
             };
-            let object = &self.reading.objects[current.at];
-            let rows = &self.reading.rows;
-            let timer = self.counts.decoding.timer();
-            let (mut kept, mut few, mut failed) = (None, false, None);
-            let records = &self.counts.records;
-            let mut wants = |batch: &Records| {
-                records.add(batch.batch.num_rows());
-                (kept, few) = (None, false);
-                let judged = match rows.kept(object, batch) {
-                    Ok(judged) => judged,
-                    Err(error) => {
-                        failed = Some(error);
-                        return Selection::All;
-                    }
-                };
-                let count = judged.as_ref().map_or(usize::MAX, BooleanArray::true_count);
-                match judged {
-                    Some(_) if count == 0 => Selection::None,
-                    Some(judged) if count <= judged.len() / FEW => {
-                        few = true;
-                        Selection::Rows(judged)
-                    }
-                    judged => {
-                        kept = judged;
-                        Selection::All
-                    }
-                }
-            };
-            let read = current.next(&self.counts, &mut self.cursors, &mut wants);
-            timer.done();
-            if let Some(error) = failed {
-                return Some(Err(error));
+            let passes = current.passes;
+            if passes.is_some()
+                && let Some(rows) = self.held.take_first()
+            {
+                return Some(Ok(rows));
             }
-            match read {
-                Ok(Some(records)) => return Some(rows.rows(object, &records, kept.as_ref(), few)),
-                Ok(None) => self.current = None,
-                Err(error) => {
-                    self.reading.skipped.add(&object.url, &error);
-                    self.current = None;
-                }
+            match self.decode()? {
+                Err(error) => return Some(Err(error)),
+                Ok(Decoded::Rows(rows)) => match passes {
+                    None => {
+                        self.held.add(rows);
+                        if self.held.rows() >= self.missing {
+                            self.pass_on(0);
+                        }
+                        // An object may take long, and its statement may be cancelled meanwhile.
+                        tokio::task::yield_now().await;
+                    }
+                    Some(0) => return Some(Ok(rows)),
+                    Some(before) => self.pass_on(before - 1),
+                },
+                Ok(Decoded::End) => self.end(),
+                Ok(Decoded::Unreadable(error)) => self.skip(&error),
             }
         }
     }
 
-    fn open(&self, loaded: LoadedObject) -> Option<Current> {
-        let LoadedObject { at, bytes, metadata, binding, row_groups } = loaded;
+    /// Makes the rows of the current object count, all but so many batches that come next.
+    fn pass_on(&mut self, but: usize) {
+        if let Some(current) = &mut self.current {
+            current.passes = Some(but);
+        }
+    }
+
+    /// Ends the current object, which is whole. If not all of its rows fitted, it begins anew with those that did not.
+    fn end(&mut self) {
+        let Some(Current { loaded, passes, .. }) = self.current.take() else { return };
+        if passes.is_none() {
+            self.missing = self.missing.saturating_sub(self.held.rows());
+            if self.held.is_full() {
+                self.current = self.open(loaded, Some(self.held.batches()));
+            }
+        }
+    }
+
+    fn skip(&mut self, error: &ScanError) {
+        let Some(Current { loaded, .. }) = self.current.take() else { return };
+        self.held.clear();
+        let rows = u64::try_from(loaded.metadata.file_metadata().num_rows()).ok();
+        self.reading.skipped.add(&self.reading.objects[loaded.at].url, error, rows);
+    }
+
+    /// Decodes the next rows of the current object; `None` without one.
+    fn decode(&mut self) -> Option<Result<Decoded>> {
+        let current = self.current.as_mut()?;
+        let counts = if current.passes.is_none() { self.counts.clone() } else { self.counts.again() };
+        let object = &self.reading.objects[current.loaded.at];
+        let rows = &self.reading.rows;
+        let timer = counts.decoding.timer();
+        let (mut kept, mut few, mut failed) = (None, false, None);
+        let mut wants = |batch: &Records| {
+            counts.records.add(batch.batch.num_rows());
+            (kept, few) = (None, false);
+            let judged = match rows.kept(object, batch) {
+                Ok(judged) => judged,
+                Err(error) => {
+                    failed = Some(error);
+                    return Selection::All;
+                }
+            };
+            let count = judged.as_ref().map_or(usize::MAX, BooleanArray::true_count);
+            match judged {
+                Some(_) if count == 0 => Selection::None,
+                Some(judged) if count <= judged.len() / FEW => {
+                    few = true;
+                    Selection::Rows(judged)
+                }
+                judged => {
+                    kept = judged;
+                    Selection::All
+                }
+            }
+        };
+        let read = current.next(&counts, &mut self.cursors, &mut wants);
+        timer.done();
+        if let Some(error) = failed {
+            return Some(Err(error));
+        }
+        Some(match read {
+            Ok(Some(records)) => rows.rows(object, &records, kept.as_ref(), few).map(Decoded::Rows),
+            Ok(None) => Ok(Decoded::End),
+            Err(error) => Ok(Decoded::Unreadable(error)),
+        })
+    }
+
+    fn open(&self, loaded: LoadedObject, passes: Option<usize>) -> Option<Current> {
+        let LoadedObject { at, bytes, metadata, binding, row_groups } = loaded.clone();
         let name = &self.reading.objects[at].url;
         match RecordFile::open(name, bytes, metadata, binding, self.reading.fields.clone()) {
             Ok(file) => {
@@ -354,11 +439,14 @@ impl ScanPartition {
                     Some((fields, dictionary)) => file.with_codes(fields.clone(), dictionary.clone()),
                     None => file,
                 };
-                self.counts.objects.add(1);
-                Some(Current { at, file, row_groups: row_groups.into_iter(), group: None })
+                if passes.is_none() {
+                    self.counts.objects.add(1);
+                }
+                Some(Current { loaded, file, row_groups: row_groups.into_iter(), group: None, passes })
             }
             Err(error) => {
-                self.reading.skipped.add(name, &error);
+                let rows = u64::try_from(loaded.metadata.file_metadata().num_rows()).ok();
+                self.reading.skipped.add(name, &error, rows);
                 None
             }
         }
