@@ -37,8 +37,12 @@ stopped AS (
 ),
 addresses AS (
     SELECT account_id, region, interface_id, host FROM hosts WHERE interface_id IS NOT NULL
-    UNION
-    SELECT account_id, region, interface_id, host FROM host_days WHERE interface_id IS NOT NULL
+),
+-- Whoever was busiest stands for an account and region of which no host is left in the window.
+busiest AS (
+    SELECT account_id, region, first_value(host ORDER BY hours DESC, host) AS host
+    FROM (SELECT account_id, region, host, count(*) AS hours FROM host_hours GROUP BY account_id, region, host)
+    GROUP BY account_id, region
 ),
 heard AS (
     -- Who answered others, and until when. An address that another ENI has logged since has moved.
@@ -151,7 +155,13 @@ of_interfaces AS (
         AND k.heard_s >= k.end_s + 3600 AND coalesce(k.logged_s, 0) < k.end_s + 3600
 ),
 found AS (
-    SELECT * FROM of_extents WHERE host IS NOT NULL
+    SELECT
+        e.extent, e.account_id, e.region, e.vpc_id, e.subnet_id, e.interface_id, e.gap_from_s, e.gap_to_s, e.gap_s,
+        e.goes_on, e.hours_before, e.longest_before_s, coalesce(e.host, b.host) AS host, e.interfaces,
+        e.heard_interfaces, e.heard_s
+    FROM of_extents e
+    LEFT JOIN busiest b ON b.account_id = e.account_id AND b.region = e.region AND e.extent = 'account and region'
+    WHERE coalesce(e.host, b.host) IS NOT NULL
     UNION ALL
     SELECT * FROM of_interfaces
 )

@@ -33,7 +33,7 @@ impl KeptTrouble {
 }
 
 /// Failures in a row after which a place is not asked any more: each may have taken all its retries.
-const GIVE_UP_AFTER: u32 = 4;
+const GIVE_UP_AFTER: u32 = 2;
 
 /// Gathers the trouble of a run, from many threads; clones share it.
 #[derive(Clone, Debug, Default)]
@@ -136,8 +136,8 @@ mod tests {
         }
         assert!(!book.may_write() && !book.may_write() && book.may_read());
         let told = book.told().unwrap();
-        assert_eq!((told.unread, told.unkept), (0, 7));
-        let text = "those of 7 units could not be kept: cannot write `state`: ";
+        assert_eq!((told.unread, told.unkept), (0, 5));
+        let text = "those of 5 units could not be kept: cannot write `state`: ";
         assert!(told.text().starts_with(text), "{}", told.text());
         assert_eq!(book.read(Ok(1)), Some(1));
     }

@@ -49,10 +49,11 @@ enum Backend {
     S3 { bucket: Arc<Bucket>, prefix: String },
 }
 
-/// How often a read is tried whose answer was cut off or refused for a reason that passes.
-const READ_ATTEMPTS: u32 = 4;
-/// Wait before the second try; each later one is twice as long.
-const FIRST_WAIT: Duration = Duration::from_millis(100);
+/// How often a read is tried whose answer was cut off or refused for a reason that passes; object_store's own retries are
+/// part of each try.
+const READ_ATTEMPTS: u32 = 2;
+/// Wait before the next try.
+const WAIT: Duration = Duration::from_millis(100);
 
 impl Store {
     /// Opens a folder (created by the first write) or `s3://bucket/prefix`.
@@ -163,7 +164,7 @@ impl Store {
                         }
                         Err(error) => tracing::info!("{url}: {}, asked again", one_line(&error)),
                     }
-                    tokio::time::sleep(FIRST_WAIT * 2u32.pow(tried - 1)).await;
+                    tokio::time::sleep(WAIT).await;
                     tried += 1;
                 }
             }

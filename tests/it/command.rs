@@ -233,7 +233,6 @@ fn wrong_usage_ends_with_2_and_says_why() {
 
 #[test]
 fn failures_end_with_1_in_one_line() {
-    let corpus = Corpus::shared();
     let folder = scratch();
     let empty = folder.path().to_str().unwrap();
     let cases: &[(&[&str], &str)] = &[

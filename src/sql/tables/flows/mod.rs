@@ -6,6 +6,7 @@
 mod columns;
 mod filter;
 mod held;
+mod partition;
 mod plan;
 mod prune;
 mod read;

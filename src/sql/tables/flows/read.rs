@@ -1,14 +1,14 @@
 //! Reads the objects of one partition of a scan, ahead of the rows made from them.
 
-use super::held::HeldRows;
+use super::partition::ScanPartition;
 use super::prune::Pruner;
 use super::rows::RowMaker;
 use crate::source::{Object, ObjectReader};
 use crate::sql::tables::SkippedObjects;
-use arrow::array::{BooleanArray, RecordBatch};
+use arrow::array::RecordBatch;
 use bytes::Bytes;
 use datafusion::common::runtime::SpawnedTask;
-use datafusion::error::{DataFusionError, Result};
+use datafusion::error::Result;
 use datafusion::execution::memory_pool::MemoryPool;
 use datafusion::physical_plan::metrics::{Count, ExecutionPlanMetricsSet, MetricBuilder, Time};
 use flow::schema::Field;
@@ -17,10 +17,7 @@ use pages::object_bytes::footer_length;
 use parquet::file::metadata::ParquetMetaData;
 use scan::bound_ranges;
 use scan::object::footer;
-use scan::records::{OpenRowGroup, RecordFile, Records, Selection};
-use scan::{
-    Binding, Meaning, ObjectBytes, RecordCursors, ScanError, TextPredicate, dictionary_page_range, dictionary_passes,
-};
+use scan::{Binding, Meaning, ObjectBytes, ScanError, TextPredicate, dictionary_page_range, dictionary_passes};
 use std::collections::BTreeMap;
 use std::ops::Range;
 use std::sync::Arc;
@@ -71,12 +68,12 @@ pub(super) const RECORDS_READ: &str = "records_read";
 /// The metrics of one partition.
 #[derive(Clone)]
 pub(super) struct ScanMetrics {
-    objects: Count,
-    row_groups: Count,
+    pub(super) objects: Count,
+    pub(super) row_groups: Count,
     row_groups_pruned: Count,
     bytes: Count,
-    records: Count,
-    decoding: Time,
+    pub(super) records: Count,
+    pub(super) decoding: Time,
 }
 
 impl ScanMetrics {
@@ -93,7 +90,7 @@ impl ScanMetrics {
     }
 
     /// Returns the same with counts of its own, for what is decoded a second time.
-    fn again(&self) -> Self {
+    pub(super) fn again(&self) -> Self {
         Self { objects: Count::new(), row_groups: Count::new(), records: Count::new(), ..self.clone() }
     }
 }
@@ -113,17 +110,14 @@ const WHOLE_REMOTE_BYTES: u64 = 1 << 20;
 const FOOTER_REMOTE_BYTES: u64 = 64 << 10;
 const FOOTER_LOCAL_BYTES: u64 = 16 << 10;
 
-/// When a batch keeps at most one row in so many, the other columns are decoded row by row.
-const FEW: usize = 16;
-
 /// An object with all the bytes that the scan needs.
 #[derive(Clone)]
-struct LoadedObject {
-    at: usize,
-    bytes: Arc<ObjectBytes>,
-    metadata: Arc<ParquetMetaData>,
-    binding: Arc<Binding>,
-    row_groups: Vec<usize>,
+pub(super) struct LoadedObject {
+    pub(super) at: usize,
+    pub(super) bytes: Arc<ObjectBytes>,
+    pub(super) metadata: Arc<ParquetMetaData>,
+    pub(super) binding: Arc<Binding>,
+    pub(super) row_groups: Vec<usize>,
 }
 
 impl Reading {
@@ -161,15 +155,7 @@ impl Reading {
         let most = if local { AHEAD_LOCAL } else { AHEAD_REMOTE };
         let ahead = usize::try_from(AHEAD_BYTES / largest).unwrap_or(most).clamp(1, most);
         let arrivals = futures::stream::iter(objects).map(load).buffered(ahead).boxed();
-        let partition = ScanPartition {
-            reading: self,
-            arrivals,
-            counts,
-            current: None,
-            held: HeldRows::new(pool),
-            missing: limit.unwrap_or(usize::MAX),
-            cursors: RecordCursors::default(),
-        };
+        let partition = ScanPartition::new(self, arrivals, limit, counts, pool);
         futures::stream::unfold(partition, |mut partition| async move {
             let next = partition.next().await?;
             Some((next, partition))
@@ -281,195 +267,5 @@ impl Reading {
         let kept: Vec<usize> = row_groups.into_iter().filter(kept).collect();
         self.tries.add(tried, kept.len());
         Ok(kept)
-    }
-}
-
-/// An object, or why it cannot be read; `None` when its reading was cut off.
-type Arrival = Option<Result<LoadedObject, (Object, ScanError)>>;
-
-/// A partition in progress.
-struct ScanPartition {
-    reading: Arc<Reading>,
-    arrivals: BoxStream<'static, Arrival>,
-    counts: ScanMetrics,
-    current: Option<Current>,
-    /// Rows of the current object, or of the one before it, which is whole.
-    held: HeldRows,
-    /// Rows until the limit.
-    missing: usize,
-    cursors: RecordCursors,
-}
-
-/// The object being decoded.
-struct Current {
-    loaded: LoadedObject,
-    file: RecordFile,
-    row_groups: std::vec::IntoIter<usize>,
-    group: Option<OpenRowGroup>,
-    /// Its rows are passed on, all but the batches that were before; otherwise it is yet to show whether it is whole.
-    passes: Option<usize>,
-}
-
-/// What decoding came to.
-enum Decoded {
-    Rows(RecordBatch),
-    End,
-    Unreadable(ScanError),
-}
-
-impl ScanPartition {
-    /// Returns the next rows; batches without a kept row are left out. Rows wait until their object is decoded to its
-    /// end: a damaged one counts with none of them, as in a rollup.
-    async fn next(&mut self) -> Option<Result<RecordBatch>> {
-        loop {
-            let Some(current) = &self.current else {
-                if let Some(rows) = self.held.take_first() {
-                    return Some(Ok(rows));
-                }
-                match self.arrivals.next().await? {
-                    Some(Ok(loaded)) => self.current = self.open(loaded, None),
-                    Some(Err((object, error))) => self.reading.skipped.add(&object.url, &error, None),
-                    None => return Some(Err(DataFusionError::Execution("reading was cut off".to_owned()))),
-                }
-                continue;
-            };
-            let passes = current.passes;
-            if passes.is_some()
-                && let Some(rows) = self.held.take_first()
-            {
-                return Some(Ok(rows));
-            }
-            match self.decode()? {
-                Err(error) => return Some(Err(error)),
-                Ok(Decoded::Rows(rows)) => match passes {
-                    None => {
-                        self.held.add(rows);
-                        if self.held.rows() >= self.missing {
-                            self.pass_on(0);
-                        }
-                        // An object may take long, and its statement may be cancelled meanwhile.
-                        tokio::task::yield_now().await;
-                    }
-                    Some(0) => return Some(Ok(rows)),
-                    Some(before) => self.pass_on(before - 1),
-                },
-                Ok(Decoded::End) => self.end(),
-                Ok(Decoded::Unreadable(error)) => self.skip(&error),
-            }
-        }
-    }
-
-    /// Makes the rows of the current object count, all but so many batches that come next.
-    fn pass_on(&mut self, but: usize) {
-        if let Some(current) = &mut self.current {
-            current.passes = Some(but);
-        }
-    }
-
-    /// Ends the current object, which is whole. If not all of its rows fitted, it begins anew with those that did not.
-    fn end(&mut self) {
-        let Some(Current { loaded, passes, .. }) = self.current.take() else { return };
-        if passes.is_none() {
-            self.missing = self.missing.saturating_sub(self.held.rows());
-            if self.held.is_full() {
-                self.current = self.open(loaded, Some(self.held.batches()));
-            }
-        }
-    }
-
-    fn skip(&mut self, error: &ScanError) {
-        let Some(Current { loaded, .. }) = self.current.take() else { return };
-        self.held.clear();
-        let rows = u64::try_from(loaded.metadata.file_metadata().num_rows()).ok();
-        self.reading.skipped.add(&self.reading.objects[loaded.at].url, error, rows);
-    }
-
-    /// Decodes the next rows of the current object; `None` without one.
-    fn decode(&mut self) -> Option<Result<Decoded>> {
-        let current = self.current.as_mut()?;
-        let counts = if current.passes.is_none() { self.counts.clone() } else { self.counts.again() };
-        let object = &self.reading.objects[current.loaded.at];
-        let rows = &self.reading.rows;
-        let timer = counts.decoding.timer();
-        let (mut kept, mut few, mut failed) = (None, false, None);
-        let mut wants = |batch: &Records| {
-            counts.records.add(batch.batch.num_rows());
-            (kept, few) = (None, false);
-            let judged = match rows.kept(object, batch) {
-                Ok(judged) => judged,
-                Err(error) => {
-                    failed = Some(error);
-                    return Selection::All;
-                }
-            };
-            let count = judged.as_ref().map_or(usize::MAX, BooleanArray::true_count);
-            match judged {
-                Some(_) if count == 0 => Selection::None,
-                Some(judged) if count <= judged.len() / FEW => {
-                    few = true;
-                    Selection::Rows(judged)
-                }
-                judged => {
-                    kept = judged;
-                    Selection::All
-                }
-            }
-        };
-        let read = current.next(&counts, &mut self.cursors, &mut wants);
-        timer.done();
-        if let Some(error) = failed {
-            return Some(Err(error));
-        }
-        Some(match read {
-            Ok(Some(records)) => rows.rows(object, &records, kept.as_ref(), few).map(Decoded::Rows),
-            Ok(None) => Ok(Decoded::End),
-            Err(error) => Ok(Decoded::Unreadable(error)),
-        })
-    }
-
-    fn open(&self, loaded: LoadedObject, passes: Option<usize>) -> Option<Current> {
-        let LoadedObject { at, bytes, metadata, binding, row_groups } = loaded.clone();
-        let name = &self.reading.objects[at].url;
-        match RecordFile::open(name, bytes, metadata, binding, self.reading.fields.clone()) {
-            Ok(file) => {
-                let tests = self.reading.rows.filter().map(|filter| filter.tests().clone());
-                let file = file.with_filter(self.reading.first, tests.unwrap_or_else(|| Arc::new([])));
-                let file = file.with_answers_only(self.reading.rows.asked().clone());
-                let file = match self.reading.rows.coded() {
-                    Some((fields, dictionary)) => file.with_codes(fields.clone(), dictionary.clone()),
-                    None => file,
-                };
-                if passes.is_none() {
-                    self.counts.objects.add(1);
-                }
-                Some(Current { loaded, file, row_groups: row_groups.into_iter(), group: None, passes })
-            }
-            Err(error) => {
-                let rows = u64::try_from(loaded.metadata.file_metadata().num_rows()).ok();
-                self.reading.skipped.add(name, &error, rows);
-                None
-            }
-        }
-    }
-}
-
-impl Current {
-    fn next(
-        &mut self,
-        counts: &ScanMetrics,
-        cursors: &mut RecordCursors,
-        wants: &mut dyn FnMut(&Records) -> Selection,
-    ) -> Result<Option<RecordBatch>, ScanError> {
-        loop {
-            if let Some(group) = &mut self.group {
-                if let Some(batch) = self.file.next(group, cursors, wants)? {
-                    return Ok(Some(batch));
-                }
-                self.group = None;
-            }
-            let Some(index) = self.row_groups.next() else { return Ok(None) };
-            counts.row_groups.add(1);
-            self.group = Some(self.file.row_group(index, cursors)?);
-        }
     }
 }
