@@ -11,6 +11,7 @@
 -- parameter min_share = 0.5: share of the hours before the gap that have records
 -- parameter longer = 2: how many times longer the gap is than any before it
 -- parameter min_interfaces = 5: ENIs of a VPC or subnet that stop together; with fewer, only those who still answer tell
+-- once: interfaces hours silent
 WITH logged AS (
     SELECT
         account_id, region, coalesce(vpc_id, '') AS vpc_id, coalesce(subnet_id, '') AS subnet_id, interface_id,
@@ -29,45 +30,6 @@ interfaces AS (
 -- When the logs end as a whole: nobody can tell an end there from a delivery that is still to come.
 source_end AS (
     SELECT max(end_s) AS end_s FROM interfaces
-),
-stopped AS (
-    SELECT i.account_id, i.region, i.interface_id
-    FROM interfaces i CROSS JOIN source_end s
-    WHERE i.end_s + $min_gap_s <= s.end_s
-),
-addresses AS (
-    SELECT account_id, region, interface_id, host FROM hosts WHERE interface_id IS NOT NULL
-),
--- Whoever was busiest stands for an account and region of which no host is left in the window.
-busiest AS (
-    SELECT account_id, region, first_value(host ORDER BY hours DESC, host) AS host
-    FROM (SELECT account_id, region, host, count(*) AS hours FROM host_hours GROUP BY account_id, region, host)
-    GROUP BY account_id, region
-),
-heard AS (
-    -- Who answered others, and until when. An address that another ENI has logged since has moved.
-    SELECT p.remote AS host, max(CAST(p.last_seen AS BIGINT)) AS heard_s, count(DISTINCT p.host) AS hearers
-    FROM pairs p
-    WHERE p.remote <> p.host AND p.bytes_in > 0 AND p.bytes_out > 0 AND p.rejected < p.records
-        AND p.remote IN (
-            SELECT a.host
-            FROM addresses a
-            JOIN stopped s ON s.account_id = a.account_id AND s.region = a.region AND s.interface_id = a.interface_id
-        )
-    GROUP BY p.remote
-),
-known AS (
-    SELECT
-        i.account_id, i.region, i.vpc_id, i.subnet_id, i.interface_id, i.first_s, i.end_s, i.hours,
-        first_value(a.host ORDER BY a.host) AS host,
-        max(h.heard_s) AS heard_s,
-        max(h.hearers) AS hearers,
-        max(CAST(own.last_seen AS BIGINT)) AS logged_s
-    FROM interfaces i
-    LEFT JOIN addresses a ON a.account_id = i.account_id AND a.region = i.region AND a.interface_id = i.interface_id
-    LEFT JOIN heard h ON h.host = a.host
-    LEFT JOIN (SELECT host, max(last_seen) AS last_seen FROM hosts GROUP BY host) own ON own.host = a.host
-    GROUP BY i.account_id, i.region, i.vpc_id, i.subnet_id, i.interface_id, i.first_s, i.end_s, i.hours
 ),
 hours AS (
     SELECT DISTINCT account_id, region, vpc_id, subnet_id, hour_s FROM logged
@@ -104,7 +66,7 @@ pauses AS (
         ) AS longest_before_s
     FROM steps
 ),
-gaps AS (
+breaks AS (
     SELECT
         p.extent, p.account_id, p.region, p.vpc_id, p.subnet_id, p.gap_from_s, p.hour_s AS gap_to_s, p.gap_s,
         p.hours_before, coalesce(p.longest_before_s, 0) AS longest_before_s, p.hour_s = s.end_s AS goes_on
@@ -112,6 +74,57 @@ gaps AS (
     WHERE p.gap_s >= $min_gap_s AND p.hour_s > $window_from_s AND p.hours_before >= $min_hours
         AND p.gap_s >= $longer * coalesce(p.longest_before_s, 0)
         AND p.hours_before * 3600 >= $min_share * (p.gap_from_s - p.first_s)
+),
+-- Nearly always nothing, which ends the work here.
+silent AS (
+    SELECT
+        extent, account_id, region, vpc_id, subnet_id, '' AS interface_id, gap_from_s, gap_to_s, gap_s,
+        CAST(hours_before AS BIGINT) AS hours_before, longest_before_s, goes_on
+    FROM breaks
+    UNION ALL
+    SELECT
+        'ENI', i.account_id, i.region, i.vpc_id, i.subnet_id, i.interface_id, i.end_s, s.end_s, s.end_s - i.end_s,
+        i.hours, 0, true
+    FROM interfaces i CROSS JOIN source_end s
+    WHERE s.end_s - i.end_s >= $min_gap_s AND s.end_s > $window_from_s AND i.hours >= $min_hours
+        AND i.hours * 3600 >= $min_share * (i.end_s - i.first_s)
+),
+gaps AS (
+    SELECT * FROM silent WHERE extent <> 'ENI'
+),
+addresses AS (
+    SELECT account_id, region, interface_id, host FROM hosts WHERE interface_id IS NOT NULL
+),
+-- Whoever was busiest stands for an account and region of which no host is left in the window.
+busiest AS (
+    SELECT account_id, region, first_value(host ORDER BY hours DESC, host) AS host
+    FROM (SELECT account_id, region, host, count(*) AS hours FROM host_hours GROUP BY account_id, region, host)
+    GROUP BY account_id, region
+),
+heard AS (
+    -- Who answered others, and until when. An address that another ENI has logged since has moved.
+    SELECT p.remote AS host, max(CAST(p.last_seen AS BIGINT)) AS heard_s, count(DISTINCT p.host) AS hearers
+    FROM pairs p
+    WHERE p.remote <> p.host AND p.bytes_in > 0 AND p.bytes_out > 0 AND p.rejected < p.records
+        AND p.remote IN (
+            SELECT a.host
+            FROM addresses a
+            JOIN silent s ON s.account_id = a.account_id AND s.region = a.region AND s.interface_id = a.interface_id
+        )
+    GROUP BY p.remote
+),
+known AS (
+    SELECT
+        i.account_id, i.region, i.vpc_id, i.subnet_id, i.interface_id, i.first_s, i.end_s, i.hours,
+        first_value(a.host ORDER BY a.host) AS host,
+        max(h.heard_s) AS heard_s,
+        max(h.hearers) AS hearers,
+        max(CAST(own.last_seen AS BIGINT)) AS logged_s
+    FROM interfaces i
+    LEFT JOIN addresses a ON a.account_id = i.account_id AND a.region = i.region AND a.interface_id = i.interface_id
+    LEFT JOIN heard h ON h.host = a.host
+    LEFT JOIN (SELECT host, max(last_seen) AS last_seen FROM hosts GROUP BY host) own ON own.host = a.host
+    GROUP BY i.account_id, i.region, i.vpc_id, i.subnet_id, i.interface_id, i.first_s, i.end_s, i.hours
 ),
 -- A gap of a VPC or subnet that is one of what holds it is told there.
 widest AS (
@@ -142,17 +155,16 @@ of_extents AS (
 ),
 of_interfaces AS (
     SELECT
-        'ENI' AS extent, k.account_id, k.region, k.vpc_id, k.subnet_id, k.interface_id,
-        k.end_s AS gap_from_s, s.end_s AS gap_to_s, s.end_s - k.end_s AS gap_s, true AS goes_on,
-        k.hours AS hours_before, 0 AS longest_before_s, k.host, 1 AS interfaces, 1 AS heard_interfaces, k.heard_s
-    FROM known k
-    CROSS JOIN source_end s
-    LEFT JOIN widest w ON w.account_id = k.account_id AND w.region = k.region
-        AND (w.vpc_id = '' OR k.vpc_id = w.vpc_id) AND (w.subnet_id = '' OR k.subnet_id = w.subnet_id)
-        AND w.goes_on AND w.gap_from_s <= k.end_s + 3600
-    WHERE w.extent IS NULL AND k.host IS NOT NULL AND s.end_s - k.end_s >= $min_gap_s AND k.hours >= $min_hours
-        AND k.hours * 3600 >= $min_share * (k.end_s - k.first_s)
-        AND k.heard_s >= k.end_s + 3600 AND coalesce(k.logged_s, 0) < k.end_s + 3600
+        s.extent, s.account_id, s.region, s.vpc_id, s.subnet_id, s.interface_id,
+        s.gap_from_s, s.gap_to_s, s.gap_s, s.goes_on, s.hours_before, s.longest_before_s,
+        k.host, 1 AS interfaces, 1 AS heard_interfaces, k.heard_s
+    FROM silent s
+    JOIN known k ON k.account_id = s.account_id AND k.region = s.region AND k.interface_id = s.interface_id
+    LEFT JOIN widest w ON w.account_id = s.account_id AND w.region = s.region
+        AND (w.vpc_id = '' OR w.vpc_id = s.vpc_id) AND (w.subnet_id = '' OR w.subnet_id = s.subnet_id)
+        AND w.goes_on AND w.gap_from_s <= s.gap_from_s + 3600
+    WHERE s.extent = 'ENI' AND w.extent IS NULL AND k.host IS NOT NULL
+        AND k.heard_s >= s.gap_from_s + 3600 AND coalesce(k.logged_s, 0) < s.gap_from_s + 3600
 ),
 found AS (
     SELECT
@@ -184,7 +196,7 @@ SELECT
     CASE WHEN subnet_id <> '' THEN subnet_id END AS subnet,
     gap_s,
     goes_on,
-    CAST(hours_before AS BIGINT) AS hours_logged_before,
+    hours_before AS hours_logged_before,
     longest_before_s AS longest_gap_before_s,
     interfaces,
     heard_interfaces AS interfaces_still_heard,
