@@ -23,6 +23,8 @@ mod forwarders;
 mod hostile;
 #[path = "it/lakes.rs"]
 mod lakes;
+#[path = "it/log_gap.rs"]
+mod log_gap;
 #[path = "it/lone_beats.rs"]
 mod lone_beats;
 #[path = "it/memory.rs"]
@@ -45,6 +47,8 @@ mod records;
 mod repeatable;
 #[path = "it/rooms.rs"]
 mod rooms;
+#[path = "it/runs.rs"]
+mod runs;
 #[path = "it/s3_detect.rs"]
 mod s3_detect;
 mod s3_server;

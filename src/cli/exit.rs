@@ -15,7 +15,7 @@ pub enum Exit {
     Failed,
     /// Wrong usage.
     Usage,
-    /// Done, but some objects could not be read.
+    /// Done, but less than it should be: objects that could not be read, logs that fell silent, files that are missing.
     Partial,
     /// Findings at or above `--fail-on`.
     Findings,

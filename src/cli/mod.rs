@@ -33,7 +33,7 @@ use std::ffi::OsString;
     name = "flowsift",
     version,
     args_override_self = true,
-    after_help = "Exit codes: 0 done, 1 failed, 2 wrong usage, 3 done but some objects could not be read, \
+    after_help = "Exit codes: 0 done, 1 failed, 2 wrong usage, 3 done but less than it should be (unread objects, nothing to judge, silent logs, a full disk), \
                   4 findings at or above --fail-on, 130 interrupted, 143 stopped by SIGTERM.\nstdout carries data only; all else goes to stderr."
 )]
 pub struct Cli {

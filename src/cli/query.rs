@@ -84,5 +84,6 @@ pub(super) fn run(global: &Global, args: &QueryArgs) -> Result<Exit, Failure> {
         runner.run(&statement, &mut printer).map_err(|ended| ended.into_failure(&limits))?;
         printer.end()?;
     }
+    printer.finish()?;
     Ok(opened.report_skipped(global))
 }

@@ -63,6 +63,7 @@ pub(super) fn run(global: &Global, args: &SqlArgs) -> Result<Exit, Failure> {
             runner.run(&statement, &mut printer).map_err(|ended| ended.into_failure(&limits))?;
             printer.end()?;
         }
+        printer.finish()?;
     }
     Ok(opened.report_skipped(global))
 }

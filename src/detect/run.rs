@@ -17,7 +17,7 @@ use datafusion::prelude::SessionContext;
 use futures::StreamExt;
 use kernels::discovery::benjamini_hochberg;
 use rayon::prelude::*;
-use rollup::coverage::{HostFacts, LostTimes, coverage_shares};
+use rollup::coverage::{HostFacts, LostTimes, coverage_schema, coverage_shares};
 use rollup::derive::Derived;
 use rollup::window::Window;
 use std::collections::{BTreeMap, HashMap};
@@ -80,13 +80,18 @@ pub async fn detect(
     derived: &Derived,
     context: &Context<'_>,
 ) -> Result<Outcome, DetectError> {
+    // A run without data has no table of it, but detections may ask.
+    let coverage = match context.coverage {
+        [] => vec![RecordBatch::new_empty(coverage_schema())],
+        tables => tables.to_vec(),
+    };
     let tables = vec![
         ("hosts", vec![derived.hosts.clone()]),
         ("host_hours", vec![derived.host_hours.clone()]),
         ("destinations", vec![derived.destinations.clone()]),
         ("services", vec![derived.services.clone()]),
         ("host_days", vec![derived.host_days.clone()]),
-        ("coverage", context.coverage.to_vec()),
+        ("coverage", coverage),
     ];
     let (from_s, to_s) = (context.window.from_s, context.window.to_s);
     let (lost, (shares, session)) = rayon::join(

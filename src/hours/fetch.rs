@@ -86,6 +86,13 @@ pub struct OpenedObject {
     pub metadata: Arc<ParquetMetaData>,
 }
 
+impl OpenedObject {
+    /// Returns the rows that the footer promises.
+    pub fn rows(&self) -> Option<u64> {
+        u64::try_from(self.metadata.file_metadata().num_rows()).ok()
+    }
+}
+
 impl Fetched {
     /// Opens the object: parses its footer if that was not done yet. Its bytes no longer count against the budget.
     ///

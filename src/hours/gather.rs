@@ -3,7 +3,7 @@
 use super::error::HoursError;
 use super::fetch::{Fetched, fetch};
 use super::gathered::{Gathered, Outlook};
-use super::kept::KeptUnit;
+use super::kept::{KeptHours, KeptUnit};
 use super::unit_job::{GatherContext, UnitJob};
 use crate::source::Unit;
 use ::memory::{Purpose, Reservation, lock};
@@ -21,8 +21,9 @@ pub trait Progress: Sync {
 /// Gathers the hours of `units`.
 ///
 /// # Errors
-/// [`HoursError`] when kept hours cannot be reached or a unit cannot be folded. An object that cannot be read is not an
-/// error: it is listed in [`Gathered::skipped`]. Its unit is kept without it, unless the reason may pass by itself.
+/// [`HoursError`] when a unit cannot be folded. An object that cannot be read is not an error: it is listed in
+/// [`Gathered::skipped`]. Its unit is kept without it, unless the reason may pass by itself. Nor are kept hours that cannot
+/// be read or written: [`Gathered::kept_trouble`] tells of them.
 pub fn gather(context: &GatherContext<'_>, units: &[Unit], progress: &dyn Progress) -> Result<Gathered, HoursError> {
     let mut tables = Vec::with_capacity(units.len());
     let mut gathered = Gathered::default();
@@ -51,6 +52,7 @@ pub fn gather(context: &GatherContext<'_>, units: &[Unit], progress: &dyn Progre
         gathered.rows_read += report.rows_read;
         gathered.add_skipped(report.skipped);
     }
+    gathered.kept_trouble = context.kept.and_then(KeptHours::trouble);
     gathered.skipped.sort_unstable();
     gathered.other_logs.sort_unstable();
     for table in tables.into_iter().flatten() {
@@ -65,7 +67,7 @@ pub fn gather(context: &GatherContext<'_>, units: &[Unit], progress: &dyn Progre
 /// withheld are asked for again: once one of them can be read, the unit is new.
 fn kept_unit(context: &GatherContext<'_>, unit: &Unit) -> Result<Option<KeptUnit>, HoursError> {
     let Some(kept) = context.kept else { return Ok(None) };
-    let Some(kept) = context.runtime.block_on(kept.load(unit))? else { return Ok(None) };
+    let Some(kept) = context.runtime.block_on(kept.load(unit)) else { return Ok(None) };
     let withheld = kept.skipped.iter().filter(|(outlook, _)| *outlook == Outlook::Withheld);
     for (_, skipped) in withheld {
         let object = unit.objects.iter().find(|object| *object.url == *skipped.object);

@@ -1,6 +1,7 @@
 //! What was gathered of a source, and what had to be skipped.
 
 use super::span::span;
+use super::trouble::KeptTrouble;
 use crate::source::{CopiedObject, ReadError};
 use ::memory::Reservation;
 use arrow::array::RecordBatch;
@@ -18,6 +19,8 @@ pub enum SkipKind {
     OtherLog,
     /// It repeats another object, which counts.
     Copy,
+    /// It is no object but the place of kept hours, which could not be read or written: nothing is missing.
+    Kept,
 }
 
 /// An object that was skipped.
@@ -29,6 +32,8 @@ pub struct Skipped {
     pub reason: String,
     /// Whether anything is missing.
     pub kind: SkipKind,
+    /// The rows that it has by its footer; `None` where that could not be read, or was read by an earlier run.
+    pub rows: Option<u64>,
 }
 
 /// Whether an object that could not be read may be readable in a later run, unchanged.
@@ -55,18 +60,23 @@ impl Outlook {
 impl Skipped {
     /// Returns an object that repeats another.
     pub(crate) fn copy(copy: &CopiedObject) -> Self {
-        Self { object: copy.object.to_string(), reason: copy.reason(), kind: SkipKind::Copy }
+        Self { object: copy.object.to_string(), reason: copy.reason(), kind: SkipKind::Copy, rows: None }
+    }
+
+    /// Returns what did not work with the hours kept at `place`.
+    pub(crate) fn kept(place: &str, trouble: &KeptTrouble) -> Self {
+        Self { object: place.to_owned(), reason: trouble.text(), kind: SkipKind::Kept, rows: None }
     }
 
     /// Returns the object with the text of its error. The object is not named again in the reason, so that equal reasons
     /// can be grouped.
     pub(crate) fn new(object: &str, error: &ScanError) -> Self {
         if let ScanError::OtherLog { log, .. } = error {
-            return Self { object: object.to_owned(), reason: (*log).to_owned(), kind: SkipKind::OtherLog };
+            return Self { object: object.to_owned(), reason: (*log).to_owned(), kind: SkipKind::OtherLog, rows: None };
         }
         let text = error_text(error);
         let reason = text.strip_prefix(&format!("{object}: ")).unwrap_or(&text).to_owned();
-        Self { object: object.to_owned(), reason, kind: SkipKind::Unreadable }
+        Self { object: object.to_owned(), reason, kind: SkipKind::Unreadable, rows: None }
     }
 }
 
@@ -91,6 +101,8 @@ pub struct Gathered {
     pub bytes_read: u64,
     /// Rows read in this run.
     pub rows_read: u64,
+    /// What did not work with kept hours; `None` when all did, or when none are kept.
+    pub kept_trouble: Option<KeptTrouble>,
     /// The memory that `coverage` takes from the run's budget.
     pub held: Option<Reservation>,
 }
@@ -101,7 +113,7 @@ impl Gathered {
         for one in skipped {
             match one.kind {
                 SkipKind::Unreadable => self.skipped.push(one),
-                SkipKind::OtherLog | SkipKind::Copy => self.other_logs.push(one),
+                SkipKind::OtherLog | SkipKind::Copy | SkipKind::Kept => self.other_logs.push(one),
             }
         }
     }

@@ -3,6 +3,7 @@
 use super::error::HoursError;
 use super::gathered::{Outlook, SkipKind, Skipped};
 use super::seal::{is_whole, seal, unsealed};
+use super::trouble::{KeptTrouble, TroubleBook};
 use crate::source::{Object, PutMode, Store, Unit};
 use arrow::array::RecordBatch;
 use arrow::compute::concat_batches;
@@ -38,6 +39,8 @@ pub(super) struct KeptUnit {
 pub struct KeptHours {
     store: Store,
     settings: u64,
+    /// What did not work; clones share it.
+    trouble: TroubleBook,
 }
 
 /// Returns a hash of what the fold depends on besides the records, such as the internal networks (FNV-1a, 64 bits).
@@ -56,7 +59,17 @@ impl KeptHours {
 
     /// Opens kept hours; `settings` is the [`settings_hash`] of everything else that the tables depend on.
     pub fn new(store: Store, settings: u64) -> Self {
-        Self { store, settings }
+        Self { store, settings, trouble: TroubleBook::default() }
+    }
+
+    /// Returns the folder or URL that keeps the hours.
+    pub fn place(&self) -> &str {
+        self.store.url()
+    }
+
+    /// Returns what did not work so far; `None` when all did.
+    pub fn trouble(&self) -> Option<KeptTrouble> {
+        self.trouble.told()
     }
 
     fn folder(unit: &Unit) -> String {
@@ -73,11 +86,17 @@ impl KeptHours {
         format!("-{:016x}.{table}.parquet", unit.origin())
     }
 
-    /// Loads a unit's tables if the same objects under the same settings were kept; damaged files count as absent.
-    ///
-    /// # Errors
-    /// [`HoursError::Store`] when the store cannot be read.
-    pub(super) async fn load(&self, unit: &Unit) -> Result<Option<KeptUnit>, HoursError> {
+    /// Loads a unit's tables if the same objects under the same settings were kept; damaged files count as absent, and so
+    /// do those that cannot be read, which is noted.
+    pub(super) async fn load(&self, unit: &Unit) -> Option<KeptUnit> {
+        if !self.trouble.may_read() {
+            return None;
+        }
+        self.store.sweep(&Self::folder(unit)).await;
+        self.trouble.read(self.read_unit(unit).await).flatten()
+    }
+
+    async fn read_unit(&self, unit: &Unit) -> Result<Option<KeptUnit>, HoursError> {
         // Coverage is written first, so that the presence of the hours means that both are whole.
         let Some(hours) = self.store.get(&self.name(unit, "pair_hours")).await? else { return Ok(None) };
         let Some(coverage) = self.store.get(&self.name(unit, "coverage")).await? else { return Ok(None) };
@@ -91,22 +110,46 @@ impl KeptHours {
         Ok(tables.ok().flatten())
     }
 
-    /// Keeps a unit's tables and the objects that they lack, then removes those of its other fingerprints. Tables that
-    /// another source left under the same unit's id stay.
+    /// Keeps a unit's tables and the objects that they lack, in place of those of its other fingerprints. Tables that
+    /// another source left under the same unit's id stay. A store that cannot be written is noted and no error.
     ///
     /// # Errors
-    /// [`HoursError`] when the tables cannot be written.
+    /// [`HoursError::Rollup`] when the tables cannot be read from where they were spilled.
     pub(super) async fn save(
         &self,
         unit: &Unit,
         tables: &UnitTables,
         skipped: &[(Outlook, Skipped)],
     ) -> Result<(), HoursError> {
+        if !self.trouble.may_write() {
+            return Ok(());
+        }
+        match self.write_unit(unit, tables, skipped).await {
+            Err(error @ (HoursError::Rollup(_) | HoursError::Spill(_))) => Err(error),
+            done => {
+                self.trouble.written(done);
+                Ok(())
+            }
+        }
+    }
+
+    async fn write_unit(
+        &self,
+        unit: &Unit,
+        tables: &UnitTables,
+        skipped: &[(Outlook, Skipped)],
+    ) -> Result<(), HoursError> {
+        // The old ones first: they are of no use any more, and a run that is killed in between leaves nothing that no
+        // later run would look for.
+        self.remove_others(unit).await?;
         let entries = [(COUNTS_KEY, write_counts(&tables.counts)), (SKIPPED_KEY, write_skipped(unit, skipped))];
         let coverage = write(&mut std::iter::once(Ok(tables.coverage.clone())), &entries);
         self.put(self.name(unit, "coverage"), coverage).await?;
         let pair_hours = write(&mut tables.pair_hours.to_batches(BATCH_ROWS), &entries);
-        self.put(self.name(unit, "pair_hours"), pair_hours).await?;
+        self.put(self.name(unit, "pair_hours"), pair_hours).await
+    }
+
+    async fn remove_others(&self, unit: &Unit) -> Result<(), HoursError> {
         let keep = [self.name(unit, "coverage"), self.name(unit, "pair_hours")];
         let ends = [Self::end_of_name(unit, "coverage"), Self::end_of_name(unit, "pair_hours")];
         for object in self.store.list(&format!("{}/", Self::folder(unit))).await? {
@@ -218,7 +261,7 @@ fn parse_skipped(unit: &Unit, text: &str) -> Option<Vec<(Outlook, Skipped)>> {
         taken.insert(index);
         let kind = if other_log { SkipKind::OtherLog } else { SkipKind::Unreadable };
         let outlook = if withheld { Outlook::Withheld } else { Outlook::Final };
-        skipped.push((outlook, Skipped { object: object.url.to_string(), reason, kind }));
+        skipped.push((outlook, Skipped { object: object.url.to_string(), reason, kind, rows: None }));
     }
     Some(skipped)
 }

@@ -17,6 +17,7 @@ mod fetch_tests;
 mod gathered;
 mod seal;
 mod span;
+mod trouble;
 
 mod kept;
 mod unit_job;
@@ -29,4 +30,5 @@ pub use gather::{Progress, gather};
 pub use gathered::{Gathered, SkipKind, Skipped};
 pub use kept::{KeptHours, settings_hash};
 pub use pipeline::{ListedUnits, Pipeline, SourceHours};
+pub use trouble::KeptTrouble;
 pub use unit_job::{GatherContext, GatherOptions};

@@ -68,6 +68,8 @@ pub struct SourceHours {
     pub gathered: Gathered,
     /// The window and its history, fitted to the hours there are.
     pub window: Window,
+    /// First and last hour of the data, in seconds since 1970, without strays; `None` when there is none.
+    pub data_hours_s: Option<(i64, i64)>,
     /// Which history the window is compared with.
     pub baseline: BaselineKind,
     /// Instance, VPC and subnet of ENIs, by the ENI's name.
@@ -124,7 +126,7 @@ impl Pipeline {
             || (host_facts(&gathered.coverage), forwarders(&gathered.coverage)),
         );
         let (window, baseline) = choose_window(&self.window, hours_s);
-        Ok(SourceHours { gathered, window, baseline, host_facts, forwarders })
+        Ok(SourceHours { gathered, window, data_hours_s: hours_s, baseline, host_facts, forwarders })
     }
 }
 

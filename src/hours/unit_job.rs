@@ -106,7 +106,7 @@ impl<'a> UnitJob<'a> {
         let opened = match fetched.open(object) {
             Ok(opened) => opened,
             Err(error) => {
-                self.skip(object, &error);
+                self.skip(object, &error, None);
                 return Ok(0);
             }
         };
@@ -114,7 +114,7 @@ impl<'a> UnitJob<'a> {
             ScanOutcome::Rows(rows) => Ok(rows),
             // What a file is does not depend on the objects before it.
             ScanOutcome::Unreadable(error @ (ScanError::OtherLog { .. } | ScanError::NotFlowLogs { .. })) => {
-                self.skip(object, &error);
+                self.skip(object, &error, None);
                 Ok(0)
             }
             ScanOutcome::Unreadable(_) => {
@@ -177,19 +177,20 @@ impl<'a> UnitJob<'a> {
                 return Err(HoursError::Worker);
             };
             self.bytes_read.fetch_add(fetched.bytes_read, Ordering::Relaxed);
-            let outcome = match fetched.open(object) {
-                Ok(opened) => self.scan(index, &opened, rollup)?,
-                Err(error) => ScanOutcome::Unreadable(error),
+            let (outcome, rows) = match fetched.open(object) {
+                Ok(opened) => (self.scan(index, &opened, rollup)?, opened.rows()),
+                Err(error) => (ScanOutcome::Unreadable(error), None),
             };
             if let ScanOutcome::Unreadable(error) = outcome {
-                self.skip(object, &error);
+                self.skip(object, &error, rows);
             }
         }
         Ok(())
     }
 
-    fn skip(&self, object: &Object, error: &ScanError) {
-        let skipped = Skipped::new(&object.url, error);
+    /// Notes that none of an object's rows counts, and how many they are, if that is known.
+    fn skip(&self, object: &Object, error: &ScanError, rows: Option<u64>) {
+        let skipped = Skipped { rows, ..Skipped::new(&object.url, error) };
         tracing::warn!("skipped {}: {}", skipped.object, skipped.reason);
         lock(&self.skipped).push((Outlook::of(error), skipped));
     }

@@ -3,6 +3,7 @@
 //! Nothing here prints: every function writes to the writer that it is given.
 
 pub mod jsonl;
+pub mod manifest;
 pub mod parquet;
 pub mod summary;
 pub mod table;
@@ -13,5 +14,6 @@ mod evidence;
 pub use self::parquet::{finding_schema, read_parquet, write_parquet};
 pub use error::ReportError;
 pub use jsonl::{read_jsonl, write_jsonl};
-pub use summary::{BaselineOrigin, BaselineSpan, ObjectCounts, SkippedObject, StageTime, Summary};
+pub use manifest::{Manifest, ManifestFile, RunFacts};
+pub use summary::{BaselineOrigin, BaselineSpan, DataSpan, LogGap, ObjectCounts, SkippedObject, StageTime, Summary};
 pub use table::{TableOptions, findings_table, write_table};

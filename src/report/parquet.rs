@@ -10,6 +10,7 @@ use ::parquet::arrow::ArrowWriter;
 use ::parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 use ::parquet::basic::{Compression, ZstdLevel};
 use ::parquet::errors::ParquetError;
+use ::parquet::file::metadata::KeyValue;
 use ::parquet::file::properties::WriterProperties;
 use ::parquet::file::reader::ChunkReader;
 use arrow::array::{
@@ -28,6 +29,8 @@ use flow::codes::Role;
 const UTC: &str = "UTC";
 /// Findings in one batch; bounds the memory of writing.
 const BATCH_ROWS: usize = 8_192;
+/// The key of the run's id in the file's metadata.
+const RUN_ID_KEY: &str = "flowsift.run_id";
 /// What is being written, for messages.
 const FINDINGS: &str = "findings";
 
@@ -66,14 +69,18 @@ pub fn finding_schema() -> Schema {
     ])
 }
 
-/// Writes findings as one Parquet file, compressed with zstd; without findings, the file has no rows.
+/// Writes findings as one Parquet file, compressed with zstd; without findings, the file has no rows. The id of a run goes
+/// into the file's metadata, as `flowsift.run_id`.
 ///
 /// # Errors
 /// [`ReportError::Parquet`] when the writer fails.
-pub fn write_parquet<W: Write + Send>(out: W, findings: &[Finding]) -> Result<(), ReportError> {
+pub fn write_parquet<W: Write + Send>(out: W, findings: &[Finding], run_id: Option<&str>) -> Result<(), ReportError> {
     let failed = |source: ParquetError| ReportError::Parquet { action: "write", name: FINDINGS.to_owned(), source };
-    let properties =
-        WriterProperties::builder().set_compression(Compression::ZSTD(ZstdLevel::try_new(3).map_err(failed)?)).build();
+    let metadata = run_id.map(|run_id| vec![KeyValue::new(RUN_ID_KEY.to_owned(), run_id.to_owned())]);
+    let properties = WriterProperties::builder()
+        .set_compression(Compression::ZSTD(ZstdLevel::try_new(3).map_err(failed)?))
+        .set_key_value_metadata(metadata)
+        .build();
     let schema = Arc::new(finding_schema());
     let mut writer = ArrowWriter::try_new(out, Arc::clone(&schema), Some(properties)).map_err(failed)?;
     for rows in findings.chunks(BATCH_ROWS) {
@@ -291,7 +298,7 @@ mod tests {
 
     fn written(findings: &[Finding]) -> Bytes {
         let mut bytes = Vec::new();
-        write_parquet(&mut bytes, findings).unwrap();
+        write_parquet(&mut bytes, findings, None).unwrap();
         bytes.into()
     }
 

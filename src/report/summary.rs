@@ -7,12 +7,14 @@ use std::io::Write;
 use serde::Serialize;
 
 mod objects;
+mod silence;
 
 pub use objects::{ObjectCounts, SkippedObject};
+pub(super) use silence::optional_time;
+pub use silence::{DataSpan, LogGap};
 
 use super::error::ReportError;
 use crate::detect::Severity;
-use crate::detect::finding::rfc3339_text;
 use flow::printable::{EscapedJson, printable};
 use flow::time;
 use flow::units::{bytes_text, count_text, counted, duration_text, number_text, share_text};
@@ -49,12 +51,12 @@ impl BaselineOrigin {
 pub struct BaselineSpan {
     /// Where it comes from.
     pub kind: BaselineOrigin,
-    /// First second of the baseline.
-    #[serde(rename = "from", with = "rfc3339_text")]
-    pub from_s: i64,
-    /// First second after the baseline.
-    #[serde(rename = "to", with = "rfc3339_text")]
-    pub to_s: i64,
+    /// First second of the baseline; `None` where that of the window is not known either.
+    #[serde(rename = "from", serialize_with = "optional_time")]
+    pub from_s: Option<i64>,
+    /// First second after the baseline; `None` as above.
+    #[serde(rename = "to", serialize_with = "optional_time")]
+    pub to_s: Option<i64>,
 }
 
 /// The time that one stage took.
@@ -74,14 +76,23 @@ pub struct StageTime {
 pub struct Summary {
     /// The version of flowsift.
     pub flowsift_version: String,
+    /// The id of the run, which its other files have as well; left out when no files are written.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub run_id: Option<String>,
     /// The sources as given.
     pub sources: Vec<String>,
-    /// First second of the window.
-    #[serde(rename = "window_start", with = "rfc3339_text")]
-    pub window_start_s: i64,
-    /// First second after the window.
-    #[serde(rename = "window_end", with = "rfc3339_text")]
-    pub window_end_s: i64,
+    /// First second of the window; `None` when neither an option nor any record tells.
+    #[serde(rename = "window_start", serialize_with = "optional_time")]
+    pub window_start_s: Option<i64>,
+    /// First second after the window; `None` as above.
+    #[serde(rename = "window_end", serialize_with = "optional_time")]
+    pub window_end_s: Option<i64>,
+    /// Where the records lie, baseline included; left out when there are none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub data: Option<DataSpan>,
+    /// The time of the run, where the window was meant to reach up to it.
+    #[serde(skip)]
+    pub until_now_s: Option<i64>,
     /// What the window is compared with.
     pub baseline: BaselineSpan,
     /// What became of the objects.
@@ -94,6 +105,9 @@ pub struct Summary {
     /// The objects that repeat another one; the reason names it.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub copied_objects: Vec<SkippedObject>,
+    /// What did not work with kept hours, in one line; nothing is missing from the findings.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub kept_trouble: Option<String>,
     /// Rows read, including those below.
     pub rows: u64,
     /// `NODATA` rows: an interface had no traffic.
@@ -124,6 +138,9 @@ pub struct Summary {
     /// as theirs. Left out when there are none.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub opaque_forwarders: Vec<String>,
+    /// The flow logs that fell silent.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub log_gaps: Vec<LogGap>,
     /// Findings by detection.
     pub findings_by_detection: BTreeMap<String, u64>,
     /// Findings by severity.
@@ -183,11 +200,13 @@ impl Summary {
             let _ = writeln!(text, "{label:<9} {content}");
         };
         line("source", &self.sources_text());
-        line("window", &span_text(self.window_start_s, self.window_end_s));
+        line("window", &self.window_text());
         let baseline = self.baseline;
-        match baseline.kind {
-            BaselineOrigin::Window => line("baseline", baseline.kind.as_str()),
-            kind => line("baseline", &format!("{}, {}", kind.as_str(), span_text(baseline.from_s, baseline.to_s))),
+        match (baseline.kind, baseline.from_s.zip(baseline.to_s)) {
+            (BaselineOrigin::Window, _) | (_, None) => line("baseline", baseline.kind.as_str()),
+            (kind, Some((from_s, to_s))) => {
+                line("baseline", &format!("{}, {}", kind.as_str(), span_text(from_s, to_s)));
+            }
         }
         line("objects", &self.objects_text());
         for (at, skipped) in self.skipped_texts().iter().enumerate() {
@@ -209,6 +228,9 @@ impl Summary {
             line("warning", &text);
         }
         line("traffic", &self.traffic_text());
+        for (at, gap) in self.gap_texts().iter().enumerate() {
+            line(if at == 0 { "silent" } else { "" }, &printable(gap));
+        }
         line("findings", &self.findings_text());
         if self.candidates_tested > 0 {
             line("tested", &self.tested_text());
@@ -218,31 +240,6 @@ impl Summary {
         }
         line("time", &self.time_text());
         text
-    }
-
-    /// Returns why nothing at all could be judged, which must not look like a quiet network; `None` if anything was judged.
-    ///
-    /// `NODATA` and `SKIPDATA` rows count as something.
-    pub fn warning(&self) -> Option<String> {
-        let objects = self.objects;
-        let silent = self.nodata_rows + self.skipdata_rows;
-        let usable = self.rows.saturating_sub(silent + self.unusable_rows);
-        let reason = match (objects.listed, objects.read + objects.reused, self.rows) {
-            _ if self.pairs > 0 => return None,
-            (0, ..) => "no object lies in the time range".to_owned(),
-            (listed, 0, _) if objects.other_logs == listed => {
-                let log = self.other_log_objects.first().map_or("other logs", |first| first.reason.as_str());
-                format!("no VPC flow logs in {}, but {log}", objects_named(listed))
-            }
-            (listed, 0, _) => format!("none of {} could be read", objects_named(listed)),
-            (_, read, 0) => format!("no row of the time range in {}", objects_named(read)),
-            _ if usable > 0 => "no traffic lies in the window".to_owned(),
-            _ if self.unusable_rows > 0 => {
-                format!("{} rows are unusable, and no other has traffic", count_text(self.unusable_rows))
-            }
-            _ => return None,
-        };
-        Some(format!("nothing could be judged: {reason}"))
     }
 
     fn sources_text(&self) -> String {
@@ -341,10 +338,6 @@ impl Summary {
         }
         text
     }
-}
-
-fn objects_named(count: u64) -> String {
-    format!("{} {}", count_text(count), if count == 1 { "object" } else { "objects" })
 }
 
 fn push_counts(text: &mut String, counts: &[(u64, &str)]) {

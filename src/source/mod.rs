@@ -18,6 +18,7 @@ mod identity;
 mod left_out;
 mod object;
 mod s3;
+mod whole_file;
 
 mod copies;
 mod spans;
@@ -48,3 +49,4 @@ pub use read::ObjectReader;
 pub use read_error::ReadError;
 pub use store::{PutMode, Store, StoredObject};
 pub use units::{Fingerprint, Unit, units};
+pub use whole_file::{WholeFile, sweep};

@@ -4,7 +4,7 @@ use std::fs;
 use std::io::Write;
 use std::path::{Component, Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
 use bytes::Bytes;
 use object_store::path::Path as Key;
@@ -16,6 +16,7 @@ use super::left_out::OutputLocation;
 use super::local::blocking;
 use super::options::SourceOptions;
 use super::s3::{Bucket, split_url};
+use super::whole_file::{Placing, UNFINISHED, WholeFile, create_folder, sweep};
 
 /// What to do when the object exists already.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -48,8 +49,11 @@ enum Backend {
     S3 { bucket: Arc<Bucket>, prefix: String },
 }
 
-/// Marks files that are being written; listings leave them out.
-const UNFINISHED: &str = ".unfinished";
+/// How often a read is tried whose answer was cut off or refused for a reason that passes; object_store's own retries are
+/// part of each try.
+const READ_ATTEMPTS: u32 = 2;
+/// Wait before the next try.
+const WAIT: Duration = Duration::from_millis(100);
 
 impl Store {
     /// Opens a folder (created by the first write) or `s3://bucket/prefix`.
@@ -79,6 +83,11 @@ impl Store {
             }
         };
         Self { url, backend }
+    }
+
+    /// Returns the store's own URL or path.
+    pub fn url(&self) -> &str {
+        &self.url
     }
 
     /// Returns the URL or path of `name`.
@@ -144,17 +153,31 @@ impl Store {
                 .await
             }
             Backend::S3 { bucket, prefix } => {
-                let answer = match bucket.store.get(&key_of(prefix, name)?).await {
-                    Ok(answer) => answer.bytes().await,
-                    Err(error) => Err(error),
-                };
-                match answer {
-                    Ok(bytes) => Ok(Some(bytes)),
-                    Err(object_store::Error::NotFound { .. }) => Ok(None),
-                    Err(error) => Err(explain("read", url, &error)),
+                let key = key_of(prefix, name)?;
+                let mut tried = 1;
+                loop {
+                    match read_whole(bucket, &key).await {
+                        Ok(bytes) => return Ok(Some(bytes)),
+                        Err(object_store::Error::NotFound { .. }) => return Ok(None),
+                        Err(error) if tried == READ_ATTEMPTS || is_final(&error) => {
+                            return Err(explain("read", url, &error));
+                        }
+                        Err(error) => tracing::info!("{url}: {}, asked again", one_line(&error)),
+                    }
+                    tokio::time::sleep(WAIT).await;
+                    tried += 1;
                 }
             }
         }
+    }
+
+    /// Removes what killed processes left unfinished in the folder `below` (`""` for the store's own). S3 has none of it:
+    /// an object there appears with its last byte.
+    pub async fn sweep(&self, below: &str) {
+        let Backend::Local(root) = &self.backend else { return };
+        let folder = if below.is_empty() { root.clone() } else { root.join(below) };
+        // A sweep that fails leaves what it would have removed.
+        let _ = tokio::task::spawn_blocking(move || sweep(&folder)).await;
     }
 
     /// Deletes an object; it is no error when it does not exist.
@@ -225,25 +248,36 @@ fn key_of(prefix: &str, name: &str) -> Result<Key, SourceError> {
     Key::parse(&whole).map_err(|error| SourceError::BadUrl { spec: whole, problem: one_line(&error) })
 }
 
-/// Writes a file next to the target, then renames it (or links it, where nothing may be replaced).
+/// Returns the bytes of an object, all that the answer promised.
+async fn read_whole(bucket: &Bucket, key: &Key) -> object_store::Result<Bytes> {
+    let answer = bucket.store.get(key).await?;
+    let promised = answer.meta.size;
+    let bytes = answer.bytes().await?;
+    if bytes.len() as u64 == promised {
+        return Ok(bytes);
+    }
+    let source = format!("the answer was cut off after {} of {promised} bytes", bytes.len()).into();
+    Err(object_store::Error::Generic { store: "S3", source })
+}
+
+/// Returns whether asking again would get the same answer.
+fn is_final(error: &object_store::Error) -> bool {
+    use object_store::Error;
+    !matches!(error, Error::Generic { .. } | Error::JoinError { .. })
+}
+
 fn put_file(path: &Path, bytes: &[u8], mode: PutMode) -> Result<(), SourceError> {
-    static NEXT: AtomicU64 = AtomicU64::new(0);
+    let placing = match mode {
+        PutMode::Create => Placing::New,
+        PutMode::Overwrite => Placing::Instead,
+    };
     let folder = path.parent().unwrap_or(Path::new("."));
-    fs::create_dir_all(folder).map_err(|error| io("write", folder, error))?;
-    let number = NEXT.fetch_add(1, Ordering::Relaxed);
-    let name = path.file_name().unwrap_or_default().to_string_lossy();
-    let unfinished = folder.join(format!(".{name}.{}-{number}{UNFINISHED}", std::process::id()));
-    let written = fs::File::create(&unfinished).and_then(|mut file| {
-        file.write_all(bytes)?;
-        file.sync_all()
+    create_folder(folder).map_err(|error| io("write", folder, error))?;
+    let written = WholeFile::create(path).and_then(|whole| {
+        whole.file().write_all(bytes)?;
+        whole.place_as(placing)
     });
-    let placed = written.and_then(|()| match mode {
-        PutMode::Overwrite => fs::rename(&unfinished, path),
-        PutMode::Create => fs::hard_link(&unfinished, path).and_then(|()| fs::remove_file(&unfinished)),
-    });
-    placed.map_err(|error| {
-        // The failure is reported, not whether the unfinished file could be removed.
-        let _ = fs::remove_file(&unfinished);
+    written.map_err(|error| {
         if error.kind() == std::io::ErrorKind::AlreadyExists {
             SourceError::Exists { url: path.display().to_string() }
         } else {

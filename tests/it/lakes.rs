@@ -115,7 +115,7 @@ fn other_logs_in_the_tree_are_named_and_no_failure() {
 fn a_source_of_other_logs_alone_says_so() {
     let folder = scratch();
     put(folder.path(), "a.parquet", &transit_gateway());
-    let ran = detect(folder.path(), &[]).expect(0);
+    let ran = detect(folder.path(), &[]).expect(3);
     assert!(
         ran.err.contains("warning: nothing could be judged: no VPC flow logs in 1 object, but Transit"),
         "{}",

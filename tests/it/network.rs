@@ -155,9 +155,15 @@ impl Network {
 
     /// All findings of the last day, judged against the days before.
     pub fn findings(&self, more: &[&str]) -> Found {
+        self.findings_with(more, 0)
+    }
+
+    /// What [`Network::findings`] returns, of a run that ends with this code.
+    pub fn findings_with(&self, more: &[&str], code: i32) -> Found {
         let from = chrono::DateTime::from_timestamp(DAY_S + self.last_day(), 0).unwrap();
         let from = from.to_rfc3339_opts(chrono::SecondsFormat::Secs, true);
-        self.findings_of(&[&["--from", &from, "--baseline", "60d"], more].concat())
+        let options = [&["--from", &from, "--baseline", "60d"], more].concat();
+        self.run(COLUMNS.len(), &options, code)
     }
 
     /// All findings with these options.
@@ -167,10 +173,14 @@ impl Network {
 
     /// All findings where only the first so many fields are logged.
     pub fn findings_of_fields(&self, columns: usize, options: &[&str]) -> Found {
+        self.run(columns, options, 0)
+    }
+
+    fn run(&self, columns: usize, options: &[&str], code: i32) -> Found {
         let folder = self.write_fields(columns);
         let source = folder.path().to_str().unwrap();
         let args = [&["detect", source, "-q", "--min-severity", "informational"], options].concat();
-        Found(flowsift(args).expect(0).findings())
+        Found(flowsift(args).expect(code).findings())
     }
 }
 

@@ -210,3 +210,32 @@ fn large_objects_are_read_by_ranges() {
     assert!(hours(&ranged) == hours(&whole), "ranges and whole objects give different hours");
     assert!(ranged.coverage == whole.coverage);
 }
+
+#[test]
+fn answers_of_the_state_that_are_cut_or_refused_cost_no_findings() {
+    let corpus = Corpus::shared();
+    let served = serve(&corpus, false);
+    let args = [corpus.source(), "-q", "--state", "s3://results/state"];
+    let first = served.run(&args).expect(0);
+    // Every third answer is cut off: it is asked for again, and the kept hours are used.
+    served.server.traffic.truncate_every.store(3, Relaxed);
+    let out = scratch();
+    let second = served.run(&[&args[..], &["--out", out.path().to_str().unwrap()]].concat()).expect(0);
+    assert!(second.out == first.out);
+    let summary: Value = serde_json::from_slice(&fs::read(out.path().join("summary.json")).unwrap()).unwrap();
+    assert_eq!(summary["objects"]["reused"], 18);
+    served.server.traffic.truncate_every.store(0, Relaxed);
+    *served.server.traffic.deny_keys.lock().unwrap() = "state/".to_owned();
+    let denied = served.run(&args).expect(3);
+    assert!(denied.out == first.out && denied.err.contains("access denied"), "{}", denied.err);
+    assert!(
+        denied.err.contains("warning: kept hours: those of 6 units could not be read, so the logs were"),
+        "{}",
+        denied.err
+    );
+    *served.server.traffic.deny_keys.lock().unwrap() = String::new();
+    // A place of kept hours that does not answer at all.
+    let away = flowsift([&["detect", "--endpoint-url", "http://127.0.0.1:9", "--no-sign-request"], &args[..]].concat());
+    let away = away.expect(3);
+    assert!(away.out == first.out && away.err.contains("s3://results/state cannot be used"), "{}", away.err);
+}

@@ -14,7 +14,7 @@ use flowsift::hours::Progress;
 use flowsift::hours::fetch::FetchOptions;
 use flowsift::report::write_parquet;
 use flowsift::source::{Source, SourceOptions};
-use flowsift::sql::{Workspace, WorkspaceOptions, catalogue, run};
+use flowsift::sql::{SharedMemory, Workspace, WorkspaceOptions, catalogue, run};
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 use rollup::window::WindowOptions;
 use sqllogictest::{DB, DBOutput, DefaultColumnType, Runner};
@@ -50,13 +50,17 @@ fn runtime() -> Arc<Runtime> {
 /// The table `findings`, without a row.
 fn no_findings() -> Vec<RecordBatch> {
     let mut parquet = Vec::new();
-    write_parquet(&mut parquet, &[]).unwrap();
+    write_parquet(&mut parquet, &[], None).unwrap();
     let reader = ParquetRecordBatchReaderBuilder::try_new(bytes::Bytes::from(parquet)).unwrap();
     vec![RecordBatch::new_empty(reader.schema().clone())]
 }
 
 impl Session {
     fn open(threads: usize) -> Self {
+        Self::open_within(threads, SharedMemory::default())
+    }
+
+    fn open_within(threads: usize, memory: SharedMemory) -> Self {
         let (io, runtime) = (runtime(), runtime());
         let demo = Path::new(env!("CARGO_MANIFEST_DIR")).join("datasets/demo");
         let options = SourceOptions { io_runtime: Some(io.handle().clone()), ..SourceOptions::default() };
@@ -70,7 +74,7 @@ impl Session {
             findings: no_findings(),
             threads,
             fetch: FetchOptions::default(),
-            memory: flowsift::sql::SharedMemory::default(),
+            memory,
             progress: Arc::new(|_, _| -> Box<dyn Progress + Send> { Box::new(Silent) }),
             runtime: io.handle().clone(),
             files: true,
@@ -217,4 +221,26 @@ fn every_question_has_a_golden_and_its_columns() {
         let said: Vec<String> = query.columns.into_iter().map(|column| column.name).collect();
         assert_eq!(found, said, "{}", query.name);
     }
+}
+
+#[test]
+fn rows_that_may_not_wait_in_memory_come_all_the_same() {
+    // Rows wait until their object is known to be whole; without memory for that, it is decoded twice.
+    let asked = "SELECT start, srcaddr, dstaddr, bytes FROM flows";
+    let text = |batches: &[RecordBatch]| -> Vec<String> {
+        let options = FormatOptions::default();
+        let mut lines = Vec::new();
+        for batch in batches {
+            let columns: Vec<ArrayFormatter<'_>> =
+                batch.columns().iter().map(|column| ArrayFormatter::try_new(column, &options).unwrap()).collect();
+            for row in 0..batch.num_rows() {
+                lines.push(columns.iter().map(|column| column.value(row).to_string()).collect::<Vec<_>>().join(" "));
+            }
+        }
+        lines.sort_unstable();
+        lines
+    };
+    let free = text(&Session::open(1).ask(asked).unwrap());
+    let tight = SharedMemory::limited(1 << 12, std::env::temp_dir());
+    assert!(free.len() > 100_000 && text(&Session::open_within(1, tight).ask(asked).unwrap()) == free);
 }

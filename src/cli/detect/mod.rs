@@ -1,6 +1,7 @@
 //! `flowsift detect`: from flow logs to findings.
 
 mod options;
+mod out;
 mod show;
 mod stages;
 mod summary;
@@ -10,17 +11,20 @@ use super::options::input::{OpenedSource, warn};
 use super::options::{Global, RunMemory};
 use super::progress::Bar;
 use super::stderr;
-use crate::detect::{self, Finding, Severity};
-use crate::hours::Pipeline;
+use crate::detect::{self, Severity};
+use crate::hours::{KeptTrouble, Pipeline};
 use crate::report::Summary;
-use crate::source::{PutMode, Store};
-use bytes::Bytes;
+use crate::source::Store;
 pub(super) use options::DetectArgs;
-use show::{FindingsFile, OUT_FILES, SUMMARY_FILE, findings_files};
+use out::{MANIFEST_FILE, Output, SUMMARY_FILE};
+use show::{JSONL_FILE, PARQUET_FILE};
 use stages::{Stage, StageClock};
 use std::mem::ManuallyDrop;
 use std::sync::Arc;
-use tokio::runtime::Runtime;
+use summary::WindowSpan;
+
+/// The names of the files of `--out`, which listings leave out.
+const OUT_FILES: [&str; 4] = [JSONL_FILE, PARQUET_FILE, SUMMARY_FILE, MANIFEST_FILE];
 
 pub(super) fn run(global: &Global, args: &DetectArgs) -> Result<Exit, Failure> {
     let plan = args.read()?;
@@ -29,16 +33,17 @@ pub(super) fn run(global: &Global, args: &DetectArgs) -> Result<Exit, Failure> {
 
     let mut clock = StageClock::start(Stage::List);
     let options = global.source_options();
-    let out = match &args.out {
+    let mut out = match &args.out {
         Some(url) => {
             let store = runtime.block_on(Store::open(url, &options)).map_err(Failure::failed)?;
-            Some(Output { store, runtime: &runtime })
+            Some(Output::new(store, &runtime))
         }
         None => None,
     };
-    let OpenedSource { mut source, kept } = runtime.block_on(args.input.open(&args.sources, &plan.input, &options))?;
+    let OpenedSource { mut source, kept, kept_unusable } =
+        runtime.block_on(args.input.open(&args.sources, &plan.input, &options))?;
     if let Some(out) = &out {
-        source.leave_out(&out.store, &OUT_FILES);
+        source.leave_out(out.store(), &OUT_FILES);
     }
     let pipeline = Pipeline {
         source,
@@ -84,12 +89,15 @@ pub(super) fn run(global: &Global, args: &DetectArgs) -> Result<Exit, Failure> {
 
     clock.enter(Stage::Report);
     let shown = outcome.at_least(args.min_severity);
-    let files = match &out {
-        Some(out) => out.put_findings(shown)?,
-        None => Vec::new(),
+    let span = WindowSpan::of(&hours, &pipeline.window);
+    let out_run = match &mut out {
+        Some(out) => Some(out.put_findings(shown, &args.sources, span)?),
+        None => None,
     };
-    // A reader that closes stdout early misses the rest of it, but neither the summary nor the exit code.
-    plan.show.findings(shown, &files).or_else(Failure::unless_unread)?;
+    // A reader that closes stdout early misses the rest of it, but neither the summary nor the exit code. Any other failure
+    // waits until the files are complete.
+    let files = out_run.as_ref().map_or(&[][..], |run| &run.files);
+    let printed = plan.show.findings(shown, files).or_else(Failure::unless_unread);
     let times = clock.end();
 
     let keeps_hours = pipeline.kept.is_some();
@@ -106,55 +114,36 @@ pub(super) fn run(global: &Global, args: &DetectArgs) -> Result<Exit, Failure> {
         outcome,
         times: &times,
         memory,
+        span,
+        kept_trouble: hours.gathered.kept_trouble.as_ref().map(KeptTrouble::text).or(kept_unusable),
+        run_id: out_run.as_ref().map(|run| run.run_id.clone()),
     };
     let summary = run.summary();
-    if let Some(out) = &out {
-        out.put_summary(&summary)?;
+    if let Some((out, run)) = out.as_mut().zip(out_run.as_ref()) {
+        out.put_summary(&summary, run, &args.sources, span)?;
     }
-    tell(global, &summary)?;
-    Ok(exit(outcome, args.fail_on, !hours.gathered.skipped.is_empty()))
+    let unwritten = out.as_ref().and_then(Output::warning);
+    tell(global, &summary, unwritten.as_deref())?;
+    printed?;
+    let partial = summary.is_partial() || unwritten.is_some();
+    Ok(exit(outcome, args.fail_on, partial))
 }
 
-/// The store that `--out` names.
-struct Output<'a> {
-    store: Store,
-    runtime: &'a Runtime,
-}
-
-impl Output<'_> {
-    fn put(&self, name: &str, bytes: Bytes) -> Result<(), Failure> {
-        self.runtime.block_on(self.store.put(name, bytes, PutMode::Overwrite)).map_err(Failure::failed)
-    }
-
-    /// Writes the files of findings, and returns them.
-    fn put_findings(&self, findings: &[Finding]) -> Result<Vec<FindingsFile>, Failure> {
-        let files = findings_files(findings)?;
-        files.iter().try_for_each(|file| self.put(file.name, file.bytes.clone()))?;
-        Ok(files.to_vec())
-    }
-
-    fn put_summary(&self, summary: &Summary) -> Result<(), Failure> {
-        let mut json = Vec::new();
-        summary.write_json(&mut json)?;
-        self.put(SUMMARY_FILE, json.into())
-    }
-}
-
-/// Writes the summary and its warning to stderr.
-fn tell(global: &Global, summary: &Summary) -> Result<(), Failure> {
+/// Writes the summary and its warnings to stderr.
+fn tell(global: &Global, summary: &Summary, unwritten: Option<&str>) -> Result<(), Failure> {
     if !global.is_quiet() {
         summary.write_text(std::io::stderr().lock()).map_err(Failure::from).or_else(Failure::unless_unread)?;
     }
-    if let Some(warning) = summary.warning() {
+    for warning in summary.warnings().iter().map(String::as_str).chain(unwritten) {
         stderr::tell(format_args!("warning: {warning}"));
     }
     Ok(())
 }
 
-fn exit(outcome: &detect::Outcome, fail_on: Option<Severity>, any_skipped: bool) -> Exit {
+fn exit(outcome: &detect::Outcome, fail_on: Option<Severity>, partial: bool) -> Exit {
     if fail_on.is_some_and(|least| !outcome.at_least(least).is_empty()) {
         Exit::Findings
-    } else if any_skipped {
+    } else if partial {
         Exit::Partial
     } else {
         Exit::Done

@@ -25,7 +25,7 @@ pub(in crate::cli) struct DetectArgs {
     /// Folder of detections of your own (*.sql); one with the name of a built-in replaces it
     #[arg(long, value_name = "DIR")]
     detections: Option<PathBuf>,
-    /// Folder or s3:// URL for findings.jsonl, findings.parquet and summary.json
+    /// Folder or s3:// URL for findings.jsonl, findings.parquet, summary.json and, last, manifest.json
     #[arg(long, value_name = "DIR|URL")]
     pub(super) out: Option<String>,
     /// Format on stdout [default: table on a terminal, jsonl in a pipe]

@@ -35,21 +35,25 @@ pub(super) struct FindingsFile {
     pub(super) bytes: Bytes,
 }
 
-/// The names of the files of `--out`.
-pub(super) const OUT_FILES: [&str; 3] = [JSONL_FILE, PARQUET_FILE, SUMMARY_FILE];
-const JSONL_FILE: &str = "findings.jsonl";
-const PARQUET_FILE: &str = "findings.parquet";
-pub(super) const SUMMARY_FILE: &str = "summary.json";
+/// The name of the findings as JSON Lines.
+pub(super) const JSONL_FILE: &str = "findings.jsonl";
+/// The name of the findings as Parquet.
+pub(super) const PARQUET_FILE: &str = "findings.parquet";
 
-/// Returns the files of findings for `--out`.
-pub(super) fn findings_files(findings: &[Finding]) -> Result<[FindingsFile; 2], Failure> {
+/// Returns the files of findings for `--out`, and the id of the run, which `run_id` makes from the JSON Lines.
+pub(super) fn findings_files(
+    findings: &[Finding],
+    run_id: impl Fn(&[u8]) -> String,
+) -> Result<([FindingsFile; 2], String), Failure> {
     let (mut jsonl, mut parquet) = (Vec::new(), Vec::new());
-    let (first, second) = rayon::join(|| write_jsonl(&mut jsonl, findings), || write_parquet(&mut parquet, findings));
-    first.and(second)?;
-    Ok([
+    write_jsonl(&mut jsonl, findings)?;
+    let run_id = run_id(&jsonl);
+    write_parquet(&mut parquet, findings, Some(&run_id))?;
+    let files = [
         FindingsFile { format: FindingsFormat::Jsonl, name: JSONL_FILE, bytes: jsonl.into() },
         FindingsFile { format: FindingsFormat::Parquet, name: PARQUET_FILE, bytes: parquet.into() },
-    ])
+    ];
+    Ok((files, run_id))
 }
 
 impl FindingsFile {
@@ -73,7 +77,7 @@ impl Show {
         let stdout = std::io::stdout();
         match self.format {
             FindingsFormat::Jsonl => write_jsonl(std::io::BufWriter::new(stdout.lock()), findings)?,
-            FindingsFormat::Parquet => write_parquet(stdout, findings)?,
+            FindingsFormat::Parquet => write_parquet(stdout, findings, None)?,
             FindingsFormat::Table => {
                 let width = if self.terminal { terminal_width() } else { TableOptions::default().width };
                 let color = self.terminal && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());

@@ -5,10 +5,36 @@ use super::stages::RunTimes;
 use crate::cli::options::Global;
 use crate::cli::options::memory::peak_memory_bytes;
 use crate::detect;
+use crate::detect::{Finding, Severity};
 use crate::hours::{ListedUnits, Skipped, SourceHours};
-use crate::report::{BaselineOrigin, BaselineSpan, ObjectCounts, SkippedObject, Summary};
+use crate::report::{BaselineOrigin, BaselineSpan, DataSpan, LogGap, ObjectCounts, SkippedObject, Summary};
 use ::memory::Memory;
+use flow::time::HOUR_S;
 use rollup::derive::Derived;
+use rollup::window::WindowOptions;
+
+/// The detection whose findings are flow logs that fell silent.
+const LOG_GAP: &str = "log_gap";
+
+/// The window as far as it is known: without data, only what was asked for is.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct WindowSpan {
+    /// First second of the window.
+    pub(super) from_s: Option<i64>,
+    /// First second after the window.
+    pub(super) to_s: Option<i64>,
+}
+
+impl WindowSpan {
+    /// Returns the window of a run.
+    pub(super) fn of(hours: &SourceHours, asked: &WindowOptions) -> Self {
+        let any = hours.data_hours_s.is_some();
+        Self {
+            from_s: (any || asked.from_s.is_some()).then_some(hours.window.from_s),
+            to_s: (any || asked.to_s.is_some()).then_some(hours.window.to_s),
+        }
+    }
+}
 
 /// Everything that the summary of a run is made of.
 pub(super) struct FinishedRun<'a> {
@@ -24,6 +50,12 @@ pub(super) struct FinishedRun<'a> {
     pub(super) outcome: &'a detect::Outcome,
     pub(super) times: &'a RunTimes,
     pub(super) memory: &'a Memory,
+    /// The window, as far as it is known.
+    pub(super) span: WindowSpan,
+    /// What did not work with kept hours.
+    pub(super) kept_trouble: Option<String>,
+    /// The id of the run, where files are written.
+    pub(super) run_id: Option<String>,
 }
 
 impl FinishedRun<'_> {
@@ -36,14 +68,19 @@ impl FinishedRun<'_> {
         let shares = &outcome.coverage;
         let mut summary = Summary {
             flowsift_version: env!("CARGO_PKG_VERSION").to_owned(),
+            run_id: self.run_id.clone(),
             sources: args.sources.clone(),
-            window_start_s: hours.window.from_s,
-            window_end_s: hours.window.to_s,
+            window_start_s: self.span.from_s,
+            window_end_s: self.span.to_s,
+            data: hours.data_hours_s.map(|(first_s, last_s)| DataSpan { from_s: first_s, to_s: last_s + HOUR_S }),
+            until_now_s: args.input.until_now_s(),
+            log_gaps: log_gaps(&outcome.findings),
             baseline: self.baseline(),
             objects: self.objects(),
             skipped_objects: skipped_objects(&gathered.skipped),
             other_log_objects: skipped_objects(&gathered.other_logs),
             copied_objects: self.copied_objects(),
+            kept_trouble: self.kept_trouble.clone(),
             rows: gathered.counts.rows,
             nodata_rows: gathered.counts.nodata,
             skipdata_rows: gathered.counts.skipdata,
@@ -111,12 +148,18 @@ impl FinishedRun<'_> {
                 _ if self.keeps_hours => BaselineOrigin::History,
                 _ => BaselineOrigin::BeforeFrom,
             },
-            from_s: window.baseline_from_s,
-            to_s: if window.has_history() { window.from_s } else { window.to_s },
+            from_s: self.span.from_s.map(|_| window.baseline_from_s),
+            to_s: if window.has_history() { Some(window.from_s) } else { self.span.to_s },
         }
     }
 }
 
 fn skipped_objects(skipped: &[Skipped]) -> Vec<SkippedObject> {
     skipped.iter().map(|one| SkippedObject { object: one.object.clone(), reason: one.reason.clone() }).collect()
+}
+
+/// Returns the flow logs that fell silent, worst first; those that hardly tell anything are left out.
+fn log_gaps(findings: &[Finding]) -> Vec<LogGap> {
+    let gaps = findings.iter().filter(|finding| finding.detection == LOG_GAP && finding.severity >= Severity::Low);
+    gaps.map(|gap| LogGap { severity: gap.severity, explanation: gap.explanation.clone() }).collect()
 }

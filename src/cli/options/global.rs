@@ -1,6 +1,7 @@
 //! Options of every command: threads, memory, AWS identity, progress, verbosity.
 
 use super::memory::{MemoryLimits, parse_size};
+use super::trace::Trace;
 use crate::cli::exit::Failure;
 use crate::cli::signals::end_process_on_signal;
 use crate::hours::fetch::FetchOptions;
@@ -11,7 +12,6 @@ use clap::{ArgAction, Args, ValueEnum};
 use std::io::IsTerminal;
 use std::path::PathBuf;
 use tokio::runtime::Runtime;
-use tracing_chrome::{ChromeLayerBuilder, FlushGuard};
 use tracing_subscriber::filter::Targets;
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
@@ -125,8 +125,8 @@ impl Global {
         self.shows_progress(std::io::stderr().is_terminal())
     }
 
-    /// Starts logging to stderr and, with `--trace`, to a trace, which is complete once the returned guard is dropped.
-    pub(in crate::cli) fn start_logging(&self) -> Result<Option<FlushGuard>, Failure> {
+    /// Starts logging to stderr and, with `--trace`, to a trace, which is complete once it is dropped.
+    pub(in crate::cli) fn start_logging(&self) -> Result<Option<Trace>, Failure> {
         let level = match (self.quiet, self.verbose) {
             (true, _) => "error",
             (_, 0) => "flowsift=error",
@@ -138,20 +138,12 @@ impl Global {
             .with_ansi(std::io::stderr().is_terminal())
             .with_writer(std::io::stderr)
             .with_filter(filter);
-        let (trace, guard) = match &self.trace {
-            None => (None, None),
-            Some(path) => {
-                let failed =
-                    |error: std::io::Error| Failure::usage_at(format_args!("--trace {}", path.display()), error);
-                let file = std::fs::File::create(path).map_err(failed)?;
-                let (layer, guard) = ChromeLayerBuilder::new().writer(file).include_args(true).build();
-                let own = Targets::new().with_target("flowsift", tracing::Level::DEBUG);
-                (Some(layer.with_filter(own)), Some(guard))
-            }
-        };
+        let (layer, trace) = self.trace.as_deref().map(Trace::begin).transpose()?.flatten().unzip();
+        let own = Targets::new().with_target("flowsift", tracing::Level::DEBUG);
+        let layer = layer.map(|layer| layer.with_filter(own));
         // A second start, as in tests, leaves the first in place.
-        let _ = tracing_subscriber::registry().with(log).with(trace).try_init();
-        Ok(guard)
+        let _ = tracing_subscriber::registry().with(layer).with(log).try_init();
+        Ok(trace)
     }
 
     /// Returns the memory of the run.

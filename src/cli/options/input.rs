@@ -1,13 +1,14 @@
 //! The inputs of a run besides the sources: the window, kept hours, feeds, owners of networks and internal networks.
 
-use super::time::time_option;
+use super::time::{is_relative, time_option};
 use crate::cli::exit::Failure;
 use crate::cli::stderr::tell;
 use crate::hours::{KeptHours, settings_hash};
 use crate::intel::{Indicators, InternalNetworks, Networks, Warning};
-use crate::source::{Source, SourceOptions, Store};
+use crate::source::{Source, SourceError, SourceOptions, Store};
 use clap::Args;
 use flow::Network;
+use flow::error_text;
 use flow::time::parse_duration_s;
 use rollup::window::WindowOptions;
 use std::path::PathBuf;
@@ -52,6 +53,8 @@ pub(in crate::cli) struct Input {
 pub(in crate::cli) struct OpenedSource {
     pub(in crate::cli) source: Source,
     pub(in crate::cli) kept: Option<KeptHours>,
+    /// Why no hours are kept although `--state` asks for it.
+    pub(in crate::cli) kept_unusable: Option<String>,
 }
 
 impl InputArgs {
@@ -90,6 +93,12 @@ impl InputArgs {
         settings_hash(networks.iter().map(String::as_str))
     }
 
+    /// Returns now if the window begins at a time before now, such as `24h`, and has no other end.
+    pub(in crate::cli) fn until_now_s(&self) -> Option<i64> {
+        let relative = self.from.as_ref().is_some_and(|from| is_relative(from));
+        (relative && self.to.is_none()).then(|| chrono::Utc::now().timestamp())
+    }
+
     /// Opens the sources and the hours kept of them; listings of the sources then leave out the kept files.
     pub(in crate::cli) async fn open(
         &self,
@@ -97,15 +106,23 @@ impl InputArgs {
         input: &Input,
         options: &SourceOptions,
     ) -> Result<OpenedSource, Failure> {
-        let store = match &self.state {
-            Some(url) => Some(Store::open(url, options).await.map_err(Failure::failed)?),
-            None => None,
-        };
+        let (mut store, mut kept_unusable) = (None, None);
+        if let Some(url) = &self.state {
+            match Store::open(url, options).await {
+                Ok(opened) => store = Some(opened),
+                // A cache that does not answer must not end the run; one that was misspelt is better told at once.
+                Err(error @ (SourceError::Unreachable { .. } | SourceError::S3 { .. })) => {
+                    kept_unusable = Some(format!("{url} cannot be used: {}", error_text(&error)));
+                }
+                Err(error) => return Err(Failure::failed(error)),
+            }
+        }
         let mut source = Source::open(sources, options).await.map_err(Failure::failed)?;
         if let Some(store) = &store {
             source.leave_out(store, KeptHours::FOLDERS);
         }
-        Ok(OpenedSource { source, kept: store.map(|store| KeptHours::new(store, input.settings)) })
+        let kept = store.map(|store| KeptHours::new(store, input.settings));
+        Ok(OpenedSource { source, kept, kept_unusable })
     }
 }
 

@@ -5,5 +5,6 @@ pub(super) mod global;
 pub(super) mod input;
 pub(super) mod memory;
 pub(super) mod time;
+mod trace;
 
 pub(super) use global::{Global, RunMemory};

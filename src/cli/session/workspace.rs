@@ -14,7 +14,7 @@ use arrow::array::RecordBatch;
 use bytes::Bytes;
 use clap::Args;
 use flow::printable;
-use flow::units::counted;
+use flow::units::{count_text, counted};
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 use scan::guarded;
 use std::path::{Path, PathBuf};
@@ -34,6 +34,8 @@ pub(in crate::cli) struct WorkspaceArgs {
 /// A session, and the threads that it runs on.
 pub(in crate::cli) struct Opened {
     pub(in crate::cli) workspace: Workspace,
+    /// Why no hours are kept although `--state` asks for it.
+    kept_unusable: Option<String>,
     /// Fetches objects and handles timeouts; plans run on threads of their own.
     pub(in crate::cli) io: Handle,
     /// Threads of a plan.
@@ -60,12 +62,21 @@ impl Opened {
                 tell(format_args!("note: {}: {object} ({reason})", counted(count as u64, one, several)));
             }
         }
+        let kept = other.iter().filter(|one| one.kind == SkipKind::Kept);
+        let trouble = kept.map(|one| format!("{}: {}", one.object, one.reason)).chain(self.kept_unusable.clone());
+        let trouble: Vec<String> = trouble.collect();
+        let any_trouble = !trouble.is_empty();
+        for text in trouble {
+            tell(format_args!("warning: kept hours: {}", printable(&text)));
+        }
         if skipped.is_empty() {
-            return Exit::Done;
+            return if any_trouble { Exit::Partial } else { Exit::Done };
         }
         if !global.is_quiet() {
             let count = counted(skipped.len() as u64, "object", "objects");
-            tell(format_args!("warning: {count} could not be read"));
+            let whose = if skipped.len() == 1 { "its" } else { "their" };
+            let rows = rows_text(skipped.iter().map(|one| one.rows), whose);
+            tell(format_args!("warning: {count} could not be read; none of {whose} rows counts{rows}"));
             for (object, reason) in skipped.iter().take(NAMED).map(named) {
                 tell(format_args!("  {object}: {reason}"));
             }
@@ -79,6 +90,18 @@ impl Opened {
 
 /// Skipped objects named at the end.
 const NAMED: usize = 10;
+
+/// Returns how many rows objects have by their footers, as far as is known.
+fn rows_text(rows: impl Iterator<Item = Option<u64>> + Clone, whose: &str) -> String {
+    let footers = if whose == "its" { "footer" } else { "footers" };
+    let known: u64 = rows.clone().flatten().sum();
+    let unknown = rows.clone().filter(Option::is_none).count();
+    match (unknown, known) {
+        (_, 0) => String::new(),
+        (0, known) => format!(" ({} by {whose} {footers})", count_text(known)),
+        (unknown, known) => format!(" ({} by {whose} {footers}, and those of {unknown} unknown)", count_text(known)),
+    }
+}
 
 /// Removes spilled data at the end of a command. A slow thread could keep it alive, and the process may end before.
 struct Spilled(Memory);
@@ -123,7 +146,8 @@ impl WorkspaceArgs {
             global.start_threads(Some(memory.memory()))?
         };
         let source_options = SourceOptions { io_runtime: Some(io.handle().clone()), ..global.source_options() };
-        let OpenedSource { source, kept } = io.block_on(self.input.open(sources, &input, &source_options))?;
+        let OpenedSource { source, kept, kept_unusable } =
+            io.block_on(self.input.open(sources, &input, &source_options))?;
         let shown = global.shows_progress_now();
         let progress =
             move |objects, bytes| -> Box<dyn Progress + Send> { Box::new(Bar::shown(shown, objects, bytes)) };
@@ -146,7 +170,7 @@ impl WorkspaceArgs {
         let workspace = Workspace::open(&source, options).map_err(Failure::failed)?;
         let handle = io.handle().clone();
         let threads = global.threads();
-        Ok(Opened { workspace, io: handle, threads, _io: PlanThreads::of(io), _spilled: spilled })
+        Ok(Opened { workspace, kept_unusable, io: handle, threads, _io: PlanThreads::of(io), _spilled: spilled })
     }
 }
 
@@ -166,7 +190,7 @@ fn findings_table(path: Option<&Path>) -> Result<Vec<RecordBatch>, Failure> {
         }
     };
     let mut parquet = Vec::new();
-    write_parquet(&mut parquet, &findings)?;
+    write_parquet(&mut parquet, &findings, None)?;
     let reader = ParquetRecordBatchReaderBuilder::try_new(Bytes::from(parquet)).map_err(Failure::failed)?;
     let schema = reader.schema().clone();
     let mut batches =

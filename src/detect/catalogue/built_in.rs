@@ -9,6 +9,7 @@ pub(super) const DETECTIONS: &[(&str, &str)] = &[
     ("exposed_service", include_str!("../../../queries/detections/exposed_service.sql")),
     ("external_dns", include_str!("../../../queries/detections/external_dns.sql")),
     ("indicator_contact", include_str!("../../../queries/detections/indicator_contact.sql")),
+    ("log_gap", include_str!("../../../queries/detections/log_gap.sql")),
     ("long_connection", include_str!("../../../queries/detections/long_connection.sql")),
     ("mining_contact", include_str!("../../../queries/detections/mining_contact.sql")),
     ("outbound_flood", include_str!("../../../queries/detections/outbound_flood.sql")),

@@ -42,6 +42,11 @@ pub struct SkippedObject {
     pub reason: String,
 }
 
+/// Returns a number of objects with its noun.
+pub(super) fn objects_named(count: u64) -> String {
+    format!("{} {}", count_text(count), if count == 1 { "object" } else { "objects" })
+}
+
 /// Groups objects by their reason: the first object of each, and how many there are.
 fn by_reason(objects: &[SkippedObject]) -> Vec<(&SkippedObject, u64)> {
     let mut groups: Vec<(&SkippedObject, u64)> = Vec::new();

@@ -11,12 +11,12 @@ fn example() -> Summary {
     Summary {
         flowsift_version: "0.1.0".to_owned(),
         sources: vec!["s3://logs/".to_owned()],
-        window_start_s: 1_713_484_800,
-        window_end_s: 1_713_571_200,
+        window_start_s: Some(1_713_484_800),
+        window_end_s: Some(1_713_571_200),
         baseline: BaselineSpan {
             kind: BaselineOrigin::BeforeFrom,
-            from_s: 1_713_484_800 - 14 * 86_400,
-            to_s: 1_713_484_800,
+            from_s: Some(1_713_484_800 - 14 * 86_400),
+            to_s: Some(1_713_484_800),
         },
         objects: ObjectCounts {
             listed: 1_440,
@@ -30,6 +30,11 @@ fn example() -> Summary {
         skipped_objects: (1..=7).map(skipped).collect(),
         other_log_objects: Vec::new(),
         copied_objects: Vec::new(),
+        kept_trouble: None,
+        run_id: None,
+        data: None,
+        until_now_s: None,
+        log_gaps: Vec::new(),
         rows: 102_345_678,
         nodata_rows: 1_024,
         skipdata_rows: 12,
@@ -134,6 +139,54 @@ fn a_run_that_judged_nothing_says_why() {
         (example(), None),
     ] {
         let expected = expected.map(|reason| format!("nothing could be judged: {reason}"));
-        assert_eq!(summary.warning(), expected);
+        assert_eq!(summary.unjudged(), expected);
     }
+}
+
+#[test]
+fn silence_is_told_and_is_no_quiet_network() {
+    let day = |n: i64| 1_713_484_800 + n * 86_400;
+    let mut summary = example();
+    summary.objects.skipped = 0;
+    assert!(!summary.is_partial() && summary.warnings().is_empty());
+    summary.data = Some(DataSpan { from_s: day(-14), to_s: day(1) });
+    assert!(summary.warnings().is_empty());
+    // The window reaches a year beyond the data.
+    summary.window_end_s = Some(day(366));
+    let expected = "the window has no data for its last 1 year; the logs lie from 2024-04-05T00:00:00Z to ";
+    let said = summary.warnings();
+    assert!(
+        said[0].starts_with("the window has no data for its last ") && said[0].contains(&expected[44..]),
+        "{said:?}"
+    );
+    assert!(!summary.is_partial());
+    // It was to reach up to now, and the logs end seven hours before.
+    summary.window_end_s = Some(day(1));
+    summary.until_now_s = Some(day(1) + 5 * 3_600);
+    assert!(summary.warnings().is_empty());
+    summary.until_now_s = Some(day(1) + 7 * 3_600);
+    let said = summary.warnings();
+    assert!(summary.is_partial() && said[0].starts_with("the logs end at 2024-04-20T00:00:00Z, 7"), "{said:?}");
+    summary.until_now_s = None;
+    let gap = |severity| LogGap { severity, explanation: "The flow log of ENI eni-1 stopped.".to_owned() };
+    summary.log_gaps = vec![gap(Severity::Low)];
+    assert!(!summary.is_partial());
+    summary.log_gaps = vec![gap(Severity::Medium); 5];
+    assert!(summary.is_partial());
+    let text = summary.to_text();
+    assert!(text.contains("\nsilent    The flow log of ENI eni-1 stopped.\n          The "), "{text}");
+    assert!(text.contains("\n          2 more, see findings\n"), "{text}");
+    assert!(Summary::default().is_partial(), "nothing was judged");
+}
+
+#[test]
+fn a_window_that_nothing_tells_is_unknown() {
+    let text = Summary::default().to_text();
+    assert!(text.contains("\nwindow    unknown: no record was read\n") && !text.contains("1970"), "{text}");
+    let ended = Summary { window_end_s: Some(1_713_571_200), ..Summary::default() };
+    assert!(ended.to_text().contains("to 2024-04-20T00:00:00Z; no data tells its start"));
+    let mut json = Vec::new();
+    Summary::default().write_json(&mut json).unwrap();
+    let json: serde_json::Value = serde_json::from_slice(&json).unwrap();
+    assert!(json["window_start"].is_null() && json["baseline"]["from"].is_null());
 }

@@ -153,6 +153,9 @@ impl DerivedTables {
         for skipped in hours.gathered.skipped.iter().chain(&hours.gathered.other_logs) {
             self.skipped.add_skipped(skipped.clone());
         }
+        if let Some((kept, trouble)) = self.pipeline.kept.as_ref().zip(hours.gathered.kept_trouble.as_ref()) {
+            self.skipped.add_skipped(Skipped::kept(kept.place(), trouble));
+        }
         for copy in &listed.copies {
             self.skipped.add_skipped(Skipped::copy(copy));
         }

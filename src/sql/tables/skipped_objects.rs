@@ -11,9 +11,9 @@ use std::sync::{Arc, Mutex};
 pub struct SkippedObjects(Arc<Mutex<BTreeMap<String, Skipped>>>);
 
 impl SkippedObjects {
-    /// Adds an object that could not be read.
-    pub(in crate::sql) fn add(&self, object: &str, error: &ScanError) {
-        self.add_skipped(Skipped::new(object, error));
+    /// Adds an object that could not be read, and the rows it has by its footer, if that could be read.
+    pub(in crate::sql) fn add(&self, object: &str, error: &ScanError, rows: Option<u64>) {
+        self.add_skipped(Skipped { rows, ..Skipped::new(object, error) });
     }
 
     /// Adds an object that the rollup skipped.

@@ -5,6 +5,8 @@
 
 mod columns;
 mod filter;
+mod held;
+mod partition;
 mod plan;
 mod prune;
 mod read;

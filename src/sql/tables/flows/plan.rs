@@ -164,10 +164,11 @@ impl ExecutionPlan for FlowsExec {
         self.replace_children(children, ReplaceChildrenOptions::new(ChildrenPropertiesMode::Recompute))
     }
 
-    fn execute(&self, partition: usize, _: Arc<TaskContext>) -> Result<SendableRecordBatchStream> {
+    fn execute(&self, partition: usize, context: Arc<TaskContext>) -> Result<SendableRecordBatchStream> {
         let objects = self.partitions.get(partition).cloned().unwrap_or(0..0);
         let baseline = BaselineMetrics::new(&self.metrics, partition);
-        let rows = self.reading.clone().read(objects, ScanMetrics::new(&self.metrics, partition));
+        let counts = ScanMetrics::new(&self.metrics, partition);
+        let rows = self.reading.clone().read(objects, self.limit, counts, context.memory_pool());
         let schema = self.reading.rows.output().clone();
         let stream: SendableRecordBatchStream = Box::pin(RecordBatchStreamAdapter::new(schema, rows));
         // It ends with the batch that reaches the limit, not with the next one, and counts rows.

@@ -1,13 +1,15 @@
 //! Reads the objects of one partition of a scan, ahead of the rows made from them.
 
+use super::partition::ScanPartition;
 use super::prune::Pruner;
 use super::rows::RowMaker;
 use crate::source::{Object, ObjectReader};
 use crate::sql::tables::SkippedObjects;
-use arrow::array::{BooleanArray, RecordBatch};
+use arrow::array::RecordBatch;
 use bytes::Bytes;
 use datafusion::common::runtime::SpawnedTask;
-use datafusion::error::{DataFusionError, Result};
+use datafusion::error::Result;
+use datafusion::execution::memory_pool::MemoryPool;
 use datafusion::physical_plan::metrics::{Count, ExecutionPlanMetricsSet, MetricBuilder, Time};
 use flow::schema::Field;
 use futures::stream::{BoxStream, StreamExt};
@@ -15,10 +17,7 @@ use pages::object_bytes::footer_length;
 use parquet::file::metadata::ParquetMetaData;
 use scan::bound_ranges;
 use scan::object::footer;
-use scan::records::{OpenRowGroup, RecordFile, Records, Selection};
-use scan::{
-    Binding, Meaning, ObjectBytes, RecordCursors, ScanError, TextPredicate, dictionary_page_range, dictionary_passes,
-};
+use scan::{Binding, Meaning, ObjectBytes, ScanError, TextPredicate, dictionary_page_range, dictionary_passes};
 use std::collections::BTreeMap;
 use std::ops::Range;
 use std::sync::Arc;
@@ -69,12 +68,12 @@ pub(super) const RECORDS_READ: &str = "records_read";
 /// The metrics of one partition.
 #[derive(Clone)]
 pub(super) struct ScanMetrics {
-    objects: Count,
-    row_groups: Count,
+    pub(super) objects: Count,
+    pub(super) row_groups: Count,
     row_groups_pruned: Count,
     bytes: Count,
-    records: Count,
-    decoding: Time,
+    pub(super) records: Count,
+    pub(super) decoding: Time,
 }
 
 impl ScanMetrics {
@@ -88,6 +87,11 @@ impl ScanMetrics {
             records: count(RECORDS_READ),
             decoding: MetricBuilder::new(metrics).subset_time("decoding_time", partition),
         }
+    }
+
+    /// Returns the same with counts of its own, for what is decoded a second time.
+    pub(super) fn again(&self) -> Self {
+        Self { objects: Count::new(), row_groups: Count::new(), records: Count::new(), ..self.clone() }
     }
 }
 
@@ -106,25 +110,26 @@ const WHOLE_REMOTE_BYTES: u64 = 1 << 20;
 const FOOTER_REMOTE_BYTES: u64 = 64 << 10;
 const FOOTER_LOCAL_BYTES: u64 = 16 << 10;
 
-/// When a batch keeps at most one row in so many, the other columns are decoded row by row.
-const FEW: usize = 16;
-
 /// An object with all the bytes that the scan needs.
-struct LoadedObject {
-    at: usize,
-    bytes: Arc<ObjectBytes>,
-    metadata: Arc<ParquetMetaData>,
-    binding: Arc<Binding>,
-    row_groups: Vec<usize>,
+#[derive(Clone)]
+pub(super) struct LoadedObject {
+    pub(super) at: usize,
+    pub(super) bytes: Arc<ObjectBytes>,
+    pub(super) metadata: Arc<ParquetMetaData>,
+    pub(super) binding: Arc<Binding>,
+    pub(super) row_groups: Vec<usize>,
 }
 
 impl Reading {
-    /// Reads some of the objects, in order; objects that cannot be read are noted and skipped. A read that was cut off,
-    /// since its statement was cancelled, says nothing about the object.
+    /// Reads some of the objects, in order; objects that cannot be read are noted and skipped whole. A read that was cut
+    /// off, since its statement was cancelled, says nothing about the object. Nobody needs more rows than `limit`; what
+    /// lies behind them is not read, and so is not known to be damaged.
     pub(super) fn read(
         self: Arc<Self>,
         objects: Range<usize>,
+        limit: Option<usize>,
         counts: ScanMetrics,
+        pool: &Arc<dyn MemoryPool>,
     ) -> BoxStream<'static, Result<RecordBatch>> {
         let local = self.objects[objects.clone()].iter().all(Object::is_local);
         let (this, counted) = (self.clone(), counts.clone());
@@ -150,8 +155,7 @@ impl Reading {
         let most = if local { AHEAD_LOCAL } else { AHEAD_REMOTE };
         let ahead = usize::try_from(AHEAD_BYTES / largest).unwrap_or(most).clamp(1, most);
         let arrivals = futures::stream::iter(objects).map(load).buffered(ahead).boxed();
-        let partition =
-            ScanPartition { reading: self, arrivals, counts, current: None, cursors: RecordCursors::default() };
+        let partition = ScanPartition::new(self, arrivals, limit, counts, pool);
         futures::stream::unfold(partition, |mut partition| async move {
             let next = partition.next().await?;
             Some((next, partition))
@@ -263,125 +267,5 @@ impl Reading {
         let kept: Vec<usize> = row_groups.into_iter().filter(kept).collect();
         self.tries.add(tried, kept.len());
         Ok(kept)
-    }
-}
-
-/// An object, or why it cannot be read; `None` when its reading was cut off.
-type Arrival = Option<Result<LoadedObject, (Object, ScanError)>>;
-
-/// A partition in progress.
-struct ScanPartition {
-    reading: Arc<Reading>,
-    arrivals: BoxStream<'static, Arrival>,
-    counts: ScanMetrics,
-    current: Option<Current>,
-    cursors: RecordCursors,
-}
-
-/// The object being decoded.
-struct Current {
-    at: usize,
-    file: RecordFile,
-    row_groups: std::vec::IntoIter<usize>,
-    group: Option<OpenRowGroup>,
-}
-
-impl ScanPartition {
-    /// Returns the next rows; batches without a kept row are left out.
-    async fn next(&mut self) -> Option<Result<RecordBatch>> {
-        loop {
-            let Some(current) = &mut self.current else {
-                match self.arrivals.next().await? {
-                    Some(Ok(loaded)) => self.current = self.open(loaded),
-                    Some(Err((object, error))) => self.reading.skipped.add(&object.url, &error),
-                    None => return Some(Err(DataFusionError::Execution("reading was cut off".to_owned()))),
-                }
-                continue;
-            };
-            let object = &self.reading.objects[current.at];
-            let rows = &self.reading.rows;
-            let timer = self.counts.decoding.timer();
-            let (mut kept, mut few, mut failed) = (None, false, None);
-            let records = &self.counts.records;
-            let mut wants = |batch: &Records| {
-                records.add(batch.batch.num_rows());
-                (kept, few) = (None, false);
-                let judged = match rows.kept(object, batch) {
-                    Ok(judged) => judged,
-                    Err(error) => {
-                        failed = Some(error);
-                        return Selection::All;
-                    }
-                };
-                let count = judged.as_ref().map_or(usize::MAX, BooleanArray::true_count);
-                match judged {
-                    Some(_) if count == 0 => Selection::None,
-                    Some(judged) if count <= judged.len() / FEW => {
-                        few = true;
-                        Selection::Rows(judged)
-                    }
-                    judged => {
-                        kept = judged;
-                        Selection::All
-                    }
-                }
-            };
-            let read = current.next(&self.counts, &mut self.cursors, &mut wants);
-            timer.done();
-            if let Some(error) = failed {
-                return Some(Err(error));
-            }
-            match read {
-                Ok(Some(records)) => return Some(rows.rows(object, &records, kept.as_ref(), few)),
-                Ok(None) => self.current = None,
-                Err(error) => {
-                    self.reading.skipped.add(&object.url, &error);
-                    self.current = None;
-                }
-            }
-        }
-    }
-
-    fn open(&self, loaded: LoadedObject) -> Option<Current> {
-        let LoadedObject { at, bytes, metadata, binding, row_groups } = loaded;
-        let name = &self.reading.objects[at].url;
-        match RecordFile::open(name, bytes, metadata, binding, self.reading.fields.clone()) {
-            Ok(file) => {
-                let tests = self.reading.rows.filter().map(|filter| filter.tests().clone());
-                let file = file.with_filter(self.reading.first, tests.unwrap_or_else(|| Arc::new([])));
-                let file = file.with_answers_only(self.reading.rows.asked().clone());
-                let file = match self.reading.rows.coded() {
-                    Some((fields, dictionary)) => file.with_codes(fields.clone(), dictionary.clone()),
-                    None => file,
-                };
-                self.counts.objects.add(1);
-                Some(Current { at, file, row_groups: row_groups.into_iter(), group: None })
-            }
-            Err(error) => {
-                self.reading.skipped.add(name, &error);
-                None
-            }
-        }
-    }
-}
-
-impl Current {
-    fn next(
-        &mut self,
-        counts: &ScanMetrics,
-        cursors: &mut RecordCursors,
-        wants: &mut dyn FnMut(&Records) -> Selection,
-    ) -> Result<Option<RecordBatch>, ScanError> {
-        loop {
-            if let Some(group) = &mut self.group {
-                if let Some(batch) = self.file.next(group, cursors, wants)? {
-                    return Ok(Some(batch));
-                }
-                self.group = None;
-            }
-            let Some(index) = self.row_groups.next() else { return Ok(None) };
-            counts.row_groups.add(1);
-            self.group = Some(self.file.row_group(index, cursors)?);
-        }
     }
 }
