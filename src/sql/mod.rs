@@ -12,6 +12,7 @@ mod tokens;
 mod literal;
 mod tables;
 
+mod bounds;
 mod engine;
 mod memory;
 
