@@ -1,6 +1,7 @@
 //! What a client receives when its statement did not run: a message with its SQLSTATE, the position and a hint.
 
 use crate::serve::options::Limits;
+use crate::serve::protocol::bounded_stream::MessageError;
 use crate::sql::Skipped;
 use crate::sql::{Mistake, MistakeKind, explain};
 use datafusion::error::DataFusionError;
@@ -21,15 +22,19 @@ pub(in crate::serve) enum PgError {
 impl From<PgWireError> for PgError {
     fn from(error: PgWireError) -> Self {
         match error {
-            PgWireError::IoError(_) => PgError::Gone,
+            PgWireError::IoError(error) => error.into(),
             other => PgError::Error(Box::new(other.into())),
         }
     }
 }
 
 impl From<std::io::Error> for PgError {
-    fn from(_: std::io::Error) -> Self {
-        PgError::Gone
+    fn from(error: std::io::Error) -> Self {
+        match error.get_ref().and_then(|cause| cause.downcast_ref::<MessageError>()) {
+            Some(message @ MessageError::TooLong { .. }) => fatal("54000", message.to_string()),
+            Some(message @ MessageError::NoMemory { .. }) => fatal("53200", message.to_string()),
+            None => PgError::Gone,
+        }
     }
 }
 
