@@ -163,6 +163,7 @@ fn code_of(mistake: &Mistake, failed: &DataFusionError) -> &'static str {
         MistakeKind::NoTable => "42P01",
         MistakeKind::NoFunction => "42883",
         MistakeKind::Memory => "53200",
+        MistakeKind::Spill => "53100",
         MistakeKind::Unsupported => "0A000",
         MistakeKind::Plan => "42000",
         MistakeKind::Value => match failed.find_root().to_string().to_ascii_lowercase() {
