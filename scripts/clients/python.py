@@ -11,18 +11,7 @@ import pandas
 import psycopg
 import psycopg2
 import sqlalchemy
-
-failed = False
-
-
-def check(what, found, expected):
-    global failed
-    if found == expected:
-        print(f"ok    {what}")
-    else:
-        print(f"FAIL  {what}: expected {expected!r}, got {found!r}")
-        failed = True
-
+from checking import check, end
 
 def tried(what, ask, expected):
     try:
@@ -141,4 +130,4 @@ script = "\\dt\nSELECT count(*) AS n FROM flows WHERE dstport = ANY('{443,80}'::
 asked = subprocess.run([sys.argv[1], "--less-chatty"], input=script, capture_output=True, text=True, timeout=120)
 check("pgcli: tables and a question", ("pair_hours" in asked.stdout, str(ports) in asked.stdout), (True, True))
 
-sys.exit(1 if failed else 0)
+end()

@@ -3,15 +3,16 @@
 use super::encode::Columns;
 use super::protocol::pg_error::{self, PgError};
 use super::protocol::signals::{Deadline, Signals};
-use super::protocol::socket::{Socket, say};
+use super::protocol::socket::{Socket, next_message, part, say};
 use super::session::Session;
 use super::statements::commands::Command;
 use super::statements::portal::{NamedState, Portal, State, Statement};
-use super::statements::prepare::{Prepared, Query, prepare};
+use super::statements::prepare::{Prepared, Query, prepare, text_memory};
 use super::statements::running_query::RunningQuery;
 use crate::sql::statements;
 use crate::sql::{SkipKind, Skipped, first_word};
-use futures::{SinkExt, StreamExt};
+use futures::SinkExt;
+use futures::future::BoxFuture;
 use pgwire::api::ClientInfo;
 use pgwire::api::portal::Format;
 use pgwire::api::results::Tag;
@@ -57,11 +58,20 @@ async fn within<T>(
 
 impl Connection {
     /// Answers messages until the client leaves or the server stops.
-    pub(super) async fn run(mut self) {
+    pub(super) fn run(mut self) -> BoxFuture<'static, ()> {
+        Box::pin(async move {
+            self.serve().await;
+            // What it holds is freed before the client has read the last message.
+            self.held = NamedState::default();
+            part(self.socket.get_mut()).await;
+        })
+    }
+
+    async fn serve(&mut self) {
         loop {
             let signals = self.signals.clone();
             let message = tokio::select! {
-                message = self.socket.next() => message,
+                message = next_message(&mut self.socket) => message,
                 () = self.held.end_late() => continue,
                 () = signals.draining() => {
                     if let PgError::Error(details) = pg_error::shutting_down() {
@@ -73,7 +83,7 @@ impl Connection {
             let message = match message {
                 Some(Ok(message)) => message,
                 Some(Err(error)) => {
-                    if let PgError::Error(details) = PgError::from(error) {
+                    if let PgError::Error(details) = error {
                         let _ = say(&mut self.socket, *details).await;
                     }
                     return;
@@ -164,6 +174,7 @@ impl Connection {
 
     /// The simple protocol: one text, possibly of several statements; the first one that fails is the last one run.
     async fn simple(&mut self, text: &str) -> Result<(), PgError> {
+        let _taken = text_memory(&self.session, text)?;
         let all = statements(text);
         if all.is_empty() {
             self.feed(PgWireBackendMessage::EmptyQueryResponse(EmptyQueryResponse::new())).await?;
@@ -227,6 +238,7 @@ impl Connection {
     async fn parse(&mut self, message: Parse) -> Result<(), PgError> {
         let declared: Vec<_> =
             message.type_oids.iter().map(|oid| pgwire::api::Type::from_oid(*oid).filter(|_| *oid != 0)).collect();
+        let _taken = text_memory(&self.session, &message.query)?;
         let mut all = statements(&message.query);
         let prepared = match (all.pop(), all.is_empty()) {
             (None, _) => None,

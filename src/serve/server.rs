@@ -7,32 +7,32 @@ use super::options::ServeOptions;
 use super::protocol::pg_error::{self, PgError};
 use super::protocol::register::{Entry, Register};
 use super::protocol::signals::{Phase, Signals};
-use super::protocol::socket::{Socket, say};
+use super::protocol::socket::{Socket, next_message, open, part, say};
 use super::protocol::startup::{Account, ClientLogin};
+use super::protocol::strangers::Strangers;
 use super::protocol::tls::{Tls, load};
 use super::session::{Session, SharedState};
 use crate::sql::{PlanThreads, Workspace};
+use bytes::BytesMut;
 use flow::error_text;
-use futures::StreamExt;
 use pgwire::api::{ClientInfo, METADATA_USER, PgWireConnectionState};
-use pgwire::messages::PgWireFrontendMessage;
-use pgwire::tokio::server::negotiate_tls;
+use pgwire::messages::{PgWireBackendMessage, PgWireFrontendMessage};
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinSet;
-use tokio::time::{sleep, timeout};
+use tokio::time::{sleep, timeout, timeout_at};
 
 /// A client that has not logged in by then is disconnected.
-const STARTUP: Duration = Duration::from_secs(30);
+const STARTUP: Duration = Duration::from_secs(10);
 /// A wrong password is answered after this delay, so that guessing is slow.
 const AFTER_WRONG_PASSWORD: Duration = Duration::from_secs(1);
-/// Connections beyond the maximum: cancel requests, and clients that are refused because the server is full.
-const SPARE: usize = 32;
+/// Clients that are refused and may still read why.
+const PARTING: usize = 512;
 /// Connections that wait to be accepted.
-const BACKLOG: u32 = 128;
+const BACKLOG: u32 = 1_024;
 /// Time for the last messages to clients at the end.
 const LAST_WORDS: Duration = Duration::from_secs(2);
 
@@ -58,7 +58,8 @@ struct ServerState {
     tls: Option<Tls>,
     register: Arc<Register>,
     login_slots: Arc<Semaphore>,
-    socket_slots: Arc<Semaphore>,
+    strangers: Arc<Strangers>,
+    parting_slots: Arc<Semaphore>,
 }
 
 impl Server {
@@ -80,14 +81,15 @@ impl Server {
             threads: options.threads.max(1),
             planning: PlanThreads::start(options.threads.max(2)).map_err(ServeError::Threads)?,
         };
-        let connections = options.connections.clamp(1, Semaphore::MAX_PERMITS - SPARE);
+        let connections = options.connections.clamp(1, Semaphore::MAX_PERMITS);
         let state = ServerState {
             shared: Arc::new(shared),
             account,
             tls,
             register: Arc::default(),
             login_slots: Arc::new(Semaphore::new(connections)),
-            socket_slots: Arc::new(Semaphore::new(connections + SPARE)),
+            strangers: Arc::default(),
+            parting_slots: Arc::new(Semaphore::new(PARTING)),
         };
         let (phase, _) = watch::channel(Phase::Serving);
         Ok(Self { listener, address, state: Arc::new(state), phase, grace: options.grace })
@@ -109,14 +111,8 @@ impl Server {
                 Some(_) = clients.join_next() => {}
                 accepted = self.listener.accept() => match accepted {
                     Ok((stream, _)) => {
-                        // No client is left waiting: one that finds the server full is closed at once.
-                        if let Ok(slot) = self.state.socket_slots.clone().try_acquire_owned() {
-                            let (state, phase) = (self.state.clone(), self.phase.subscribe());
-                            clients.spawn(async move {
-                                let _slot = slot;
-                                Box::pin(state.receive(stream, phase)).await;
-                            });
-                        }
+                        let (state, phase) = (self.state.clone(), self.phase.subscribe());
+                        clients.spawn(Box::pin(state.receive(stream, phase)));
                     }
                     Err(error) => {
                         // Such as too many open files: this may get better, and retrying at once does not help.
@@ -135,6 +131,14 @@ impl Server {
         }
         reason
     }
+}
+
+fn too_many() -> PgError {
+    pg_error::fatal("53300", "sorry, too many clients already")
+}
+
+fn too_slow() -> PgError {
+    pg_error::fatal("08006", format!("no login within {} seconds", STARTUP.as_secs()))
 }
 
 fn listen(address: SocketAddr) -> std::io::Result<TcpListener> {
@@ -156,26 +160,41 @@ fn twice(stream: TcpStream) -> std::io::Result<(TcpStream, TcpStream)> {
 impl ServerState {
     /// Logs a client in and serves it until it leaves.
     async fn receive(self: Arc<Self>, stream: TcpStream, phase: watch::Receiver<Phase>) {
+        let mut stranger = self.strangers.come();
         let Ok((stream, peer)) = twice(stream) else { return };
         let signals = Arc::new(Signals::new(phase, peer));
         let acceptor = self.tls.as_ref().map(|tls| tls.acceptor.clone());
-        let Ok(Ok(Some(mut socket))) = timeout(STARTUP, negotiate_tls::<()>(stream, acceptor)).await else { return };
+        let late = tokio::time::Instant::now() + STARTUP;
+        let opened = tokio::select! {
+            opened = timeout_at(late, open(stream, acceptor)) => opened,
+            () = stranger.needed() => {
+                // Nothing was heard from it yet.
+                self.refuse(&signals).await;
+                return;
+            }
+        };
+        let Ok(Ok(Some(mut socket))) = opened else { return };
         let mut place = None;
         let coming = self.come_in(&mut socket, &signals, &mut place);
         let came = tokio::select! {
-            came = timeout(STARTUP, coming) => came.unwrap_or(Err(PgError::Gone)),
+            came = timeout_at(late, coming) => came.unwrap_or_else(|_| Err(too_slow())),
+            () = stranger.needed() => Err(too_many()),
             () = signals.draining() => Err(pg_error::shutting_down()),
         };
+        drop(stranger);
         let (pid, _) = socket.pid_and_secret_key();
         match came {
             Ok(true) => {
                 let user = socket.metadata().get(METADATA_USER).cloned().unwrap_or_default();
                 let session = Session::open(&self.shared, pid, &user);
+                socket.get_mut().trust(&session.context().runtime_env().memory_pool);
                 let connection = Connection { socket, session, signals, held: Default::default(), skipping: false };
-                Box::pin(connection.run()).await;
+                connection.run().await;
             }
             Ok(false) | Err(PgError::Gone) => {}
             Err(PgError::Error(mut details)) => {
+                drop(place);
+                let Ok(_slot) = self.parting_slots.try_acquire() else { return };
                 // Whatever the reason, a client that did not log in is disconnected.
                 details.severity = "FATAL".to_owned();
                 if details.code == "28P01" {
@@ -185,9 +204,20 @@ impl ServerState {
                     sleep(AFTER_WRONG_PASSWORD).await;
                 }
                 let _ = timeout(LAST_WORDS, say(&mut socket, *details)).await;
+                part(socket.get_mut()).await;
             }
         }
         self.register.leave(pid);
+    }
+
+    /// Tells a client that has said nothing that it has to leave.
+    async fn refuse(&self, signals: &Signals) {
+        let (PgError::Error(details), Ok(_slot)) = (too_many(), self.parting_slots.try_acquire()) else { return };
+        let mut message = BytesMut::new();
+        let response = PgWireBackendMessage::ErrorResponse((*details).into());
+        if response.encode(&mut message).is_ok() {
+            signals.last_words(&message).await;
+        }
     }
 
     /// Waits for the client to log in; `false` when it only sent a cancel request, or left.
@@ -200,7 +230,7 @@ impl ServerState {
         let entry = Entry { register: self.register.clone(), signals: signals.clone() };
         let certificate = self.tls.as_ref().map(|tls| tls.certificate.as_slice());
         let login = ClientLogin::new(&self.account, certificate, entry);
-        while let Some(message) = socket.next().await {
+        while let Some(message) = next_message(socket).await {
             let message = message?;
             match &message {
                 PgWireFrontendMessage::CancelRequest(request) => {
@@ -210,7 +240,7 @@ impl ServerState {
                 PgWireFrontendMessage::Terminate(_) => return Ok(false),
                 PgWireFrontendMessage::Startup(_) if place.is_none() => {
                     let free = self.login_slots.clone().try_acquire_owned();
-                    *place = Some(free.map_err(|_| pg_error::fatal("53300", "sorry, too many clients already"))?);
+                    *place = Some(free.map_err(|_| too_many())?);
                 }
                 PgWireFrontendMessage::PasswordMessageFamily(_) => {}
                 _ => return Err(pg_error::fatal("08P01", "expected a startup message or a password")),

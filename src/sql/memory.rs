@@ -4,13 +4,12 @@
 //! fails. A session therefore gets what is left when it opens, but always at least a third of the whole or
 //! `MIN_PLAN_BYTES`.
 
-use super::engine::PlanPool;
+use super::engine::{PlanPool, PlanSpill};
 use ::memory::{Budget, Memory};
 use datafusion::error::DataFusionError;
-use datafusion::execution::disk_manager::{DiskManagerBuilder, DiskManagerMode};
+use datafusion::execution::disk_manager::DiskManagerBuilder;
 use datafusion::execution::memory_pool::{FairSpillPool, MemoryConsumer, MemoryPool, MemoryReservation};
 use datafusion::execution::runtime_env::{RuntimeEnv, RuntimeEnvBuilder};
-use flow::error_text;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -66,6 +65,13 @@ impl SharedMemory {
         Self { memory: Memory::limited(bytes, Box::new(part), spill_dir), pool: Some(pool), large_sorts: false }
     }
 
+    /// Returns the same memory, of which at most `bytes` may be spilled; the default has no limit.
+    #[must_use]
+    pub fn with_spill_limit(self, bytes: u64) -> Self {
+        self.memory.folder().set_limit(bytes);
+        self
+    }
+
     /// Returns the same memory for sessions where a person may sort anything. A sort that spills first merges what it
     /// holds, and the memory for that grows with what it holds; a person's query has one or two sorts, not a
     /// detection's many.
@@ -97,15 +103,9 @@ impl SharedMemory {
         let Some(bytes) = self.plan_bytes() else {
             return Ok(PlanMemory { runtime: builder.build_arc()?, set_aside: None, large_sorts: false });
         };
-        // Most plans spill nothing, so a folder that cannot be created must not fail them before one is needed.
-        let mode = match self.memory.folder().path() {
-            Ok(folder) => DiskManagerMode::Directories(vec![folder]),
-            Err(error) => {
-                tracing::warn!("plans cannot spill: {}", error_text(&error));
-                DiskManagerMode::Disabled
-            }
-        };
-        let disk = DiskManagerBuilder::default().with_mode(mode).with_max_temp_directory_size(u64::MAX);
+        // The files count against the limit of the rollup's folder, which is created with the first of them.
+        let files = Arc::new(PlanSpill(self.memory.clone()));
+        let disk = DiskManagerBuilder::default().with_temp_file_factory(files);
         let (plans, set_aside): (Arc<dyn MemoryPool>, usize) = if self.large_sorts {
             (Arc::new(PlanPool::new(bytes, KEPT_FREE_FOR_MERGES)), bytes / 5)
         } else {

@@ -13,6 +13,7 @@ mod type_name;
 mod literal;
 mod tables;
 
+mod bounds;
 mod engine;
 mod memory;
 

@@ -1,6 +1,7 @@
 //! A session over a source: all tables that a query can name, each computed only when one reads it.
 
 use super::SqlError;
+use super::bounds::with_bounds;
 use super::dialect::{adapt, summarized};
 use super::engine::with_grouping;
 use super::functions::Lists;
@@ -118,7 +119,7 @@ impl Workspace {
         for (name, which) in TableName::ALL {
             context.register_table(name, Arc::new(DerivedTable::new(&derived, which))).map_err(failed)?;
         }
-        let context = with_grouping(context).map_err(failed)?;
+        let context = with_bounds(context).and_then(with_grouping).map_err(failed)?;
         let context = if options.files { with_files(context) } else { context };
         Ok(Self { context, skipped, files: options.files })
     }

@@ -106,6 +106,49 @@ fn the_spill_folder_is_checked_first_and_left_empty() {
     assert_eq!(fs::read_dir(&spill).unwrap().count(), 0, "nothing is left after an error either");
 }
 
+/// The error names the folder, the limit and the option, and nothing stays.
+#[test]
+fn no_more_is_spilled_than_allowed() {
+    let corpus = Corpus::shared();
+    let folder = scratch();
+    let spill = folder.path().to_str().unwrap();
+    let sql = "SELECT max(place) FROM (SELECT row_number() OVER (ORDER BY a.value * b.value, a.value) AS place
+        FROM range(0, 1500) AS a, range(0, 1500) AS b)";
+    let ask = |limit: &str| {
+        let small = ["--memory", "192MiB", "--threads", "2", "--spill-dir", spill, "--spill-limit", limit];
+        flowsift(["sql", corpus.source(), "-q", "--format", "csv", "-c", sql].into_iter().chain(small))
+    };
+    let ran = ask("3MB").expect(1);
+    assert!(ran.err.contains(&format!("spill folder {spill}: ")), "{}", ran.err);
+    assert!(ran.err.contains("--spill-limit allows 3.0 MB") && ran.err.contains("--memory"), "{}", ran.err);
+    assert_eq!(fs::read_dir(spill).unwrap().count(), 0);
+    let ran = ask("4GB").expect(0);
+    assert!(ran.out.ends_with(b"\n2250000\n"), "{}", String::from_utf8_lossy(&ran.out));
+}
+
+/// What a killed process left goes with the next start; a living one keeps what is its own, even with the same id.
+#[test]
+fn the_spill_of_the_dead_is_swept() {
+    let corpus = Corpus::shared();
+    let folder = scratch();
+    let spill = |name: &str| {
+        let own = folder.path().join(format!("flowsift-spill-{name}"));
+        fs::create_dir(&own).unwrap();
+        fs::write(own.join("0.bin"), "rows").unwrap();
+        (fs::File::create(own.join("lock")).unwrap(), own)
+    };
+    let ((dead, left), (living, kept)) = (spill("1-0"), spill("1-1"));
+    drop(dead);
+    living.lock().unwrap();
+    for command in [vec!["sql", corpus.source(), "-q", "-c", "SELECT 1"], vec!["detect", corpus.source(), "-q"]] {
+        fs::create_dir_all(&left).unwrap();
+        fs::write(left.join("lock"), "").unwrap();
+        flowsift(command.into_iter().chain(["--spill-dir", folder.path().to_str().unwrap()])).expect(0);
+        assert!(!left.exists() && kept.join("0.bin").exists());
+    }
+    drop(living);
+}
+
 #[test]
 fn too_little_memory_is_wrong_usage() {
     let ran = flowsift(["detect", "x", "--memory", "1MB"]).expect(2);

@@ -6,6 +6,8 @@ mod catalogue;
 mod drivers;
 #[path = "serve/endings.rs"]
 mod endings;
+#[path = "serve/floods.rs"]
+mod floods;
 #[path = "serve/server.rs"]
 mod server;
 #[path = "serve/values.rs"]

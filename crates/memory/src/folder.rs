@@ -1,9 +1,9 @@
 //! The private folder of a run for data that does not fit into memory, and the files in it.
 
 use crate::lock::lock;
-use flow::error_text;
+use crate::private_folder::PrivateFolder;
 use flow::units::bytes_text;
-use std::fs::{DirBuilder, File, OpenOptions};
+use std::fs::{File, OpenOptions};
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -40,6 +40,21 @@ pub enum SpillError {
         /// The system's error.
         source: io::Error,
     },
+    /// As much was written as is allowed.
+    #[error(
+        "spill folder {}: {} are in use and --spill-limit allows {}; allow more with it, or more memory with --memory",
+        folder.display(),
+        bytes_text(*held),
+        bytes_text(*limit)
+    )]
+    Limit {
+        /// The folder as given.
+        folder: PathBuf,
+        /// Bytes in use.
+        held: u64,
+        /// Bytes allowed.
+        limit: u64,
+    },
     /// Spilled data cannot be read back.
     #[error("{} of spilled data could not be read back", place(folder, *bytes))]
     Read {
@@ -57,12 +72,23 @@ pub enum SpillError {
 pub struct SpillFolder {
     parent: PathBuf,
     private: Mutex<Private>,
-    written: Arc<AtomicU64>,
+    usage: Arc<SpillUsage>,
+}
+
+/// What a run has written.
+#[derive(Debug)]
+struct SpillUsage {
+    /// Bytes written so far.
+    written: AtomicU64,
+    /// Bytes of the files that exist.
+    held: AtomicU64,
+    /// Bytes that may be held.
+    limit: AtomicU64,
 }
 
 #[derive(Debug, Default)]
 struct Private {
-    folder: Option<PathBuf>,
+    folder: Option<PrivateFolder>,
     /// Files created so far.
     files: u64,
     /// No more files may be created.
@@ -72,7 +98,13 @@ struct Private {
 impl SpillFolder {
     /// Returns a folder that creates its private folder on first use below `parent`.
     pub(crate) fn new(parent: PathBuf) -> Self {
-        Self { parent, private: Mutex::default(), written: Arc::default() }
+        let usage = SpillUsage { written: AtomicU64::new(0), held: AtomicU64::new(0), limit: AtomicU64::new(u64::MAX) };
+        Self { parent, private: Mutex::default(), usage: Arc::new(usage) }
+    }
+
+    /// Allows at most `bytes` in all files together; the default is no limit.
+    pub fn set_limit(&self, bytes: u64) {
+        self.usage.limit.store(bytes, Ordering::Relaxed);
     }
 
     fn private(&self) -> MutexGuard<'_, Private> {
@@ -96,22 +128,10 @@ impl SpillFolder {
             return Err(self.failed(io::Error::other("the run ends")));
         }
         if let Some(folder) = &private.folder {
-            return Ok(folder.clone());
+            return Ok(folder.path().to_owned());
         }
-        std::fs::create_dir_all(&self.parent).map_err(|error| self.failed(error))?;
-        let mut builder = DirBuilder::new();
-        // Flow records are private, so the folder is too.
-        #[cfg(unix)]
-        std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
-        for attempt in 0u32.. {
-            let folder = self.parent.join(format!("flowsift-spill-{}-{attempt}", std::process::id()));
-            match builder.create(&folder) {
-                Ok(()) => return Ok(private.folder.insert(folder).clone()),
-                Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
-                Err(error) => return Err(self.failed(error)),
-            }
-        }
-        Err(self.failed(io::ErrorKind::AlreadyExists.into()))
+        let folder = PrivateFolder::create(&self.parent).map_err(|error| self.failed(error))?;
+        Ok(private.folder.insert(folder).path().to_owned())
     }
 
     pub(crate) fn new_file(&self) -> Result<SpillFile, SpillError> {
@@ -128,28 +148,20 @@ impl SpillFolder {
         };
         #[cfg(not(unix))]
         let path = Some(path);
-        let (folder, written) = (self.parent.clone(), self.written.clone());
-        Ok(SpillFile { file: Some(file), path, end: AtomicU64::new(0), folder, written })
+        let (folder, usage) = (self.parent.clone(), self.usage.clone());
+        Ok(SpillFile { file: Some(file), path, end: AtomicU64::new(0), held: AtomicU64::new(0), folder, usage })
     }
 
     /// Returns how many bytes were written so far.
     pub(crate) fn written_bytes(&self) -> u64 {
-        self.written.load(Ordering::Relaxed)
+        self.usage.written.load(Ordering::Relaxed)
     }
 
     /// Removes the folder at once; nothing can be spilled any more.
     pub fn remove(&self) {
         let mut private = self.private();
         private.closed = true;
-        if let Some(folder) = private.folder.take() {
-            remove(&folder);
-        }
-    }
-}
-
-fn remove(folder: &Path) {
-    if let Err(error) = std::fs::remove_dir_all(folder) {
-        tracing::warn!("spill folder {} could not be removed: {}", folder.display(), error_text(&error));
+        drop(private.folder.take());
     }
 }
 
@@ -166,8 +178,10 @@ pub struct SpillFile {
     file: Option<File>,
     path: Option<PathBuf>,
     end: AtomicU64,
+    /// Bytes written to it.
+    held: AtomicU64,
     folder: PathBuf,
-    written: Arc<AtomicU64>,
+    usage: Arc<SpillUsage>,
 }
 
 impl PartialEq for SpillFile {
@@ -181,6 +195,7 @@ impl Eq for SpillFile {}
 impl Drop for SpillFile {
     fn drop(&mut self) {
         self.file = None;
+        self.usage.held.fetch_sub(self.held.load(Ordering::Relaxed), Ordering::Relaxed);
         if let Some(path) = &self.path {
             let _ = std::fs::remove_file(path);
         }
@@ -197,26 +212,39 @@ impl SpillFile {
         self.end.fetch_add(bytes, Ordering::Relaxed)
     }
 
+    /// Returns how many bytes were reserved or written.
+    pub fn end(&self) -> u64 {
+        self.end.load(Ordering::Relaxed)
+    }
+
     /// Writes at an offset that was reserved.
     ///
     /// # Errors
-    /// [`SpillError::Write`], for example when the disk is full.
+    /// [`SpillError::Write`], for example when the disk is full, and [`SpillError::Limit`] when no more may be written.
     pub fn write(&self, at: u64, bytes: &[u8]) -> Result<(), SpillError> {
+        let more = bytes.len() as u64;
+        let limit = self.usage.limit.load(Ordering::Relaxed);
+        let held = self.usage.held.fetch_add(more, Ordering::Relaxed);
+        if held.saturating_add(more) > limit {
+            self.usage.held.fetch_sub(more, Ordering::Relaxed);
+            return Err(SpillError::Limit { folder: self.folder.clone(), held, limit });
+        }
+        self.held.fetch_add(more, Ordering::Relaxed);
         let failed = |source| SpillError::Write {
             folder: self.folder.clone(),
-            bytes: bytes.len() as u64,
-            written: self.written.load(Ordering::Relaxed),
+            bytes: more,
+            written: self.usage.written.load(Ordering::Relaxed),
             source,
         };
         self.file().and_then(|file| write_at(file, at, bytes)).map_err(failed)?;
-        self.written.fetch_add(bytes.len() as u64, Ordering::Relaxed);
+        self.usage.written.fetch_add(more, Ordering::Relaxed);
         Ok(())
     }
 
     /// Writes at the end and returns the offset.
     ///
     /// # Errors
-    /// [`SpillError::Write`], for example when the disk is full.
+    /// As [`SpillFile::write`].
     pub fn append(&self, bytes: &[u8]) -> Result<u64, SpillError> {
         let at = self.claim(bytes.len() as u64);
         self.write(at, bytes).map(|()| at)
@@ -328,6 +356,28 @@ mod tests {
         assert!(path.is_dir());
         drop((folder, two));
         assert!(!path.exists());
+        std::fs::remove_dir(parent).unwrap();
+    }
+
+    #[test]
+    fn no_more_is_held_than_allowed() {
+        let parent = std::env::temp_dir().join(format!("flowsift-limit-{}", std::process::id()));
+        let folder = SpillFolder::new(parent.clone());
+        folder.set_limit(10);
+        let (one, two) = (folder.new_file().unwrap(), folder.new_file().unwrap());
+        one.append(b"12345678").unwrap();
+        two.append(b"12").unwrap();
+        let refused = two.append(b"3").unwrap_err();
+        let told = format!(
+            "spill folder {}: 10 B are in use and --spill-limit allows 10 B; allow more with it, or more memory with \
+             --memory",
+            parent.display()
+        );
+        assert_eq!(refused.to_string(), told);
+        drop(one);
+        two.append(b"12345678").unwrap();
+        assert_eq!(folder.written_bytes(), 18);
+        drop((folder, two));
         std::fs::remove_dir(parent).unwrap();
     }
 

@@ -6,11 +6,14 @@
 mod lock;
 
 mod buffer_pool;
+mod private_folder;
+
 mod folder;
 
 pub use buffer_pool::BufferPool;
 pub use folder::{SpillError, SpillFile, SpillFolder, SpillReader};
 pub use lock::lock;
+pub use private_folder::sweep;
 use std::any::Any;
 use std::fmt::Debug;
 use std::path::PathBuf;

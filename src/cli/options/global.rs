@@ -1,6 +1,6 @@
 //! Options of every command: threads, memory, AWS identity, progress, verbosity.
 
-use super::memory::{MemoryLimits, parse_size};
+use super::memory::{MemoryLimits, parse_size, spill_limit};
 use super::trace::Trace;
 use crate::cli::exit::Failure;
 use crate::cli::signals::end_process_on_signal;
@@ -53,6 +53,9 @@ pub(in crate::cli) struct Global {
     /// Folder for what does not fit into memory [default: the system's temporary folder]
     #[arg(long, global = true, value_name = "DIR")]
     spill_dir: Option<PathBuf>,
+    /// Bytes to spill at most, such as 50GB [default: half of what is free in that folder]
+    #[arg(long, global = true, value_name = "SIZE", value_parser = parse_size)]
+    spill_limit: Option<usize>,
     /// AWS profile for S3
     #[arg(long, global = true, value_name = "NAME")]
     profile: Option<String>,
@@ -153,7 +156,13 @@ impl Global {
             (self.hooks.on_memory_limit)();
         }
         let folder = self.spill_dir.clone().unwrap_or_else(std::env::temp_dir);
-        let shared = SharedMemory::limited(limits.pool_bytes, folder);
+        // What killed processes left takes room that this one may need.
+        let swept = ::memory::sweep(&folder);
+        if swept > 0 {
+            tracing::info!("spill folder {}: {swept} folders of ended processes were removed", folder.display());
+        }
+        let spill_limit = self.spill_limit.map_or_else(|| spill_limit(&folder), |bytes| bytes as u64);
+        let shared = SharedMemory::limited(limits.pool_bytes, folder).with_spill_limit(spill_limit);
         if self.spill_dir.is_some() {
             // A folder that was named must be usable before hours of work depend on it.
             shared.memory().folder().path().map_err(Failure::failed)?;

@@ -101,6 +101,25 @@ fn container_bytes(groups: &str, root: &Path) -> Option<usize> {
     least
 }
 
+/// Returns the bytes that a run may spill to a folder unless it is told: half of what is free there, in the folder above
+/// where it does not exist yet. No limit where the system does not say.
+pub(in crate::cli) fn spill_limit(folder: &Path) -> u64 {
+    folder.ancestors().find_map(free_bytes).map_or(u64::MAX, |bytes| bytes / 2)
+}
+
+/// Returns the bytes that the file system of a folder has free for this user.
+#[cfg(unix)]
+fn free_bytes(folder: &Path) -> Option<u64> {
+    let folder = if folder.as_os_str().is_empty() { Path::new(".") } else { folder };
+    let system = rustix::fs::statvfs(folder).ok()?;
+    Some(system.f_bavail.saturating_mul(system.f_frsize))
+}
+
+#[cfg(not(unix))]
+fn free_bytes(_: &Path) -> Option<u64> {
+    None
+}
+
 /// Returns the peak memory of the process; `None` when the system does not report it.
 pub(in crate::cli) fn peak_memory_bytes() -> Option<u64> {
     let status = std::fs::read_to_string("/proc/self/status").ok()?;
@@ -139,6 +158,14 @@ mod tests {
         let Err(Failure::Usage(message)) = MemoryLimits::new(Some(1_000_000)) else { panic!("1 MB is enough") };
         assert_eq!(message, "--memory: 1.0 MB is too little, at least 192MiB (201 MB) works");
         assert!(MemoryLimits::new(None).is_ok());
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn half_of_what_is_free_may_be_spilled() {
+        let folder = std::env::temp_dir();
+        let (here, below) = (spill_limit(&folder), spill_limit(&folder.join("flowsift-none/of/these")));
+        assert!(here > 0 && here < u64::MAX / 2 && below > 0 && below < u64::MAX / 2);
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! What a client receives when its statement did not run: a message with its SQLSTATE, the position and a hint.
 
 use crate::serve::options::Limits;
+use crate::serve::protocol::bounded_stream::MessageError;
 use crate::sql::Skipped;
 use crate::sql::{Mistake, MistakeKind, explain};
 use datafusion::error::DataFusionError;
@@ -22,15 +23,19 @@ pub(in crate::serve) enum PgError {
 impl From<PgWireError> for PgError {
     fn from(error: PgWireError) -> Self {
         match error {
-            PgWireError::IoError(_) => PgError::Gone,
+            PgWireError::IoError(error) => error.into(),
             other => PgError::Error(Box::new(other.into())),
         }
     }
 }
 
 impl From<std::io::Error> for PgError {
-    fn from(_: std::io::Error) -> Self {
-        PgError::Gone
+    fn from(error: std::io::Error) -> Self {
+        match error.get_ref().and_then(|cause| cause.downcast_ref::<MessageError>()) {
+            Some(message @ MessageError::TooLong { .. }) => fatal("54000", message.to_string()),
+            Some(message @ MessageError::NoMemory { .. }) => fatal("53200", message.to_string()),
+            None => PgError::Gone,
+        }
     }
 }
 
@@ -161,6 +166,7 @@ fn code_of(mistake: &Mistake, failed: &DataFusionError) -> &'static str {
         MistakeKind::NoTable => "42P01",
         MistakeKind::NoFunction => "42883",
         MistakeKind::Memory => "53200",
+        MistakeKind::Spill => "53100",
         MistakeKind::Unsupported => "0A000",
         MistakeKind::Plan => "42000",
         MistakeKind::Value => match failed.find_root().to_string().to_ascii_lowercase() {

@@ -1,11 +1,13 @@
 //! What ends a running statement: a cancel request, a timeout, a lost client, or the end of the server.
 
 use crate::serve::protocol::pg_error::{self, PgError};
+use crate::serve::protocol::socket::{LAST_WORDS, UNREAD_BYTES};
+use std::io;
 use std::time::Duration;
 use tokio::io::Interest;
 use tokio::net::TcpStream;
 use tokio::sync::watch;
-use tokio::time::{Instant, sleep, sleep_until};
+use tokio::time::{Instant, sleep, sleep_until, timeout};
 
 /// The state of the server.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -61,6 +63,27 @@ impl Signals {
     /// Listens from now on; the listener must exist before the statement begins.
     pub(in crate::serve) fn listener(&self) -> Listener<'_> {
         Listener { signals: self, cancels: self.cancels.subscribe() }
+    }
+
+    /// Sends the last bytes to a client, and reads what it has sent: bytes that nobody has read would make the system
+    /// reset the connection, and the client would lose what it has not read yet.
+    pub(in crate::serve) async fn last_words(&self, bytes: &[u8]) {
+        let leaving = async {
+            self.peer.writable().await?;
+            self.peer.try_write(bytes)?;
+            let (mut unread, mut read) = ([0; 4_096], 0);
+            while read < UNREAD_BYTES {
+                self.peer.readable().await?;
+                match self.peer.try_read(&mut unread) {
+                    Ok(0) => break,
+                    Ok(more) => read += more,
+                    Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                    Err(error) => return Err(error),
+                }
+            }
+            io::Result::Ok(())
+        };
+        let _ = timeout(LAST_WORDS, leaving).await;
     }
 
     /// Waits until the server accepts no more statements.

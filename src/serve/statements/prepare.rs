@@ -12,6 +12,7 @@ use crate::sql::{adapt, first_word, summarized};
 use datafusion::error::DataFusionError;
 use datafusion::execution::SessionState;
 use datafusion::execution::context::SQLOptions;
+use datafusion::execution::memory_pool::{MemoryConsumer, MemoryReservation};
 use datafusion::logical_expr::LogicalPlan;
 use datafusion::prelude::SessionContext;
 use datafusion::sql::parser::Statement;
@@ -19,6 +20,7 @@ use datafusion::sql::sqlparser::ast;
 use datafusion::sql::sqlparser::dialect::PostgreSqlDialect;
 use datafusion::sql::sqlparser::keywords::Keyword;
 use datafusion::sql::sqlparser::tokenizer::{Token, Tokenizer};
+use flow::units::bytes_text;
 use pgwire::api::Type;
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -43,6 +45,8 @@ pub(in crate::serve) struct Query {
     pub(in crate::serve) plan: LogicalPlan,
     /// Its parameters, `$1` first.
     pub(in crate::serve) parameters: Vec<Parameter>,
+    /// The memory of a long statement's plan.
+    pub(in crate::serve) _taken: MemoryReservation,
 }
 
 /// Plans a statement; `types` are those that the client declared for its parameters.
@@ -58,6 +62,7 @@ pub(in crate::serve) async fn prepare(
     if let Some(command) = Command::read(sql)? {
         return Ok(Prepared::Command(command));
     }
+    let taken = text_memory(session, sql)?;
     if operators(sql) > MAX_OPERATORS {
         let details = format!("the statement has more than {MAX_OPERATORS} operators and keywords");
         return Err(pg_error::with_hint(pg_error::error("54001", details), "put long lists into IN (…)"));
@@ -69,7 +74,32 @@ pub(in crate::serve) async fn prepare(
         PrepareError::ReadOnly(what) => pg_error::read_only(&what),
         PrepareError::Sql(failed) => session.mistaken(sql, before, &failed),
     })?;
-    Ok(Prepared::Query(Arc::new(Query { sql: sql.to_owned(), before, plan, parameters })))
+    Ok(Prepared::Query(Arc::new(Query { sql: sql.to_owned(), before, plan, parameters, _taken: taken })))
+}
+
+/// Longest statement. Longer ones are lists, which are parameters or files.
+const MAX_BYTES: usize = 1 << 20;
+/// Statements up to this length are not counted.
+const FREE_BYTES: usize = 4 << 10;
+/// Bytes that a plan takes for each byte of its statement: 40 to 120 were measured for lists of numbers and texts.
+const PLAN_BYTES: usize = 128;
+
+/// Takes the memory that the tokens and the plan of a text will need.
+///
+/// # Errors
+/// When the statement is too long, or the memory is used up.
+pub(in crate::serve) fn text_memory(session: &Session, sql: &str) -> std::result::Result<MemoryReservation, PgError> {
+    if sql.len() > MAX_BYTES {
+        let (bytes, most) = (bytes_text(sql.len() as u64), bytes_text(MAX_BYTES as u64));
+        let details = format!("the statement has {bytes}, and {most} are allowed");
+        let hint = "send a long list as a parameter: = ANY($1)";
+        return Err(pg_error::with_hint(pg_error::error("54000", details), hint));
+    }
+    let taken = MemoryConsumer::new("the plan of a statement").register(&session.context().runtime_env().memory_pool);
+    if sql.len() > FREE_BYTES {
+        taken.try_grow(sql.len() * PLAN_BYTES).map_err(|failed| session.mistaken("", 0, &failed))?;
+    }
+    Ok(taken)
 }
 
 /// Maximum number of operators and keywords in a statement. Each may be a level of an expression, and levels are walked

@@ -9,6 +9,7 @@ use crate::sql::{PlanRows, PlanThreads, Skipped};
 use arrow::array::RecordBatch;
 use datafusion::common::ParamValues;
 use datafusion::error::DataFusionError;
+use datafusion::execution::memory_pool::{MemoryConsumer, MemoryReservation};
 use datafusion::physical_plan::ExecutionPlan;
 use flow::error_text;
 use futures::SinkExt;
@@ -29,9 +30,14 @@ pub(in crate::serve) struct RunningQuery {
     /// Rows of the batch being sent.
     batch: Option<Messages>,
     sent: u64,
+    /// The memory that scans and threads take besides what operators count.
+    _taken: MemoryReservation,
     /// Threads of its own: an operator that never yields keeps them busy even after the query was cancelled.
     _threads: PlanThreads,
 }
+
+/// Bytes that each thread of a query takes, as measured for `SELECT * FROM flows`.
+const THREAD_BYTES: usize = 4 << 20;
 
 impl std::fmt::Debug for RunningQuery {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -74,8 +80,11 @@ impl RunningQuery {
         let threads = PlanThreads::start(session.shared.threads)
             .map_err(|error| pg_error::error("53000", format!("cannot start threads: {}", error_text(&error))))?;
         let columns = Columns::of(&plan.schema(), format)?;
+        let taken = MemoryConsumer::new("threads").register(&session.context().runtime_env().memory_pool);
+        // Not refused: most queries take less.
+        taken.grow(THREAD_BYTES * session.shared.threads);
         let rows = PlanRows::start(plan.clone(), session.context().task_ctx(), &threads).map_err(wrong)?;
-        Ok(Self { query: query.clone(), columns, plan, rows, batch: None, sent: 0, _threads: threads })
+        Ok(Self { query: query.clone(), columns, plan, rows, batch: None, sent: 0, _taken: taken, _threads: threads })
     }
 
     /// Returns the objects that it could not read, once it has returned all rows.

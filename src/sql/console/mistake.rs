@@ -4,6 +4,7 @@ use super::hints;
 use super::suggest::suggest;
 use super::vocabulary::{KEYWORDS, function_names, table_names};
 use crate::sql::CATALOG;
+use crate::sql::engine::spill_error;
 use datafusion::common::SchemaError;
 use datafusion::error::DataFusionError;
 use datafusion::prelude::SessionContext;
@@ -37,6 +38,8 @@ pub enum MistakeKind {
     NoFunction,
     /// There is not enough memory.
     Memory,
+    /// What does not fit into memory cannot be spilled.
+    Spill,
     /// The engine does not support it.
     Unsupported,
     /// The planner refuses it.
@@ -99,7 +102,9 @@ pub fn explain(context: &SessionContext, sql: &str, error: &DataFusionError) -> 
         Place { line, column, length: if same_line { (span.end.column - span.start.column) as usize } else { 1 } }
     });
     let of_times = hints::time_and_number(sql, root);
+    let spill = spill_error(error);
     let (message, name, hint) = match root {
+        _ if spill.is_some() => (spill.map_or_else(String::new, |spill| error_text(spill)), None, None),
         _ if of_times.is_some() => of_times.map_or_else(Default::default, |(said, hint)| (said, None, Some(hint))),
         DataFusionError::SchemaError(error, _) => match error.as_ref() {
             SchemaError::FieldNotFound { field, valid_fields } => {
@@ -155,7 +160,8 @@ pub fn explain(context: &SessionContext, sql: &str, error: &DataFusionError) -> 
         let known = KEYWORDS.contains(&word.to_ascii_uppercase().as_str());
         if known { None } else { meant(&word.to_ascii_uppercase(), KEYWORDS.iter().copied()) }
     });
-    Mistake { kind: kind_of(root, &message), message, place, hint, source }
+    let kind = if spill.is_some() { MistakeKind::Spill } else { kind_of(root, &message) };
+    Mistake { kind, message, place, hint, source }
 }
 
 /// Returns whether an error is about how a statement is written.

@@ -3,21 +3,22 @@
 //! Written against DataFusion 55.2; `many_small_batches_wait_without_holding_up_their_partition` fails when partitions
 //! no longer run side by side.
 
+use crate::sql::bounds::batch_bytes;
 use arrow::array::RecordBatch;
 use datafusion::error::DataFusionError;
-use datafusion::execution::TaskContext;
+use datafusion::execution::memory_pool::{MemoryConsumer, MemoryPool, MemoryReservation};
+use datafusion::execution::{SendableRecordBatchStream, TaskContext};
 use datafusion::physical_plan::{ExecutionPlan, execute_stream_partitioned};
 use futures::StreamExt;
+use std::collections::VecDeque;
 use std::sync::Arc;
 use tokio::runtime::{EnterGuard, Handle, Runtime};
-use tokio::sync::mpsc::{Receiver, Sender, UnboundedReceiver, channel, unbounded_channel};
+use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::task::JoinSet;
 
-/// Rows of a partition that may wait while those of earlier partitions are written.
-const WAITING_ROWS: usize = 16 * 8192;
-/// Minimum number of rows that a batch is counted as: many batches of a few rows each, as from a look-up, may wait.
-const MIN_BATCH_ROWS: usize = 64;
+/// Kilobytes of a partition's rows that may wait while those of earlier partitions are sent; one batch always may.
+const WAITING_KB: usize = 512;
 /// Stack size of a thread; only what is used takes memory. Planning and evaluation walk deep expressions by recursion.
 const STACK_BYTES: usize = 64 << 20;
 
@@ -67,18 +68,22 @@ impl Drop for PlanThreads {
 /// A batch, an error, or `None` at the end of a partition. A channel that closes without `None` was cut off.
 type PartitionItem = Option<Result<RecordBatch, DataFusionError>>;
 
-/// A batch of a partition, with its share of the waiting room.
+/// A batch of a partition that waits, with its share of the waiting room and of the memory.
 #[derive(Debug)]
 struct QueuedItem {
     part: PartitionItem,
     _room: Option<OwnedSemaphorePermit>,
+    taken: Option<MemoryReservation>,
 }
 
 /// The rows of a running plan; dropping the value stops the plan.
+///
+/// Whoever does not ask for rows stops it, too: each partition holds a batch or two, which the session's memory counts.
 #[derive(Debug)]
 pub struct PlanRows {
-    batches: Receiver<PartitionItem>,
-    ended: bool,
+    partitions: VecDeque<UnboundedReceiver<QueuedItem>>,
+    /// The memory of the rows returned last.
+    current: Option<MemoryReservation>,
     _tasks: JoinSet<()>,
 }
 
@@ -95,61 +100,68 @@ impl PlanRows {
     ) -> Result<Self, DataFusionError> {
         // Operators spawn tasks of their own, which also belong on the plan's threads.
         let _inside = threads.enter();
+        let pool = context.memory_pool().clone();
         let streams = execute_stream_partitioned(plan, context)?;
         let mut tasks = JoinSet::new();
-        let mut partitions = Vec::with_capacity(streams.len());
-        for mut stream in streams {
+        let mut partitions = VecDeque::with_capacity(streams.len());
+        for stream in streams {
             let (sender, receiver) = unbounded_channel();
-            let room = Arc::new(Semaphore::new(WAITING_ROWS));
-            tasks.spawn(async move {
-                while let Some(batch) = stream.next().await {
-                    let rows = batch.as_ref().map_or(0, RecordBatch::num_rows).clamp(MIN_BATCH_ROWS, WAITING_ROWS);
-                    let Ok(room) = room.clone().acquire_many_owned(rows as u32).await else { return };
-                    if sender.send(QueuedItem { part: Some(batch), _room: Some(room) }).is_err() {
-                        return;
-                    }
-                }
-                let _ = sender.send(QueuedItem { part: None, _room: None });
-            });
-            partitions.push(receiver);
+            tasks.spawn(run_partition(stream, sender, pool.clone()));
+            partitions.push_back(receiver);
         }
-        let (sender, batches) = channel(1);
-        tasks.spawn(one_after_the_other(partitions, sender));
-        Ok(Self { batches, ended: false, _tasks: tasks })
+        Ok(Self { partitions, current: None, _tasks: tasks })
     }
 
     /// Returns the next rows; `None` at the end. Cancel-safe: the future may be dropped and the method called again.
     pub async fn next(&mut self) -> Option<Result<RecordBatch, DataFusionError>> {
-        if self.ended {
-            return None;
-        }
-        let next = match self.batches.recv().await {
-            Some(next) => next,
-            None => Some(Err(DataFusionError::Execution("a part of the plan was cut off: a bug of flowsift".into()))),
-        };
-        self.ended = !matches!(next, Some(Ok(_)));
-        next
-    }
-}
-
-/// Forwards the batches of the first partition, then those of the second, up to the first error.
-async fn one_after_the_other(partitions: Vec<UnboundedReceiver<QueuedItem>>, to: Sender<PartitionItem>) {
-    for mut partition in partitions {
+        self.current = None;
         loop {
-            match partition.recv().await.map(|waiting| waiting.part) {
-                Some(Some(batch)) => {
-                    let failed = batch.is_err();
-                    if to.send(Some(batch)).await.is_err() || failed {
-                        return;
-                    }
+            let next = self.partitions.front_mut()?.recv().await;
+            let Some(QueuedItem { part, taken, .. }) = next else {
+                self.partitions.clear();
+                let cut = "a part of the plan was cut off: a bug of flowsift";
+                return Some(Err(DataFusionError::Execution(cut.to_owned())));
+            };
+            match part {
+                Some(Ok(batch)) => {
+                    self.current = taken;
+                    return Some(Ok(batch));
                 }
-                Some(None) => break,
-                // The partition's sender was dropped without an end; closing ours reports the same.
-                None => return,
+                Some(Err(error)) => {
+                    self.partitions.clear();
+                    return Some(Err(error));
+                }
+                None => drop(self.partitions.pop_front()),
             }
         }
     }
-    let _ = to.send(None).await;
+}
+
+/// Runs one partition as far as there is room for its rows.
+async fn run_partition(
+    mut stream: SendableRecordBatchStream,
+    sender: UnboundedSender<QueuedItem>,
+    pool: Arc<dyn MemoryPool>,
+) {
+    let room = Arc::new(Semaphore::new(WAITING_KB));
+    loop {
+        // Room for a kilobyte is room for a batch: none is made that would have to wait outside.
+        let Ok(mut share) = room.clone().acquire_owned().await else { return };
+        let Some(batch) = stream.next().await else { break };
+        let bytes = batch.as_ref().map_or(0, batch_bytes);
+        let more = (bytes / 1_024).min(room.available_permits());
+        if let Ok(more) = room.clone().try_acquire_many_owned(u32::try_from(more).unwrap_or(u32::MAX)) {
+            share.merge(more);
+        }
+        let taken = MemoryConsumer::new("rows that wait for the client").register(&pool);
+        let batch = batch.and_then(|batch| taken.try_grow(bytes).map(|()| batch));
+        let failed = batch.is_err();
+        let sent = sender.send(QueuedItem { part: Some(batch), _room: Some(share), taken: Some(taken) });
+        if sent.is_err() || failed {
+            return;
+        }
+    }
+    let _ = sender.send(QueuedItem { part: None, _room: None, taken: None });
 }
 
 #[cfg(test)]
@@ -163,18 +175,15 @@ mod tests {
     }
 
     async fn collect(partitions: Vec<Vec<PartitionItem>>) -> Vec<Result<i64, String>> {
-        let mut receivers = Vec::new();
+        let mut receivers = VecDeque::new();
         for parts in partitions {
             let (sender, receiver) = unbounded_channel();
             for part in parts {
-                sender.send(QueuedItem { part, _room: None }).unwrap();
+                sender.send(QueuedItem { part, _room: None, taken: None }).unwrap();
             }
-            receivers.push(receiver);
+            receivers.push_back(receiver);
         }
-        let (sender, batches) = channel(1);
-        let mut tasks = JoinSet::new();
-        tasks.spawn(one_after_the_other(receivers, sender));
-        let mut rows = PlanRows { batches, ended: false, _tasks: tasks };
+        let mut rows = PlanRows { partitions: receivers, current: None, _tasks: JoinSet::new() };
         let mut found = Vec::new();
         while let Some(next) = rows.next().await {
             found.push(match next {
@@ -243,5 +252,57 @@ mod tests {
         };
         tokio::time::timeout(std::time::Duration::from_secs(60), all).await.expect("a partition waits for ever");
         assert_eq!(found, (0..400).collect::<Vec<i64>>());
+    }
+
+    /// Endless partitions of batches of about a megabyte.
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn a_plan_stops_when_nobody_takes_its_rows() {
+        use datafusion::execution::memory_pool::GreedyMemoryPool;
+        use datafusion::execution::runtime_env::RuntimeEnvBuilder;
+        use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
+        use datafusion::physical_plan::streaming::{PartitionStream, StreamingTableExec};
+        use std::sync::atomic::{AtomicUsize, Ordering};
+
+        #[derive(Debug)]
+        struct Endless {
+            schema: datafusion::arrow::datatypes::SchemaRef,
+            made: Arc<AtomicUsize>,
+        }
+        impl PartitionStream for Endless {
+            fn schema(&self) -> &datafusion::arrow::datatypes::SchemaRef {
+                &self.schema
+            }
+            fn execute(&self, _: Arc<TaskContext>) -> SendableRecordBatchStream {
+                let made = self.made.clone();
+                let batches = futures::stream::repeat_with(move || {
+                    made.fetch_add(1, Ordering::Relaxed);
+                    let column: ArrayRef = Arc::new(Int64Array::from(vec![1; 100_000]));
+                    RecordBatch::try_from_iter([("n", column)]).map_err(DataFusionError::from)
+                });
+                Box::pin(RecordBatchStreamAdapter::new(self.schema.clone(), batches))
+            }
+        }
+        let (schema, made) = (batch(0).schema(), Arc::new(AtomicUsize::new(0)));
+        let part = || -> Arc<dyn PartitionStream> { Arc::new(Endless { schema: schema.clone(), made: made.clone() }) };
+        let plan = StreamingTableExec::try_new(schema.clone(), vec![part(), part()], None, [], true, None).unwrap();
+        let pool: Arc<dyn MemoryPool> = Arc::new(GreedyMemoryPool::new(100 << 20));
+        let runtime = RuntimeEnvBuilder::new().with_memory_pool(pool.clone()).build_arc().unwrap();
+        let context = Arc::new(TaskContext::default().with_runtime(runtime));
+        let threads = PlanThreads::start(2).unwrap();
+        let mut rows = PlanRows::start(Arc::new(plan), context, &threads).unwrap();
+        rows.next().await.unwrap().unwrap();
+        tokio::time::sleep(std::time::Duration::from_millis(300)).await;
+        let waiting = made.load(Ordering::Relaxed);
+        assert!(waiting <= 8, "{waiting} batches were made for one that was taken");
+        assert!((1_000_000..8_000_000).contains(&pool.reserved()), "{} bytes are counted", pool.reserved());
+        rows.next().await.unwrap().unwrap();
+        drop((rows, threads));
+        for _ in 0..100 {
+            tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+            if pool.reserved() == 0 {
+                return;
+            }
+        }
+        panic!("{} bytes are still counted", pool.reserved());
     }
 }

@@ -63,6 +63,7 @@ pub struct RecordFile {
     /// Number of leading fields, which the caller selects by.
     first: usize,
     predicates: Arc<[(Field, TextPredicate)]>,
+    batch_rows: usize,
 }
 
 impl RecordFile {
@@ -91,6 +92,7 @@ impl RecordFile {
             first: fields.len(),
             fields,
             predicates: Arc::new([]),
+            batch_rows: BATCH_ROWS,
         })
     }
 
@@ -117,6 +119,12 @@ impl RecordFile {
         let native_schema = self.retyped(&fields, &DataType::Null);
         let projection = TextProjection { answers_only: fields, ..self.projection };
         Self { native_schema, projection, ..self }
+    }
+
+    /// Reads at most `rows` rows at a time, from 1 to [`BATCH_ROWS`]: fewer where records are wide and may have to wait.
+    #[must_use]
+    pub fn with_batch_rows(self, rows: usize) -> Self {
+        Self { batch_rows: rows.clamp(1, BATCH_ROWS), ..self }
     }
 
     /// Returns the native path's schema with another type for some fields.
@@ -177,7 +185,7 @@ impl RecordFile {
         select: &mut dyn FnMut(&Records) -> Selection,
     ) -> Result<Option<RecordBatch>, ScanError> {
         while group.done < group.rows {
-            let rows = (group.rows - group.done).min(BATCH_ROWS);
+            let rows = (group.rows - group.done).min(self.batch_rows);
             if matches!(group.decoder, RowGroupDecoder::Native) {
                 match self.next_native(cursors, rows, select)? {
                     NativeOutcome::Rows(batch) => {
@@ -265,7 +273,7 @@ impl RecordFile {
     fn arrow(&self, index: usize) -> Result<ParquetRecordBatchReader, ScanError> {
         guarded(&self.object, || {
             let group = CheckedRowGroup { data: self.bytes.clone(), metadata: self.metadata.clone(), index };
-            ParquetRecordBatchReader::try_new_with_row_groups(self.binding.levels(), &group, BATCH_ROWS, None)
+            ParquetRecordBatchReader::try_new_with_row_groups(self.binding.levels(), &group, self.batch_rows, None)
                 .map_err(|error| self.damaged(index, error))
         })
     }

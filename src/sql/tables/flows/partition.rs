@@ -14,6 +14,11 @@ use std::sync::Arc;
 /// When a batch keeps at most one row in so many, the other columns are decoded row by row.
 const FEW: usize = 16;
 
+/// From so many fields on, a batch has fewer rows: a statement such as `SELECT *` may have to hold a few of them for a
+/// client that reads slowly.
+const WIDE_FIELDS: usize = 12;
+const WIDE_BATCH_ROWS: usize = 1_024;
+
 /// An object, or why it cannot be read; `None` when its reading was cut off.
 pub(super) type Arrival = Option<Result<LoadedObject, (Object, ScanError)>>;
 
@@ -177,6 +182,8 @@ impl ScanPartition {
                 let tests = self.reading.rows.filter().map(|filter| filter.tests().clone());
                 let file = file.with_filter(self.reading.first, tests.unwrap_or_else(|| Arc::new([])));
                 let file = file.with_answers_only(self.reading.rows.asked().clone());
+                let wide = self.reading.fields.len() >= WIDE_FIELDS;
+                let file = if wide { file.with_batch_rows(WIDE_BATCH_ROWS) } else { file };
                 let file = match self.reading.rows.coded() {
                     Some((fields, dictionary)) => file.with_codes(fields.clone(), dictionary.clone()),
                     None => file,

@@ -2,7 +2,6 @@
 
 import datetime
 import os
-import sys
 import threading
 import time
 
@@ -10,18 +9,7 @@ import pandas
 import psycopg
 import psycopg2
 import sqlalchemy
-
-failed = False
-
-
-def check(what, found, expected):
-    global failed
-    if found == expected:
-        print(f"ok    {what}")
-    else:
-        print(f"FAIL  {what}: expected {expected!r}, got {found!r}")
-        failed = True
-
+from checking import check, end
 
 utc = datetime.timezone.utc
 since, until = datetime.datetime(2023, 11, 22, 3, tzinfo=utc), datetime.datetime(2023, 11, 22, 4, tzinfo=utc)
@@ -97,4 +85,4 @@ for driver in ("psycopg", "psycopg2"):
     frame = pandas.read_sql("SELECT start, bytes FROM flows LIMIT 10", engine)
     check(f"pandas {driver}: times", str(frame["start"].dtype).startswith("datetime64"), True)
 
-sys.exit(1 if failed else 0)
+end()
