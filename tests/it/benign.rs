@@ -24,6 +24,7 @@ fn generated_days_without_attacks_raise_no_alarm() {
             window_s,
             attacks: None,
             attack_hosts: 0,
+            benign_callers: 1.0 / 3.0,
             ..small()
         };
         let corpus = Corpus::generate(options);
