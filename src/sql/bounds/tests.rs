@@ -57,8 +57,9 @@ fn argument_lists(columns: &[ArrayRef]) -> Vec<Vec<ArrayRef>> {
     let mut lists: Vec<Vec<ArrayRef>> = columns.iter().map(|column| vec![column.clone()]).collect();
     let mut last = lists.clone();
     for _ in 0..2 {
-        let longer =
-            last.iter().flat_map(|list| columns.iter().map(|column| [list.as_slice(), &[column.clone()]].concat()));
+        let longer = last
+            .iter()
+            .flat_map(|list| columns.iter().map(|column| [list.as_slice(), std::slice::from_ref(column)].concat()));
         last = longer.collect();
         lists.extend(last.clone());
     }

@@ -219,7 +219,7 @@ impl Caller {
             let draw = mix2(self.key ^ 9, turn.into());
             let begin = self.begin(turn, share_of(draw));
             // One call in fifty does not happen: the host restarts, or the network is down.
-            let happens = (from..until).contains(&(begin as u32)) && mix(draw ^ 1) % 50 != 0;
+            let happens = (from..until).contains(&(begin as u32)) && !mix(draw ^ 1).is_multiple_of(50);
             let made = happens.then(|| self.call(world, begin, draw));
             made.into_iter().flatten()
         })
