@@ -11,6 +11,8 @@ mod captures;
 mod command;
 #[path = "it/damaged_tables.rs"]
 mod damaged_tables;
+#[path = "it/dead_remotes.rs"]
+mod dead_remotes;
 #[path = "it/evasion.rs"]
 mod evasion;
 #[path = "it/exfiltration.rs"]
@@ -19,6 +21,8 @@ mod exfiltration;
 mod forms;
 #[path = "it/forwarders.rs"]
 mod forwarders;
+#[path = "it/habits.rs"]
+mod habits;
 #[path = "it/hostile.rs"]
 mod hostile;
 #[path = "it/lakes.rs"]
@@ -33,6 +37,8 @@ mod memory;
 mod neighbours;
 #[path = "it/network.rs"]
 mod network;
+#[path = "it/one_way.rs"]
+mod one_way;
 #[path = "it/other_commands.rs"]
 mod other_commands;
 #[path = "it/own_detections.rs"]

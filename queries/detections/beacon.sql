@@ -6,12 +6,12 @@
 -- about: Software that polls does the same, so severity follows context: how many hosts share the remote, whether it
 -- about: is new, its role, and whether it keeps the clock as scheduled jobs do: implants sleep after their work, so their
 -- about: phase wanders. Where there are too few beats, or the log is too coarse, to tell, severity is medium at most.
--- about: Calls that are all rejected, reset or ignored are left to `unanswered_calls`.
+-- about: Calls that are all rejected, reset or ignored are left to `unanswered_calls`, unless the log has one direction
+-- about: only: then nobody can tell, and the finding says so.
 -- about: Timers of systems and vendors drift as implants do. So a beat to a rare remote is high only if history shows that
 -- about: the remote is new to the host, or if something else speaks: an unusual port, answers too small for TLS, calls that
 -- about: send more than the little they get, many sleeps of varied length, an upload. A public resolver or time server
 -- about: that is asked is informational.
--- once: grids
 -- discovery: p_value
 -- about: A pair of few connections a window is judged by those of the whole history, so that a beacon may be daily.
 -- parameter min_connections = 6: connections in the window, or of a slow pair in history and window; fewer are not judged
@@ -24,11 +24,11 @@
 -- parameter varied_jitter = 0.12: jitter from which many sleeps are varied on purpose
 -- parameter varied_sleeps = 100: sleeps that show so
 -- parameter common_share = 0.2: share of hosts; a remote met by at least so many is shared infrastructure
-WITH
--- include: grids
-trains AS (
+WITH trains AS (
     SELECT
         *,
+-- include: unheard
+        AS unheard,
         cardinality(slow_starts) > 0 AS slow,
         CASE WHEN cardinality(slow_starts) > 0 THEN slow_starts ELSE starts END AS train
     FROM pairs
@@ -146,6 +146,7 @@ SELECT
     network_owner(remote) AS network_owner,
     aws_service,
     lowered_because,
+    CASE WHEN unheard THEN FALSE END AS answers_logged,
     concat(
         CASE WHEN role = 'client' THEN concat(ip(host), ' called ', ip(remote))
             ELSE concat(ip(remote), ' called ', ip(host)) END,
@@ -187,6 +188,7 @@ SELECT
         CASE WHEN lowered_because IS NULL AND stays_connected
             THEN ' Each connection lasts until about the next: a session that reconnects.' ELSE '' END,
         CASE WHEN NOT external AND to_proxy THEN ' The port is that of a proxy: who is called stands in its log.'
-            ELSE '' END
+            ELSE '' END,
+        CASE WHEN unheard THEN ' The log has one direction only, so answers do not show.' ELSE '' END
     ) AS explanation
 FROM placed

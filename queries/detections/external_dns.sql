@@ -18,7 +18,7 @@ WITH asked AS (
         port = 53 AND bytes_out >= $tunnel_bytes AND bytes_out >= $tunnel_packet_bytes * packets_out AS tunnel
     FROM pairs
     WHERE external AND role = 'client' AND port IN (53, 853) AND protocol IN (6, 17) AND rejected < records
-        AND bytes_in > 0
+        AND (bytes_in > 0 OR one_way)
         AND NOT local_scope AND packets_out >= $min_packets
         AND ($hosts < $few_hosts OR prevalence_hosts <= 2 OR prevalence_share < $common_share)
 ),

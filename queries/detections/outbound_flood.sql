@@ -5,6 +5,7 @@
 -- about: A host sent packets to one remote at a rate that only a flood needs and that hardly any packet came back for;
 -- about: or it answered small requests with so much, over protocols known for it, that it serves as an amplifier.
 -- about: Uploads do not look like that: their acknowledgements come back. One-way telemetry does, and is lowered.
+-- about: Where the log has one direction only, every stream does, and nothing is told.
 -- parameter min_packets_per_hour = 500000: packets out in a mean active hour; fewer are never reported
 -- parameter many_packets_per_hour = 5000000: packets out in a mean active hour from which severity is high
 -- parameter most_answer_share = 0.05: packets in for each packet out, at most
@@ -20,12 +21,14 @@ WITH floods AS (
         AND packets_out >= $min_packets_per_hour * greatest(active_hours, 1)
         AND (
             role = 'client' AND packets_in <= $most_answer_share * packets_out
+                -- Where the log has one direction only, every stream looks like this.
+                AND NOT (one_way AND packets_in = 0)
                 -- Offloading merges acknowledgements, so an upload over TCP may get few packets back; its packets are
                 -- full.
                 AND (protocol <> 6 OR bytes_out <= $most_tcp_packet_bytes * packets_out)
             OR role = 'server' AND protocol = 17
                 AND port IN (17, 19, 53, 69, 111, 123, 137, 161, 389, 1900, 3702, 5353, 11211)
-                AND bytes_out >= $min_amplification * bytes_in
+                AND bytes_out >= $min_amplification * bytes_in AND NOT (one_way AND packets_in = 0)
         )
 )
 SELECT

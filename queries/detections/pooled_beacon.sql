@@ -1,12 +1,13 @@
 -- title: Regular contact of several hosts with one remote
 -- what: hosts that each call one remote rarely, but keep time far more surely together than any of them alone: intervals pooled over hosts
--- severity follows: how many hosts share the remote, whether it is new, what else speaks for an implant, wall clock
+-- severity follows: how many hosts share the remote, whether it is new, whether it answered, what else speaks for an implant, wall clock
 -- techniques: T1071 T1573
 -- about: Hosts that each call one remote rarely, but keep time far more surely taken together than the best of them alone:
 -- about: one implant on several hosts. The distances of all are pooled and judged as one train; hosts with many connections
 -- about: are left to `beacon`, which may find some of the others by themselves, too. Agents of a supplier that few hosts
--- about: have do the same.
--- once: grids
+-- about: have do the same. A remote that never answered any of them is medium at most, and not told once more as
+-- about: `unanswered_calls` of each host.
+-- once: sweeps
 -- discovery: p_value
 -- parameter few_hosts = 10: hosts with egress; with fewer, prevalence says nothing and severity ends at medium
 -- parameter rare_hosts = 5: hosts; a remote met by no more, and by no more than rare_share, is rare
@@ -15,15 +16,18 @@
 -- parameter common_share = 0.2: share of hosts; a remote met by at least so many is shared infrastructure
 -- parameter min_connections = 12: connections of all hosts together
 -- parameter most_connections = 24: connections of a host from which it is judged alone and takes no part
+-- parameter sweep_remotes = 25: remotes of a host on one port that do not answer from which it is a sweep and they take no part
 WITH
--- include: grids
-called AS (
+-- include: sweeps
+tried AS (
     SELECT
-        account_id, region, remote, port, protocol, interface_id, prevalence_hosts, first_contact, window_s,
-        connections, bytes_out, bytes_in, packets_out, host,
+        *,
         cardinality(slow_starts) > 0 AS slow,
         CASE WHEN cardinality(slow_starts) > 0 THEN slow_starts ELSE starts END AS train,
-        sizes
+-- include: never_answered
+        AS silent,
+-- include: unheard
+        AS unheard
     FROM pairs
     WHERE role = 'client' AND external AND NOT local_scope AND NOT mirrored
         AND protocol IN (6, 17) AND NOT (port = 123 AND protocol = 17)
@@ -33,9 +37,12 @@ called AS (
         -- Uses only the lists' lengths: no list is copied for the others.
         AND CASE WHEN cardinality(slow_starts) > 0 THEN cardinality(slow_starts) ELSE cardinality(starts) END
             BETWEEN 2 AND $most_connections - 1
-        -- What never answered is left to `unanswered_calls`.
-        AND NOT
--- include: never_answered
+),
+called AS (
+    SELECT t.*
+    FROM tried t
+    LEFT JOIN sweeps s ON s.account_id = t.account_id AND s.region = t.region AND s.host = t.host AND s.port = t.port
+    WHERE NOT t.silent OR s.port IS NULL
 ),
 together AS (
     SELECT
@@ -43,8 +50,10 @@ together AS (
         min(host) AS host,
         -- The ENI of that host, and of no other.
         first_value(interface_id ORDER BY host) AS interface_id,
+        first_value(on_grid ORDER BY host) AS on_grid,
         max(prevalence_hosts) AS prevalence_hosts,
         bool_and(first_contact) AS first_contact,
+        bool_or(unheard) AS unheard,
         bool_or(slow) AS slow,
         max(window_s) AS window_s,
         sum(bytes_out) AS bytes_out,
@@ -52,7 +61,7 @@ together AS (
         sum(packets_out) AS packets_out,
         sum(connections) AS connections,
         array_agg(named_struct('host', host, 'starts', train, 'size', typical_size(sizes), 'interface_id',
-            interface_id)) AS members
+            interface_id, 'silent', silent)) AS members
     FROM called
     GROUP BY account_id, region, remote, port, protocol
     HAVING count(*) >= 2 AND sum(cardinality(train)) >= $min_connections
@@ -80,6 +89,8 @@ timed AS (
 SELECT
     CASE
         WHEN $hosts < $few_hosts THEN CASE WHEN first_contact IS FALSE THEN 'low' ELSE 'medium' END
+        -- Most of them never got an answer.
+        WHEN 2 * b['silent'] > b['members'] THEN CASE WHEN first_contact IS FALSE THEN 'low' ELSE 'medium' END
         WHEN keeps_clock THEN CASE WHEN first_contact THEN 'medium' ELSE 'low' END
         WHEN prevalence_hosts <= greatest(2, least($rare_hosts, $rare_share * $hosts))
             THEN CASE
@@ -102,6 +113,9 @@ SELECT
     b['connections'] AS connections,
     b['members'] AS hosts_pooled,
     b['addresses'] AS hosts,
+    b['all_addresses'] AS members,
+    CASE WHEN b['silent'] > 0 THEN b['silent'] END AS silent_hosts,
+    CASE WHEN unheard THEN FALSE END AS answers_logged,
     b['method'] AS method,
     b['member_p_value'] AS member_p_value,
     CASE WHEN keeps_clock THEN coalesce(b['clock_period_s'], b['possible_clock_s'], b['resolution_s']) END
@@ -116,9 +130,14 @@ SELECT
         CAST(port AS VARCHAR), ', each every ', human_duration(b['period_s']), ' ± ',
         CAST(CAST(round(100 * b['jitter_ratio']) AS BIGINT) AS VARCHAR), ' %, ', CAST(b['connections'] AS VARCHAR),
         ' connections in all: together they keep time far more surely than the best of them alone',
+        CASE
+            WHEN b['silent'] = b['members'] THEN '; it never answered'
+            WHEN b['silent'] > 0 THEN concat('; it never answered ', CAST(b['silent'] AS VARCHAR), ' of them')
+            ELSE '' END,
         CASE WHEN first_contact THEN '; none of them called it before the window' ELSE '' END, '.',
         CASE WHEN keeps_clock THEN ' They keep the wall clock, as scheduled jobs do.'
             WHEN may_keep_clock THEN ' They may keep the wall clock: the log does not tell a scheduled job from sleeps here.'
-            ELSE '' END
+            ELSE '' END,
+        CASE WHEN unheard THEN ' The log has one direction only, so answers do not show.' ELSE '' END
     ) AS explanation
 FROM timed

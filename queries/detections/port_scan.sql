@@ -4,7 +4,8 @@
 -- techniques: T1046 T1595.001
 -- about: One side tried many ports of the other and got next to nothing back: connections that were rejected, never
 -- about: answered, or closed after a few packets. Scanners of the Internet that reach a host are informational.
--- about: Vulnerability scanners and inventories do the same; a host that did it before the window is lowered.
+-- about: Vulnerability scanners and inventories do the same; a host that did it before the window is lowered. Where the
+-- about: log has one direction only, a single packet a connection is needed: whoever is answered sends a second.
 -- parameter min_ports = 20: ports of one remote; fewer are never reported
 -- parameter many_ports = 100: ports from which a scan by a host itself may be high
 -- parameter most_bytes = 600: bytes of a connection, both ways, up to which it is a probe
@@ -13,11 +14,13 @@
 WITH probes AS (
     SELECT
         *,
-        rejected >= records OR (CASE WHEN role = 'client' THEN packets_in ELSE packets_out END) = 0
-            -- A closed port answers with one reset per try.
-            OR (protocol = 6
-                AND (CASE WHEN role = 'client' THEN bytes_in ELSE bytes_out END) <= 60
-                    * greatest(connections, 1)) AS silent
+        rejected >= records
+            OR CASE WHEN one_way AND least(packets_in, packets_out) = 0
+                THEN protocol = 6 AND packets_in + packets_out <= greatest(connections, 1)
+                ELSE (CASE WHEN role = 'client' THEN packets_in ELSE packets_out END) = 0
+                    -- A closed port answers with one reset per try.
+                    OR protocol = 6 AND (CASE WHEN role = 'client' THEN bytes_in ELSE bytes_out END)
+                        <= 60 * greatest(connections, 1) END AS silent
     FROM pairs
     WHERE protocol IN (6, 17) AND port > 0 AND NOT local_scope AND NOT mirrored
         -- Web sites have millions of visitors, and each brings one of these two ports.

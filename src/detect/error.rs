@@ -1,6 +1,7 @@
 //! Why detections could not be run.
 
 use crate::sql::SqlError;
+use rollup::RollupError;
 use std::path::PathBuf;
 
 /// Why detections could not be run.
@@ -33,6 +34,9 @@ pub enum DetectError {
     /// A detection's SQL failed.
     #[error(transparent)]
     Sql(#[from] SqlError),
+    /// The table of pairs cannot be read back from disk.
+    #[error("pairs cannot be read")]
+    Pairs(#[source] RollupError),
     /// A detection's result lacks a column or has it in another type.
     #[error("detection {name}: column `{column}` of the result is {got}, expected {expected}")]
     Result {

@@ -74,6 +74,9 @@ pub struct Finding {
     pub explanation: String,
     /// The share of the window with data of the finding's ENI, 0–1; `None` where no ENI is known.
     pub coverage: Option<f64>,
+    /// The other sides that a finding about several stands for, or the hosts where all have one remote; not reported.
+    #[serde(skip)]
+    pub members: Vec<Address>,
 }
 
 /// Returns the stable id of a finding: 32 hex characters.
@@ -240,6 +243,7 @@ mod tests {
             evidence: evidence.as_object().unwrap().clone(),
             explanation: "Ten.".to_owned(),
             coverage: Some(1.0),
+            members: Vec::new(),
         }
     }
 

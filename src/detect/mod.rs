@@ -6,16 +6,19 @@ pub mod severity;
 pub mod catalogue;
 pub mod finding;
 
+mod flagged;
 mod interfaces;
 mod joint;
 mod rows;
 mod succession;
+mod told_once;
 
 mod run;
 
 pub use catalogue::{Detection, Need, Parameter, built_in, from_folder, wanted};
 pub use error::DetectError;
 pub use finding::{Finding, SCHEMA_VERSION, finding_id, sort_findings};
+pub use flagged::flagged_pairs;
 pub use rollup::window::{BaselineKind, WindowOptions, choose_window};
 pub use run::{Context, Outcome, detect};
 pub use severity::{InvalidSeverity, Severity};

@@ -29,6 +29,7 @@ const FIELDS: &[&str] = &[
     "first_seen",
     "last_seen",
     "explanation",
+    "members",
 ];
 
 /// Returns the error for a column that a detection's result lacks.
@@ -107,6 +108,13 @@ fn address_at(array: Option<&ArrayRef>, row: usize) -> Option<Address> {
         DataType::Utf8View => Address::parse(array.as_string_view().value(row).as_bytes()),
         _ => None,
     }
+}
+
+/// Returns the addresses of a cell that is a list of them.
+fn addresses_at(array: &ArrayRef, row: usize) -> Vec<Address> {
+    let Some(lists) = array.as_list_opt::<i32>().filter(|lists| lists.is_valid(row)) else { return Vec::new() };
+    let items = lists.value(row);
+    (0..items.len()).filter_map(|at| address_at(Some(&items), at)).collect()
 }
 
 /// Reads the findings of one batch. Ids, window and techniques are filled in; coverage and host facts are not yet.
@@ -198,6 +206,7 @@ pub(super) fn findings(
             evidence: values,
             explanation: text_at(&explanation, row).unwrap_or_default().to_owned(),
             coverage: None,
+            members: batch.column_by_name("members").map_or_else(Vec::new, |members| addresses_at(members, row)),
         });
     }
     Ok(found)

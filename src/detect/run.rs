@@ -8,6 +8,7 @@ use super::joint::raise_joint;
 use super::rows::{findings, missing};
 use super::severity::Severity;
 use super::succession::join_successors;
+use super::told_once::tell_once;
 use crate::intel::{AllowList, Contact, Indicators, InternalNetworks, Networks};
 use crate::sql::{
     Literal, SharedMemory, StagedQuery, add_table, bind, functions, furnish, open_empty_session, run_candidates,
@@ -162,6 +163,7 @@ pub async fn detect(
     let Outcome { findings, coverage, .. } = &mut outcome;
     findings.par_iter_mut().for_each(|finding| complete(finding, context, coverage));
     join_successors(&mut outcome.findings);
+    tell_once(&mut outcome.findings);
     raise_joint(&mut outcome.findings);
     sort_findings(&mut outcome.findings);
     Ok(outcome)

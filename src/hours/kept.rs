@@ -1,6 +1,7 @@
 //! Kept hours: a folder per unit, which holds the tables of one fingerprint for each source that has the unit.
 
 use super::error::HoursError;
+use super::flags::{self, Flags};
 use super::gathered::{Outlook, SkipKind, Skipped};
 use super::seal::{is_whole, seal, unsealed};
 use super::trouble::{KeptTrouble, TroubleBook};
@@ -16,6 +17,8 @@ use parquet::basic::{Compression, ZstdLevel};
 use parquet::errors::ParquetError;
 use parquet::file::metadata::KeyValue;
 use parquet::file::properties::WriterProperties;
+use rollup::habits::NamedPair;
+use rollup::window::Window;
 use rollup::{PairHours, RollupError, UnitCounts, UnitTables};
 use scan::guarded;
 use std::collections::BTreeSet;
@@ -54,8 +57,8 @@ pub fn settings_hash<'a>(settings: impl IntoIterator<Item = &'a str>) -> u64 {
 }
 
 impl KeptHours {
-    /// The folders in which this version and earlier ones keep hours.
-    pub const FOLDERS: &[&str] = &["v1", "v2", "v3", "v4", "v5", VERSION];
+    /// The folders in which this version and earlier ones keep hours and flags.
+    pub const FOLDERS: &[&str] = &["v1", "v2", "v3", "v4", "v5", VERSION, flags::FOLDER];
 
     /// Opens kept hours; `settings` is the [`settings_hash`] of everything else that the tables depend on.
     pub fn new(store: Store, settings: u64) -> Self {
@@ -161,6 +164,24 @@ impl KeptHours {
             }
         }
         Ok(())
+    }
+
+    /// Keeps the pairs that a run of `window` over `sources` flagged while they were new; replaces those of an earlier run
+    /// of the same. A store that cannot be written is noted and no error.
+    pub async fn save_flags(&self, window: &Window, sources: &[String], pairs: &[NamedPair]) {
+        if self.trouble.may_write() {
+            let mut sources: Vec<&str> = sources.iter().map(String::as_str).collect();
+            sources.sort_unstable();
+            self.trouble.written(flags::save(&self.store, window, settings_hash(sources), pairs).await);
+        }
+    }
+
+    /// Loads the pairs that runs of earlier windows flagged. A store that cannot be read is noted; nothing is known then.
+    pub(super) async fn load_flags(&self, window: &Window) -> Flags {
+        if !self.trouble.may_read() {
+            return Flags::default();
+        }
+        self.trouble.read(flags::load(&self.store, window).await).unwrap_or_default()
     }
 
     async fn put(&self, name: String, bytes: Result<Bytes, WriteError>) -> Result<(), HoursError> {

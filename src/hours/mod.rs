@@ -2,7 +2,8 @@
 //!
 //! The unit of work is one source partition. The name of a kept unit holds the fingerprint of its objects: the same
 //! objects give the same file, so runs may be repeated, and late objects cost only their own unit. A kept file carries a
-//! checksum of itself, too: a unit that storage has damaged is computed anew.
+//! checksum of itself, too: a unit that storage has damaged is computed anew. Beside them, `flags` keeps what was flagged
+//! in each window.
 //!
 //! **Cost.** Objects are fetched ahead of the threads that decode them, within a budget of bytes ([`fetch`]). The tables of
 //! a unit stay in memory until the tables of the window are derived, as far as they fit.
@@ -14,6 +15,7 @@ mod error;
 pub mod fetch;
 #[cfg(test)]
 mod fetch_tests;
+mod flags;
 mod gathered;
 mod seal;
 mod span;

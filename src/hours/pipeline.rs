@@ -7,6 +7,7 @@
 
 use super::error::HoursError;
 use super::fetch::FetchOptions;
+use super::flags::Flags;
 use super::gather::{Progress, gather};
 use super::gathered::Gathered;
 use super::kept::KeptHours;
@@ -14,7 +15,8 @@ use super::unit_job::{GatherContext, GatherOptions};
 use crate::source::{CopiedObject, Grain, Source, SourceError, TimeRange, Unit, units};
 use ::memory::Memory;
 use rollup::coverage::{Forwarders, HostFacts, forwarders, host_facts};
-use rollup::derive::{Derived, Wanted, derive};
+use rollup::derive::{Derived, Known, Wanted, derive};
+use rollup::habits::Habits;
 use rollup::window::{BaselineKind, Window, WindowOptions, choose_window};
 use rollup::{IsInternal, PairHours, RollupError, RollupOptions};
 use std::collections::HashMap;
@@ -76,6 +78,10 @@ pub struct SourceHours {
     pub host_facts: HashMap<String, HostFacts>,
     /// The ENIs that forward for others.
     pub forwarders: Forwarders,
+    /// What makes a habit of a pair; knows what earlier runs flagged, where hours are kept.
+    pub habits: Habits,
+    /// Files of such flags that storage has damaged, and that do not count.
+    pub damaged_flags: Vec<String>,
 }
 
 impl Pipeline {
@@ -126,7 +132,14 @@ impl Pipeline {
             || (host_facts(&gathered.coverage), forwarders(&gathered.coverage)),
         );
         let (window, baseline) = choose_window(&self.window, hours_s);
-        Ok(SourceHours { gathered, window, data_hours_s: hours_s, baseline, host_facts, forwarders })
+        let flags = match &self.kept {
+            Some(kept) if window.has_history() => self.runtime.block_on(kept.load_flags(&window)),
+            _ => Flags::default(),
+        };
+        let habits = Habits::new(self.window.habit_s, flags.pairs);
+        let damaged_flags = flags.damaged;
+        let data_hours_s = hours_s;
+        Ok(SourceHours { gathered, window, data_hours_s, baseline, host_facts, forwarders, habits, damaged_flags })
     }
 }
 
@@ -144,6 +157,7 @@ impl SourceHours {
         memory: &Memory,
     ) -> Result<Derived, RollupError> {
         let facts_of = |name: &str| self.host_facts.get(name).cloned();
-        derive(pair_hours, &self.window, wanted, is_internal, &self.forwarders, &facts_of, memory)
+        let known = Known { forwarders: &self.forwarders, host_facts: &facts_of, habits: &self.habits };
+        derive(pair_hours, &self.window, wanted, is_internal, known, memory)
     }
 }

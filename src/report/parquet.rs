@@ -286,6 +286,7 @@ impl FindingColumns<'_> {
             evidence: evidence.ok_or_else(|| null("evidence", "a JSON object"))?,
             explanation: self.text(index, "explanation")?,
             coverage: self.optional_real(index, "coverage")?,
+            members: Vec::new(),
         })
     }
 }

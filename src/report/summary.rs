@@ -114,6 +114,8 @@ pub struct Summary {
     pub nodata_rows: u64,
     /// `SKIPDATA` rows: AWS lost flows.
     pub skipdata_rows: u64,
+    /// Rows of rejected traffic.
+    pub rejected_rows: u64,
     /// Rows that could not be used: without addresses, times or with values out of range.
     pub unusable_rows: u64,
     /// Bytes of objects read.
@@ -141,6 +143,9 @@ pub struct Summary {
     /// The flow logs that fell silent.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub log_gaps: Vec<LogGap>,
+    /// ENIs whose logs have one direction only, so that silence proves nothing. Left out when there are none.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub one_way_interfaces: Vec<String>,
     /// Findings by detection.
     pub findings_by_detection: BTreeMap<String, u64>,
     /// Findings by severity.
@@ -227,6 +232,12 @@ impl Summary {
         if let Some(text) = self.opaque_forwarders_text() {
             line("warning", &text);
         }
+        if let Some(text) = self.one_way_text() {
+            line("warning", &text);
+        }
+        if self.rejected_rows > 0 && self.rejected_rows + self.silent_rows() + self.unusable_rows >= self.rows {
+            line("warning", "every record is a rejection: traffic that was accepted is not logged");
+        }
         line("traffic", &self.traffic_text());
         for (at, gap) in self.gap_texts().iter().enumerate() {
             line(if at == 0 { "silent" } else { "" }, &printable(gap));
@@ -240,6 +251,11 @@ impl Summary {
         }
         line("time", &self.time_text());
         text
+    }
+
+    /// Returns the rows that say that an interface had no traffic, or that its traffic was lost.
+    fn silent_rows(&self) -> u64 {
+        self.nodata_rows + self.skipdata_rows
     }
 
     fn sources_text(&self) -> String {
@@ -281,6 +297,15 @@ impl Summary {
         };
         let what = "to forward for others whom the log does not name, and stands for them in findings";
         Some(format!("{who} {what}: a flow log with pkt-srcaddr and pkt-dstaddr (version 3) names them"))
+    }
+
+    fn one_way_text(&self) -> Option<String> {
+        let (first, others) = self.one_way_interfaces.split_first()?;
+        let whose = match others.len() {
+            0 => format!("the log of {first} has"),
+            more => format!("the logs of {first} and {} more interfaces have", count_text(more as u64)),
+        };
+        Some(format!("{whose} one direction only: whether calls were answered does not show"))
     }
 
     fn traffic_text(&self) -> String {

@@ -13,7 +13,7 @@ use flowsift::report::write_jsonl;
 use flowsift::source::{Source, SourceOptions, TimeRange, units};
 use flowsift::sql::SharedMemory;
 use rollup::PairHours;
-use rollup::derive::{Stored, Wanted, derive};
+use rollup::derive::{Known, Stored, Wanted, derive};
 
 use crate::program::{Corpus, flowsift, scratch};
 
@@ -43,9 +43,9 @@ fn findings(source: &str, memory: &Memory, threads: usize) -> (Vec<u8>, usize) {
     let gathered = gather(&context, &units, &Silent).unwrap();
     let ranges: Vec<(i64, i64)> = gathered.pair_hours.iter().filter_map(PairHours::hour_range).collect();
     let hours = ranges.iter().copied().reduce(|a, b| (a.0.min(b.0), a.1.max(b.1)));
-    let (window, _) = detect::choose_window(&WindowOptions { from_s: None, to_s: None, baseline_s: 86_400 }, hours);
-    let derived =
-        derive(gathered.pair_hours, &window, Wanted::ALL, &internal, &Default::default(), &|_| None, memory).unwrap();
+    let (window, _) = detect::choose_window(&WindowOptions { baseline_s: 86_400, ..WindowOptions::default() }, hours);
+    let known = Known { forwarders: &Default::default(), host_facts: &|_| None, habits: &Default::default() };
+    let derived = derive(gathered.pair_hours, &window, Wanted::ALL, &internal, known, memory).unwrap();
     let spilled = derived.pairs.shards().iter().filter(|shard| matches!(shard, Stored::Spilled { .. })).count();
     let allow = AllowList::default();
     let context = detect::Context {

@@ -66,7 +66,7 @@ impl Session {
         let options = SourceOptions { io_runtime: Some(io.handle().clone()), ..SourceOptions::default() };
         let source = io.block_on(Source::open(&[demo.to_str().unwrap().to_owned()], &options)).unwrap();
         let options = WorkspaceOptions {
-            window: WindowOptions { from_s: None, to_s: None, baseline_s: 14 * 86_400 },
+            window: WindowOptions::default(),
             indicators: Arc::default(),
             networks: Arc::default(),
             internal: Arc::default(),

@@ -2,8 +2,9 @@
 //!
 //! Of an implant that chooses at random, each address sees a train with most beats missing; of one that moves on, a few
 //! hours. The union of the trains restores the renewal process. Remotes belong together when their connections carry
-//! about the same bytes: sorted by typical size, a step of more than a tenth separates two groups. The union of each group
-//! is judged like a pair ([`crate::beacon`]), after paying for the number of groups, and counts only when it is far more
+//! about the same bytes: sorted by typical size, a step of more than a tenth separates two groups. What was sent to a
+//! remote that never answered has no such size: silent remotes are a group of their own, and are tried with each of the
+//! others, since controllers die while an implant goes on. The union of each group is judged like a pair ([`crate::beacon`]), after paying for the number of groups, and counts only when it is far more
 //! regular than any of its members, which otherwise explains it alone.
 //!
 //! ```
@@ -14,7 +15,7 @@
 //! // A beat of five minutes, dealt to three addresses in an uneven order.
 //! let trains: Vec<Vec<i64>> =
 //!     (0..3).map(|n| (0..288).filter(|beat| beat * beat % 7 % 3 == n).map(|beat| beat * 300).collect()).collect();
-//! let remotes: Vec<_> = trains.iter().map(|starts_s| RemoteTrain { starts_s, size_bytes: 800.0 }).collect();
+//! let remotes: Vec<_> = trains.iter().map(|starts_s| RemoteTrain { starts_s, size_bytes: 800.0, silent: false }).collect();
 //! let day = ObservedWindow { from_s: 0, to_s: 86_400, window_s: 60 };
 //! let found = rotation(&remotes, &day, Lost::NONE, 0.01);
 //! let Some(RotationJudgement::Described(found)) = found else { panic!("not found") };
@@ -45,6 +46,8 @@ pub struct RemoteTrain<'a> {
     pub starts_s: &'a [i64],
     /// Typical bytes out of a connection; 0 when unknown.
     pub size_bytes: f64,
+    /// Whether the remote never answered.
+    pub silent: bool,
 }
 
 /// A group of remotes that a host calls as if they were one.
@@ -81,19 +84,7 @@ pub fn rotation(
     lost: Lost<'_>,
     max_p_value: f64,
 ) -> Option<RotationJudgement> {
-    let mut by_size: Vec<usize> = (0..members.len()).collect();
-    by_size.sort_by(|&a, &b| members[a].size_bytes.total_cmp(&members[b].size_bytes).then(a.cmp(&b)));
-    let together = |a: &usize, b: &usize| members[*b].size_bytes <= SAME_SIZE * members[*a].size_bytes;
-    let groups: Vec<Vec<usize>> = by_size
-        .chunk_by(together)
-        .map(|group| {
-            let mut group = group.to_vec();
-            group.sort_unstable();
-            group
-        })
-        .filter(|group| (2..=MAX_REMOTES).contains(&group.len()))
-        .filter(|group| group.iter().map(|&index| members[index].starts_s.len()).sum::<usize>() >= MIN_STARTS)
-        .collect();
+    let groups = groups(members);
     let mut best: Option<Box<Rotation>> = None;
     let mut judged = false;
     for group in &groups {
@@ -108,6 +99,23 @@ pub fn rotation(
         }
     }
     judged.then(|| best.map_or(RotationJudgement::Random, RotationJudgement::Described))
+}
+
+/// Returns the groups of remotes that may belong together and have enough starts, each ascending.
+fn groups(members: &[RemoteTrain<'_>]) -> Vec<Vec<usize>> {
+    let (silent, mut by_size): (Vec<usize>, Vec<usize>) = (0..members.len()).partition(|&index| members[index].silent);
+    by_size.sort_by(|&a, &b| members[a].size_bytes.total_cmp(&members[b].size_bytes).then(a.cmp(&b)));
+    let together = |a: &usize, b: &usize| members[*b].size_bytes <= SAME_SIZE * members[*a].size_bytes;
+    let mut groups: Vec<Vec<usize>> = by_size.chunk_by(together).map(<[usize]>::to_vec).collect();
+    if !silent.is_empty() {
+        let with_silent: Vec<Vec<usize>> = groups.iter().map(|group| [group.as_slice(), &silent].concat()).collect();
+        groups.extend(with_silent);
+        groups.push(silent);
+    }
+    let starts = |group: &[usize]| group.iter().map(|&index| members[index].starts_s.len()).sum::<usize>();
+    groups.retain(|group| (2..=MAX_REMOTES).contains(&group.len()) && starts(group) >= MIN_STARTS);
+    groups.iter_mut().for_each(|group| group.sort_unstable());
+    groups
 }
 
 /// Judges one group; `None` when no test applies.
@@ -159,7 +167,7 @@ mod tests {
     }
 
     fn members(trains: &[Vec<i64>], size_bytes: f64) -> Vec<RemoteTrain<'_>> {
-        trains.iter().map(|starts_s| RemoteTrain { starts_s, size_bytes }).collect()
+        trains.iter().map(|starts_s| RemoteTrain { starts_s, size_bytes, silent: false }).collect()
     }
 
     #[test]
@@ -174,12 +182,38 @@ mod tests {
                 _ => start as usize / 10_800,
             });
             let mut all = members(&trains, 800.0);
-            all.insert(2, RemoteTrain { starts_s: &other, size_bytes: 5_000.0 });
+            all.insert(2, RemoteTrain { starts_s: &other, size_bytes: 5_000.0, silent: false });
             let Some(RotationJudgement::Described(found)) = rotation(&all, &DAY, Lost::NONE, 0.01) else {
                 panic!("{kind}")
             };
             assert_eq!(found.members, [0, 1, 3, 4]);
             assert!(found.union.p_value < 1e-20 && (found.union.period_s - 375.0).abs() < 10.0, "{found:?}");
+        }
+    }
+
+    #[test]
+    fn dead_remotes_belong_to_the_rotation_whatever_was_sent_to_them() {
+        let mut draws = Draws::seeded(34);
+        let starts = Implant::sleeping(800.0, 1_000.0).train(&mut draws, 86_400.0, 1);
+        let trains = dealt(&starts, 12, |_, _| draws.bits() as usize);
+        let other = Benign::Poisson.train(&mut draws, 30, 2_000.0, 1);
+        for dead in [4, 6, 12] {
+            // Tries of one to four packets, and requests of one size.
+            let sent = |at: usize| if at < dead { 60.0 * (1 + at % 4) as f64 } else { 800.0 };
+            let numbered = trains.iter().enumerate();
+            let mut all: Vec<RemoteTrain<'_>> = numbered
+                .map(|(at, starts_s)| RemoteTrain { starts_s, size_bytes: sent(at), silent: at < dead })
+                .collect();
+            all.push(RemoteTrain { starts_s: &other, size_bytes: 5_000.0, silent: false });
+            let Some(RotationJudgement::Described(found)) = rotation(&all, &DAY, Lost::NONE, 0.001) else {
+                panic!("{dead}")
+            };
+            assert_eq!(found.members, (0..12).collect::<Vec<_>>(), "{dead}");
+            // Told as answering, they are of sizes of their own.
+            all.iter_mut().for_each(|remote| remote.silent = false);
+            let found = rotation(&all, &DAY, Lost::NONE, 0.001);
+            let whole = matches!(&found, Some(RotationJudgement::Described(found)) if found.members.len() == 12);
+            assert!(!whole, "{found:?}");
         }
     }
 

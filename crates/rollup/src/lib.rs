@@ -15,7 +15,7 @@
 //!
 //! | layer | files |
 //! | --- | --- |
-//! | basics | [`window`], [`segment`], options, counts and errors |
+//! | basics | [`window`], [`habits`], [`segment`], options, counts and errors |
 //! | units | `unit/`: objects to packed records, by the part of their host |
 //! | coverage | [`coverage`]: what was logged of each ENI, and what was lost |
 //! | pair hours | [`pair_hours`]: the table, in memory, on disk and in its published form |
@@ -70,6 +70,7 @@ mod error;
 mod options;
 pub mod window;
 
+pub mod habits;
 pub mod segment;
 
 pub mod unit;

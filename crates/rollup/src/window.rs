@@ -5,7 +5,8 @@ use flow::time::{DAY_S, HOUR_S, hour_of};
 /// Length of history that is needed to call a pair new. A shorter history may miss weekly business.
 pub const FIRST_CONTACT_HISTORY_S: i64 = 7 * DAY_S;
 
-/// How long before the window a pair was met for the first time to be a habit. An implant of yesterday is none.
+/// How long before the window a pair was met for the first time to be a habit, unless the user says otherwise. An implant
+/// of yesterday is none.
 pub const HABIT_S: i64 = 3 * DAY_S;
 
 /// The window that is judged, and the history before it.
@@ -34,15 +35,6 @@ impl Window {
         (self.from_s - self.baseline_from_s >= FIRST_CONTACT_HISTORY_S).then_some(true)
     }
 
-    /// Judges whether a pair is new that the history met first at `met_s`, or never. Not when that was at least
-    /// [`HABIT_S`] before the window. `None` when it was later, or when the history is too short to tell.
-    pub fn first_contact_since(&self, met_s: Option<i64>) -> Option<bool> {
-        match met_s {
-            Some(met_s) => (met_s + HABIT_S <= self.from_s).then_some(false),
-            None => self.first_contact(false),
-        }
-    }
-
     /// Returns the length of the window in hours, at least 1.
     pub fn hours(&self) -> i64 {
         ((self.to_s - self.from_s) / HOUR_S).max(1)
@@ -58,11 +50,13 @@ pub struct WindowOptions {
     pub to_s: Option<i64>,
     /// Length of the baseline before the window, in seconds.
     pub baseline_s: i64,
+    /// How long before the window a pair was met for the first time to be a habit, in seconds.
+    pub habit_s: i64,
 }
 
 impl Default for WindowOptions {
     fn default() -> Self {
-        Self { from_s: None, to_s: None, baseline_s: 14 * DAY_S }
+        Self { from_s: None, to_s: None, baseline_s: 14 * DAY_S, habit_s: HABIT_S }
     }
 }
 
@@ -117,7 +111,7 @@ mod tests {
     #[test]
     fn takes_the_history_there_is() {
         let day = |n: i64| n * DAY_S;
-        let options = WindowOptions { from_s: Some(day(20) + 1_800), to_s: None, baseline_s: day(14) };
+        let options = WindowOptions { from_s: Some(day(20) + 1_800), ..WindowOptions::default() };
         let (window, kind) = choose_window(&options, Some((day(0), day(21) - HOUR_S)));
         assert_eq!(window, Window { from_s: day(20), to_s: day(21), baseline_from_s: day(6) });
         assert_eq!(kind, BaselineKind::History);
@@ -135,14 +129,5 @@ mod tests {
         let after = |days: i64| Window { from_s: 10 * DAY_S, to_s: 11 * DAY_S, baseline_from_s: (10 - days) * DAY_S };
         assert_eq!([0, 1, 6, 7].map(|days| after(days).first_contact(false)), [None, None, None, Some(true)]);
         assert_eq!(after(1).first_contact(true), Some(false));
-    }
-
-    #[test]
-    fn what_was_met_yesterday_is_no_habit() {
-        let window = Window { from_s: 20 * DAY_S, to_s: 21 * DAY_S, baseline_from_s: 6 * DAY_S };
-        let met = |days: i64| window.first_contact_since(Some((20 - days) * DAY_S));
-        assert_eq!([1, 2, 3, 14].map(met), [None, None, Some(false), Some(false)]);
-        assert_eq!(window.first_contact_since(None), Some(true));
-        assert_eq!(Window { baseline_from_s: 19 * DAY_S, ..window }.first_contact_since(None), None);
     }
 }

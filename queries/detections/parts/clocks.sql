@@ -8,8 +8,7 @@ held AS (
         b['period_s'] >= 60 AND b['clock_period_s'] IS NULL AND coalesce(
             CASE WHEN exact THEN beats < 20 ELSE b['possible_clock_s'] IS NOT NULL END, FALSE) AS may_keep_clock
     FROM (
-        SELECT j.*, j.b['check_ins'] AS beats, j.b['resolution_s'] > 1 AND g.on_grid IS FALSE AS exact
-        FROM judged j
-        LEFT JOIN grids g ON g.interface_id = j.interface_id
+        SELECT *, b['check_ins'] AS beats, b['resolution_s'] > 1 AND on_grid IS FALSE AS exact
+        FROM judged
     )
 ),

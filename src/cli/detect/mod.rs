@@ -12,7 +12,7 @@ use super::options::{Global, RunMemory};
 use super::progress::Bar;
 use super::stderr;
 use crate::detect::{self, Severity};
-use crate::hours::{KeptTrouble, Pipeline};
+use crate::hours::{KeptHours, KeptTrouble, Pipeline};
 use crate::report::Summary;
 use crate::source::Store;
 pub(super) use options::DetectArgs;
@@ -65,6 +65,9 @@ pub(super) fn run(global: &Global, args: &DetectArgs) -> Result<Exit, Failure> {
 
     clock.enter(Stage::Baselines);
     warn(&plan.allow.expired(hours.window.to_s - 1));
+    for name in &hours.damaged_flags {
+        stderr::tell(format_args!("warning: {name}: damaged, so what it flagged may count as habit"));
+    }
     let pair_hours = std::mem::take(&mut hours.gathered.pair_hours);
     let hour_rows = pair_hours.iter().map(|table| table.len() as u64).sum();
     let wanted = detect::wanted(&plan.detections);
@@ -86,6 +89,11 @@ pub(super) fn run(global: &Global, args: &DetectArgs) -> Result<Exit, Failure> {
     let found = runtime.block_on(detect::detect(&plan.detections, &derived, &context)).map_err(Failure::failed)?;
     // Never dropped: the process is about to end, and the system takes back millions of small pieces at once.
     let outcome = ManuallyDrop::new(found);
+
+    if let Some(kept) = &pipeline.kept {
+        let flagged = detect::flagged_pairs(&outcome.findings, &derived).map_err(Failure::failed)?;
+        runtime.block_on(kept.save_flags(&hours.window, &args.sources, &flagged));
+    }
 
     clock.enter(Stage::Report);
     let shown = outcome.at_least(args.min_severity);
@@ -115,7 +123,13 @@ pub(super) fn run(global: &Global, args: &DetectArgs) -> Result<Exit, Failure> {
         times: &times,
         memory,
         span,
-        kept_trouble: hours.gathered.kept_trouble.as_ref().map(KeptTrouble::text).or(kept_unusable),
+        kept_trouble: pipeline
+            .kept
+            .as_ref()
+            .and_then(KeptHours::trouble)
+            .as_ref()
+            .map(KeptTrouble::text)
+            .or(kept_unusable),
         run_id: out_run.as_ref().map(|run| run.run_id.clone()),
     };
     let summary = run.summary();

@@ -194,7 +194,7 @@ impl Bench<'_> {
         let pipeline = Pipeline {
             source: self.runtime.block_on(Source::open(&spec, &options)).map_err(Failure::failed)?,
             kept: None,
-            window: WindowOptions { from_s, to_s: None, baseline_s: 365 * 86_400 },
+            window: WindowOptions { from_s, baseline_s: 365 * 86_400, ..WindowOptions::default() },
             threads: self.global.threads(),
             fetch,
             memory: memory.memory().clone(),

@@ -9,9 +9,12 @@ use crate::source::{Source, SourceError, SourceOptions, Store};
 use clap::Args;
 use flow::Network;
 use flow::error_text;
-use flow::time::parse_duration_s;
-use rollup::window::WindowOptions;
+use flow::time::{DAY_S, parse_duration_s};
+use rollup::window::{HABIT_S, WindowOptions};
 use std::path::PathBuf;
+
+/// Default of `--habit-days`.
+const HABIT_DAYS: i64 = HABIT_S / DAY_S;
 
 /// The options.
 #[derive(Debug, Args)]
@@ -25,6 +28,9 @@ pub(in crate::cli) struct InputArgs {
     /// History before the window to compare it with
     #[arg(long, value_name = "D", default_value = "14d")]
     baseline: String,
+    /// Days before the window by which a contact must have been met to be a habit
+    #[arg(long, value_name = "N", default_value_t = HABIT_DAYS, value_parser = clap::value_parser!(i64).range(0..=3650))]
+    habit_days: i64,
     /// Folder or s3:// URL that keeps hours between runs: unchanged partitions are not read again
     #[arg(long, value_name = "URL")]
     state: Option<String>,
@@ -76,7 +82,7 @@ impl InputArgs {
         let networks = Networks::load(&self.networks).map_err(Failure::usage)?;
         warn(indicators.warnings());
         warn(networks.warnings());
-        let window = WindowOptions { from_s, to_s, baseline_s };
+        let window = WindowOptions { from_s, to_s, baseline_s, habit_s: self.habit_days * DAY_S };
         Ok(Input { window, indicators, networks, internal: self.internal(), settings: self.settings() })
     }
 

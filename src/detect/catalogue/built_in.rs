@@ -33,12 +33,13 @@ pub(super) const DETECTIONS: &[(&str, &str)] = &[
 /// The parts that come with flowsift, by name.
 pub(super) const PARTS: &[(&str, &str)] = &[
     ("clocks", include_str!("../../../queries/detections/parts/clocks.sql")),
-    ("grids", include_str!("../../../queries/detections/parts/grids.sql")),
     ("hits", include_str!("../../../queries/detections/parts/hits.sql")),
     ("listed_contact", include_str!("../../../queries/detections/parts/listed_contact.sql")),
     ("never_answered", include_str!("../../../queries/detections/parts/never_answered.sql")),
     ("recurring", include_str!("../../../queries/detections/parts/recurring.sql")),
     ("second_kind", include_str!("../../../queries/detections/parts/second_kind.sql")),
     ("settled", include_str!("../../../queries/detections/parts/settled.sql")),
+    ("sweeps", include_str!("../../../queries/detections/parts/sweeps.sql")),
     ("takers", include_str!("../../../queries/detections/parts/takers.sql")),
+    ("unheard", include_str!("../../../queries/detections/parts/unheard.sql")),
 ];

@@ -42,6 +42,7 @@ fn example(
         evidence: evidence.as_object().unwrap().clone(),
         explanation: explanation.to_owned(),
         coverage: Some(0.99),
+        members: Vec::new(),
     }
 }
 

@@ -5,8 +5,8 @@ use super::FunctionDoc;
 use super::function::{Function, on_arrays, wrong_type};
 use super::judgement::{interface_at, whole_numbers};
 use arrow::array::{
-    Array, ArrayRef, AsArray, FixedSizeBinaryArray, Float64Array, Int64Array, ListArray, ListBuilder, StringArray,
-    StringBuilder, StructArray, UInt32Array,
+    Array, ArrayRef, AsArray, BooleanArray, FixedSizeBinaryArray, Float64Array, Int64Array, ListArray, ListBuilder,
+    StringArray, StringBuilder, StructArray, UInt32Array,
 };
 use arrow::buffer::NullBuffer;
 use arrow::compute::cast;
@@ -23,7 +23,7 @@ use rayon::prelude::*;
 use rollup::coverage::LostTimes;
 use std::sync::Arc;
 
-/// Maximum number of addresses listed.
+/// Most addresses in `addresses`, which people read.
 const LISTED: usize = 8;
 
 const GROUP: &str = "judgements of a row";
@@ -46,7 +46,8 @@ pub(super) const DOCS: &[FunctionDoc] = &[
         group: GROUP,
         call: "rotating_statistics(members, from_s, to_s, window_s, most_p[, interface_id])",
         returns: "The judgement of remotes of one host taken together, as a struct: an implant may rotate over them. \
-                `members` is a list of structs of `remote` (16 bytes), `starts` and `size`. A group with a p-value \
+                `members` is a list of structs of `remote` (16 bytes), `starts`, `size` and optionally `silent`: \
+                remotes that never answered may belong to any group, whatever was sent to them. A group with a p-value \
                 above `most_p` only gets the p-value 1; NULL when no group of remotes was found. Within `detect`, \
                 lost records of `interface_id` count neither as silence nor as missed beats. The formulas are in \
                 `kernels::rotation`.",
@@ -59,8 +60,8 @@ pub(super) const DOCS: &[FunctionDoc] = &[
         group: GROUP,
         call: "pooled_statistics(members, from_s, to_s, window_s, most_p)",
         returns: "The judgement of hosts of one remote taken together, as a struct: each may call too rarely to be \
-                judged alone. `members` is a list of structs of `host` (16 bytes), `starts`, `size` and \
-                `interface_id`. A pool with a p-value above `most_p` only gets the p-value 1; NULL when fewer than \
+                judged alone. `members` is a list of structs of `host` (16 bytes), `starts`, `size`, \
+                `interface_id` and optionally `silent`. A pool with a p-value above `most_p` only gets the p-value 1; NULL when fewer than \
                 two hosts have two starts or there are fewer than twelve in all. The formulas are in \
                 `kernels::pooled`.",
         example: "pooled_statistics([named_struct('host', address('10.0.0.1'), 'starts', [0, 600], 'size', 9.0, \
@@ -115,6 +116,8 @@ fn together_fields() -> Fields {
         Field::new("connections", DataType::UInt32, true),
         Field::new("members", DataType::UInt32, true),
         texts("addresses"),
+        texts("all_addresses"),
+        Field::new("silent", DataType::UInt32, true),
         Field::new("first_s", DataType::Int64, true),
         Field::new("last_s", DataType::Int64, true),
         float("span_ratio"),
@@ -132,15 +135,17 @@ struct TrainArguments<'a> {
     sizes: &'a Float64Array,
     /// Optional, one per member.
     interfaces: Option<ArrayRef>,
+    /// Optional, one per member: whether it never answered, or was never answered.
+    silent: Option<&'a BooleanArray>,
     windows: [Int64Array; 3],
     most_p: Float64Array,
 }
 
 impl<'a> TrainArguments<'a> {
-    fn new(name: &'static str, args: &'a [ArrayRef], columns: usize) -> Result<Self> {
+    fn new(name: &'static str, args: &'a [ArrayRef]) -> Result<Self> {
         let wrong = || wrong_type(name, "members", "a list of structs that begin with address, starts and size");
         let lists = args[0].as_list_opt::<i32>().ok_or_else(wrong)?;
-        let values = lists.values().as_struct_opt().filter(|values| values.num_columns() == columns);
+        let values = lists.values().as_struct_opt().filter(|values| values.num_columns() >= 3);
         let values = values.ok_or_else(wrong)?;
         let starts = values.column(1).as_list_opt::<i32>().ok_or_else(wrong)?;
         let number = |at: usize, argument: &str| whole_numbers(name, args, at, argument);
@@ -152,7 +157,8 @@ impl<'a> TrainArguments<'a> {
             starts,
             seconds: starts.values().as_primitive_opt::<Int64Type>().ok_or_else(wrong)?.values(),
             sizes: values.column(2).as_primitive_opt::<Float64Type>().ok_or_else(wrong)?,
-            interfaces: (columns > 3).then(|| cast(values.column(3), &DataType::Utf8)).transpose()?,
+            interfaces: values.column_by_name("interface_id").map(|names| cast(names, &DataType::Utf8)).transpose()?,
+            silent: values.column_by_name("silent").and_then(|silent| silent.as_boolean_opt()),
             windows: [number(1, "from_s")?, number(2, "to_s")?, number(3, "window_s")?],
             most_p: most_p.ok_or_else(|| wrong_type(name, "most_p", "a number"))?.clone(),
         })
@@ -178,6 +184,10 @@ impl<'a> TrainArguments<'a> {
         if self.sizes.is_null(place) { 0.0 } else { self.sizes.value(place) }
     }
 
+    fn is_silent(&self, place: usize) -> bool {
+        self.silent.is_some_and(|silent| silent.is_valid(place) && silent.value(place))
+    }
+
     fn observed(&self, row: usize) -> ObservedWindow {
         let [from_s, to_s, window_s] = &self.windows;
         let window_s = u32::try_from(window_s.value(row)).unwrap_or(60).max(1);
@@ -188,7 +198,8 @@ impl<'a> TrainArguments<'a> {
 /// Several trains that together show what none shows alone.
 struct JointTiming {
     addresses: Vec<String>,
-    members: usize,
+    /// How many of them never answered, or were never answered.
+    silent: usize,
     union: BeaconStatistics,
     member_p_value: f64,
     seen_s: (i64, i64),
@@ -196,14 +207,16 @@ struct JointTiming {
 
 impl JointTiming {
     fn new(
+        given: &TrainArguments<'_>,
         places: &[(Address, usize)],
         members: &[usize],
         union: BeaconStatistics,
         member_p_value: f64,
         seen_s: (i64, i64),
     ) -> Self {
-        let addresses = members.iter().take(LISTED).map(|&at| places[at].0.to_string()).collect();
-        Self { addresses, members: members.len(), union, member_p_value, seen_s }
+        let addresses = members.iter().map(|&at| places[at].0.to_string()).collect();
+        let silent = members.iter().filter(|&&at| given.is_silent(places[at].1)).count();
+        Self { addresses, silent, union, member_p_value, seen_s }
     }
 }
 
@@ -212,19 +225,22 @@ type JudgedRow = Option<Option<JointTiming>>;
 
 /// Judges the remotes of each row, on all threads.
 fn rotation_body(args: &[ArrayRef], lost: &LostTimes) -> Result<ArrayRef> {
-    let given = TrainArguments::new(ROTATING, args, 3)?;
+    let given = TrainArguments::new(ROTATING, args)?;
     let interfaces = args.get(5).map(|array| cast(array, &DataType::Utf8)).transpose()?;
     let judge = |row: usize| -> JudgedRow {
         let places = given.members(row);
-        let member =
-            |&(_, at): &(Address, usize)| RemoteTrain { starts_s: given.starts_of(at), size_bytes: given.size_of(at) };
+        let member = |&(_, at): &(Address, usize)| RemoteTrain {
+            starts_s: given.starts_of(at),
+            size_bytes: given.size_of(at),
+            silent: given.is_silent(at),
+        };
         let members: Vec<RemoteTrain<'_>> = places.iter().map(member).collect();
         let lost = interface_at(interfaces.as_ref(), row).map_or(Lost::NONE, |interface| lost.of(interface));
         Some(match rotation(&members, &given.observed(row), lost, given.most_p.value(row))? {
             RotationJudgement::Random => None,
             RotationJudgement::Described(found) => {
                 let seen_s = (found.first_seen_s, found.last_seen_s);
-                Some(JointTiming::new(&places, &found.members, found.union, found.member_p_value, seen_s))
+                Some(JointTiming::new(&given, &places, &found.members, found.union, found.member_p_value, seen_s))
             }
         })
     };
@@ -233,7 +249,7 @@ fn rotation_body(args: &[ArrayRef], lost: &LostTimes) -> Result<ArrayRef> {
 
 /// Judges the hosts of each row, on all threads.
 fn pooled_body(args: &[ArrayRef], lost: &LostTimes) -> Result<ArrayRef> {
-    let given = TrainArguments::new(POOLED, args, 4)?;
+    let given = TrainArguments::new(POOLED, args)?;
     let judge = |row: usize| -> JudgedRow {
         let places = given.members(row);
         let source = |&(_, at): &(Address, usize)| HostTrain {
@@ -246,7 +262,7 @@ fn pooled_body(args: &[ArrayRef], lost: &LostTimes) -> Result<ArrayRef> {
             PooledJudgement::Random => None,
             PooledJudgement::Described(found) => {
                 let seen_s = (found.first_seen_s, found.last_seen_s);
-                Some(JointTiming::new(&places, &found.members, found.union, found.member_p_value, seen_s))
+                Some(JointTiming::new(&given, &places, &found.members, found.union, found.member_p_value, seen_s))
             }
         })
     };
@@ -264,11 +280,16 @@ fn columns(judged: Vec<JudgedRow>) -> Result<ArrayRef> {
     let second = |pick: &dyn Fn(&JointTiming) -> i64| -> ArrayRef {
         Arc::new(described.iter().map(|row| row.map(pick)).collect::<Int64Array>())
     };
-    let mut listed = ListBuilder::new(StringBuilder::new());
-    for row in &described {
-        row.iter().flat_map(|found| &found.addresses).for_each(|name| listed.values().append_value(name));
-        listed.append(row.is_some());
-    }
+    let texts = |most: usize| -> ArrayRef {
+        let mut listed = ListBuilder::new(StringBuilder::new());
+        for row in &described {
+            row.iter()
+                .flat_map(|found| found.addresses.iter().take(most))
+                .for_each(|name| listed.values().append_value(name));
+            listed.append(row.is_some());
+        }
+        Arc::new(listed.finish())
+    };
     let p_values = judged.iter().map(|row| row.as_ref().map(|f| f.as_ref().map_or(1.0, |found| found.union.p_value)));
     let methods = described.iter().map(|row| row.map(|found| found.union.method.name()));
     let columns: Vec<ArrayRef> = vec![
@@ -284,8 +305,10 @@ fn columns(judged: Vec<JudgedRow>) -> Result<ArrayRef> {
         whole(&|found| Some(found.union.resolution_s)),
         whole(&|found| Some(found.union.check_ins)),
         whole(&|found| Some(found.union.connections)),
-        whole(&|found| Some(found.members as u32)),
-        Arc::new(listed.finish()),
+        whole(&|found| Some(found.addresses.len() as u32)),
+        texts(LISTED),
+        texts(usize::MAX),
+        whole(&|found| Some(found.silent as u32)),
         second(&|found| found.seen_s.0),
         second(&|found| found.seen_s.1),
         float(&|found| found.union.span_ratio),

@@ -18,7 +18,8 @@ use datafusion::physical_plan::streaming::{PartitionStream, StreamingTableExec};
 use futures::stream::{StreamExt, TryStreamExt};
 use rollup::coverage::Forwarders;
 use rollup::coverage::coverage_schema;
-use rollup::derive::{Derived, Wanted, derive};
+use rollup::derive::{Derived, Known, Wanted, derive};
+use rollup::habits::Habits;
 use rollup::window::{WindowOptions, choose_window};
 use rollup::{PairHours, RollupError, pair_hours_schema};
 use std::sync::Arc;
@@ -99,8 +100,7 @@ impl DerivedTables {
             &window,
             Wanted::ALL,
             &|_| false,
-            &Forwarders::default(),
-            &|_| None,
+            Known { forwarders: &Forwarders::default(), host_facts: &|_| None, habits: &Habits::default() },
             &Memory::default(),
         )?;
         let (hours, derived) = (OnceCell::new(), OnceCell::new());

@@ -19,6 +19,7 @@ mod relay;
 mod host_record;
 
 mod hosts;
+mod interface_logs;
 mod pairs;
 mod walk;
 
@@ -26,4 +27,4 @@ mod tables;
 
 pub use options::{MAX_SLOW_STARTS, MIN_DAYS, MIN_STARTS, MIN_STARTS_OUTSIDE, SLOW_STARTS_A_WINDOW, Wanted};
 pub use stored::{Stored, StoredTable};
-pub use tables::{Derived, derive};
+pub use tables::{Derived, Known, derive};

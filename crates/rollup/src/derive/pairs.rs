@@ -2,13 +2,15 @@
 
 use super::columns::{address_column, batch, list, seconds};
 use super::destinations::Destinations;
+use super::interface_logs::InterfaceLogs;
 use super::records::{Baseline, HostCounts, PairLists, PairRecord};
 use crate::error::RollupError;
+use crate::habits::Habits;
 use crate::merge::Merger;
 use crate::window::Window;
 use arrow::array::{
-    ArrayRef, AsArray, BooleanArray, Float64Array, Int64Array, RecordBatch, StringArray, StringViewArray, StructArray,
-    TimestampSecondArray, UInt8Array, UInt16Array, UInt32Array, UInt64Array,
+    Array, ArrayRef, AsArray, BooleanArray, Float64Array, Int64Array, RecordBatch, StringArray, StringViewArray,
+    StructArray, TimestampSecondArray, UInt8Array, UInt16Array, UInt32Array, UInt64Array,
 };
 use arrow::buffer::OffsetBuffer;
 use arrow::datatypes::{DataType, Field, Fields, UInt8Type, UInt16Type, UInt32Type};
@@ -27,7 +29,12 @@ pub(crate) fn note_internal_clients(pairs: &[PairRecord], clients: &mut Internal
 }
 
 /// Builds the columns that a shard knows by itself, for some of its pairs. [`AllShards::complete`] adds the rest.
-pub(crate) fn pairs_batch(shard: &PairLists, merger: &Merger<'_>, window: &Window) -> Result<RecordBatch, RollupError> {
+pub(crate) fn pairs_batch(
+    shard: &PairLists,
+    merger: &Merger<'_>,
+    window: &Window,
+    habits: &Habits,
+) -> Result<RecordBatch, RollupError> {
     let pairs = &shard.records;
     let owner = |pair: &PairRecord| &merger.owners()[pair.key.owner as usize];
     let sample = |pair: &PairRecord| merger.names(pair.sample);
@@ -98,7 +105,17 @@ pub(crate) fn pairs_batch(shard: &PairLists, merger: &Merger<'_>, window: &Windo
             ("baseline_first_seen", seconds(pairs.iter().map(|p| p.baseline.as_ref().map(|b| b.first_s)).collect())),
             ("first_contact", {
                 let first = |pair: &PairRecord| {
-                    window.first_contact_since(pair.baseline.as_ref().map(|baseline| baseline.first_s))
+                    let met_s = pair.baseline.as_ref().map(|baseline| baseline.first_s);
+                    let flagged = || {
+                        habits.flagged_from_s(
+                            owner(pair),
+                            merger.address(pair.key.host),
+                            merger.address(pair.key.remote),
+                            (pair.key.port, pair.key.protocol),
+                        )
+                    };
+                    let flagged_from_s = if met_s.is_none() || habits.none_flagged() { None } else { flagged() };
+                    habits.first_contact(window, met_s, flagged_from_s)
                 };
                 Arc::new(pairs.iter().map(first).collect::<BooleanArray>())
             }),
@@ -126,6 +143,7 @@ const REMOTE_CODE: &str = "remote_code";
 pub(crate) struct AllShards<'a> {
     pub(crate) destinations: &'a Destinations,
     pub(crate) clients: &'a InternalClients,
+    pub(crate) interfaces: &'a InterfaceLogs,
     pub(crate) counts: HostCounts,
 }
 
@@ -148,13 +166,18 @@ impl AllShards<'_> {
         let addresses = (0..count).map(|row| self.destinations.addresses(remotes[row], role(row)));
         let addresses: Vec<u64> = addresses.collect();
         let share = |row: usize| self.counts.share(prevalence[row], external.value(row), role(row));
+        let (on_grid, one_way) = self.interface_columns(rows["interface_id"].as_string());
         let schema = rows.schema();
-        let mut columns: Vec<(&str, ArrayRef)> = Vec::with_capacity(rows.num_columns() + 1);
+        let mut columns: Vec<(&str, ArrayRef)> = Vec::with_capacity(rows.num_columns() + 4);
         for (field, column) in schema.fields().iter().zip(rows.columns()) {
             match field.name().as_str() {
                 HOST_CODE | REMOTE_CODE => continue,
                 "connections" => {
                     columns.push(("mirrored", Arc::new(BooleanArray::from_iter((0..count).map(mirrored).map(Some)))));
+                }
+                "baseline_hours" => {
+                    columns.push(("on_grid", on_grid.clone()));
+                    columns.push(("one_way", one_way.clone()));
                 }
                 "starts" => {
                     columns.push(("prevalence_hosts", Arc::new(UInt64Array::from(prevalence.clone()))));
@@ -167,5 +190,23 @@ impl AllShards<'_> {
             columns.push((field.name(), column.clone()));
         }
         batch("pairs", columns)
+    }
+
+    /// Returns for each row whether the log of its ENI has times no finer than its windows, and one direction only.
+    fn interface_columns(&self, interfaces: &StringArray) -> (ArrayRef, ArrayRef) {
+        let mut logs = Vec::with_capacity(interfaces.len());
+        // The pairs of an ENI mostly follow one another.
+        let mut last = None;
+        for name in interfaces {
+            let log = match last {
+                Some((known, log)) if known == name => log,
+                _ => self.interfaces.of(name),
+            };
+            last = Some((name, log));
+            logs.push(log);
+        }
+        let on_grid = logs.iter().map(|log| log.on_grid).collect::<BooleanArray>();
+        let one_way = logs.iter().map(|log| Some(log.one_way)).collect::<BooleanArray>();
+        (Arc::new(on_grid), Arc::new(one_way))
     }
 }

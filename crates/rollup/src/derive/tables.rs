@@ -4,6 +4,7 @@ use super::destinations::JoinedDestinations;
 use super::host_days::host_days_batch;
 use super::host_record::HostRecord;
 use super::hosts::{host_hours_batch, hosts_batch};
+use super::interface_logs::InterfaceSums;
 use super::lives::{BoundedLives, HostCount};
 use super::options::Wanted;
 use super::pairs::{AllShards, InternalClients, note_internal_clients, pairs_batch};
@@ -13,6 +14,7 @@ use super::stored::{Stored, StoredTable};
 use super::walk::{own_hosts, walk};
 use crate::coverage::{Forwarders, HostFacts};
 use crate::error::RollupError;
+use crate::habits::Habits;
 use crate::merge::Merger;
 use crate::options::IsInternal;
 use crate::pair_hours::PairHours;
@@ -41,6 +43,8 @@ pub struct Derived {
     /// Hosts that seem to forward for others, although no packet-level address tells so: all that internal clients send
     /// them leaves for external servers, on the same ports. Sorted.
     pub relays: Vec<Address>,
+    /// ENIs whose logs have one direction only, as far as the pairs of the window tell. Sorted.
+    pub one_way_interfaces: Vec<String>,
     /// Number of hosts that sent anything to external remotes as clients in the window. Addresses that follow one
     /// another count once, as in `prevalence_hosts`.
     pub egress_hosts: u64,
@@ -51,8 +55,18 @@ pub struct Derived {
 /// Rows of `pair_hours` that are enough for a shard.
 const SHARD_ROWS: usize = 1 << 14;
 
-/// Derives the tables. `forwarders` are the ENIs that forward for others. `host_facts` returns what `coverage` knows of an ENI, by its name. Tables of `pair_hours` are
-/// freed on the way; what does not fit into `memory` is spilled.
+/// What is known besides `pair_hours`.
+#[derive(Clone, Copy)]
+pub struct Known<'a> {
+    /// The ENIs that forward for others.
+    pub forwarders: &'a Forwarders,
+    /// Returns what `coverage` knows of an ENI, by its name.
+    pub host_facts: &'a (dyn Fn(&str) -> Option<HostFacts> + Sync),
+    /// What makes a habit of a pair.
+    pub habits: &'a Habits,
+}
+
+/// Derives the tables. Tables of `pair_hours` are freed on the way; what does not fit into `memory` is spilled.
 ///
 /// The result does not depend on the order of `tables`, on the number of threads, or on what is spilled.
 ///
@@ -64,10 +78,10 @@ pub fn derive(
     window: &Window,
     wanted: Wanted,
     is_internal: &IsInternal<'_>,
-    forwarders: &Forwarders,
-    host_facts: &(dyn Fn(&str) -> Option<HostFacts> + Sync),
+    known: Known<'_>,
     memory: &Memory,
 ) -> Result<Derived, RollupError> {
+    let Known { forwarders, host_facts, habits } = known;
     let wanted = wanted.within(window);
     let merger = Merger::new(&mut tables).without_outer_legs(forwarders, is_internal)?;
     let monitored = own_hosts(&merger);
@@ -75,10 +89,12 @@ pub fn derive(
     let joined = JoinedDestinations::default();
     let unfinished = Unfinished { memory, file: OnceLock::new() };
     let walk_shard = |shard| {
-        let (mut rows, mut clients) = (Vec::new(), InternalClients::default());
+        let (mut rows, mut clients, mut interfaces) =
+            (Vec::new(), InternalClients::default(), InterfaceSums::default());
         let emit = |pairs: PairLists| {
             note_internal_clients(&pairs.records, &mut clients);
-            let batch = pairs_batch(&pairs, &merger, window)?;
+            interfaces.add_pairs(&pairs.records, &merger);
+            let batch = pairs_batch(&pairs, &merger, window, habits)?;
             drop(pairs);
             rows.push(Stored::store(batch, memory.reserve(Purpose::Pairs), || unfinished.file())?);
             Ok(())
@@ -91,10 +107,10 @@ pub fn derive(
         joined.add(walked.meetings, &lives);
         let mut held = memory.reserve(Purpose::Pairs);
         held.grow(walked.hosts.iter().map(HostRecord::memory_bytes).sum::<usize>());
-        Ok(Shard { rows, clients, hosts: walked.hosts, held })
+        Ok(Shard { rows, clients, interfaces, hosts: walked.hosts, held })
     };
     let shards =
-        merger.shards(SHARD_ROWS).into_par_iter().map(walk_shard).collect::<Result<Vec<Shard>, RollupError>>()?;
+        merger.shards(SHARD_ROWS).into_par_iter().map(walk_shard).collect::<Result<Vec<Shard<'_>>, RollupError>>()?;
     let destinations = joined.into_destinations();
     let all_hosts: Vec<&HostRecord> = shards.iter().flat_map(|shard| &shard.hosts).collect();
     let mut relays: Vec<Address> =
@@ -136,15 +152,17 @@ pub fn derive(
     held.grow(
         [&hosts, &host_hours, &remotes, &services, &host_days].iter().map(|table| table.get_array_memory_size()).sum(),
     );
-    let mut clients = InternalClients::default();
+    let (mut clients, mut interfaces) = (InternalClients::default(), InterfaceSums::default());
     let mut unfinished_rows = Vec::with_capacity(shards.len());
     let mut done = Vec::with_capacity(shards.len());
     for shard in shards {
         clients.extend(shard.clients);
+        interfaces.add(shard.interfaces);
         unfinished_rows.extend(shard.rows);
         done.push((shard.hosts, shard.held));
     }
-    let whole = AllShards { destinations: &destinations, clients: &clients, counts };
+    let interfaces = interfaces.judge();
+    let whole = AllShards { destinations: &destinations, clients: &clients, interfaces: &interfaces, counts };
     let complete = |rows: Stored| complete_rows(&rows, &whole, memory);
     // Dropping the hosts and their hours is slow, so another thread does it meanwhile.
     let complete_all = || unfinished_rows.into_par_iter().map(complete).collect::<Result<Vec<_>, RollupError>>();
@@ -158,16 +176,18 @@ pub fn derive(
         services,
         host_days,
         relays,
+        one_way_interfaces: interfaces.one_way(),
         egress_hosts,
         _held: Arc::new(held),
     })
 }
 
 /// The result of the walk over one shard of hosts.
-struct Shard {
+struct Shard<'a> {
     /// Its pairs, one after the other.
     rows: Vec<Stored>,
     clients: InternalClients,
+    interfaces: InterfaceSums<'a>,
     hosts: Vec<HostRecord>,
     /// Memory of the hosts.
     held: Reservation,

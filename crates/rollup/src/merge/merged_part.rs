@@ -39,9 +39,16 @@ pub struct RowAt {
 /// Where to find the names of a row. Names stay in memory when the row does not.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct NamesAt {
-    pub(super) table: u32,
-    pub(super) interface: u32,
-    pub(super) service: u16,
+    pub(crate) table: u32,
+    pub(crate) interface: u32,
+    pub(crate) service: u16,
+}
+
+impl NamesAt {
+    /// Returns whether both name the same ENI in the same table.
+    pub(crate) fn same_interface(self, other: Self) -> bool {
+        (self.table, self.interface) == (other.table, other.interface)
+    }
 }
 
 #[derive(Debug)]

@@ -4,7 +4,8 @@ use super::record::{EPOCH, Record, Shape, V5, is_internal, parquet, records, sha
 use super::twin::objects;
 use crate::PairHours;
 use crate::coverage::Forwarders;
-use crate::derive::{Derived, Wanted, derive};
+use crate::derive::{Derived, Known, Wanted, derive};
+use crate::habits::Habits;
 use crate::window::Window;
 use arrow::array::{AsArray, RecordBatch};
 use arrow::datatypes::{Int64Type, UInt64Type};
@@ -36,8 +37,9 @@ pub fn derived_within(tables: &[PairHours], window: &Window, memory: &Memory) ->
 }
 
 pub fn derived_with(tables: &[PairHours], forwarders: &Forwarders, window: &Window, memory: &Memory) -> Whole {
+    let known = Known { forwarders, host_facts: &|_| None, habits: &Habits::default() };
     let Derived { pairs, hosts, host_hours, destinations, services, host_days, .. } =
-        derive(tables.to_vec(), window, Wanted::ALL, &is_internal, forwarders, &|_| None, memory).unwrap();
+        derive(tables.to_vec(), window, Wanted::ALL, &is_internal, known, memory).unwrap();
     let read = pairs.shards().iter().flat_map(|shard| shard.read(None).unwrap()).map(Result::unwrap);
     let pairs = arrow::compute::concat_batches(pairs.schema(), &read.collect::<Vec<_>>()).unwrap();
     Whole { pairs, hosts, host_hours, destinations, services, host_days }

@@ -1,0 +1,132 @@
+//! Which pairs are habits: what was met some days before the window, and was not flagged while it was new.
+
+use crate::window::{HABIT_S, Window};
+use flow::Address;
+use foldhash::fast::FixedState;
+use hashbrown::HashMap;
+
+/// A pair that findings name, of any role.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct NamedPair {
+    /// AWS account.
+    pub account_id: String,
+    /// AWS region.
+    pub region: String,
+    /// The monitored side.
+    pub host: Address,
+    /// The other side.
+    pub remote: Address,
+    /// Port of the service.
+    pub port: u16,
+    /// IANA protocol number.
+    pub protocol: u8,
+}
+
+/// A pair that an earlier run flagged before it was a habit.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct FlaggedPair {
+    /// The pair.
+    pub pair: NamedPair,
+    /// First second of the window in which it was flagged.
+    pub from_s: i64,
+}
+
+/// What makes a habit of a pair.
+#[derive(Clone, Debug)]
+pub struct Habits {
+    span_s: i64,
+    /// Flagged pairs by their addresses, port and protocol: account, region and the first second of the first window.
+    flagged: HashMap<(Address, Address, u16, u8), Vec<(String, String, i64)>, FixedState>,
+}
+
+impl Default for Habits {
+    fn default() -> Self {
+        Self::new(HABIT_S, [])
+    }
+}
+
+impl Habits {
+    /// Returns habits of pairs that were met at least `span_s` before the window, or before they were flagged. Of several
+    /// flags of a pair, the first counts; their order does not matter.
+    pub fn new(span_s: i64, flagged: impl IntoIterator<Item = FlaggedPair>) -> Self {
+        let mut habits = Self { span_s, flagged: HashMap::default() };
+        for FlaggedPair { pair, from_s } in flagged {
+            let NamedPair { account_id, region, host, remote, port, protocol } = pair;
+            let flags = habits.flagged.entry((host, remote, port, protocol)).or_default();
+            match flags.iter_mut().find(|flag| flag.0 == account_id && flag.1 == region) {
+                Some(flag) => flag.2 = flag.2.min(from_s),
+                None => flags.push((account_id, region, from_s)),
+            }
+        }
+        habits
+    }
+
+    /// Returns whether no pair was flagged.
+    pub fn none_flagged(&self) -> bool {
+        self.flagged.is_empty()
+    }
+
+    /// Returns the first second of the first window in which a pair was flagged; `None` if it never was.
+    pub fn flagged_from_s(
+        &self,
+        owner: &(String, String),
+        host: Address,
+        remote: Address,
+        service: (u16, u8),
+    ) -> Option<i64> {
+        let flags = self.flagged.get(&(host, remote, service.0, service.1))?;
+        flags.iter().find(|flag| flag.0 == owner.0 && flag.1 == owner.1).map(|flag| flag.2)
+    }
+
+    /// Judges whether a pair is new that the history met first at `met_s`, or never. Not when that was long enough before
+    /// the window and before `flagged_from_s`: what was flagged while it was new never becomes a habit. `None` when it was
+    /// later, or when the history is too short to tell.
+    pub fn first_contact(&self, window: &Window, met_s: Option<i64>, flagged_from_s: Option<i64>) -> Option<bool> {
+        let Some(met_s) = met_s else { return window.first_contact(false) };
+        let until_s = flagged_from_s.map_or(window.from_s, |from_s| from_s.min(window.from_s));
+        (met_s + self.span_s <= until_s).then_some(false)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use flow::time::DAY_S;
+
+    const WINDOW: Window = Window { from_s: 20 * DAY_S, to_s: 21 * DAY_S, baseline_from_s: 6 * DAY_S };
+
+    #[test]
+    fn what_was_met_yesterday_is_no_habit() {
+        let met = |span_days: i64, days: i64| {
+            Habits::new(span_days * DAY_S, []).first_contact(&WINDOW, Some((20 - days) * DAY_S), None)
+        };
+        assert_eq!([1, 2, 3, 14].map(|days| met(3, days)), [None, None, Some(false), Some(false)]);
+        assert_eq!([1, 6, 7].map(|days| met(7, days)), [None, None, Some(false)]);
+        assert_eq!(met(0, 0), Some(false));
+        let habits = Habits::default();
+        assert_eq!(habits.first_contact(&WINDOW, None, None), Some(true));
+        assert_eq!(habits.first_contact(&Window { baseline_from_s: 19 * DAY_S, ..WINDOW }, None, None), None);
+    }
+
+    #[test]
+    fn what_was_flagged_while_it_was_new_becomes_no_habit() {
+        let pair = |account: &str| NamedPair {
+            account_id: account.to_owned(),
+            region: "r".to_owned(),
+            host: "10.0.0.1".parse().unwrap(),
+            remote: "192.0.2.1".parse().unwrap(),
+            port: 443,
+            protocol: 6,
+        };
+        let flags = [9, 12, 10].map(|day| FlaggedPair { pair: pair("a"), from_s: day * DAY_S });
+        let habits = Habits::new(3 * DAY_S, flags);
+        let of = |account: &str| {
+            let NamedPair { account_id, region, host, remote, port, protocol } = pair(account);
+            habits.flagged_from_s(&(account_id, region), host, remote, (port, protocol))
+        };
+        assert_eq!((of("a"), of("b")), (Some(9 * DAY_S), None));
+        let met = |day: i64| habits.first_contact(&WINDOW, Some(day * DAY_S), of("a"));
+        // Met long before it was flagged, it was a habit by then.
+        assert_eq!([6, 7, 9, 15].map(met), [Some(false), None, None, None]);
+    }
+}
