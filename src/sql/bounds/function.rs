@@ -2,7 +2,7 @@
 
 use super::budget::{ResultBudget, counted};
 use super::growth::{Call, Growth, is_fixed, scalar_bytes};
-use super::pattern::{check_pattern, is_too_long};
+use super::pattern::{Pattern, check_pattern, is_too_long};
 use super::row_bytes::total_bytes;
 use arrow::array::{Array, ArrayRef};
 use arrow::compute::concat;
@@ -39,7 +39,8 @@ pub(super) struct BoundedFunction {
 /// Returns the function with bounded results; one that has them is returned unchanged.
 pub(super) fn bounded(function: &Arc<ScalarUDF>, budget: &Arc<ResultBudget>) -> Arc<ScalarUDF> {
     // An asynchronous function is told by its type. There is none yet.
-    if function.inner().is::<BoundedFunction>() || function.as_async().is_some() {
+    let inner = function.inner();
+    if inner.is::<BoundedFunction>() || inner.is::<Pattern>() || function.as_async().is_some() {
         return function.clone();
     }
     Arc::new(ScalarUDF::new_from_impl(BoundedFunction { inner: function.clone(), budget: budget.clone() }))

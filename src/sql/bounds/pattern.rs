@@ -54,9 +54,9 @@ pub(super) fn bounded_pattern(pattern: Expr) -> Expr {
     }
 }
 
-/// Returns its argument.
+/// Returns its argument, which is a pattern of bounded length.
 #[derive(Debug, PartialEq, Eq, Hash)]
-struct Pattern {
+pub(super) struct Pattern {
     signature: Signature,
 }
 
