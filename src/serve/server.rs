@@ -9,7 +9,7 @@ use super::protocol::register::{Entry, Register};
 use super::protocol::signals::{Phase, Signals};
 use super::protocol::socket::{Socket, next_message, open, part, say};
 use super::protocol::startup::{Account, ClientLogin};
-use super::protocol::strangers::Strangers;
+use super::protocol::strangers::{Strangers, StrangersPlace};
 use super::protocol::tls::{Tls, load};
 use super::session::{Session, SharedState};
 use crate::sql::{PlanThreads, Workspace};
@@ -112,7 +112,9 @@ impl Server {
                 accepted = self.listener.accept() => match accepted {
                     Ok((stream, _)) => {
                         let (state, phase) = (self.state.clone(), self.phase.subscribe());
-                        clients.spawn(Box::pin(state.receive(stream, phase)));
+                        // In the order of arrival, whichever task runs first.
+                        let stranger = state.strangers.come();
+                        clients.spawn(Box::pin(state.receive(stream, phase, stranger)));
                     }
                     Err(error) => {
                         // Such as too many open files: this may get better, and retrying at once does not help.
@@ -159,8 +161,7 @@ fn twice(stream: TcpStream) -> std::io::Result<(TcpStream, TcpStream)> {
 
 impl ServerState {
     /// Logs a client in and serves it until it leaves.
-    async fn receive(self: Arc<Self>, stream: TcpStream, phase: watch::Receiver<Phase>) {
-        let mut stranger = self.strangers.come();
+    async fn receive(self: Arc<Self>, stream: TcpStream, phase: watch::Receiver<Phase>, mut stranger: StrangersPlace) {
         let Ok((stream, peer)) = twice(stream) else { return };
         let signals = Arc::new(Signals::new(phase, peer));
         let acceptor = self.tls.as_ref().map(|tls| tls.acceptor.clone());
