@@ -59,7 +59,8 @@ together AS (
         sum(bytes_out) AS bytes_out,
         sum(bytes_in) AS bytes_in,
         sum(packets_out) AS packets_out,
-        sum(connections) AS connections,
+        -- What did not answer says nothing about the size of answers.
+        sum(connections) FILTER (WHERE NOT silent) AS connections,
         array_agg(named_struct('host', host, 'starts', train, 'size', typical_size(sizes), 'interface_id',
             interface_id, 'silent', silent)) AS members
     FROM called

@@ -5,8 +5,8 @@
 -- about: A host tried one port (or echo requests) of many addresses, and most of them rejected, reset or never
 -- about: answered: discovery before lateral movement, or a worm. Monitoring and inventories do the same over addresses
 -- about: they know, so a host that did it before the window is lowered. ICMP to whoever called the host before is an
--- about: answer, not a try: an error about a closed port. Where the log has one direction only, a single packet a
--- about: connection is needed: whoever is answered sends a second.
+-- about: answer, not a try: an error about a closed port. Where the log has one direction only, a connection of a
+-- about: single packet without data is a try in vain: whoever is answered sends a second.
 -- once: suspects
 -- parameter min_remotes = 25: addresses tried in vain on one port; fewer are never reported
 -- parameter many_remotes = 200: addresses tried in vain from which a sweep may be high
@@ -19,7 +19,8 @@ WITH tried AS (
         bytes_out + bytes_in <= $most_bytes * greatest(connections, 1)
             AND packets_out + packets_in <= $most_packets * greatest(connections, 1)
             AND (rejected >= records
-                OR CASE WHEN one_way AND packets_in = 0 THEN protocol = 6 AND packets_out <= greatest(connections, 1)
+                OR CASE WHEN one_way AND packets_in = 0
+                        THEN protocol = 6 AND packets_out <= greatest(connections, 1) AND bytes_out <= 84 * packets_out
                     ELSE packets_in = 0 OR protocol = 6 AND bytes_in <= 60 * greatest(connections, 1) END) AS silent
     FROM pairs
     WHERE role = 'client' AND protocol IN (1, 6, 17, 58) AND NOT local_scope

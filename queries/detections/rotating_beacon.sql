@@ -36,7 +36,7 @@ tried AS (
     SELECT
         r.account_id, r.region, r.host, r.port, r.protocol, r.interface_id, r.on_grid, r.prevalence_hosts,
         r.first_contact, r.window_s, r.connections, r.bytes_out, r.bytes_in,
-        r.packets_out, r.unheard,
+        r.packets_out, r.silent, r.unheard,
         named_struct('remote', r.remote, 'starts', r.starts, 'size', typical_size(r.sizes), 'silent', r.silent)
             AS member
     FROM rare r
@@ -55,7 +55,8 @@ together AS (
         sum(bytes_out) AS bytes_out,
         sum(bytes_in) AS bytes_in,
         sum(packets_out) AS packets_out,
-        sum(connections) AS connections,
+        -- What did not answer says nothing about the size of answers.
+        sum(connections) FILTER (WHERE NOT silent) AS connections,
         array_agg(member) AS members
     FROM tried
     GROUP BY account_id, region, host, port, protocol
@@ -127,3 +128,5 @@ SELECT
         CASE WHEN unheard THEN ' The log has one direction only, so answers do not show.' ELSE '' END
     ) AS explanation
 FROM timed
+-- A silent remote that keeps time alone is told by `unanswered_calls`, and no rotation.
+WHERE NOT (b['silent'] > 0 AND b['member_p_value'] <= $member_alone)

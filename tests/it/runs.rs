@@ -153,10 +153,11 @@ fn what_killed_runs_leave_goes_with_the_next_run() {
     detect(&corpus, &places).expect(0);
     let (kept, written) = (files_below(&state), files_below(&out));
     // A write that was cut off, a unit of which only one table was kept, and an old table that was not removed yet.
-    let unit = state.join(kept[0].parent().unwrap());
+    let of_hours = kept.iter().find(|file| file.to_string_lossy().contains("pair_hours")).unwrap();
+    let unit = state.join(of_hours.parent().unwrap());
     fs::write(unit.join(".flowsift-0123456789abcdef.unfinished"), "half").unwrap();
     fs::write(out.join(".flowsift-0123456789abcdef.unfinished"), "half").unwrap();
-    let of_unit: Vec<&PathBuf> = kept.iter().filter(|file| file.parent() == kept[0].parent()).collect();
+    let of_unit: Vec<&PathBuf> = kept.iter().filter(|file| file.parent() == of_hours.parent()).collect();
     let hours = of_unit.iter().find(|file| file.to_string_lossy().contains("pair_hours")).unwrap();
     let coverage = of_unit.iter().find(|file| file.to_string_lossy().contains("coverage")).unwrap();
     fs::remove_file(state.join(hours)).unwrap();

@@ -173,6 +173,7 @@ const SHORT: &[&str] = &[
     "human_duration",
     "indicator",
     "ip",
+    "known_service",
     "network_owner",
     "network_service",
     "prefix",
