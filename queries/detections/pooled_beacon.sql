@@ -52,17 +52,12 @@ together AS (
         first_value(interface_id ORDER BY host) AS interface_id,
         first_value(on_grid ORDER BY host) AS on_grid,
         max(prevalence_hosts) AS prevalence_hosts,
-        bool_and(first_contact) AS first_contact,
         bool_or(unheard) AS unheard,
         bool_or(slow) AS slow,
         max(window_s) AS window_s,
-        sum(bytes_out) AS bytes_out,
-        sum(bytes_in) AS bytes_in,
-        sum(packets_out) AS packets_out,
-        -- What did not answer says nothing about the size of answers.
-        sum(connections) FILTER (WHERE NOT silent) AS connections,
         array_agg(named_struct('host', host, 'starts', train, 'size', typical_size(sizes), 'interface_id',
-            interface_id, 'silent', silent)) AS members
+            interface_id, 'silent', silent, 'first_contact', first_contact, 'bytes_out', bytes_out, 'bytes_in', bytes_in,
+            'packets_out', packets_out, 'connections', connections)) AS members
     FROM called
     GROUP BY account_id, region, remote, port, protocol
     HAVING count(*) >= 2 AND sum(cardinality(train)) >= $min_connections
@@ -77,15 +72,26 @@ judged AS (
 ),
 -- include: clocks
 -- include: settled
+-- The sums are those of the hosts that keep time together.
+summed AS (
+    SELECT
+        *,
+        b['first_contact'] AS first_contact,
+        b['bytes_out'] AS bytes_out,
+        b['bytes_in'] AS bytes_in,
+        b['packets_out'] AS packets_out,
+        b['connections_answered'] AS connections
+    FROM held
+    WHERE b IS NOT NULL
+),
 timed AS (
     SELECT
         h.*,
         first_contact IS NOT FALSE AND coalesce(s.settled, FALSE) AS new_to_host,
 -- include: second_kind
             AS beside_beat
-    FROM held h
+    FROM summed h
     LEFT JOIN settled s ON s.account_id = h.account_id AND s.region = h.region AND s.host = h.host
-    WHERE b IS NOT NULL
 )
 SELECT
     CASE

