@@ -31,12 +31,21 @@ pub struct FlaggedPair {
     pub from_s: i64,
 }
 
+/// The first flag of a pair in one account and region.
+#[derive(Clone, Debug)]
+struct FirstFlag {
+    account_id: String,
+    region: String,
+    /// First second of the window.
+    from_s: i64,
+}
+
 /// What makes a habit of a pair.
 #[derive(Clone, Debug)]
 pub struct Habits {
     span_s: i64,
-    /// Flagged pairs by their addresses, port and protocol: account, region and the first second of the first window.
-    flagged: HashMap<(Address, Address, u16, u8), Vec<(String, String, i64)>, FixedState>,
+    /// Flagged pairs by their addresses, port and protocol.
+    flagged: HashMap<(Address, Address, u16, u8), Vec<FirstFlag>, FixedState>,
 }
 
 impl Default for Habits {
@@ -53,9 +62,9 @@ impl Habits {
         for FlaggedPair { pair, from_s } in flagged {
             let NamedPair { account_id, region, host, remote, port, protocol } = pair;
             let flags = habits.flagged.entry((host, remote, port, protocol)).or_default();
-            match flags.iter_mut().find(|flag| flag.0 == account_id && flag.1 == region) {
-                Some(flag) => flag.2 = flag.2.min(from_s),
-                None => flags.push((account_id, region, from_s)),
+            match flags.iter_mut().find(|flag| flag.account_id == account_id && flag.region == region) {
+                Some(flag) => flag.from_s = flag.from_s.min(from_s),
+                None => flags.push(FirstFlag { account_id, region, from_s }),
             }
         }
         habits
@@ -75,7 +84,7 @@ impl Habits {
         service: (u16, u8),
     ) -> Option<i64> {
         let flags = self.flagged.get(&(host, remote, service.0, service.1))?;
-        flags.iter().find(|flag| flag.0 == owner.0 && flag.1 == owner.1).map(|flag| flag.2)
+        flags.iter().find(|flag| flag.account_id == owner.0 && flag.region == owner.1).map(|flag| flag.from_s)
     }
 
     /// Judges whether a pair is new that the history met first at `met_s`, or never. Not when that was long enough before
