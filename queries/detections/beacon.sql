@@ -142,7 +142,7 @@ SELECT
     bytes_out, bytes_in, rejected, longest_s, window_s,
     CASE WHEN role = 'client' THEN prevalence_hosts END AS prevalence_hosts,
     first_contact,
-    beside_beat,
+    CASE WHEN role = 'client' AND external THEN beside_beat END AS beside_beat,
     network_owner(remote) AS network_owner,
     aws_service,
     lowered_because,
