@@ -144,6 +144,12 @@ fn records_are_what_aws_would_write() {
     assert!(kinds["NODATA"] > 60 && kinds["SKIPDATA"] > 60 && nat_rows > 100, "{kinds:?} {nat_rows}");
 }
 
+/// Returns the seconds between the calls of a benign service, from the source of its label.
+fn period_s(source: &str) -> u32 {
+    let (_, after) = source.split_once(" every ").unwrap();
+    after.split_once(" s").unwrap().0.parse().unwrap()
+}
+
 #[test]
 fn planted_check_ins_are_in_the_data_with_the_tools_intervals() {
     let folder = tempfile::tempdir().unwrap();
@@ -170,8 +176,9 @@ fn planted_check_ins_are_in_the_data_with_the_tools_intervals() {
     let mut split_bytes = 0;
     for label in labels {
         let key = (label.src.to_string(), label.dst.to_string());
-        // A rare poll may not fall into three hours.
-        assert!(pairs.contains(&key) || !label.is_attack() && label.source.contains("21600"), "{label:?}");
+        // What calls less than three times in three hours may fall outside, or be down just then.
+        let rare = !label.is_attack() && period_s(&label.source) > 3_600;
+        assert!(pairs.contains(&key) || rare, "{label:?}");
         let (low, high) = match label.label.as_str() {
             "c2-sliver" => (60, 91),
             "c2-cobalt-strike" => (60, 61),

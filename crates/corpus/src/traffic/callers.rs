@@ -290,6 +290,7 @@ mod tests {
     fn hours_together_hold_every_call_once_and_calls_drift() {
         let world = world();
         let days = 3;
+        let (mut planned_calls, mut made_calls) = (0.0, 0.0);
         for caller in (0..600).filter_map(|host| caller_of(&world, host, 1.0 / 3.0)) {
             let begins = |from, until| caller.connections(&world, from, until).map(|c| c.begin).collect::<Vec<i32>>();
             let all = begins(0, days * 86_400);
@@ -299,20 +300,24 @@ mod tests {
             let mut sorted = all.clone();
             sorted.sort_unstable();
             assert_eq!(sorted, hourly, "{}", caller.name);
-            let each = if caller.remote.is_some() { 1 } else { 2 };
-            let wanted = (f64::from(each * days) * 86_400.0 / f64::from(caller.period_s)).round();
-            let missing = wanted - all.len() as f64;
-            assert!(
-                missing <= 1.0 + f64::from(each) + 0.05 * wanted && missing >= -2.0,
-                "{} {wanted} {}",
-                caller.name,
-                all.len()
-            );
-            if caller.protocol == TCP && wanted >= 100.0 {
+            let each = if caller.remote.is_some() { 1.0 } else { 2.0 };
+            let planned = f64::from(days) * 86_400.0 / (f64::from(caller.period_s) + caller.drift_s);
+            let made = all.len() as f64 / each;
+            // Phase and delay shift a call over an end. Calls are left out by chance, one in fifty: in a few hundred callers
+            // none is four standard deviations away.
+            let left_out = planned / 50.0;
+            let fewest = planned - 2.0 - left_out - 4.0 * left_out.sqrt();
+            assert!((fewest..=planned + 2.0).contains(&made), "{} {planned} {made}", caller.name);
+            planned_calls += planned;
+            made_calls += made;
+            if caller.protocol == TCP && planned >= 100.0 {
                 let phases: HashSet<i32> = all.iter().map(|begin| begin % caller.period_s as i32).collect();
                 assert!(phases.len() > 8, "{} keeps the clock", caller.name);
             }
         }
+        // So many together distinguish calls left out from calls lost.
+        let missing_share = 1.0 - made_calls / planned_calls;
+        assert!((0.018..0.022).contains(&missing_share), "{missing_share}");
     }
 
     #[test]
