@@ -69,8 +69,8 @@ fn a_few_doubled_check_ins_hide_no_implant() {
 fn services_that_many_hosts_share_raise_no_alarm() {
     let (result, _) = rows("every host", "2");
     let services = result["periodic"].as_array().unwrap();
-    // Twelve services, two forms of the log, with and without history.
-    assert_eq!(services.len(), 48);
+    // Sixteen services, two forms of the log, with and without history.
+    assert_eq!(services.len(), 64);
     for service in services.iter().filter(|row| row["service"].as_str().unwrap().contains("every host")) {
         let findings: Vec<u64> = service["findings"].as_array().unwrap().iter().map(|n| n.as_u64().unwrap()).collect();
         assert!(findings[0] > 0 && findings[2..].iter().all(|&count| count == 0), "{service}");
@@ -84,8 +84,15 @@ fn hosts_without_anything_bad_raise_no_alarm_and_shared_implants_are_seen() {
     assert_eq!(corpora.len(), 4);
     for corpus in corpora {
         assert!(corpus["host_days"].as_f64().unwrap() >= 40.0 && corpus["records"].as_u64().unwrap() > 100_000);
-        let rate = 1000.0 * corpus["alarms"].as_f64().unwrap() / corpus["host_days"].as_f64().unwrap();
-        assert!(rate <= 3.0, "{corpus:#}");
+        // Without history, nothing distinguishes a poller that drifts and gets answers too small for TLS from an implant:
+        // docs/detection-quality.md says so. Every pair of that service may be an alarm, and nothing else.
+        let is_new = corpus["history_days"] == 0;
+        let same_run = |row: &&Value| ["recorded", "history_days"].iter().all(|name| row[name] == corpus[name]);
+        let mut of_run = result["periodic"].as_array().unwrap().iter().filter(same_run);
+        let poller = of_run.find(|row| row["service"].as_str().unwrap().starts_with("drifting poller")).unwrap();
+        let most = if is_new { poller["pairs"].as_u64().unwrap() } else { 0 };
+        assert!(corpus["alarms"].as_u64().unwrap() <= most, "{corpus:#} {:#}", result["periodic"]);
+        assert!(poller["findings"][3].as_u64().unwrap() == corpus["alarms"], "{corpus:#} {poller}");
     }
     assert!(result["cells"].as_array().unwrap().is_empty());
 }

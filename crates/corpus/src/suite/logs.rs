@@ -13,7 +13,7 @@ use crate::traffic::records::{HourRecords, Record};
 use crate::world::World;
 use crate::world::endpoints::{Endpoint, ExternalClass};
 use flow::Address;
-use flow::codes::TCP;
+use flow::codes::{TCP, UDP};
 use flow::time::HOUR_S;
 use kernels::simulation::Draws;
 use std::path::Path;
@@ -90,7 +90,7 @@ pub fn write_periodic(
             };
             let other = Endpoint::external(ExternalClass::Saas, number, false);
             logs.periodic.push((logs.benign[host], world.address(other), kind));
-            let small = (draws.between(300.0, 1200.0) as u64, draws.between(150.0, 900.0) as u64);
+            let small = (small_request(service.protocol, &mut draws), draws.between(150.0, 900.0) as u64);
             let varied = (service.sizes != RequestSizes::One).then(|| service.sizes.law(&mut draws));
             for (contact, end_s) in service.connections(&mut draws, f64::from(hours) * 3600.0, host) {
                 let bytes = match (service.upload_bytes, &varied) {
@@ -121,6 +121,12 @@ pub fn write_periodic(
     }
     logs.records = write_days(&world, &options, recorded, connections)?;
     Ok(logs)
+}
+
+/// Draws the bytes of a small request; look-ups of names and of the time, over UDP, are of tens of bytes.
+fn small_request(protocol: u8, draws: &mut Draws) -> u64 {
+    let (least, most) = if protocol == UDP { (30.0, 60.0) } else { (300.0, 1200.0) };
+    draws.between(least, most) as u64
 }
 
 impl CellLogs {
