@@ -16,6 +16,7 @@ mod tables;
 mod bounds;
 mod engine;
 mod memory;
+mod waiting_rows;
 
 pub mod functions;
 mod session;

@@ -9,7 +9,7 @@ use crate::sql::{PlanRows, PlanThreads, Skipped};
 use arrow::array::RecordBatch;
 use datafusion::common::ParamValues;
 use datafusion::error::DataFusionError;
-use datafusion::execution::memory_pool::{MemoryConsumer, MemoryReservation};
+use datafusion::execution::memory_pool::{MemoryConsumer, MemoryLimit, MemoryPool, MemoryReservation};
 use datafusion::physical_plan::ExecutionPlan;
 use flow::error_text;
 use futures::SinkExt;
@@ -38,6 +38,19 @@ pub(in crate::serve) struct RunningQuery {
 
 /// Bytes that each thread of a query takes, as measured for `SELECT * FROM flows`.
 const THREAD_BYTES: usize = 4 << 20;
+
+/// Counts the memory of a query's threads as far as that leaves half of the pool: most queries take less, and many that
+/// wait for their clients must not make the queries of others fail.
+fn thread_memory(pool: &Arc<dyn MemoryPool>, threads: usize) -> MemoryReservation {
+    let taken = MemoryConsumer::new("threads").register(pool);
+    let most = match pool.memory_limit() {
+        MemoryLimit::Finite(bytes) => bytes / 2,
+        _ => usize::MAX,
+    };
+    let left = most.saturating_sub(pool.reserved()) / THREAD_BYTES;
+    taken.grow(THREAD_BYTES * threads.min(left));
+    taken
+}
 
 impl std::fmt::Debug for RunningQuery {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -80,9 +93,7 @@ impl RunningQuery {
         let threads = PlanThreads::start(session.shared.threads)
             .map_err(|error| pg_error::error("53000", format!("cannot start threads: {}", error_text(&error))))?;
         let columns = Columns::of(&plan.schema(), format)?;
-        let taken = MemoryConsumer::new("threads").register(&session.context().runtime_env().memory_pool);
-        // Not refused: most queries take less.
-        taken.grow(THREAD_BYTES * session.shared.threads);
+        let taken = thread_memory(&session.context().runtime_env().memory_pool, session.shared.threads);
         let rows = PlanRows::start(plan.clone(), session.context().task_ctx(), &threads).map_err(wrong)?;
         Ok(Self { query: query.clone(), columns, plan, rows, batch: None, sent: 0, _taken: taken, _threads: threads })
     }

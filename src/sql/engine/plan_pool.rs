@@ -3,11 +3,12 @@
 //! The engine's own `FairSpillPool` lets plans that can spill use all of it. A sort then holds its whole share when it
 //! finds that it must spill. It first merges what it holds, and the merge, which cannot spill, gets nothing: whether a
 //! statement ran was a race between its threads. Here the consumers that can spill leave a part of the pool to those
-//! that cannot.
+//! that cannot. Rows that wait get a part of it.
 //!
 //! Written against DataFusion 55.2; `what_can_spill_leaves_room_for_what_cannot` fails when reservations are counted
 //! otherwise.
 
+use crate::sql::waiting_rows::{is_waiting_rows, most_bytes};
 use datafusion::common::resources_datafusion_err;
 use datafusion::error::DataFusionError;
 use datafusion::execution::memory_pool::{MemoryConsumer, MemoryLimit, MemoryPool, MemoryReservation};
@@ -31,13 +32,23 @@ struct PoolUsage {
     spillers: usize,
     /// Bytes held by those.
     can_spill: usize,
+    /// Bytes held by rows that wait.
+    waiting: usize,
     /// Bytes held by all others.
     cannot_spill: usize,
 }
 
 impl PoolUsage {
     fn of(&mut self, reservation: &MemoryReservation) -> &mut usize {
-        if reservation.consumer().can_spill() { &mut self.can_spill } else { &mut self.cannot_spill }
+        match reservation.consumer() {
+            consumer if consumer.can_spill() => &mut self.can_spill,
+            consumer if is_waiting_rows(consumer) => &mut self.waiting,
+            _ => &mut self.cannot_spill,
+        }
+    }
+
+    fn all(&self) -> usize {
+        self.can_spill + self.waiting + self.cannot_spill
     }
 }
 
@@ -78,10 +89,14 @@ impl MemoryPool for PlanPool {
     fn try_grow(&self, reservation: &MemoryReservation, additional: usize) -> Result<(), DataFusionError> {
         let mut held = self.held();
         let left = if reservation.consumer().can_spill() {
-            let for_all = self.bytes.saturating_sub(held.cannot_spill.max(self.kept_free));
+            let for_all = self.bytes.saturating_sub((held.cannot_spill + held.waiting).max(self.kept_free));
             (for_all / held.spillers.max(1)).saturating_sub(reservation.size())
         } else {
-            self.bytes.saturating_sub(held.can_spill + held.cannot_spill)
+            self.bytes.saturating_sub(held.all())
+        };
+        let left = match is_waiting_rows(reservation.consumer()) {
+            true => left.min(most_bytes(self.bytes).saturating_sub(held.waiting)),
+            false => left,
         };
         if additional <= left {
             *held.of(reservation) += additional;
@@ -96,8 +111,7 @@ impl MemoryPool for PlanPool {
     }
 
     fn reserved(&self) -> usize {
-        let held = self.held();
-        held.can_spill + held.cannot_spill
+        self.held().all()
     }
 
     fn memory_limit(&self) -> MemoryLimit {
@@ -114,6 +128,7 @@ impl fmt::Display for PlanPool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::sql::waiting_rows::waiting_rows;
     use std::sync::Arc;
 
     #[test]
@@ -135,6 +150,20 @@ mod tests {
         drop(two);
         assert!(merge.try_grow(600).is_ok(), "what cannot spill may take all");
         drop(merge);
+        assert_eq!(pool.reserved(), 0);
+    }
+
+    #[test]
+    fn rows_that_wait_leave_most_of_the_pool() {
+        let pool: Arc<dyn MemoryPool> = Arc::new(PlanPool::new(1_000, 40));
+        let (one, two) = (waiting_rows(&pool), waiting_rows(&pool));
+        assert!(one.try_grow(200).is_ok() && two.try_grow(51).is_err() && two.try_grow(50).is_ok());
+        let build = MemoryConsumer::new("build").register(&pool);
+        assert!(build.try_grow(751).is_err() && build.try_grow(750).is_ok());
+        drop(one);
+        assert_eq!(pool.reserved(), 800);
+        assert!(two.try_grow(200).is_ok() && two.try_grow(1).is_err());
+        drop((two, build));
         assert_eq!(pool.reserved(), 0);
     }
 

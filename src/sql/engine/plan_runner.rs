@@ -4,6 +4,7 @@
 //! no longer run side by side.
 
 use crate::sql::bounds::batch_bytes;
+use crate::sql::waiting_rows::waiting_rows;
 use arrow::array::RecordBatch;
 use datafusion::error::DataFusionError;
 use datafusion::execution::memory_pool::{MemoryConsumer, MemoryPool, MemoryReservation};
@@ -19,6 +20,9 @@ use tokio::task::JoinSet;
 
 /// Kilobytes of a partition's rows that may wait while those of earlier partitions are sent; one batch always may.
 const WAITING_KB: usize = 512;
+/// Bytes of a batch that waits uncounted where the memory for waiting rows is used up, one for each partition: clients
+/// that do not read cannot make the statements of others fail.
+const UNCOUNTED_BYTES: usize = 4 << 20;
 /// Stack size of a thread; only what is used takes memory. Planning and evaluation walk deep expressions by recursion.
 const STACK_BYTES: usize = 64 << 20;
 
@@ -78,7 +82,8 @@ struct QueuedItem {
 
 /// The rows of a running plan; dropping the value stops the plan.
 ///
-/// Whoever does not ask for rows stops it, too: each partition holds a batch or two, which the session's memory counts.
+/// Whoever does not ask for rows stops it, too: each partition holds a batch or two, which the session's memory counts as
+/// far as it has room for waiting rows. Beyond, each partition holds one batch.
 #[derive(Debug)]
 pub struct PlanRows {
     partitions: VecDeque<UnboundedReceiver<QueuedItem>>,
@@ -137,7 +142,7 @@ impl PlanRows {
     }
 }
 
-/// Runs one partition as far as there is room for its rows.
+/// Runs one partition as far as there is room for its rows. A batch that gets no memory is the last until it is taken.
 async fn run_partition(
     mut stream: SendableRecordBatchStream,
     sender: UnboundedSender<QueuedItem>,
@@ -153,15 +158,38 @@ async fn run_partition(
         if let Ok(more) = room.clone().try_acquire_many_owned(u32::try_from(more).unwrap_or(u32::MAX)) {
             share.merge(more);
         }
-        let taken = MemoryConsumer::new("rows that wait for the client").register(&pool);
-        let batch = batch.and_then(|batch| taken.try_grow(bytes).map(|()| batch));
-        let failed = batch.is_err();
-        let sent = sender.send(QueuedItem { part: Some(batch), _room: Some(share), taken: Some(taken) });
+        let (batch, taken) = match batch.and_then(|batch| Ok((batch, counted(bytes, &pool)?))) {
+            Ok((batch, taken)) => (Ok(batch), taken),
+            Err(error) => (Err(error), None),
+        };
+        let (failed, uncounted) = (batch.is_err(), taken.is_none());
+        let sent = sender.send(QueuedItem { part: Some(batch), _room: Some(share), taken });
         if sent.is_err() || failed {
+            return;
+        }
+        // All of the room is free when nothing waits.
+        if uncounted && room.acquire_many(WAITING_KB as u32).await.is_err() {
             return;
         }
     }
     let _ = sender.send(QueuedItem { part: None, _room: None, taken: None });
+}
+
+/// Returns the memory of a batch that waits; `None` for one that waits uncounted.
+///
+/// # Errors
+/// When the batch is too large for that, and the pool has no room for it.
+fn counted(bytes: usize, pool: &Arc<dyn MemoryPool>) -> Result<Option<MemoryReservation>, DataFusionError> {
+    let taken = waiting_rows(pool);
+    if taken.try_grow(bytes).is_ok() {
+        return Ok(Some(taken));
+    }
+    if bytes <= UNCOUNTED_BYTES {
+        return Ok(None);
+    }
+    let taken = MemoryConsumer::new("a batch of rows").register(pool);
+    taken.try_grow(bytes)?;
+    Ok(Some(taken))
 }
 
 #[cfg(test)]
@@ -169,6 +197,8 @@ mod tests {
     use super::*;
     use arrow::array::{ArrayRef, AsArray, Int64Array};
     use arrow::datatypes::Int64Type;
+    use datafusion::execution::memory_pool::GreedyMemoryPool;
+    use std::sync::atomic::{AtomicUsize, Ordering};
 
     fn batch(number: i64) -> RecordBatch {
         RecordBatch::try_from_iter([("n", Arc::new(Int64Array::from(vec![number])) as ArrayRef)]).unwrap()
@@ -254,14 +284,11 @@ mod tests {
         assert_eq!(found, (0..400).collect::<Vec<i64>>());
     }
 
-    /// Endless partitions of batches of about a megabyte.
-    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-    async fn a_plan_stops_when_nobody_takes_its_rows() {
-        use datafusion::execution::memory_pool::GreedyMemoryPool;
+    /// Runs two endless partitions of batches of 800 KB; also returns the number of batches made so far.
+    fn endless(pool: &Arc<dyn MemoryPool>, threads: &PlanThreads) -> (PlanRows, Arc<AtomicUsize>) {
         use datafusion::execution::runtime_env::RuntimeEnvBuilder;
         use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
         use datafusion::physical_plan::streaming::{PartitionStream, StreamingTableExec};
-        use std::sync::atomic::{AtomicUsize, Ordering};
 
         #[derive(Debug)]
         struct Endless {
@@ -285,11 +312,16 @@ mod tests {
         let (schema, made) = (batch(0).schema(), Arc::new(AtomicUsize::new(0)));
         let part = || -> Arc<dyn PartitionStream> { Arc::new(Endless { schema: schema.clone(), made: made.clone() }) };
         let plan = StreamingTableExec::try_new(schema.clone(), vec![part(), part()], None, [], true, None).unwrap();
-        let pool: Arc<dyn MemoryPool> = Arc::new(GreedyMemoryPool::new(100 << 20));
         let runtime = RuntimeEnvBuilder::new().with_memory_pool(pool.clone()).build_arc().unwrap();
         let context = Arc::new(TaskContext::default().with_runtime(runtime));
+        (PlanRows::start(Arc::new(plan), context, threads).unwrap(), made)
+    }
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn a_plan_stops_when_nobody_takes_its_rows() {
+        let pool: Arc<dyn MemoryPool> = Arc::new(GreedyMemoryPool::new(100 << 20));
         let threads = PlanThreads::start(2).unwrap();
-        let mut rows = PlanRows::start(Arc::new(plan), context, &threads).unwrap();
+        let (mut rows, made) = endless(&pool, &threads);
         rows.next().await.unwrap().unwrap();
         tokio::time::sleep(std::time::Duration::from_millis(300)).await;
         let waiting = made.load(Ordering::Relaxed);
@@ -304,5 +336,24 @@ mod tests {
             }
         }
         panic!("{} bytes are still counted", pool.reserved());
+    }
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn without_memory_one_batch_of_each_partition_waits() {
+        let pool: Arc<dyn MemoryPool> = Arc::new(GreedyMemoryPool::new(1_000_000));
+        let others = MemoryConsumer::new("others").register(&pool);
+        others.try_grow(1_000_000).unwrap();
+        let threads = PlanThreads::start(2).unwrap();
+        let (mut rows, made) = endless(&pool, &threads);
+        for taken in 1..=5 {
+            assert_eq!(rows.next().await.unwrap().unwrap().num_rows(), 100_000);
+            tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+            let made = made.load(Ordering::Relaxed);
+            assert!(made <= taken + 2, "{made} batches were made for {taken} that were taken");
+        }
+        assert_eq!(pool.reserved(), 1_000_000);
+        assert!(counted(UNCOUNTED_BYTES, &pool).unwrap().is_none());
+        let refused = counted(UNCOUNTED_BYTES + 1, &pool).unwrap_err().strip_backtrace();
+        assert!(refused.contains("a batch of rows"), "{refused}");
     }
 }

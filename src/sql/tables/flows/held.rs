@@ -1,12 +1,13 @@
 //! Rows of one object that wait until the whole object is decoded: a damaged object counts with none of its rows.
 
+use crate::sql::waiting_rows::waiting_rows;
 use arrow::array::{Array, RecordBatch};
 use arrow::buffer::Buffer;
-use datafusion::execution::memory_pool::{MemoryConsumer, MemoryPool, MemoryReservation};
+use datafusion::execution::memory_pool::{MemoryPool, MemoryReservation};
 use std::collections::{HashSet, VecDeque};
 use std::sync::Arc;
 
-/// Bytes that the waiting rows of a partition may take; an object with more is decoded twice.
+/// Bytes that the waiting rows of a partition may take, as far as the pool has them; an object with more is decoded twice.
 const MOST_BYTES: usize = 32 << 20;
 
 /// The rows of the object that is being decoded, as far as they fit.
@@ -23,8 +24,8 @@ pub(super) struct HeldRows {
 impl HeldRows {
     /// Takes the memory of rows from `pool`.
     pub(super) fn new(pool: &Arc<dyn MemoryPool>) -> Self {
-        let reservation = MemoryConsumer::new("FlowsExec").register(pool);
-        Self { batches: VecDeque::new(), rows: 0, buffers: HashSet::new(), reservation, full: false }
+        let (batches, buffers, reservation) = (VecDeque::new(), HashSet::new(), waiting_rows(pool));
+        Self { batches, rows: 0, buffers, reservation, full: false }
     }
 
     /// Holds a batch if it fits and all before it did.
