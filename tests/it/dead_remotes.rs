@@ -55,8 +55,9 @@ fn a_rotation_over_dead_remotes_is_one_finding_of_medium_severity() {
         let answered = if death == Death::Reset { 40 * evidence["connections"].as_i64().unwrap() } else { 0 };
         let number = |name: &str| evidence[name].as_i64().unwrap();
         assert!(number("destinations") >= 19 && number("silent_remotes") == number("destinations"), "{finding:#}");
-        // What the host sends to others on that port is not theirs.
-        assert_eq!((number("bytes_out"), number("bytes_in")), (60 * number("connections"), answered), "{finding:#}");
+        // What the host sends to others on that port is not theirs. What is rejected was not sent.
+        let sent = if death == Death::Rejection { 0 } else { 60 * number("connections") };
+        assert_eq!((number("bytes_out"), number("bytes_in")), (sent, answered), "{finding:#}");
         assert_eq!(evidence["first_contact"], true, "{finding:#}");
         assert!((evidence["period_s"].as_f64().unwrap() / period_s as f64 - 1.0).abs() < 0.05, "{finding:#}");
         assert!(finding["explanation"].as_str().unwrap().contains("; none ever answered; none was seen before"));
