@@ -4,8 +4,9 @@
 //! hours. The union of the trains restores the renewal process. Remotes belong together when their connections carry
 //! about the same bytes: sorted by typical size, a step of more than a tenth separates two groups. What was sent to a
 //! remote that never answered has no such size: silent remotes are a group of their own, and are tried with each of the
-//! others, since controllers die while an implant goes on. The union of each group is judged like a pair ([`crate::beacon`]), after paying for the number of groups, and counts only when it is far more
-//! regular than any of its members, which otherwise explains it alone.
+//! others, since controllers die while an implant goes on. The union of each group is judged like a pair
+//! ([`crate::beacon`]), after paying for the number of groups, and counts only when it is far more regular than any of
+//! its members, which otherwise explains it alone.
 //!
 //! ```
 //! use flowsift_kernels::beacon::ObservedWindow;

@@ -53,7 +53,7 @@ pub(in crate::serve) struct BoundedStream<T> {
 }
 
 impl<T> BoundedStream<T> {
-    /// Follows the messages of a stream, of which some bytes were read already.
+    /// Follows the messages of a stream whose first bytes were already read.
     ///
     /// # Errors
     /// When these are too long a message.

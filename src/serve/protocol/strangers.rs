@@ -31,7 +31,7 @@ pub(in crate::serve) struct StrangersPlace {
 }
 
 impl Strangers {
-    /// Lets a stranger in.
+    /// Registers a connection that has not logged in yet.
     pub(in crate::serve) fn come(self: &Arc<Self>) -> StrangersPlace {
         let (tell, told) = oneshot::channel();
         let mut waiting = lock(&self.waiting);

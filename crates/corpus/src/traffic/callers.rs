@@ -24,7 +24,7 @@ enum Asks {
     Resolver,
     /// A time server.
     TimeServer,
-    /// Nobody: it answers whoever knocks on a closed port, with an error.
+    /// No remote of its own: the host answers probes of closed ports with ICMP errors.
     Knocks,
 }
 

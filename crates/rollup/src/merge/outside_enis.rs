@@ -23,7 +23,7 @@ const MIN_EXCHANGES: usize = 8;
 /// Percent of the connections of either ENI that the other must have.
 const MIN_PERCENT: usize = 80;
 
-/// Rows of all tables of which all remotes are looked at; of more, a share of the remotes is enough.
+/// Up to so many rows, all remotes are examined; beyond, a share of them is enough.
 const ROWS_WITHOUT_SAMPLING: usize = 1 << 20;
 
 /// Returns the codes of the addresses of outside ENIs. `forwarded` are the codes of the remotes beyond.

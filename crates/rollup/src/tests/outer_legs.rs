@@ -1,4 +1,4 @@
-//! A forwarder's own traffic is its own, whoever behind it talks to the same remote.
+//! A forwarder's own traffic stays its own when hosts behind it talk to the same remote.
 
 use super::forwarders::{
     Ends, NO_INSTANCE, Pair, V4, change, expected, inner, outer, own, pairs, translating_appliance,
