@@ -235,10 +235,10 @@ impl Chunk {
                 let mut out = vec![0; self.rows];
                 // Once on the way forward and once, for every other row, on the way back.
                 for row in (0..self.rows).filter(|row| self.asks(*row)) {
-                    out[row] = u64::from(lazy.text(0, row, false));
+                    out[row] = u64::from(lazy.text(0, row, Meaning::Text));
                 }
                 for row in (0..self.rows).rev().filter(|row| self.asks(*row)).step_by(2).take(8) {
-                    if out[row] != u64::from(lazy.text(0, row, false)) {
+                    if out[row] != u64::from(lazy.text(0, row, Meaning::Text)) {
                         out[row] = u64::MAX;
                     }
                 }
