@@ -17,7 +17,8 @@
 //! | [`intel`] | module | reads indicators, networks and allow-lists |
 //! | [`sql`] | module | offers the tables and functions in SQL |
 //! | [`detect`] | module | runs the detections and controls false discoveries |
-//! | [`report`] | module | writes findings and summaries |
+//! | [`incident`] | module | ties findings into incidents with a timeline and a blast radius |
+//! | [`report`] | module | writes findings, incidents and summaries |
 //! | `serve` | module | answers SQL over the Postgres wire protocol (feature `postgres`) |
 //! | [`cli`] | module | is the command line; only here is anything printed |
 //!
@@ -26,6 +27,7 @@
 pub mod cli;
 pub mod detect;
 pub mod hours;
+pub mod incident;
 pub mod intel;
 pub mod report;
 #[cfg(feature = "postgres")]

@@ -61,15 +61,17 @@ fn new_pairs<'a>(rows: &'a RecordBatch, hosts: &'a HashSet<[u8; 16]>) -> impl It
 
 /// Returns the pairs that a finding is about: its host with the remote, or one of them with each of the members.
 pub(super) fn pairs_of(finding: &Finding) -> Vec<NamedPair> {
-    let (Some(port), Some(protocol)) = (finding.port, finding.protocol) else { return Vec::new() };
+    let (Some(of), Some(port), Some(protocol)) = (finding.host, finding.port, finding.protocol) else {
+        return Vec::new();
+    };
     let text = |text: &Option<String>| text.clone().unwrap_or_default();
     let pair = |host: Address, remote: Address| {
         let (account_id, region) = (text(&finding.account_id), text(&finding.region));
         NamedPair { account_id, region, host, remote, port, protocol }
     };
     match finding.remote {
-        Some(remote) if finding.members.is_empty() => vec![pair(finding.host, remote)],
+        Some(remote) if finding.members.is_empty() => vec![pair(of, remote)],
         Some(remote) => finding.members.iter().map(|host| pair(*host, remote)).collect(),
-        None => finding.members.iter().map(|remote| pair(finding.host, *remote)).collect(),
+        None => finding.members.iter().map(|remote| pair(of, *remote)).collect(),
     }
 }

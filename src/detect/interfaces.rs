@@ -21,7 +21,7 @@ pub(super) fn name_interfaces(findings: &mut [Finding], hosts: &RecordBatch) {
     let interfaces = interfaces(hosts);
     for finding in findings.iter_mut().filter(|finding| finding.interface_id.is_none()) {
         let agrees = |given: &Option<String>, known: &str| given.as_deref().is_none_or(|given| given == known);
-        let of_host = interfaces.get(&finding.host).into_iter().flatten();
+        let of_host = finding.host.and_then(|host| interfaces.get(&host)).into_iter().flatten();
         let mut of_host = of_host.filter(|interface| {
             agrees(&finding.account_id, interface.account_id) && agrees(&finding.region, interface.region)
         });

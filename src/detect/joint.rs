@@ -32,7 +32,7 @@ fn contact_key(finding: &Finding) -> Option<ContactKey> {
         && finding.role == Some(Role::Client)
         && !finding.evidence.contains_key("allowed_by");
     let remote = finding.remote.filter(|_| may_count)?;
-    Some(ContactKey { account_id: finding.account_id.clone(), host: finding.host, remote })
+    Some(ContactKey { account_id: finding.account_id.clone(), host: finding.host?, remote })
 }
 
 /// Returns whether the volume recurs: what goes out every night did not grow.
@@ -108,7 +108,7 @@ mod tests {
 
     fn finding(detection: &str, severity: &str, remote: Option<&str>, port: Option<u16>, evidence: Value) -> Finding {
         let value = json!({
-            "schema_version": 1, "id": detection, "detection": detection, "title": "", "severity": severity, "score": 0.5,
+            "schema_version": 2, "subject": "", "id": detection, "detection": detection, "title": "", "severity": severity, "score": 0.5,
             "p_value": null, "account_id": "1", "region": null, "host": "10.0.0.1", "interface_id": null,
             "instance_id": null, "vpc_id": null, "remote": remote, "port": port, "protocol": 6, "role": "client",
             "first_seen": "2024-04-19T00:00:00Z", "last_seen": "2024-04-19T01:00:00Z",

@@ -5,6 +5,8 @@ pub mod severity;
 
 pub mod catalogue;
 pub mod finding;
+mod subject;
+pub(crate) mod text_forms;
 
 mod flagged;
 mod interfaces;
@@ -17,8 +19,9 @@ mod run;
 
 pub use catalogue::{Detection, Need, Parameter, built_in, from_folder, wanted};
 pub use error::DetectError;
-pub use finding::{Finding, SCHEMA_VERSION, finding_id, sort_findings};
+pub use finding::{FLOW_LOG, Finding, MAX_EVENT_IDS, SCHEMA_VERSION, sort_findings};
 pub use flagged::flagged_pairs;
 pub use rollup::window::{BaselineKind, WindowOptions, choose_window};
 pub use run::{Context, Outcome, detect};
 pub use severity::{InvalidSeverity, Severity};
+pub use subject::Subject;

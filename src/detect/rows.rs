@@ -2,8 +2,9 @@
 
 use super::catalogue::Detection;
 use super::error::DetectError;
-use super::finding::{Finding, SCHEMA_VERSION, finding_id};
+use super::finding::{FLOW_LOG, Finding, MAX_EVENT_IDS, SCHEMA_VERSION};
 use super::severity::Severity;
+use super::subject::Subject;
 use arrow::array::{Array, ArrayRef, AsArray, RecordBatch};
 use arrow::compute::cast;
 use arrow::datatypes::{DataType, Float64Type, Int64Type, TimeUnit, TimestampSecondType};
@@ -25,6 +26,14 @@ const FIELDS: &[&str] = &[
     "port",
     "protocol",
     "role",
+    "principal",
+    "credential",
+    "source",
+    "app",
+    "object",
+    "object_kind",
+    "logs",
+    "event_ids",
     "interface_id",
     "first_seen",
     "last_seen",
@@ -62,6 +71,10 @@ impl ResultColumns<'_> {
         self.as_type(column, DataType::Utf8, "text")
     }
 
+    fn texts(&self, column: &str) -> Result<Option<ArrayRef>, DetectError> {
+        self.as_type(column, DataType::new_list(DataType::Utf8, true), "a list of texts")
+    }
+
     fn float(&self, column: &str) -> Result<Option<ArrayRef>, DetectError> {
         self.as_type(column, DataType::Float64, "a number")
     }
@@ -78,6 +91,14 @@ impl ResultColumns<'_> {
 fn text_at(array: &Option<ArrayRef>, row: usize) -> Option<&str> {
     let array = array.as_ref()?.as_string::<i32>();
     (!array.is_null(row)).then(|| array.value(row))
+}
+
+/// Returns the texts of a cell that is a list of them.
+fn texts_at(array: &Option<ArrayRef>, row: usize) -> Vec<String> {
+    let Some(lists) = array.as_ref().map(|array| array.as_list::<i32>()).filter(|lists| lists.is_valid(row)) else {
+        return Vec::new();
+    };
+    lists.value(row).as_string::<i32>().iter().flatten().map(str::to_owned).collect()
 }
 
 fn float_at(array: &Option<ArrayRef>, row: usize) -> Option<f64> {
@@ -129,6 +150,10 @@ pub(super) fn findings(
     let (severity, explanation) = (Some(severity), Some(explanation));
     let (account, region, role) = (columns.text("account_id")?, columns.text("region")?, columns.text("role")?);
     let interface = columns.text("interface_id")?;
+    let (principals, credentials, sources) =
+        (columns.text("principal")?, columns.text("credential")?, columns.text("source")?);
+    let (apps, objects, object_kinds) = (columns.text("app")?, columns.text("object")?, columns.text("object_kind")?);
+    let (logs, event_ids) = (columns.texts("logs")?, columns.texts("event_ids")?);
     let (score, p_value) = (columns.float("score")?, columns.float("p_value")?);
     let (port, protocol) = (columns.whole("port")?, columns.whole("protocol")?);
     let (first, last) = (columns.time("first_seen")?, columns.time("last_seen")?);
@@ -152,12 +177,16 @@ pub(super) fn findings(
             got: format!("`{word}`"),
             expected: "informational, low, medium, high or critical",
         })?;
-        let host = address_at(batch.column_by_name("host"), row).ok_or_else(|| DetectError::Result {
-            name: detection.name.clone(),
-            column: "host".to_owned(),
-            got: "no address".to_owned(),
-            expected: "an address",
-        })?;
+        let host = address_at(batch.column_by_name("host"), row);
+        // Without a host, a finding is about a principal.
+        if host.is_none() && text_at(&principals, row).is_none() {
+            return Err(DetectError::Result {
+                name: detection.name.clone(),
+                column: "host".to_owned(),
+                got: "no address".to_owned(),
+                expected: "an address, or a principal",
+            });
+        }
         let remote = address_at(batch.column_by_name("remote"), row);
         let (port, protocol) = (whole_at::<u16>(&port, row), whole_at::<u8>(&protocol, row));
         let account_id = text_at(&account, row).map(str::to_owned);
@@ -169,20 +198,27 @@ pub(super) fn findings(
                 values.insert(name.clone(), value);
             }
         }
+        let of = |column: &Option<ArrayRef>| text_at(column, row).map(str::to_owned);
+        let (principal, credential, object) = (of(&principals), of(&credentials), of(&objects));
+        let logs = texts_at(&logs, row);
+        let subject = Subject {
+            detection: &detection.name,
+            account_id: account_id.as_deref(),
+            region: region.as_deref(),
+            host,
+            remote,
+            port,
+            protocol,
+            role,
+            principal: principal.as_deref(),
+            credential: credential.as_deref(),
+            object_kind: text_at(&object_kinds, row),
+        };
         found.push(Finding {
             schema_version: SCHEMA_VERSION,
-            id: finding_id(
-                &detection.name,
-                account_id.as_deref(),
-                region.as_deref(),
-                host,
-                remote,
-                port,
-                protocol,
-                role,
-                window.from_s,
-                window.to_s,
-            ),
+            id: subject.id(window.from_s, window.to_s),
+            subject: subject.hash(),
+            incident_id: None,
             detection: detection.name.clone(),
             title: detection.title.clone(),
             severity,
@@ -198,6 +234,13 @@ pub(super) fn findings(
             port,
             protocol,
             role,
+            principal,
+            credential,
+            source: of(&sources),
+            app: of(&apps),
+            object,
+            logs: if logs.is_empty() { vec![FLOW_LOG.to_owned()] } else { logs },
+            event_ids: texts_at(&event_ids, row).into_iter().take(MAX_EVENT_IDS).collect(),
             first_seen_s: second_at(&first, row).unwrap_or(window.from_s),
             last_seen_s: second_at(&last, row).unwrap_or(window.to_s),
             window_start_s: window.from_s,

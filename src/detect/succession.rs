@@ -107,7 +107,7 @@ fn next_train(findings: &[Finding], beacons: &mut Vec<usize>) -> Option<Vec<usiz
 /// Rewrites the leading finding as that of the train of all its hosts.
 fn tell(findings: &mut [Finding], lead: usize, train: &[usize]) {
     let sum = |name: &str| train.iter().filter_map(|at| findings[*at].evidence.get(name)?.as_u64()).sum::<u64>();
-    let hosts: Vec<String> = train.iter().map(|at| findings[*at].host.to_string()).collect();
+    let hosts: Vec<String> = train.iter().filter_map(|at| Some(findings[*at].host?.to_string())).collect();
     let named: Vec<Value> = hosts.iter().take(MAX_NAMED).map(|host| Value::from(host.as_str())).collect();
     let sums: Vec<(&str, u64)> = ["connections", "bytes_out", "bytes_in"].map(|name| (name, sum(name))).to_vec();
     let first_s = train.iter().map(|at| findings[*at].first_seen_s).min();
@@ -140,7 +140,7 @@ mod tests {
     fn beacon(host: &str, from_minute: i64, to_minute: i64, period_s: f64, severity: &str) -> Finding {
         let at = |minute: i64| format!("2024-04-19T{:02}:{:02}:00Z", minute / 60, minute % 60);
         let value = json!({
-            "schema_version": 1, "id": host, "detection": "beacon", "title": "", "severity": severity, "score": 0.5,
+            "schema_version": 2, "subject": "", "id": host, "detection": "beacon", "title": "", "severity": severity, "score": 0.5,
             "p_value": 0.0, "account_id": "1", "region": null, "host": host, "interface_id": null,
             "instance_id": null, "vpc_id": null, "remote": "192.0.2.9", "port": 443, "protocol": 6, "role": "client",
             "first_seen": at(from_minute), "last_seen": at(to_minute),

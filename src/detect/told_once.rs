@@ -56,7 +56,7 @@ mod tests {
 
     fn finding(detection: &str, severity: &str, host: &str, remote: Option<&str>, members: &[&str]) -> Finding {
         let value = json!({
-            "schema_version": 1, "id": "", "detection": detection, "title": "", "severity": severity, "score": 0.5,
+            "schema_version": 2, "subject": "", "id": "", "detection": detection, "title": "", "severity": severity, "score": 0.5,
             "p_value": null, "account_id": "1", "region": null, "host": host, "interface_id": null,
             "instance_id": null, "vpc_id": null, "remote": remote, "port": 443, "protocol": 6, "role": "client",
             "first_seen": "2024-04-19T00:00:00Z", "last_seen": "2024-04-19T01:00:00Z",

@@ -47,8 +47,8 @@ const EXPECTED_RENEWED: &str = "a later `until=`, or the entry removed";
 /// The facts of a finding that entries have conditions on.
 #[derive(Debug, Clone, Copy)]
 pub struct Contact<'a> {
-    /// The monitored side.
-    pub host: Address,
+    /// The monitored side; `None` for findings about none.
+    pub host: Option<Address>,
     /// The other side; `None` for findings about the host as a whole.
     pub remote: Option<Address>,
     /// The service's port; `None` where several.
@@ -105,7 +105,7 @@ impl AllowEntry {
     fn holds(&self, contact: &Contact<'_>) -> bool {
         let names = |owner: &str| owner.to_lowercase().contains(self.owner.as_deref().unwrap_or_default());
         self.remote.is_none_or(|network| contact.remote.is_some_and(|remote| network.contains(remote)))
-            && self.host.is_none_or(|network| network.contains(contact.host))
+            && self.host.is_none_or(|network| contact.host.is_some_and(|host| network.contains(host)))
             && (self.ports.is_empty() || contact.port.is_some_and(|port| self.has_port(port)))
             && (self.protocol.is_none() || self.protocol == contact.protocol)
             && (self.owner.is_none() || contact.owner.is_some_and(|network| names(network.owner)))

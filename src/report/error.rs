@@ -14,7 +14,7 @@ pub enum ReportError {
         source: std::io::Error,
     },
     /// A line of JSON Lines is not a finding: the file is damaged, or is something else.
-    #[error("{name}:{line}: not a finding; expected a JSON object with the fields of schema version 1")]
+    #[error("{name}:{line}: not a finding; expected a JSON object with the fields of schema version 2")]
     Line {
         /// The file's name.
         name: String,
@@ -58,7 +58,7 @@ pub enum ReportError {
         expected: &'static str,
     },
     /// A Parquet file lacks a column or has it in another type: it does not hold findings.
-    #[error("{name}: no column `{column}` of type {expected}; expected the columns of findings, schema version 1")]
+    #[error("{name}: no column `{column}` of type {expected}; expected the columns of findings, schema version 2")]
     Column {
         /// The file's name.
         name: String,

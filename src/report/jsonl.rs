@@ -90,10 +90,10 @@ mod tests {
         let error = read_jsonl(cut, "f.jsonl").unwrap_err();
         assert!(error.to_string().starts_with(&format!("f.jsonl:{}: not a finding", examples().len())), "{error}");
 
-        let newer = String::from_utf8(bytes).unwrap().replacen("\"schema_version\":1", "\"schema_version\":2", 1);
+        let newer = String::from_utf8(bytes).unwrap().replacen("\"schema_version\":2", "\"schema_version\":3", 1);
         assert_eq!(
             read_jsonl(newer.as_bytes(), "f.jsonl").unwrap_err().to_string(),
-            "f.jsonl: finding 1 has schema version 2, expected 1; use the flowsift that wrote it"
+            "f.jsonl: finding 1 has schema version 3, expected 2; use the flowsift that wrote it"
         );
     }
 

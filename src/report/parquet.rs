@@ -34,15 +34,18 @@ const RUN_ID_KEY: &str = "flowsift.run_id";
 /// What is being written, for messages.
 const FINDINGS: &str = "findings";
 
-/// Returns the columns of findings in Parquet, schema version 1.
+/// Returns the columns of findings in Parquet, schema version 2.
 pub fn finding_schema() -> Schema {
     let text = |name: &str, nullable: bool| Field::new(name, DataType::Utf8, nullable);
     let time = |name: &str| Field::new(name, DataType::Timestamp(TimeUnit::Millisecond, Some(UTC.into())), false);
+    let texts = |name: &str| Field::new(name, DataType::List(Arc::new(text("item", false))), false);
     let number = |name: &str, nullable: bool| Field::new(name, DataType::Int32, nullable);
     let real = |name: &str, nullable: bool| Field::new(name, DataType::Float64, nullable);
     Schema::new(vec![
         number("schema_version", false),
         text("id", false),
+        text("subject", false),
+        text("incident_id", true),
         text("detection", false),
         text("title", false),
         text("severity", false),
@@ -50,7 +53,7 @@ pub fn finding_schema() -> Schema {
         real("p_value", true),
         text("account_id", true),
         text("region", true),
-        text("host", false),
+        text("host", true),
         text("interface_id", true),
         text("instance_id", true),
         text("vpc_id", true),
@@ -58,11 +61,18 @@ pub fn finding_schema() -> Schema {
         number("port", true),
         number("protocol", true),
         text("role", true),
+        text("principal", true),
+        text("credential", true),
+        text("source", true),
+        text("app", true),
+        text("object", true),
+        texts("logs"),
+        texts("event_ids"),
         time("first_seen"),
         time("last_seen"),
         time("window_start"),
         time("window_end"),
-        Field::new("techniques", DataType::List(Arc::new(text("item", false))), false),
+        texts("techniques"),
         text("evidence", false),
         text("explanation", false),
         real("coverage", true),
@@ -105,11 +115,12 @@ fn finding_batch(schema: &Arc<Schema>, rows: &[Finding]) -> Result<RecordBatch, 
         let millis = rows.iter().map(|row| of(row).saturating_mul(1_000));
         Arc::new(TimestampMillisecondArray::from_iter_values(millis).with_timezone(UTC))
     };
-    let mut techniques = ListBuilder::new(StringBuilder::new()).with_field(Field::new("item", DataType::Utf8, false));
-    for row in rows {
-        techniques.append_value(row.techniques.iter().map(Some));
-    }
-    let hosts = rows.iter().map(|row| row.host.to_string());
+    let texts = |of: fn(&Finding) -> &[String]| -> ArrayRef {
+        let mut lists = ListBuilder::new(StringBuilder::new()).with_field(Field::new("item", DataType::Utf8, false));
+        rows.iter().for_each(|row| lists.append_value(of(row).iter().map(Some)));
+        Arc::new(lists.finish())
+    };
+    let hosts = rows.iter().map(|row| row.host.map(|host| host.to_string()));
     let remotes = rows.iter().map(|row| row.remote.map(|remote| remote.to_string()));
     let evidence = rows.iter().map(|row| serde_json::to_string(&row.evidence));
     let evidence = evidence.collect::<Result<Vec<String>, _>>().map_err(|e| ArrowError::ExternalError(Box::new(e)))?;
@@ -119,6 +130,8 @@ fn finding_batch(schema: &Arc<Schema>, rows: &[Finding]) -> Result<RecordBatch, 
         vec![
             number(|row| i32::try_from(row.schema_version).ok()),
             text(|row| &row.id),
+            text(|row| &row.subject),
+            optional(|row| row.incident_id.as_deref()),
             text(|row| &row.detection),
             text(|row| &row.title),
             text(|row| row.severity.as_str()),
@@ -126,7 +139,7 @@ fn finding_batch(schema: &Arc<Schema>, rows: &[Finding]) -> Result<RecordBatch, 
             Arc::new(Float64Array::from_iter(rows.iter().map(|row| row.p_value))),
             optional(|row| row.account_id.as_deref()),
             optional(|row| row.region.as_deref()),
-            Arc::new(StringArray::from_iter_values(hosts)),
+            Arc::new(StringArray::from_iter(hosts)),
             optional(|row| row.interface_id.as_deref()),
             optional(|row| row.instance_id.as_deref()),
             optional(|row| row.vpc_id.as_deref()),
@@ -134,11 +147,18 @@ fn finding_batch(schema: &Arc<Schema>, rows: &[Finding]) -> Result<RecordBatch, 
             number(|row| row.port.map(i32::from)),
             number(|row| row.protocol.map(i32::from)),
             optional(|row| row.role.map(Role::as_str)),
+            optional(|row| row.principal.as_deref()),
+            optional(|row| row.credential.as_deref()),
+            optional(|row| row.source.as_deref()),
+            optional(|row| row.app.as_deref()),
+            optional(|row| row.object.as_deref()),
+            texts(|row| &row.logs),
+            texts(|row| &row.event_ids),
             time(|row| row.first_seen_s),
             time(|row| row.last_seen_s),
             time(|row| row.window_start_s),
             time(|row| row.window_end_s),
-            Arc::new(techniques.finish()),
+            texts(|row| &row.techniques),
             Arc::new(StringArray::from_iter_values(evidence)),
             text(|row| &row.explanation),
             Arc::new(Float64Array::from_iter(rows.iter().map(|row| row.coverage))),
@@ -231,8 +251,8 @@ impl FindingColumns<'_> {
         Ok(array.value(index).div_euclid(1_000))
     }
 
-    fn techniques(&self, index: usize) -> Result<Vec<String>, ReportError> {
-        let (column, expected) = ("techniques", "list of texts");
+    fn texts(&self, index: usize, column: &'static str) -> Result<Vec<String>, ReportError> {
+        let expected = "list of texts";
         let missing = || self.missing(column, expected);
         let lists = self.column(column, expected)?.as_list_opt::<i32>().ok_or_else(missing)?;
         let items = lists.value(index);
@@ -259,10 +279,11 @@ impl FindingColumns<'_> {
         check_version(self.name, self.first_row + index as u64, schema_version)?;
         let severity = self.parsed(index, "severity", "a severity", |text| text.parse().ok())?;
         let evidence = self.parsed(index, "evidence", "a JSON object", |text| serde_json::from_str(text).ok())?;
-        let host = self.parsed(index, "host", "an address", |text| text.parse().ok())?;
         Ok(Finding {
             schema_version,
             id: self.text(index, "id")?,
+            subject: self.text(index, "subject")?,
+            incident_id: self.optional(index, "incident_id")?,
             detection: self.text(index, "detection")?,
             title: self.text(index, "title")?,
             severity: severity.ok_or_else(|| null("severity", "a severity"))?,
@@ -270,7 +291,7 @@ impl FindingColumns<'_> {
             p_value: self.optional_real(index, "p_value")?,
             account_id: self.optional(index, "account_id")?,
             region: self.optional(index, "region")?,
-            host: host.ok_or_else(|| null("host", "an address"))?,
+            host: self.parsed(index, "host", "an address", |text| text.parse().ok())?,
             interface_id: self.optional(index, "interface_id")?,
             instance_id: self.optional(index, "instance_id")?,
             vpc_id: self.optional(index, "vpc_id")?,
@@ -278,11 +299,18 @@ impl FindingColumns<'_> {
             port: self.number(index, "port")?,
             protocol: self.number(index, "protocol")?,
             role: self.parsed(index, "role", "client or server", Role::parse)?,
+            principal: self.optional(index, "principal")?,
+            credential: self.optional(index, "credential")?,
+            source: self.optional(index, "source")?,
+            app: self.optional(index, "app")?,
+            object: self.optional(index, "object")?,
+            logs: self.texts(index, "logs")?,
+            event_ids: self.texts(index, "event_ids")?,
             first_seen_s: self.time(index, "first_seen")?,
             last_seen_s: self.time(index, "last_seen")?,
             window_start_s: self.time(index, "window_start")?,
             window_end_s: self.time(index, "window_end")?,
-            techniques: self.techniques(index)?,
+            techniques: self.texts(index, "techniques")?,
             evidence: evidence.ok_or_else(|| null("evidence", "a JSON object"))?,
             explanation: self.text(index, "explanation")?,
             coverage: self.optional_real(index, "coverage")?,
@@ -332,12 +360,12 @@ mod tests {
         let error = read_parquet(Bytes::from(bytes), "f.parquet").unwrap_err();
         assert_eq!(
             error.to_string(),
-            "f.parquet: no column `schema_version` of type INT32; expected the columns of findings, schema version 1"
+            "f.parquet: no column `schema_version` of type INT32; expected the columns of findings, schema version 2"
         );
 
         let mut damaged = examples();
         damaged[1].schema_version = 7;
         let error = read_parquet(written(&damaged), "f.parquet").unwrap_err();
-        assert!(error.to_string().starts_with("f.parquet: finding 2 has schema version 7, expected 1"), "{error}");
+        assert!(error.to_string().starts_with("f.parquet: finding 2 has schema version 7, expected 2"), "{error}");
     }
 }

@@ -222,7 +222,11 @@ fn shorten_middle(text: &str, width: usize) -> String {
 
 /// Writes `host → remote:port` in at most `width` columns, as far as addresses can be shortened.
 fn pair_text(finding: &Finding, width: usize) -> String {
-    let host = finding.host.to_string();
+    let host = match (finding.host, &finding.principal) {
+        (Some(host), _) => host.to_string(),
+        (None, Some(principal)) => flow::printable::printable(principal),
+        (None, None) => "-".to_owned(),
+    };
     let arrow = match finding.role {
         Some(codes::Role::Server) => " ← ",
         _ => " → ",

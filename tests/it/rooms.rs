@@ -12,7 +12,8 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("hours", &["source"]),
     ("sql", &["intel", "source", "hours"]),
     ("detect", &["intel", "sql"]),
-    ("report", &["detect"]),
+    ("incident", &["source", "intel", "detect"]),
+    ("report", &["detect", "incident"]),
     ("serve", &["sql"]),
 ];
 

@@ -44,8 +44,8 @@ pub(super) fn benign_result(
         mediums: 0,
     };
     for finding in findings {
-        if let Some(remote) = finding.remote
-            && let Some(&kind) = service_of.get(&(finding.host, remote))
+        if let Some((host, remote)) = finding.host.zip(finding.remote)
+            && let Some(&kind) = service_of.get(&(host, remote))
         {
             rows[kind].findings[finding.severity as usize] += 1;
         }
@@ -68,8 +68,8 @@ pub(super) fn habit_results(
 ) -> Vec<HabitResult> {
     let mut highest: HashMap<(Address, Address), Severity> = HashMap::new();
     for finding in findings {
-        if let Some(remote) = finding.remote {
-            let of_pair = highest.entry((finding.host, remote)).or_insert(finding.severity);
+        if let Some((host, remote)) = finding.host.zip(finding.remote) {
+            let of_pair = highest.entry((host, remote)).or_insert(finding.severity);
             *of_pair = finding.severity.max(*of_pair);
         }
     }
@@ -101,8 +101,8 @@ pub(super) fn cell_result(cell: &Cell, logs: &CellLogs, judged: &Judged) -> Cell
             *score = score.max(finding.score);
             *rita = rita.max(number(finding, "rita_score"));
         }
-        if finding.remote.is_some() {
-            *connections.entry(finding.host).or_default() += number(finding, "connections") as usize;
+        if let Some((host, _)) = finding.host.zip(finding.remote) {
+            *connections.entry(host).or_default() += number(finding, "connections") as usize;
         }
     }
     let scores = |hosts: &[Address], pick: fn(&(f64, f64)) -> f64| -> Vec<f64> {
@@ -121,7 +121,7 @@ pub(super) fn cell_result(cell: &Cell, logs: &CellLogs, judged: &Judged) -> Cell
     let (rita_of_implants, rita_of_benign) = (scores(&logs.implants, rita), scores(&logs.benign, rita));
     let mut counts: Vec<usize> = logs.implants.iter().map(|host| connections.get(host).copied().unwrap_or(0)).collect();
     counts.sort_unstable();
-    let of_benign = |finding: &&Finding| logs.benign.contains(&finding.host);
+    let of_benign = |finding: &&Finding| finding.host.is_some_and(|host| logs.benign.contains(&host));
     let result = CellResult {
         scenario: cell.scenario.name.to_owned(),
         recorded: cell.recorded.text(),
@@ -147,7 +147,7 @@ pub(super) fn cell_result(cell: &Cell, logs: &CellLogs, judged: &Judged) -> Cell
 fn hosts_of(finding: &Finding) -> Vec<Address> {
     let named = finding.evidence.get("hosts").and_then(serde_json::Value::as_array);
     let named = named.into_iter().flatten().filter_map(|host| host.as_str()?.parse().ok());
-    std::iter::once(finding.host).chain(named).collect()
+    finding.host.into_iter().chain(named).collect()
 }
 
 fn number(finding: &Finding, name: &str) -> f64 {

@@ -4,7 +4,7 @@
 use super::objects::objects_named;
 use super::{Summary, span_text};
 use crate::detect::Severity;
-use crate::detect::finding::rfc3339_text;
+use crate::detect::text_forms::rfc3339_text;
 use flow::time::{self, DAY_S, HOUR_S};
 use flow::units::{count_text, duration_text};
 use serde::{Serialize, Serializer};

@@ -1,7 +1,7 @@
 //! Goldens of the table, and findings that the other writers' tests share.
 
 use super::*;
-use crate::detect::finding::{SCHEMA_VERSION, finding_id};
+use crate::detect::{FLOW_LOG, SCHEMA_VERSION, Subject};
 use flow::codes::{ICMP, Role, TCP, UDP};
 use serde_json::{Value, json};
 
@@ -14,11 +14,15 @@ fn example(
     evidence: Value,
     explanation: &str,
 ) -> Finding {
-    let (host, remote) = (host.parse().unwrap(), remote.parse().ok());
+    let (host, remote) = (host.parse().ok(), remote.parse().ok());
     let (from_s, to_s) = (1_713_484_800, 1_713_571_200);
+    let account_id = Some("111122223333");
+    let subject = Subject { detection, account_id, host, remote, port, protocol, ..Subject::default() };
     Finding {
         schema_version: SCHEMA_VERSION,
-        id: finding_id(detection, Some("111122223333"), None, host, remote, port, protocol, None, from_s, to_s),
+        id: subject.id(from_s, to_s),
+        subject: subject.hash(),
+        incident_id: None,
         detection: detection.to_owned(),
         title: title.to_owned(),
         severity,
@@ -34,6 +38,13 @@ fn example(
         port,
         protocol,
         role: remote.map(|_| Role::Client),
+        principal: None,
+        credential: None,
+        source: None,
+        app: None,
+        object: None,
+        logs: vec![FLOW_LOG.to_owned()],
+        event_ids: Vec::new(),
         first_seen_s: from_s + 420,
         last_seen_s: to_s - 180,
         window_start_s: from_s,
@@ -106,7 +117,8 @@ fn golden_at_100_columns_with_a_limit() {
 
 #[test]
 fn golden_at_120_columns_of_ipv4_only() {
-    let findings: Vec<Finding> = examples().into_iter().filter(|finding| finding.host.is_v4()).collect();
+    let findings: Vec<Finding> =
+        examples().into_iter().filter(|finding| finding.host.is_some_and(Address::is_v4)).collect();
     let text = findings_table(&findings, &TableOptions { explained: 1, ..TableOptions::default() });
     assert_eq!(text, include_str!("../goldens/table_120.txt"));
 }

@@ -39,8 +39,8 @@ pub struct JudgedFinding {
     pub severity: FindingSeverity,
     /// From 0 to 1; 0 when the finding has none.
     pub score: f64,
-    /// Monitored side.
-    pub host: Address,
+    /// Monitored side; `None` for findings about none.
+    pub host: Option<Address>,
     /// Other side; `None` for findings about a host.
     pub remote: Option<Address>,
     /// Service port.
@@ -80,17 +80,19 @@ fn finding(path: &Path, place: &str, value: impl Fn(&str) -> Value) -> Result<Ju
     let wrong = |name: &str, expected: &str| {
         CorpusError::input(path, place, format!("`{name}` is {}; expected {expected}", value(name)))
     };
-    let address = |name: &str| value(name).as_str().and_then(|text| text.parse::<Address>().ok());
+    let address = |name: &str| match value(name) {
+        Value::Null => Ok(None),
+        got => match got.as_str().and_then(|text| text.parse::<Address>().ok()) {
+            Some(address) => Ok(Some(address)),
+            None => Err(wrong(name, "an address or null")),
+        },
+    };
     let number = |name: &str, high: u64| match value(name) {
         Value::Null => Ok(None),
         got => match got.as_u64() {
             Some(number) if number <= high => Ok(Some(number)),
             _ => Err(wrong(name, &format!("a whole number up to {high}, or null"))),
         },
-    };
-    let remote = match value("remote") {
-        Value::Null => None,
-        _ => Some(address("remote").ok_or_else(|| wrong("remote", "an address or null"))?),
     };
     let mut listed = Vec::new();
     match value("evidence") {
@@ -103,8 +105,8 @@ fn finding(path: &Path, place: &str, value: impl Fn(&str) -> Value) -> Result<Ju
         severity: serde_json::from_value(value("severity"))
             .map_err(|_| wrong("severity", "informational, low, medium, high or critical"))?,
         score: value("score").as_f64().unwrap_or(0.0),
-        host: address("host").ok_or_else(|| wrong("host", "an address"))?,
-        remote,
+        host: address("host")?,
+        remote: address("remote")?,
         port: number("port", 65_535)?.map(|port| port as u16),
         protocol: number("protocol", 255)?.map(|protocol| protocol as u8),
         listed,

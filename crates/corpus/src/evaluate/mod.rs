@@ -215,9 +215,10 @@ impl<'a> LabelIndex<'a> {
 
     fn verdict(&self, finding: &JudgedFinding) -> Verdict {
         let mut verdict = Verdict { is_true: false, is_benign_periodic: false, attacks: Vec::new() };
+        let Some(host) = finding.host else { return verdict };
         match finding.remote {
             Some(remote) => {
-                for (label, attack) in self.pairs.get(&pair(finding.host, remote)).into_iter().flatten() {
+                for (label, attack) in self.pairs.get(&pair(host, remote)).into_iter().flatten() {
                     verdict.is_true |= attack.is_some();
                     verdict.is_benign_periodic |= label.label == "benign-periodic";
                     let fits = agree(finding.port, label.port) && agree(finding.protocol, label.protocol);
@@ -225,9 +226,9 @@ impl<'a> LabelIndex<'a> {
                 }
             }
             None => {
-                verdict.attacks.extend(self.exfiltrations.get(&finding.host).into_iter().flatten());
+                verdict.attacks.extend(self.exfiltrations.get(&host).into_iter().flatten());
                 for remote in &finding.listed {
-                    let lines = self.pairs.get(&pair(finding.host, *remote)).into_iter().flatten();
+                    let lines = self.pairs.get(&pair(host, *remote)).into_iter().flatten();
                     verdict.attacks.extend(lines.filter_map(|(_, attack)| *attack));
                 }
                 verdict.is_true = !verdict.attacks.is_empty();

@@ -1,0 +1,128 @@
+//! What incidents are made from, besides findings: the pairs of implicated hosts, and how many call a service.
+
+use flow::Address;
+use flow::codes::Role;
+use rollup::window::Window;
+use std::collections::{BTreeMap, HashMap};
+
+/// A host, as incidents tell hosts apart: the accounts and regions of an organisation may use the same private addresses.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct HostKey {
+    /// The AWS account; empty where the logs do not name it.
+    pub account_id: String,
+    /// The AWS region; empty where the logs do not name it.
+    pub region: String,
+    /// The address.
+    pub address: Address,
+}
+
+/// A row of `pairs` of an implicated host.
+#[derive(Debug, Clone, PartialEq)]
+pub struct PairFact {
+    /// The monitored side.
+    pub host: HostKey,
+    /// The other side.
+    pub remote: Address,
+    /// The port of the service; 0 for protocols without ports.
+    pub port: u16,
+    /// The IANA protocol number.
+    pub protocol: u8,
+    /// Whether `host` opened the connections.
+    pub role: Role,
+    /// Whether `remote` lies outside.
+    pub external: bool,
+    /// Connections in the window.
+    pub connections: u64,
+    /// Records in the window, and how many of them were rejected.
+    pub records: u64,
+    /// Rejected records.
+    pub rejected: u64,
+    /// Bytes from `host` to `remote`.
+    pub bytes_out: u64,
+    /// Bytes from `remote` to `host`.
+    pub bytes_in: u64,
+    /// Packets from `remote` to `host`.
+    pub packets_in: u64,
+    /// First second in the window.
+    pub first_seen_s: i64,
+    /// Last second in the window.
+    pub last_seen_s: i64,
+    /// The longest connection, in seconds.
+    pub longest_s: u64,
+    /// Hours of the window with records.
+    pub active_hours: u32,
+    /// Whether the two had not met before the window, or not long enough to be known; `None` without history.
+    pub first_contact: Option<bool>,
+    /// Bytes from `host` to `remote` in the baseline; `None` without history.
+    pub baseline_bytes_out: Option<u64>,
+    /// Hours of the baseline with records; `None` without history.
+    pub baseline_hours: Option<u64>,
+    /// The first second in the baseline; `None` where the two had not met, or without history.
+    pub baseline_first_seen_s: Option<i64>,
+    /// Hosts that contact `remote`.
+    pub prevalence_hosts: u64,
+    /// Starts of connections in the window, ascending; empty where the run did not keep them.
+    pub starts_s: Vec<i64>,
+}
+
+impl PairFact {
+    /// Returns whether the other side took part: bytes both ways, and not all rejected.
+    #[must_use]
+    pub fn answered(&self) -> bool {
+        self.bytes_in > 0 && self.bytes_out > 0 && self.connections > 0 && self.rejected < self.records
+    }
+
+    /// Returns the first start at or after a second, as far as the pair tells it: a kept start, else the first or last
+    /// second of the pair.
+    #[must_use]
+    pub fn first_start_after_s(&self, second: i64) -> Option<i64> {
+        let kept = self.starts_s.get(self.starts_s.partition_point(|start| *start < second)).copied();
+        let ends = || [self.first_seen_s, self.last_seen_s].into_iter().find(|end| *end >= second);
+        kept.or_else(ends)
+    }
+}
+
+/// What is known of the run.
+#[derive(Debug, Clone)]
+pub struct Facts {
+    /// The window and its history.
+    pub window: Window,
+    /// Monitored hosts in the window.
+    pub hosts: u64,
+    /// The pairs of implicated hosts, by host, each sorted by role, remote, port and protocol.
+    pub pairs: BTreeMap<HostKey, Vec<PairFact>>,
+    /// Inside hosts that use a service of an inside host: at least [`MIN_DEGREE`], others are not kept.
+    pub in_degree: HashMap<(HostKey, u16), u64>,
+}
+
+/// Services that fewer hosts use are not counted.
+pub const MIN_DEGREE: u64 = 10;
+
+/// Ports over which hosts are administered: who may use them owns the host.
+pub const MANAGEMENT_PORTS: [u16; 12] = [22, 23, 135, 139, 445, 2375, 3389, 5900, 5985, 5986, 6443, 10_250];
+
+impl Facts {
+    /// Returns the facts of a run without pairs.
+    #[must_use]
+    pub fn new(window: Window, hosts: u64) -> Self {
+        Self { window, hosts, pairs: BTreeMap::new(), in_degree: HashMap::new() }
+    }
+
+    /// Returns the pairs of a host; none where it is not implicated.
+    #[must_use]
+    pub fn pairs_of(&self, host: &HostKey) -> &[PairFact] {
+        self.pairs.get(host).map_or(&[], Vec::as_slice)
+    }
+
+    /// Returns how many inside hosts use a service of an inside host; 0 where fewer than [`MIN_DEGREE`].
+    #[must_use]
+    pub fn clients_of(&self, host: &HostKey, port: u16) -> u64 {
+        self.in_degree.get(&(host.clone(), port)).copied().unwrap_or(0)
+    }
+
+    /// Returns whether so many hosts use a service that its use says nothing: more than 20 and 2 % of all.
+    #[must_use]
+    pub fn is_hub(&self, host: &HostKey, port: u16) -> bool {
+        self.clients_of(host, port) > 20.max(self.hosts / 50)
+    }
+}
