@@ -105,7 +105,7 @@ fn left_bytes(findings: &[Finding], signals: &[(&HostKey, &Signal)]) -> u64 {
     for (host, signal) in signals {
         let finding = &findings[signal.finding];
         let told = finding.evidence.get("bytes_out").and_then(serde_json::Value::as_u64).unwrap_or(0);
-        let most = bytes.entry((host, finding.remote)).or_default();
+        let most = bytes.entry((*host, finding.remote)).or_default();
         *most = told.max(*most);
     }
     let known: BTreeSet<&HostKey> =

@@ -54,7 +54,8 @@ pub(super) fn add(links: Links<'_>, ties: &mut Vec<Tie>) {
                 from: from.clone(),
                 to: to.clone(),
                 via: None,
-                strength: 3.0 - (callers as f64).log10(),
+                // What one finding tells together belongs together however many call the remote.
+                strength: (3.0 - (callers as f64).log10()).max(1.0),
                 at_s,
                 explanation: format!("{} and {} both call {remote}, {only}.", from.address, to.address),
             });
