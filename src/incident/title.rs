@@ -54,9 +54,8 @@ pub(super) fn title(material: Material<'_>, cluster: &Cluster, hosts: &[Incident
 }
 
 fn phrase(findings: &[Finding], kind: Kind, signals: &[(&HostKey, &Signal)]) -> Option<Phrase> {
-    let key = |(host, signal): &(&HostKey, &Signal)| {
-        (signal.since_s, host.address, findings[signal.finding].subject.clone())
-    };
+    let key =
+        |(host, signal): &(&HostKey, &Signal)| (signal.since_s, host.address, findings[signal.finding].subject.clone());
     let (host, first) = signals.iter().min_by_key(|one| key(one))?;
     let finding = &findings[first.finding];
     let remotes: BTreeSet<Address> = signals.iter().flat_map(|(_, signal)| signal.outside.iter().copied()).collect();
@@ -108,8 +107,11 @@ fn left_bytes(findings: &[Finding], signals: &[(&HostKey, &Signal)]) -> u64 {
         let most = bytes.entry((*host, finding.remote)).or_default();
         *most = told.max(*most);
     }
-    let known: BTreeSet<&HostKey> =
-        bytes.iter().filter(|((_, remote), bytes)| remote.is_some() && **bytes > 0).map(|((host, _), _)| *host).collect();
+    let known: BTreeSet<&HostKey> = bytes
+        .iter()
+        .filter(|((_, remote), bytes)| remote.is_some() && **bytes > 0)
+        .map(|((host, _), _)| *host)
+        .collect();
     let counts = |(host, remote): &(&HostKey, Option<Address>)| remote.is_some() || !known.contains(host);
     bytes.iter().filter(|(key, _)| counts(key)).fold(0, |sum, (_, bytes)| sum.saturating_add(*bytes))
 }

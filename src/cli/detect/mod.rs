@@ -12,8 +12,8 @@ use super::options::{Global, RunMemory};
 use super::progress::Bar;
 use super::stderr;
 use crate::detect::{self, Severity};
-use crate::incident::{self, Rates};
 use crate::hours::{KeptHours, KeptTrouble, Pipeline};
+use crate::incident::{self, Rates};
 use crate::report::Summary;
 use crate::source::Store;
 pub(super) use options::DetectArgs;
@@ -94,8 +94,7 @@ pub(super) fn run(global: &Global, args: &DetectArgs) -> Result<Exit, Failure> {
     clock.enter(Stage::Incidents);
     let rates = Rates::default();
     let context = incident::Context { window: hours.window, internal: &plan.input.internal, rates: &rates };
-    let (incidents, notes) =
-        incident::incidents(&mut outcome.findings, &derived, &context).map_err(Failure::failed)?;
+    let (incidents, notes) = incident::incidents(&mut outcome.findings, &derived, &context).map_err(Failure::failed)?;
 
     if let Some(kept) = &pipeline.kept {
         let flagged = detect::flagged_pairs(&outcome.findings, &derived).map_err(Failure::failed)?;

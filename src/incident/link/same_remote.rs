@@ -40,13 +40,16 @@ pub(super) fn add(links: Links<'_>, ties: &mut Vec<Tie>) {
         if callers > RARE_HOSTS && !few && !told_together.contains(&remote) {
             continue;
         }
-        let mut hosts: Vec<(i64, &HostKey)> = hosts.into_iter().map(|host| (links.suspects[host].since_s, host)).collect();
+        let mut hosts: Vec<(i64, &HostKey)> =
+            hosts.into_iter().map(|host| (links.suspects[host].since_s, host)).collect();
         hosts.sort_unstable();
         for pair in hosts.windows(2) {
             let ((_, from), (at_s, to)) = (pair[0], pair[1]);
             let only = match callers {
                 2 => "and no other host does".to_owned(),
-                all if all == hosts.len() as u64 => format!("with {}", counted(all - 2, "other suspect", "other suspects")),
+                all if all == hosts.len() as u64 => {
+                    format!("with {}", counted(all - 2, "other suspect", "other suspects"))
+                }
                 all => format!("which {} hosts call in all", count_text(all)),
             };
             ties.push(Tie {

@@ -28,7 +28,8 @@ pub fn incidents_text(incidents: &[Incident], options: &TableOptions, timeline: 
     }
     let width = options.width.max(MIN_WIDTH);
     let told = options.limit.map_or(incidents.len(), |limit| limit.min(TOLD)).min(incidents.len());
-    let mut text = format!("{}: {}\n", counted(incidents.len() as u64, "incident", "incidents"), by_severity(incidents));
+    let mut text =
+        format!("{}: {}\n", counted(incidents.len() as u64, "incident", "incidents"), by_severity(incidents));
     let rank_width = count_text(told as u64).len();
     for (at, incident) in incidents[..told].iter().enumerate() {
         text.push('\n');
@@ -72,7 +73,11 @@ fn push_incident(text: &mut String, incident: &Incident, rank: (usize, usize), w
     let findings = counted(incident.findings, "finding", "findings");
     let since = minute_text(incident.first_seen_s, 0);
     let mut lines = vec![
-        format!("{} since {since}: {}", counted(incident.hosts.len() as u64, "host", "hosts"), hosts_text(&incident.hosts)),
+        format!(
+            "{} since {since}: {}",
+            counted(incident.hosts.len() as u64, "host", "hosts"),
+            hosts_text(&incident.hosts)
+        ),
         format!("{}{findings}, {}", stages_text(incident), expected_text(incident.expected_per_day)),
     ];
     let tree: Vec<&str> =
