@@ -78,7 +78,7 @@ fn the_table_begins_with_incidents_and_marks_findings() {
 fn incidents_do_not_depend_on_threads_or_memory() {
     let corpus = Corpus::shared();
     let mut seen: Option<Vec<u8>> = None;
-    for more in [&["--threads", "1"][..], &["--threads", "4"], &["--threads", "2", "--memory", "64M"]] {
+    for more in [&["--threads", "1"][..], &["--threads", "4"], &["--threads", "2", "--memory", "192MiB"]] {
         let out = scratch();
         detect(corpus.source(), out.path(), more);
         let bytes = fs::read(out.path().join("incidents.jsonl")).unwrap();
