@@ -4,7 +4,6 @@ use super::{LATE_S, LEAST_STRENGTH, Links, SLACK_S, Tie, first_start_s, port_tex
 use crate::incident::facts::{HostKey, PairFact};
 use crate::incident::kind::Kind;
 use crate::incident::model::LinkKind;
-
 use flow::time::{DAY_S, HOUR_S};
 use flow::units::duration_text;
 
