@@ -61,6 +61,8 @@ pub struct PairFact {
     pub baseline_first_seen_s: Option<i64>,
     /// Hosts that contact `remote`.
     pub prevalence_hosts: u64,
+    /// The aggregation window of its records, in seconds; 0 where not known.
+    pub window_s: u32,
     /// Starts of connections in the window, ascending; empty where the run did not keep them.
     pub starts_s: Vec<i64>,
 }
