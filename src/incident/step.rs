@@ -1,8 +1,8 @@
 //! One step from host to host: when it was taken, whether it was new, and how much it deserves a look.
 
-use super::facts::{Facts, HostKey, MANAGEMENT_PORTS, PairFact};
+use super::facts::{Facts, HostKey, PairFact};
 use flow::Address;
-use flow::codes::{Role, TCP};
+use flow::codes::Role;
 use flow::time::HOUR_S;
 use rollup::window::Window;
 
@@ -12,9 +12,6 @@ const NOVELTY_S: i64 = 6 * HOUR_S;
 /// Flow logs give the first packet of a window with up to so many seconds of delay, whatever the window.
 const LEAST_SLACK_S: i64 = 60;
 
-/// Bytes per connection of a reset or a bare handshake: who sends no more has not taken part.
-const BARE_BYTES: u64 = 60;
-
 /// Bytes beyond habit from which a pull adds to the rank.
 const PULL_FLOOR_LOG10: f64 = 5.0;
 
@@ -23,7 +20,7 @@ const PULL_FLOOR_LOG10: f64 = 5.0;
 pub(super) struct Step {
     /// Who opened it.
     pub(super) from: HostKey,
-    /// The other side, of the same account and region: that is where an inside address of a pair is looked for.
+    /// The other side: the host behind the address, else one of the same account and region.
     pub(super) to: HostKey,
     /// The port of the service.
     pub(super) port: u16,
@@ -60,7 +57,8 @@ impl Step {
             return None;
         }
         let start_s = pair.first_start_after_s(second - slack_s(pair))?;
-        let to = HostKey { address: pair.remote, ..pair.host.clone() };
+        let same_place = || HostKey { address: pair.remote, ..pair.host.clone() };
+        let to = facts.host_behind(&pair.host, pair.remote).cloned().unwrap_or_else(same_place);
         Some(Self {
             from: pair.host.clone(),
             port: pair.port,
@@ -71,8 +69,8 @@ impl Step {
             bytes_out: pair.bytes_out,
             bytes_in: pair.bytes_in,
             is_new: is_new(pair, second, facts.window),
-            is_management: is_management(pair),
-            answered: took_part(pair),
+            is_management: pair.is_management(),
+            answered: pair.answered(),
             clients: facts.clients_of(&to, pair.port),
             is_hub: facts.is_hub(&to, pair.port),
             usual_in: usual_in_by_bytes_out(pair, facts.window),
@@ -130,17 +128,6 @@ pub(super) fn is_inside_call(pair: &PairFact) -> bool {
 /// Returns how much the times of a pair may be off: the aggregation window, and never less than a minute.
 pub(super) fn slack_s(pair: &PairFact) -> i64 {
     i64::from(pair.window_s).max(LEAST_SLACK_S)
-}
-
-/// Returns whether hosts are administered over a pair's port.
-pub(super) fn is_management(pair: &PairFact) -> bool {
-    pair.protocol == TCP && MANAGEMENT_PORTS.contains(&pair.port)
-}
-
-/// Returns whether the side that was called took part: more than resets and bare handshakes.
-pub(super) fn took_part(pair: &PairFact) -> bool {
-    let answer = if pair.role == Role::Client { pair.bytes_in } else { pair.bytes_out };
-    pair.answered() && (pair.protocol != TCP || answer > BARE_BYTES * pair.connections)
 }
 
 /// Returns whether two sides had not met before a second; `None` where too little data before can tell.

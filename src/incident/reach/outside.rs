@@ -3,7 +3,7 @@
 use super::KnownPairs;
 use super::walk::{Walk, host_keys};
 use crate::incident::model::{Edge, Incident, Node, NodeClass, RemotePart};
-use crate::incident::step::{is_management, is_new, rarity, slack_s, took_part};
+use crate::incident::step::{is_new, rarity, slack_s};
 use crate::incident::{HostKey, PairFact};
 use flow::Address;
 use flow::codes::Role;
@@ -74,12 +74,12 @@ pub(super) fn upstream(incident: &Incident, walk: &mut Walk, known: &KnownPairs<
     let from_s = since_s - UPSTREAM_S;
     let pairs = known.of_host(&first);
     let visited = |port: u16, protocol: u8| {
-        let same = |pair: &&PairFact| pair.role == Role::Server && pair.external && took_part(pair);
+        let same = |pair: &&PairFact| pair.role == Role::Server && pair.external && pair.answered();
         let same = pairs.iter().filter(same).filter(|pair| (pair.port, pair.protocol) == (port, protocol));
         same.map(|pair| pair.remote).collect::<BTreeSet<Address>>().len()
     };
     let mut entered: BTreeMap<Address, Outside> = BTreeMap::new();
-    for pair in pairs.iter().filter(|pair| pair.role == Role::Server && took_part(pair)) {
+    for pair in pairs.iter().filter(|pair| pair.role == Role::Server && pair.answered()) {
         let inside = HostKey { address: pair.remote, ..first.clone() };
         let is_known = walk.involved.contains_key(&inside)
             || parts.get(&pair.remote).is_some_and(|part| *part != RemotePart::Source);
@@ -89,16 +89,16 @@ pub(super) fn upstream(incident: &Incident, walk: &mut Walk, known: &KnownPairs<
         let is_session = match pair.external {
             true => {
                 pair.longest_s >= SESSION_S
-                    && (is_management(pair) || visited(pair.port, pair.protocol) <= PUBLIC_REMOTES)
+                    && (pair.is_management() || visited(pair.port, pair.protocol) <= PUBLIC_REMOTES)
             }
-            false => is_management(pair),
+            false => pair.is_management(),
         };
         if is_known || !is_session || pair.remote.is_local_scope() {
             continue;
         }
         let is_new = is_new(pair, start_s, known.facts.window);
         let rank = if is_new == Some(true) { 3.0 } else { 0.0 }
-            + if is_management(pair) { 2.0 } else { 0.0 }
+            + if pair.is_management() { 2.0 } else { 0.0 }
             + rarity(pair.prevalence_hosts, known.facts.hosts);
         let outside = entered.entry(pair.remote).or_insert_with(|| Outside {
             node: Node {
@@ -145,6 +145,6 @@ fn edge(pair: &PairFact, first_seen_s: i64, is_new: Option<bool>) -> Edge {
         bytes_out: from.1,
         bytes_in: to.1,
         is_new,
-        answered: took_part(pair),
+        answered: pair.answered(),
     }
 }

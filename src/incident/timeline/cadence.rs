@@ -1,6 +1,6 @@
 //! Regular calls: when they begin, change their period and end.
 
-use super::{Story, Told, command, entry, first_sentence, service_text, sides, tactic_of, weight_of};
+use super::{Story, Told, command, entry, first_sentence, service_text, sides, tactic, weight_of};
 use crate::detect::Finding;
 use crate::incident::facts::PairFact;
 use crate::incident::model::TimelineKind;
@@ -58,7 +58,7 @@ fn tell_finding(finding: &Finding, told: &mut Vec<Told>) {
     let span_s = (finding.first_seen_s, finding.last_seen_s);
     let mut one = entry(TimelineKind::CadenceBegins, span_s, sides, first_sentence(&finding.explanation));
     one.port = finding.port;
-    one.tactic = tactic_of(&finding.detection);
+    one.tactic = tactic(finding);
     one.subject = Some(finding.subject.clone());
     one.query = match sides.1 {
         Some(target) => command::between(sides.0, target, span_s),
@@ -78,7 +78,7 @@ fn tell_pair(story: &Story<'_>, finding: &Finding, pair: &PairFact, period_s: f6
     let mut tell = |kind, at_s: i64, end_s: i64, text: String| {
         let mut one = entry(kind, (at_s, end_s), (caller, Some(called)), text);
         one.port = Some(pair.port);
-        one.tactic = tactic_of(&finding.detection);
+        one.tactic = tactic(finding);
         one.subject = Some(finding.subject.clone());
         one.query = command::between(caller, called, (at_s, end_s));
         told.push(Told { weight: weight_of(finding).max(3), entry: one });
@@ -105,7 +105,7 @@ fn tell_pair(story: &Story<'_>, finding: &Finding, pair: &PairFact, period_s: f6
     // Who calls by day alone is silent at night.
     let rests = finding.evidence.contains_key("active_from_utc_h");
     let silence_s = if rests { (SILENT_PERIODS * period_s).max(DAY_S as f64) } else { SILENT_PERIODS * period_s };
-    let silent_s = story.data_end_s - last_s;
+    let silent_s = story.meetings.data_end_s - last_s;
     if silent_s as f64 > silence_s {
         let silent = duration_text(silent_s as f64);
         let text = format!(

@@ -1,10 +1,9 @@
 //! Guessing of passwords, and the long session after it from the same source.
 
-use super::{Story, Told, command, entry, first_sentence, service_text, sides, tactic_of, weight_of};
+use super::{Story, Told, command, entry, first_sentence, service_text, sides, tactic, weight_of};
 use crate::detect::Finding;
 use crate::incident::facts::PairFact;
 use crate::incident::model::{Tactic, TimelineKind};
-use crate::incident::step::{is_management, took_part};
 use flow::units::duration_text;
 
 /// A connection of at least so many seconds after the guesses is a session.
@@ -17,7 +16,7 @@ pub(super) fn guesses(story: &Story<'_>, told: &mut Vec<Told>) {
         let span_s = (finding.first_seen_s, finding.last_seen_s);
         let mut one = entry(TimelineKind::Guessing, span_s, sides, first_sentence(&finding.explanation));
         one.port = finding.port;
-        one.tactic = tactic_of(&finding.detection);
+        one.tactic = tactic(finding);
         one.subject = Some(finding.subject.clone());
         one.query = match sides.1 {
             Some(target) => command::between(sides.0, target, span_s),
@@ -35,7 +34,7 @@ fn session_after(story: &Story<'_>, finding: &Finding, sides: (flow::Address, fl
     let pairs = finding.host.map(|host| super::key_of(finding, host));
     let pairs = pairs.iter().flat_map(|host| story.facts.pairs_of(host));
     let same = pairs.filter(|pair| Some(pair.remote) == finding.remote && Some(pair.role) == finding.role);
-    let entered = same.filter(|pair| Some(pair.port) == finding.port || is_management(pair));
+    let entered = same.filter(|pair| Some(pair.port) == finding.port || pair.is_management());
     let sessions = entered.filter_map(|pair| Some((session(pair, finding.first_seen_s)?, pair)));
     let Some(((from_s, to_s), pair)) = sessions.min_by_key(|(span_s, pair)| (*span_s, pair.port, pair.protocol)) else {
         return;
@@ -54,7 +53,7 @@ fn session_after(story: &Story<'_>, finding: &Finding, sides: (flow::Address, fl
 
 /// Returns first and last second of the last long session of a pair that began after a second.
 fn session(pair: &PairFact, second: i64) -> Option<(i64, i64)> {
-    if !took_part(pair) || (pair.longest_s as i64) < SESSION_S {
+    if !pair.answered() || (pair.longest_s as i64) < SESSION_S {
         return None;
     }
     let from_s = match pair.starts_s.last() {

@@ -3,7 +3,7 @@
 use super::{Story, Told, command, entry, service_text};
 use crate::incident::facts::{HostKey, PairFact};
 use crate::incident::model::{Tactic, TimelineKind};
-use crate::incident::step::{Step, is_management, is_new, slack_s, took_part};
+use crate::incident::step::{Step, is_new, slack_s};
 use flow::codes::Role;
 use flow::time::DAY_S;
 use flow::units::{bytes_text, duration_text};
@@ -105,7 +105,7 @@ fn tell_pull(story: &Story<'_>, step: &Step, told: &mut Vec<Told>) {
 /// Tells who entered a host of the incident over a new management path, from a host that is not of the incident.
 fn tell_entry(story: &Story<'_>, host: &HostKey, arrival_s: i64, pair: &PairFact, told: &mut Vec<Told>) {
     let opener = HostKey { address: pair.remote, ..host.clone() };
-    let is_entry = pair.role == Role::Server && !pair.external && is_management(pair) && took_part(pair);
+    let is_entry = pair.role == Role::Server && !pair.external && pair.is_management() && pair.answered();
     // What hosts of the incident open is told from their side.
     if !is_entry || is_probe(pair) || story.arrivals.contains_key(&opener) {
         return;

@@ -13,7 +13,8 @@ mod seen;
 mod tests;
 
 use super::facts::{Facts, HostKey, PairFact};
-use super::model::{Incident, MAX_TIMELINE, Tactic, TimelineEntry, TimelineKind};
+use super::kind::tactic;
+use super::model::{Incident, MAX_TIMELINE, TimelineEntry, TimelineKind};
 use super::step::host_key;
 use crate::detect::finding::compare_findings;
 use crate::detect::{Finding, Severity};
@@ -22,7 +23,21 @@ use flow::Address;
 use flow::codes::{Role, protocol_name};
 use flow::services::service_name;
 use std::cmp::Reverse;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+
+/// Tells the timeline of each incident, as [`timeline`] does.
+pub fn timelines(incidents: &mut [Incident], findings: &[Finding], facts: &Facts) {
+    let meetings = Meetings::of(incidents, facts);
+    let mut of_host: HashMap<Option<Address>, Vec<&Finding>> = HashMap::new();
+    for finding in findings {
+        of_host.entry(finding.host).or_default().push(finding);
+    }
+    for incident in incidents {
+        let hosts: BTreeSet<Option<Address>> = incident.hosts.iter().map(|host| Some(host.host)).chain([None]).collect();
+        let of_hosts: Vec<&Finding> = hosts.iter().filter_map(|host| of_host.get(host)).flatten().copied().collect();
+        incident.timeline = told(&Story::of(incident, &of_hosts, facts, &meetings));
+    }
+}
 
 /// Returns the timeline of an incident: at most [`MAX_TIMELINE`] entries in the order of time.
 ///
@@ -30,15 +45,42 @@ use std::collections::{BTreeMap, BTreeSet};
 /// result does not depend on their order.
 #[must_use]
 pub fn timeline(incident: &Incident, findings: &[&Finding], facts: &Facts) -> Vec<TimelineEntry> {
-    let story = Story::of(incident, findings, facts);
+    let meetings = Meetings::of(std::slice::from_ref(incident), facts);
+    told(&Story::of(incident, findings, facts, &meetings))
+}
+
+fn told(story: &Story<'_>) -> Vec<TimelineEntry> {
     let mut told = Vec::new();
-    outside::first_contacts(&story, &mut told);
-    cadence::cadences(&story, &mut told);
-    guessing::guesses(&story, &mut told);
-    inside::sessions_and_pulls(&story, &mut told);
-    outside::uploads(&story, &mut told);
-    seen::others(&story, &mut told);
+    outside::first_contacts(story, &mut told);
+    cadence::cadences(story, &mut told);
+    guessing::guesses(story, &mut told);
+    inside::sessions_and_pulls(story, &mut told);
+    outside::uploads(story, &mut told);
+    seen::others(story, &mut told);
     trimmed(told)
+}
+
+/// What one walk over all pairs tells for the timelines of all incidents.
+struct Meetings<'a> {
+    /// The pairs with each outside address of an incident, of whichever host.
+    of_remote: HashMap<Address, Vec<&'a PairFact>>,
+    /// The last second with data, as far as the pairs tell.
+    data_end_s: i64,
+}
+
+impl<'a> Meetings<'a> {
+    fn of(incidents: &[Incident], facts: &'a Facts) -> Self {
+        let remotes = incidents.iter().flat_map(|incident| incident.remotes.iter().map(|remote| remote.address));
+        let mut of_remote: HashMap<Address, Vec<&PairFact>> = remotes.map(|remote| (remote, Vec::new())).collect();
+        let mut last_s = None;
+        for pair in facts.pairs.values().flatten() {
+            last_s = last_s.max(Some(pair.last_seen_s));
+            if let Some(pairs) = of_remote.get_mut(&pair.remote) {
+                pairs.push(pair);
+            }
+        }
+        Self { of_remote, data_end_s: last_s.unwrap_or(facts.window.to_s).min(facts.window.to_s) }
+    }
 }
 
 /// What an incident's timeline is told from.
@@ -49,8 +91,7 @@ struct Story<'a> {
     arrivals: BTreeMap<HostKey, i64>,
     /// Its findings from the worst.
     findings: Vec<&'a Finding>,
-    /// The last second with data, as far as the pairs tell.
-    data_end_s: i64,
+    meetings: &'a Meetings<'a>,
 }
 
 /// An entry, and how much it says: 1–5.
@@ -60,7 +101,12 @@ struct Told {
 }
 
 impl<'a> Story<'a> {
-    fn of(incident: &'a Incident, findings: &[&'a Finding], facts: &'a Facts) -> Self {
+    fn of(
+        incident: &'a Incident,
+        findings: &[&'a Finding],
+        facts: &'a Facts,
+        meetings: &'a Meetings<'a>,
+    ) -> Self {
         let arrivals = super::reach::arrivals(incident, facts);
         let places: BTreeSet<(&str, &str)> =
             arrivals.keys().map(|host| (host.account_id.as_str(), host.region.as_str())).collect();
@@ -78,9 +124,7 @@ impl<'a> Story<'a> {
             let key = |finding: &Finding| (Reverse(finding.severity), finding.first_seen_s);
             key(a).cmp(&key(b)).then_with(|| compare_findings(a, b))
         });
-        let last = facts.pairs.values().flatten().map(|pair| pair.last_seen_s).max();
-        let data_end_s = last.unwrap_or(facts.window.to_s).min(facts.window.to_s);
-        Self { incident, facts, arrivals, findings: of_hosts, data_end_s }
+        Self { incident, facts, arrivals, findings: of_hosts, meetings }
     }
 
     /// Returns the pairs of the incident's hosts.
@@ -159,24 +203,6 @@ fn weight_of(finding: &Finding) -> u8 {
         Severity::High => 4,
         Severity::Critical => 5,
     }
-}
-
-/// Returns the tactic of a built-in detection; `None` for others.
-fn tactic_of(detection: &str) -> Option<Tactic> {
-    Some(match detection {
-        "port_scan" | "port_sweep" => Tactic::Discovery,
-        "brute_force" => Tactic::CredentialAccess,
-        "exposed_service" => Tactic::InitialAccess,
-        "log_gap" => Tactic::DefenseEvasion,
-        "bulk_egress" | "rare_egress" | "pair_surge" | "upload_asymmetry" | "slow_drip" | "peer_egress" => {
-            Tactic::Exfiltration
-        }
-        "outbound_flood" | "spam" | "mining_contact" => Tactic::Impact,
-        "beacon" | "rotating_beacon" | "pooled_beacon" | "strobe" | "unanswered_calls" | "long_connection"
-        | "equal_requests" | "external_dns" | "indicator_contact" | "tor_contact" | "unusual_remote_port"
-        | "rejected_egress" => Tactic::CommandAndControl,
-        _ => return None,
-    })
 }
 
 /// Keeps what an incident tells, in the order of time.

@@ -1,6 +1,6 @@
 //! First contacts with the outside addresses of an incident, and the hours in which data left.
 
-use super::{Story, Told, command, entry, first_sentence, service_text, tactic_of, weight_of};
+use super::{Story, Told, command, entry, first_sentence, service_text, tactic, weight_of};
 use crate::detect::Finding;
 use crate::incident::facts::PairFact;
 use crate::incident::model::{IncidentRemote, RemotePart, Tactic, TimelineKind};
@@ -31,10 +31,10 @@ pub(super) fn first_contacts(story: &Story<'_>, told: &mut Vec<Told>) {
     }
     // Hosts that are not of the incident may have met it, too.
     let mut first: BTreeMap<Address, (i64, &PairFact)> = BTreeMap::new();
-    for pair in story.facts.pairs.values().flatten().filter(|pair| pair.external) {
-        let Some(part) = parts.get(&pair.remote) else { continue };
+    let pairs = parts.iter().filter_map(|(remote, part)| Some((part, story.meetings.of_remote.get(remote)?)));
+    for (part, pair) in pairs.flat_map(|(part, pairs)| pairs.iter().map(move |pair| (*part, *pair))) {
         // Hosts call a controller; who enters calls them.
-        if *part != RemotePart::Source && pair.role == Role::Server {
+        if part != RemotePart::Source && pair.role == Role::Server {
             continue;
         }
         let met_s = pair.baseline_first_seen_s.unwrap_or(pair.first_seen_s);
@@ -124,7 +124,7 @@ fn tell_upload(
     let end_s = if by_hour { span_s.1 - 1 } else { span_s.1 };
     let mut one = entry(TimelineKind::Upload, (span_s.0, end_s), sides, text);
     one.port = finding.port;
-    one.tactic = tactic_of(&finding.detection);
+    one.tactic = tactic(finding);
     one.bytes = (bytes > 0).then_some(bytes);
     one.subject = Some(finding.subject.clone());
     one.query = match sides.1 {

@@ -1,6 +1,6 @@
 //! Sweeps, exposed services, silent logs and every other finding: what findings tell by themselves.
 
-use super::{Story, Told, cadence, command, entry, first_sentence, outside, sides, tactic_of, weight_of};
+use super::{Story, Told, cadence, command, entry, first_sentence, outside, sides, tactic, weight_of};
 use crate::detect::Finding;
 use crate::incident::model::TimelineKind;
 use flow::Address;
@@ -23,7 +23,7 @@ pub(super) fn others(story: &Story<'_>, told: &mut Vec<Told>) {
         let span_s = (finding.first_seen_s, finding.last_seen_s);
         let mut one = entry(kind, span_s, sides, first_sentence(&finding.explanation));
         one.port = finding.port;
-        one.tactic = tactic_of(&finding.detection);
+        one.tactic = tactic(finding);
         one.bytes = finding.evidence.get("bytes_out").and_then(serde_json::Value::as_u64).filter(|_| {
             // Elsewhere bytes say nothing about what happened.
             kind == TimelineKind::Finding
