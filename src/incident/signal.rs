@@ -52,7 +52,7 @@ impl Suspect {
 }
 
 /// Returns whether a finding may be a sign: low and above, and not allowed.
-fn counts(finding: &Finding) -> bool {
+pub(super) fn counts(finding: &Finding) -> bool {
     finding.severity >= Severity::Low && !is_allowed(finding)
 }
 
