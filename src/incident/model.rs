@@ -345,7 +345,7 @@ pub struct Graph {
     /// Edges between nodes, in the order of their nodes.
     pub edges: Vec<Edge>,
     /// What does not fit into the limits, by name: `nodes`, `attempted`, `edges`, `remotes`, `upstream`,
-    /// `shared_services`.
+    /// `shared_services`, `second_hop`.
     pub left_out: BTreeMap<String, u64>,
 }
 

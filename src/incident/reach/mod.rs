@@ -27,10 +27,14 @@ pub const MAX_LISTED: usize = 200;
 /// Nodes that a picture shows: the first so many.
 pub const MAX_DRAWN: usize = 50;
 
-/// Computes the graph of each incident.
+/// Hosts whose pairs are asked for in a hop, of all incidents together: those of the first incidents.
+pub const MAX_ASKED: usize = 5_000;
+
+/// Computes the graph of each incident. Incidents come in the order of their rank: where too many hosts were reached, the
+/// second hop of the last ones is left out, and counted as `second_hop`.
 ///
-/// `more_pairs` returns the pairs of hosts that `facts` does not have. It is called at most twice: for hosts of incidents
-/// without pairs, and for what the first hop reached; each time once for all incidents together.
+/// `more_pairs` returns the pairs of hosts that `facts` does not have. It is called at most twice: for hosts on the way
+/// between others, and for what the first hop reached; each time once for all incidents together.
 ///
 /// # Errors
 /// Those of `more_pairs`.
@@ -40,13 +44,18 @@ pub fn graphs<E>(
     mut more_pairs: impl FnMut(&BTreeSet<HostKey>) -> Result<Vec<PairFact>, E>,
 ) -> Result<(), E> {
     let mut known = KnownPairs::of(facts);
-    let hosts: BTreeSet<HostKey> = incidents.iter().flat_map(walk::host_keys).collect();
-    known.ask(hosts, &mut more_pairs)?;
+    // A lone host without pairs was left out when pairs were read, as others come first.
+    let joined = incidents.iter().filter(|incident| incident.hosts.len() > 1);
+    known.ask(joined.flat_map(walk::host_keys).collect(), &mut more_pairs)?;
     let mut walks: Vec<Walk> = incidents.iter().map(|incident| Walk::begin(incident, &known)).collect();
     for hop in 1..=MAX_HOPS {
         walks.iter_mut().for_each(|walk| walk.go(hop, &known));
         if hop < MAX_HOPS {
-            known.ask(walks.iter().flat_map(Walk::wanted).collect(), &mut more_pairs)?;
+            let mut asked = BTreeSet::new();
+            for walk in &mut walks {
+                walk.ask_for(&mut asked);
+            }
+            known.ask(asked, &mut more_pairs)?;
         }
     }
     for (incident, walk) in incidents.iter_mut().zip(walks) {

@@ -1,6 +1,6 @@
 //! The walk from the hosts of one incident, hop by hop.
 
-use super::{KnownPairs, MAX_NEW_NODES};
+use super::{KnownPairs, MAX_ASKED, MAX_NEW_NODES};
 use crate::incident::model::Incident;
 use crate::incident::step::{Step, host_key, is_inside_call, is_new};
 use crate::incident::{HostKey, PairFact};
@@ -14,6 +14,9 @@ const MAX_ATTEMPTED: usize = 40;
 /// A host that habitually opens connections to more inside hosts than this, and than [`WIDE_SHARE`] of all, is followed
 /// only along new management paths: scanners, monitoring and deployment reach everyone.
 const WIDE_HOSTS: u64 = 100;
+
+/// Bytes of a habitual pair from which its habit is looked up.
+const PULLED_BYTES: u64 = 1_000_000;
 
 /// One in so many hosts.
 const WIDE_SHARE: u64 = 20;
@@ -114,9 +117,15 @@ impl Walk {
         self.keep(new, hop, known);
     }
 
-    /// Returns the hosts whose pairs the next hop needs.
-    pub(super) fn wanted(&self) -> impl Iterator<Item = HostKey> + '_ {
-        self.wanted.iter().cloned()
+    /// Adds the hosts whose pairs the next hop needs, or stops where there would be too many.
+    pub(super) fn ask_for(&mut self, asked: &mut BTreeSet<HostKey>) {
+        let wanted = std::mem::take(&mut self.wanted);
+        if asked.len() + wanted.iter().filter(|host| !asked.contains(*host)).count() <= MAX_ASKED {
+            asked.extend(wanted);
+        } else {
+            self.leave_out("second_hop", self.frontier.len());
+            self.frontier.clear();
+        }
     }
 
     /// Counts what a limit leaves out.
@@ -153,8 +162,11 @@ impl Walk {
             }
             kept += 1;
             attempted += usize::from(!found.answered);
-            self.wanted.extend(found.steps.iter().filter(|step| step.answered && !step.is_hub).map(|s| s.to.clone()));
+            // What a host sent before tells whether a pull is beyond habit.
+            let pulled = found.steps.iter().filter(|step| step.is_new == Some(false) && step.bytes_in >= PULLED_BYTES);
+            self.wanted.extend(pulled.filter(|step| !step.is_hub).map(|step| step.to.clone()));
             for step in found.steps.iter().filter(|step| step.opens_path() && !step.is_hub) {
+                self.wanted.insert(step.to.clone());
                 let arrival_s = self.frontier.entry(step.to.clone()).or_insert(step.start_s);
                 *arrival_s = step.start_s.min(*arrival_s);
             }
