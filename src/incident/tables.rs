@@ -198,7 +198,8 @@ fn node_rows(incident: &Incident) -> Vec<NodeRow<'_>> {
     let Graph { nodes, .. } = &incident.graph;
     let mut known: BTreeSet<Address> = nodes.iter().map(|node| node.address).collect();
     let mut all = nodes.clone();
-    let bare = |address, class, hops, reached_at_s| Node { address, class, rank: 0.0, hops, reached_at_s, clients: None };
+    let bare =
+        |address, class, hops, reached_at_s| Node { address, class, rank: 0.0, hops, reached_at_s, clients: None };
     let hosts = incident.hosts.iter().map(|host| bare(host.host, NodeClass::Involved, 0, host.since_s));
     let remotes =
         incident.remotes.iter().map(|remote| bare(remote.address, NodeClass::Remote, 1, incident.first_seen_s));
@@ -216,10 +217,10 @@ fn node_rows(incident: &Incident) -> Vec<NodeRow<'_>> {
 fn nodes_batch(incidents: &[Incident]) -> Result<RecordBatch, ArrowError> {
     let rows: Vec<NodeRow<'_>> = incidents.iter().flat_map(node_rows).collect();
     let each = || rows.iter();
-    let of_host = |field: fn(&IncidentHost) -> Option<&String>| {
-        move |row: &NodeRow<'_>| row.host.and_then(field).cloned()
-    };
-    let part = |row: &NodeRow<'_>| row.host.map(|host| word(&host.part)).or(row.remote.map(|remote| word(&remote.part)));
+    let of_host =
+        |field: fn(&IncidentHost) -> Option<&String>| move |row: &NodeRow<'_>| row.host.and_then(field).cloned();
+    let part =
+        |row: &NodeRow<'_>| row.host.map(|host| word(&host.part)).or(row.remote.map(|remote| word(&remote.part)));
     batch(vec![
         text("incident_id", each().map(|row| row.incident_id)),
         number("position", each().map(|row| position(row.at))),

@@ -42,8 +42,11 @@ pub(super) fn write_lines<W: Write, T: Serialize>(
     let mut line = Vec::with_capacity(1_024);
     for row in rows {
         line.clear();
-        serde_json::to_writer(EscapedJson::new(&mut line), row)
-            .map_err(|source| ReportError::Json { what, id: id(row).clone(), source })?;
+        serde_json::to_writer(EscapedJson::new(&mut line), row).map_err(|source| ReportError::Json {
+            what,
+            id: id(row).clone(),
+            source,
+        })?;
         line.push(b'\n');
         out.write_all(&line).map_err(failed)?;
     }

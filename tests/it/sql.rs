@@ -186,7 +186,8 @@ fn incidents_beside_findings_are_tables() {
     assert_eq!(count(&[("--findings", "findings.jsonl"), ("--incidents", "other.jsonl")]), "n 1");
 
     fs::write(out.join("incidents.jsonl"), "{}\n").unwrap();
-    let args = ["sql", DEMO, "-c", "SELECT 1", "--findings", out.join("findings.jsonl").to_str().unwrap()].map(str::to_owned);
+    let args =
+        ["sql", DEMO, "-c", "SELECT 1", "--findings", out.join("findings.jsonl").to_str().unwrap()].map(str::to_owned);
     let ran = finish(program().args(args));
     assert!(ran.err.contains("incidents.jsonl:1: not an incident"), "{}", ran.err);
 }

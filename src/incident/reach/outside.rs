@@ -2,7 +2,7 @@
 
 use super::KnownPairs;
 use super::walk::{Walk, host_keys};
-use crate::incident::model::{Edge, Incident, Node, NodeClass, RemotePart};
+use crate::incident::model::{Edge, HostPart, Incident, IncidentHost, Node, NodeClass, RemotePart};
 use crate::incident::step::{is_new, rarity, slack_s};
 use crate::incident::{HostKey, PairFact};
 use flow::Address;
@@ -68,7 +68,10 @@ pub(super) fn remotes(incident: &Incident, walk: &mut Walk, known: &KnownPairs<'
 /// Returns who entered the first host in the day before its first sign: sessions from outside that were answered and
 /// lasted, and answered management connections from inside.
 pub(super) fn upstream(incident: &Incident, walk: &mut Walk, known: &KnownPairs<'_>) -> Vec<Outside> {
-    let (Some(first), Some(host)) = (host_keys(incident).next(), incident.hosts.first()) else { return Vec::new() };
+    // A host on the way to the first may come before it.
+    let is_first = |(_, host): &(HostKey, &IncidentHost)| host.part == HostPart::First;
+    let mut hosts = host_keys(incident).zip(&incident.hosts);
+    let Some((first, host)) = hosts.clone().find(is_first).or_else(|| hosts.next()) else { return Vec::new() };
     let parts: BTreeMap<Address, RemotePart> = incident.remotes.iter().map(|r| (r.address, r.part)).collect();
     let since_s = walk.involved.get(&first).copied().unwrap_or(host.since_s);
     let from_s = since_s - UPSTREAM_S;

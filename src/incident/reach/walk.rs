@@ -61,7 +61,7 @@ pub(super) struct Shared {
 }
 
 /// Returns the keys of an incident's hosts.
-pub(super) fn host_keys(incident: &Incident) -> impl Iterator<Item = HostKey> + '_ {
+pub(super) fn host_keys(incident: &Incident) -> impl Iterator<Item = HostKey> + Clone + '_ {
     incident.hosts.iter().map(|host| host_key(host.account_id.as_deref(), host.region.as_deref(), host.host))
 }
 

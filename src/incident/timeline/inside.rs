@@ -110,7 +110,8 @@ fn tell_entry(story: &Story<'_>, host: &HostKey, arrival_s: i64, pair: &PairFact
     if !is_entry || is_probe(pair) || story.arrivals.contains_key(&opener) {
         return;
     }
-    let Some(start_s) = pair.first_start_after_s(arrival_s - DAY_S).filter(|at| *at <= arrival_s + slack_s(pair)) else {
+    let Some(start_s) = pair.first_start_after_s(arrival_s - DAY_S).filter(|at| *at <= arrival_s + slack_s(pair))
+    else {
         return;
     };
     let is_new = is_new(pair, start_s, story.facts.window);

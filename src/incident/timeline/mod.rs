@@ -33,7 +33,8 @@ pub fn timelines(incidents: &mut [Incident], findings: &[Finding], facts: &Facts
         of_host.entry(finding.host).or_default().push(finding);
     }
     for incident in incidents {
-        let hosts: BTreeSet<Option<Address>> = incident.hosts.iter().map(|host| Some(host.host)).chain([None]).collect();
+        let hosts: BTreeSet<Option<Address>> =
+            incident.hosts.iter().map(|host| Some(host.host)).chain([None]).collect();
         let of_hosts: Vec<&Finding> = hosts.iter().filter_map(|host| of_host.get(host)).flatten().copied().collect();
         incident.timeline = told(&Story::of(incident, &of_hosts, facts, &meetings));
     }
@@ -101,12 +102,7 @@ struct Told {
 }
 
 impl<'a> Story<'a> {
-    fn of(
-        incident: &'a Incident,
-        findings: &[&'a Finding],
-        facts: &'a Facts,
-        meetings: &'a Meetings<'a>,
-    ) -> Self {
+    fn of(incident: &'a Incident, findings: &[&'a Finding], facts: &'a Facts, meetings: &'a Meetings<'a>) -> Self {
         let arrivals = super::reach::arrivals(incident, facts);
         let places: BTreeSet<(&str, &str)> =
             arrivals.keys().map(|host| (host.account_id.as_str(), host.region.as_str())).collect();

@@ -103,13 +103,7 @@ pub(super) fn uploads(story: &Story<'_>, told: &mut Vec<Told>) {
     }
 }
 
-fn tell_upload(
-    finding: &Finding,
-    sides: (Address, Option<Address>),
-    bytes: u64,
-    by_hour: bool,
-    told: &mut Vec<Told>,
-) {
+fn tell_upload(finding: &Finding, sides: (Address, Option<Address>), bytes: u64, by_hour: bool, told: &mut Vec<Told>) {
     let span_s = (finding.first_seen_s, finding.last_seen_s);
     let to = sides.1.map(|remote| format!(", most of it to {remote}")).unwrap_or_default();
     let when = match by_hour {

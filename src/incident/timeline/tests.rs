@@ -1,11 +1,11 @@
 //! Timelines of handmade incidents.
 
 use super::*;
-use crate::incident::model::{RemotePart, Tactic};
-use flow::codes::Role;
 use crate::incident::made::{
     FROM_S, address, answered_by, call, facts, found, habit, incident, key, remote, with_evidence, without_history,
 };
+use crate::incident::model::{RemotePart, Tactic};
+use flow::codes::Role;
 use serde_json::json;
 
 const H: i64 = 3_600;
