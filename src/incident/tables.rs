@@ -3,7 +3,7 @@
 //! Columns have the names of the JSON fields, except where these are words of SQL (`from`, `to`). Times are
 //! `TIMESTAMP(MILLIS, UTC)`, addresses text and numbers signed, as in `findings`.
 
-use super::model::{Graph, Incident, IncidentHost, IncidentRemote, Node, NodeClass, TimelineEntry};
+use super::model::{Edge, Graph, Incident, IncidentHost, IncidentRemote, Node, NodeClass, TimelineEntry};
 use super::reach::MAX_DRAWN;
 use arrow::array::{
     ArrayRef, BooleanArray, Float64Array, Int32Array, Int64Array, ListBuilder, RecordBatch, StringArray, StringBuilder,
@@ -245,13 +245,14 @@ fn nodes_batch(incidents: &[Incident]) -> Result<RecordBatch, ArrowError> {
 }
 
 fn edges_batch(incidents: &[Incident]) -> Result<RecordBatch, ArrowError> {
-    let of_one = |row: &'_ Incident| row.graph.edges.len();
-    let ids = incidents.iter().flat_map(|row| std::iter::repeat_n(row.id.as_str(), of_one(row)));
-    let positions = incidents.iter().flat_map(|row| (0..of_one(row)).map(position));
-    let each = || incidents.iter().flat_map(|row| &row.graph.edges);
+    let rows: Vec<(&str, usize, &Edge)> = incidents
+        .iter()
+        .flat_map(|row| row.graph.edges.iter().enumerate().map(|(at, edge)| (row.id.as_str(), at, edge)))
+        .collect();
+    let each = || rows.iter().map(|(.., edge)| *edge);
     batch(vec![
-        text("incident_id", ids),
-        number("position", positions),
+        text("incident_id", rows.iter().map(|(id, ..)| *id)),
+        number("position", rows.iter().map(|(_, at, _)| position(*at))),
         text("from_address", each().map(|row| row.from.to_string())),
         text("to_address", each().map(|row| row.to.to_string())),
         number("port", each().map(|row| i32::from(row.port))),
