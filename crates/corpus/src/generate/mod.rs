@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 
-use crate::attacks::campaign::{self, Campaign};
+use crate::attacks::planted::{self, PlantedAttack};
 use crate::attacks::default_attacks;
 use crate::error::CorpusError;
 use crate::generate::site_hour::{SiteHour, before_first_hour};
@@ -73,13 +73,13 @@ pub fn generate(options: &GenerateOptions, progress: &(dyn Fn(u64) + Sync)) -> R
     let world = World::new(options);
     let attacks = options.attacks.clone().unwrap_or_else(|| default_attacks(options.attack_hosts));
     attacks.iter().try_for_each(|attack| attack.validate())?;
-    let campaigns = campaign::place(&world, &attacks, options.span_s())?;
-    let attack_rows = room_for(&world, options, &campaigns)?;
+    let planted = planted::place(&world, &attacks, options.span_s())?;
+    let attack_rows = room_for(&world, options, &planted)?;
     let room = periodic_room(&world, options, options.rows as f64 - attack_rows);
-    let labels = labels_of(&world, options, &campaigns, room);
+    let labels = labels_of(&world, options, &planted, room);
     std::fs::create_dir_all(&options.out).map_err(CorpusError::io(&options.out, "create"))?;
     let schema = columns::schema(options.fields_version);
-    let mut states = before_first_hour(&world, options, campaigns);
+    let mut states = before_first_hour(&world, options, planted);
     let mut summary = GenerateSummary {
         rows: 0,
         bytes: 0,
@@ -107,8 +107,8 @@ pub fn generate(options: &GenerateOptions, progress: &(dyn Fn(u64) + Sync)) -> R
 }
 
 /// Estimates the rows of all attacks, and fails when they leave no room for anything else.
-fn room_for(world: &World, options: &GenerateOptions, campaigns: &[Campaign]) -> Result<f64, CorpusError> {
-    let rows = campaigns.iter().map(|campaign| campaign.rows(world, options.window_s, options.span_s())).sum::<f64>();
+fn room_for(world: &World, options: &GenerateOptions, planted: &[PlantedAttack]) -> Result<f64, CorpusError> {
+    let rows = planted.iter().map(|attack| attack.rows(world, options.window_s, options.span_s())).sum::<f64>();
     let least = rows / 0.9;
     if least > options.rows as f64 {
         let expected = format!(
@@ -159,7 +159,7 @@ fn kept_caller(world: &World, options: &GenerateOptions, host: u32, room: Period
     caller_of(world, host, options.benign_callers).filter(|caller| caller.rarity < room.callers)
 }
 
-fn labels_of(world: &World, options: &GenerateOptions, campaigns: &[Campaign], room: PeriodicRoom) -> Vec<Label> {
+fn labels_of(world: &World, options: &GenerateOptions, planted: &[PlantedAttack], room: PeriodicRoom) -> Vec<Label> {
     let benign = |src, dst, port, protocol, source| Label {
         src: world.address(src),
         dst: world.address(dst),
@@ -168,7 +168,7 @@ fn labels_of(world: &World, options: &GenerateOptions, campaigns: &[Campaign], r
         label: "benign-periodic".to_owned(),
         source,
     };
-    let mut labels: Vec<Label> = campaigns.iter().flat_map(|campaign| campaign.labels(world)).collect();
+    let mut labels: Vec<Label> = planted.iter().flat_map(|attack| attack.labels(world)).collect();
     let periodic = (0..world.hosts).flat_map(|host| services_of(world, host, room.services));
     labels.extend(periodic.map(|service| {
         let source = format!("{} every {} s", service.name, service.period_s);

@@ -4,7 +4,7 @@ use arrow::datatypes::SchemaRef;
 use rayon::prelude::*;
 
 use super::{PeriodicRoom, kept_caller};
-use crate::attacks::campaign::Campaign;
+use crate::attacks::planted::PlantedAttack;
 use crate::error::CorpusError;
 use crate::objects::flow_file::{CorpusFile, write_flow_file};
 use crate::objects::object_names::object_key;
@@ -23,8 +23,8 @@ const ROUNDS: [f64; 5] = [0.6, 0.55, 0.6, 0.7, 1.0];
 
 /// State of one site that is carried from hour to hour.
 pub struct SiteState {
-    campaigns: Vec<Campaign>,
-    /// Open connections by chunk of hosts; the last list belongs to the campaigns.
+    planted: Vec<PlantedAttack>,
+    /// Open connections by chunk of hosts; the last list belongs to what is planted.
     carried: Vec<Vec<Connection>>,
     rows: u64,
     pub attack_rows: u64,
@@ -35,13 +35,13 @@ pub struct SiteState {
 }
 
 /// Returns the state of every site before the first hour, each with the attacks on its hosts.
-pub fn before_first_hour(world: &World, options: &GenerateOptions, campaigns: Vec<Campaign>) -> Vec<SiteState> {
+pub fn before_first_hour(world: &World, options: &GenerateOptions, planted: Vec<PlantedAttack>) -> Vec<SiteState> {
     let mut states: Vec<SiteState> = (world.sites.iter())
         .map(|site| {
             let rhythm = |hour| site_rhythm(world, site, options.start_s + i64::from(hour) * 3_600);
             let chunks = (site.hosts.1 - site.hosts.0).div_ceil(CHUNK_HOSTS) as usize;
             SiteState {
-                campaigns: Vec::new(),
+                planted: Vec::new(),
                 carried: vec![Vec::new(); chunks + 1],
                 rows: 0,
                 attack_rows: 0,
@@ -50,8 +50,8 @@ pub fn before_first_hour(world: &World, options: &GenerateOptions, campaigns: Ve
             }
         })
         .collect();
-    for campaign in campaigns {
-        states[usize::from(world.interface(campaign.host).site)].campaigns.push(campaign);
+    for attack in planted {
+        states[usize::from(world.interface(attack.host).site)].planted.push(attack);
     }
     states
 }
@@ -92,8 +92,8 @@ impl SiteHour<'_> {
         let site = &world.sites[self.number];
         let until_s = (self.hour + 1) * 3_600;
         let mut attacks = std::mem::take(state.carried.last_mut().unwrap_or(&mut Vec::new()));
-        for campaign in &mut state.campaigns {
-            campaign.advance(world, until_s, &mut attacks);
+        for attack in &mut state.planted {
+            attack.advance(world, until_s, &mut attacks);
         }
         let mut planted = self.minutes();
         attacks.retain(|connection| connection.write(world, &mut planted));
