@@ -5,6 +5,8 @@
 
 #[path = "it/benign.rs"]
 mod benign;
+#[path = "it/campaigns.rs"]
+mod campaigns;
 #[path = "it/captures.rs"]
 mod captures;
 #[path = "it/command.rs"]
