@@ -35,7 +35,7 @@ const MAX_PERIODIC_SHARE: f64 = 0.35;
 const MAX_CALLER_SHARE: f64 = 0.2;
 
 /// Largest share of the rows that hubs may take, where polls and log-ons can be rare enough.
-const MAX_HUB_SHARE: f64 = 0.2;
+const MAX_HUB_SHARE: f64 = 0.3;
 
 /// The benign traffic that the rows have room for: shares of periodic traffic (0 to 1), rarest last, and how rare polls
 /// and log-ons of hubs are.
