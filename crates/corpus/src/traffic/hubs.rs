@@ -21,6 +21,9 @@ const SCANNED: [u16; 4] = [22, 443, 445, 3389];
 /// Hosts that a person enters over the jump host out of habit.
 const HABITUAL: u64 = 5;
 
+/// Share of hosts that people look after over the jump host.
+const TENDED: f64 = 0.15;
+
 /// One hour of one host, for its connections with hubs.
 #[derive(Clone, Copy, Debug)]
 pub struct HubHour<'w> {
@@ -159,6 +162,9 @@ impl HubHour<'_> {
             Stream::new(self.world.seed, Purpose::Hub, u64::from(self.host) << 3 | Hub::Jump as u64, 1 << 40 | day);
         let (first, last) = self.world.site_of(self.host).hosts;
         let any = |draw: u64| first + (draw % u64::from(last - first)) as u32;
+        // Most people look after the same few hosts.
+        let is_tended = |host: &u32| share_of(mix2(self.world.seed ^ 0x94, u64::from(*host))) < TENDED;
+        let tended = |draw: u64| (0..40).map(|n| any(mix2(draw, n))).find(is_tended).unwrap_or_else(|| any(draw));
         for _ in 0..draw.dithered(if is_workday { 1.5 } else { 0.1 }) {
             let (at, second) = (draw.between(8, 18), draw.below(3_600) as i32);
             let length_s = draw.log_normal(900.0, 0.8).clamp(60.0, 7_200.0) as i32;
@@ -166,7 +172,7 @@ impl HubHour<'_> {
             for _ in 0..draw.between(1, 3) {
                 let habit = mix2(self.world.seed ^ 0x93, u64::from(self.host) << 3 | draw.below(HABITUAL));
                 let bits = draw.bits();
-                let target = any(if draw.chance(0.95) { habit } else { bits });
+                let target = if draw.chance(0.95) { tended(habit) } else { any(bits) };
                 let later_s = draw.between(15, 120) as i32;
                 if target != self.host && length_s > later_s + 20 {
                     sessions.push((jump, target, second + later_s, length_s - later_s - 5));
@@ -233,7 +239,7 @@ mod tests {
         assert!((480..600).contains(&clients.len()), "{}", clients.len());
         assert_eq!((servers(Hub::Monitoring), servers(Hub::Scanner)), (600, 600));
         assert!((300..420).contains(&servers(Hub::Deployment)), "{}", servers(Hub::Deployment));
-        assert!((40..200).contains(&servers(Hub::Jump)), "{}", servers(Hub::Jump));
+        assert!((30..160).contains(&servers(Hub::Jump)), "{}", servers(Hub::Jump));
         let polls = from(hub(Hub::Monitoring)).count();
         assert!((600 * 287..=600 * 288).contains(&polls), "{polls}");
         let scanned: HashSet<i32> = from(hub(Hub::Scanner)).map(|c| c.begin / 3_600).collect();

@@ -34,7 +34,7 @@ pub struct CampaignResult {
     pub compromised: usize,
     /// Incidents that are about it.
     pub incidents: usize,
-    /// Rank of the first of them by score, from 1; `None` when it was missed.
+    /// Rank of the first of them in the order of the file, from 1; `None` when it was missed.
     pub rank: Option<usize>,
     /// The highest of their scores.
     pub score: Option<f64>,
@@ -99,7 +99,7 @@ pub struct IncidentEvaluation {
     pub bcubed_recall: Option<f64>,
     /// Mean of the campaigns' `host_share`; `None` without campaigns.
     pub host_share: Option<f64>,
-    /// Rank of the first true incident by score, from 1.
+    /// Rank of the first true incident in the order of the file, from 1.
     pub first_true_rank: Option<usize>,
     /// Share of silent victims named by the best incident, of campaigns found; `None` without any.
     pub victim_recall_at_10: Option<f64>,
@@ -228,9 +228,8 @@ pub fn judge_incidents(
     min_severity: FindingSeverity,
 ) -> IncidentEvaluation {
     let judge = Judge::new(truth);
-    let mut incidents: Vec<&JudgedIncident> =
+    let incidents: Vec<&JudgedIncident> =
         windows.last().into_iter().flatten().filter(|incident| incident.status != IncidentStatus::Merged).collect();
-    incidents.sort_by(|a, b| b.score.total_cmp(&a.score));
     let owners: Vec<Vec<Owner<'_>>> = incidents.iter().map(|incident| judge.owners(incident)).collect();
     let counted: Vec<&JudgedFinding> = findings.iter().filter(|f| f.severity >= min_severity).collect();
     let by_campaign: Vec<CampaignResult> =
@@ -307,7 +306,7 @@ fn campaign_result(
         compromised: of.compromised.len(),
         incidents: about.len(),
         rank: about.first().map(|first| first + 1),
-        score: about.first().map(|first| incidents[*first].score),
+        score: about.iter().map(|n| incidents[*n].score).max_by(f64::total_cmp),
         host_share: best.and_then(|best| share(held(best), of.compromised.len())).unwrap_or(0.0),
         silent_victims: silent.len(),
         silent_victims_named: named,
