@@ -162,9 +162,11 @@ fn json(text: &str) -> LogKind {
         LogKind::CloudTrailInsight
     } else if has("eventSource") && has("eventName") || has("eventVersion") || has("Records") && !has("published") {
         LogKind::CloudTrail
-    } else if has("legacyEventType") || has("eventType") && has("published") || has("debugContext") && has("actor") {
-        LogKind::Okta
-    } else if text.contains("aws.partner/okta.com") {
+    } else if has("legacyEventType")
+        || has("eventType") && has("published")
+        || has("debugContext") && has("actor")
+        || has("aws.partner/okta.com")
+    {
         LogKind::Okta
     } else if has("webaclId") {
         LogKind::Waf

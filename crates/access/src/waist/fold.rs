@@ -1,6 +1,6 @@
 //! Rows and their texts by number, for the fold.
 
-use std::hash::{BuildHasher, Hash, Hasher};
+use std::hash::BuildHasher;
 
 use foldhash::fast::FixedState;
 use hashbrown::HashTable;
@@ -42,9 +42,7 @@ pub(super) struct Rows {
 }
 
 fn hash_of(key: &RowKey<&str>) -> u64 {
-    let mut hasher = FixedState::default().build_hasher();
-    key.hash(&mut hasher);
-    hasher.finish()
+    FixedState::default().hash_one(key)
 }
 
 impl Rows {

@@ -118,7 +118,7 @@ impl AccessHours {
         let keyed = sums.into_iter().enumerate().map(|(row, sums)| (self.rows.key(row as u32), sums));
         // A row without events is left of a damaged object or of the worse of two duplicates.
         let mut rows: Vec<_> = keyed.filter(|(_, sums)| sums.events > 0).collect();
-        rows.sort_unstable_by(|(a, _), (b, _)| a.cmp(b));
+        rows.sort_unstable_by_key(|(key, _)| *key);
         rows.into_iter().map(|(key, sums)| key.row(sums)).collect()
     }
 
