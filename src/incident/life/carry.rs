@@ -6,14 +6,11 @@ use super::sameness::Marks;
 use super::snapshot::Snapshot;
 use crate::detect::Severity;
 use crate::incident::model::{Change, ClosedReason, Incident, Status, TimelineEntry, TimelineKind};
+use crate::incident::{MAX_HOSTS, compare};
 use crate::intel::Verdicts;
 use flow::fnv::Fnv128;
 use flow::time::{DAY_S, rfc3339};
-use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
-
-/// An incident has at most so many hosts: what would pass it stays apart and is named as related.
-pub const MAX_HOSTS: usize = 50;
 
 /// How long an incident that fell silent may be opened again under its id.
 const REOPEN_S: i64 = 30 * DAY_S;
@@ -232,7 +229,7 @@ pub fn carry(mut fresh: Vec<Incident>, before: &Snapshot, run: &CarryRun<'_>) ->
         }
     }
     past.retain(|_, changed_s| to_s - *changed_s <= PAST_S);
-    incidents.sort_by(|a, b| rank(a).cmp(&rank(b)).then_with(|| b.score.total_cmp(&a.score)).then(a.id.cmp(&b.id)));
+    incidents.sort_by(|a, b| a.status.cmp(&b.status).then_with(|| compare(a, b)));
     kept.sort_by(|a, b| age(a).cmp(&age(b)));
     Carried { incidents, kept, ids, past }
 }
@@ -240,11 +237,6 @@ pub fn carry(mut fresh: Vec<Incident>, before: &Snapshot, run: &CarryRun<'_>) ->
 /// The order of age: the oldest first.
 fn age(incident: &Incident) -> (i64, i64, &str) {
     (incident.opened_at_s, incident.first_seen_s, &incident.id)
-}
-
-/// The order of reports, before the score: open ones first, worst first.
-fn rank(incident: &Incident) -> (Status, Reverse<Severity>) {
-    (incident.status, Reverse(incident.severity))
 }
 
 /// Merges open incidents that fresh ones tie together: the younger become part of the oldest, as long as they have not too
@@ -266,7 +258,7 @@ fn merge_olds(lives: &mut [Life], fresh: &[Marks], to_s: i64) {
         }
         let (elder, younger) = lives.split_at_mut(at);
         let (elder, younger) = (&mut elder[oldest], &mut younger[0]);
-        if hosts_together(&elder.incident, &younger.incident) > MAX_HOSTS {
+        if !fit(&elder.incident, &younger.incident) {
             elder.incident.related.push(younger.incident.id.clone());
             younger.incident.related.push(elder.incident.id.clone());
             continue;
@@ -284,6 +276,12 @@ fn merge_olds(lives: &mut [Life], fresh: &[Marks], to_s: i64) {
     }
 }
 
+/// Returns whether an incident can take another: it must not get more hosts with signs than an incident may have.
+fn fit(old: &Incident, other: &Incident) -> bool {
+    let together = hosts_together(old, other);
+    together <= MAX_HOSTS || together == hosts_together(old, old)
+}
+
 /// Where a fresh incident belongs.
 enum Place {
     /// It continues this one.
@@ -297,7 +295,7 @@ enum Place {
 fn place(fresh: &Incident, marks: &Marks, lives: &[Life], to_s: i64) -> Place {
     let meets = |at: &usize| lives[*at].marks.meet(marks);
     let open: Vec<usize> = (0..lives.len()).filter(|at| lives[*at].is_open()).filter(meets).collect();
-    let fits = |at: &&usize| hosts_together(&lives[**at].incident, fresh) <= MAX_HOSTS;
+    let fits = |at: &&usize| fit(&lives[**at].incident, fresh);
     if let Some(at) = open.iter().find(fits) {
         return Place::Old(*at);
     }

@@ -1,5 +1,6 @@
 //! How an incident takes in what a run shows of it, or another incident that became part of it.
 
+use super::sameness::has_signs;
 use super::story::joined;
 use crate::incident::model::{
     Edge, Graph, HostPart, Incident, IncidentHost, IncidentRemote, Link, LinkKind, Node, Stage, Tactic,
@@ -37,16 +38,17 @@ fn host_key(host: &IncidentHost) -> (Option<String>, Option<String>, Address) {
     (host.account_id.clone(), host.region.clone(), host.host)
 }
 
-/// Returns how many hosts the two have together.
+/// Returns how many hosts with signs of their own the two have together.
 pub(super) fn hosts_together(a: &Incident, b: &Incident) -> usize {
-    a.hosts.iter().chain(&b.hosts).map(host_key).collect::<BTreeSet<_>>().len()
+    let hosts = a.hosts.iter().chain(&b.hosts).filter(|host| has_signs(host));
+    hosts.map(host_key).collect::<BTreeSet<_>>().len()
 }
 
 /// Adds to `old` what `newer` knows. Severity and score are the highest of both, times reach from the first to the last;
 /// id, revision, status and the times of the incident itself stay.
 pub(super) fn grow(old: &mut Incident, newer: &Incident) {
     // The words of whoever knows all hosts.
-    if hosts_together(old, newer) == newer.hosts.len() {
+    if hosts_together(old, newer) == hosts_together(newer, newer) {
         old.title.clone_from(&newer.title);
     }
     old.severity = old.severity.max(newer.severity);

@@ -1,6 +1,7 @@
 //! What incidents keep out of baselines: an implant must not become normal by lasting.
 
 use crate::incident::model::{ClosedReason, Incident};
+use flow::time::DAY_S;
 use rollup::habits::{FinePair, Habits, MaskedRemote};
 
 /// Keeps the remotes of incidents from becoming habits of any host, as long as the incidents are kept; and forgets the
@@ -14,7 +15,8 @@ pub fn mask(habits: &mut Habits, incidents: &[Incident]) {
         one.remotes.iter().map(|remote| MaskedRemote {
             remote: remote.address,
             port: remote.port,
-            from_s: one.first_seen_s,
+            // A contact that was a habit when the incident was opened stays one, as with flags.
+            from_s: one.opened_at_s - DAY_S,
         })
     }));
 }
@@ -41,13 +43,15 @@ mod tests {
     use super::super::examples::seen;
     use super::*;
     use crate::incident::model::Status;
-    use rollup::habits::{FlaggedPair, NamedPair};
+    use flow::time::DAY_S;
+use rollup::habits::{FlaggedPair, NamedPair};
 
     /// Returns from when on the contact with the controller is no habit.
     fn masked_from_s(reason: Option<ClosedReason>, flagged: bool) -> Option<i64> {
         let mut one = seen("1", &["10.0.0.1"], &["s"], 7_000, 9_000);
         one.status = if reason.is_some() { Status::Closed } else { Status::Open };
         one.closed_reason = reason;
+        one.opened_at_s = DAY_S + 7_000;
         let owner = ("111122223333".to_owned(), "eu-west-1".to_owned());
         let (host, remote) = (one.hosts[0].host, one.remotes[0].address);
         let (account_id, region) = owner.clone();

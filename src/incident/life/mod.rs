@@ -23,9 +23,11 @@ mod carry;
 mod kept;
 
 #[cfg(test)]
+mod kept_tests;
+#[cfg(test)]
 mod tests;
 
-pub use carry::{CarryRun, Carried, MAX_HOSTS, carry};
+pub use carry::{CarryRun, Carried, carry};
 pub use kept::{Before, KeptIncidents, LifeError, Settled};
 pub use learn::{Shown, shown};
 pub use mask::mask;
