@@ -1,4 +1,4 @@
-//! `flowsift detect`: from flow logs to findings.
+//! `flowsift detect`: from flow logs to findings and incidents.
 
 mod options;
 mod out;
@@ -12,22 +12,23 @@ use super::options::{Global, RunMemory};
 use super::progress::Bar;
 use super::stderr;
 use crate::detect::{self, Severity};
+use crate::incident::{self, Rates};
 use crate::hours::{KeptHours, KeptTrouble, Pipeline};
 use crate::report::Summary;
 use crate::source::Store;
 pub(super) use options::DetectArgs;
 use out::{MANIFEST_FILE, Output, SUMMARY_FILE};
-use show::{JSONL_FILE, PARQUET_FILE};
+use show::{INCIDENTS_FILE, JSONL_FILE, PARQUET_FILE};
 use stages::{Stage, StageClock};
 use std::mem::ManuallyDrop;
 use std::sync::Arc;
 use summary::WindowSpan;
 
 /// The names of the files of `--out`, which listings leave out.
-const OUT_FILES: [&str; 4] = [JSONL_FILE, PARQUET_FILE, SUMMARY_FILE, MANIFEST_FILE];
+const OUT_FILES: [&str; 5] = [JSONL_FILE, PARQUET_FILE, INCIDENTS_FILE, SUMMARY_FILE, MANIFEST_FILE];
 
 pub(super) fn run(global: &Global, args: &DetectArgs) -> Result<Exit, Failure> {
-    let plan = args.read()?;
+    let plan = args.read(global)?;
     let RunMemory { shared: memory, fetch } = global.memory()?;
     let runtime = global.start_threads(Some(memory.memory()))?;
 
@@ -88,7 +89,13 @@ pub(super) fn run(global: &Global, args: &DetectArgs) -> Result<Exit, Failure> {
     };
     let found = runtime.block_on(detect::detect(&plan.detections, &derived, &context)).map_err(Failure::failed)?;
     // Never dropped: the process is about to end, and the system takes back millions of small pieces at once.
-    let outcome = ManuallyDrop::new(found);
+    let mut outcome = ManuallyDrop::new(found);
+
+    clock.enter(Stage::Incidents);
+    let rates = Rates::default();
+    let context = incident::Context { window: hours.window, internal: &plan.input.internal, rates: &rates };
+    let (incidents, notes) =
+        incident::incidents(&mut outcome.findings, &derived, &context).map_err(Failure::failed)?;
 
     if let Some(kept) = &pipeline.kept {
         let flagged = detect::flagged_pairs(&outcome.findings, &derived).map_err(Failure::failed)?;
@@ -97,15 +104,17 @@ pub(super) fn run(global: &Global, args: &DetectArgs) -> Result<Exit, Failure> {
 
     clock.enter(Stage::Report);
     let shown = outcome.at_least(args.min_severity);
+    let least = args.min_severity;
+    let shown_incidents = &incidents[..incidents.partition_point(|incident| incident.severity >= least)];
     let span = WindowSpan::of(&hours, &pipeline.window);
     let out_run = match &mut out {
-        Some(out) => Some(out.put_findings(shown, &args.sources, span)?),
+        Some(out) => Some(out.put_findings(shown, shown_incidents, &args.sources, span)?),
         None => None,
     };
     // A reader that closes stdout early misses the rest of it, but neither the summary nor the exit code. Any other failure
     // waits until the files are complete.
     let files = out_run.as_ref().map_or(&[][..], |run| &run.files);
-    let printed = plan.show.findings(shown, files).or_else(Failure::unless_unread);
+    let printed = plan.show.findings(shown, shown_incidents, files).or_else(Failure::unless_unread);
     let times = clock.end();
 
     let keeps_hours = pipeline.kept.is_some();
@@ -120,6 +129,8 @@ pub(super) fn run(global: &Global, args: &DetectArgs) -> Result<Exit, Failure> {
         keeps_hours,
         derived,
         outcome,
+        incidents: &incidents,
+        incident_notes: &notes,
         times: &times,
         memory,
         span,
