@@ -6,9 +6,11 @@ use std::io::Write;
 
 use serde::Serialize;
 
+mod life;
 mod objects;
 mod silence;
 
+pub use life::{HeldBack, IncidentLife};
 pub use objects::{ObjectCounts, SkippedObject};
 pub(super) use silence::optional_time;
 pub use silence::{DataSpan, LogGap};
@@ -151,10 +153,16 @@ pub struct Summary {
     pub findings_by_detection: BTreeMap<String, u64>,
     /// Findings by severity.
     pub findings_by_severity: BTreeMap<Severity, u64>,
-    /// Incidents by severity.
+    /// Open incidents by severity.
     pub incidents_by_severity: BTreeMap<Severity, u64>,
     /// What was read for incidents, and what was limited.
     pub incident_notes: IncidentNotes,
+    /// What became of incidents of earlier runs; left out without state.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub incident_life: Option<IncidentLife>,
+    /// Findings that allow-lists and verdicts lowered; left out when there are none.
+    #[serde(skip_serializing_if = "HeldBack::is_none")]
+    pub held_back: HeldBack,
     /// Pairs tested by the statistical detections.
     pub candidates_tested: u64,
     /// The false-discovery rate of the run, 0–1.
@@ -194,7 +202,7 @@ impl Summary {
         out.write_all(b"\n").and_then(|()| out.flush()).map_err(failed)
     }
 
-    /// Writes the summary as text for stderr: at most 16 lines, aligned, without colour.
+    /// Writes the summary as text for stderr: at most 17 lines, aligned, without colour.
     ///
     /// # Errors
     /// [`ReportError::Io`] when the writer fails.
@@ -249,6 +257,9 @@ impl Summary {
         }
         line("incidents", &self.incidents_text());
         line("findings", &self.findings_text());
+        if !self.held_back.is_none() {
+            line("held back", &self.held_back.text());
+        }
         if self.candidates_tested > 0 {
             line("tested", &self.tested_text());
         }
@@ -326,12 +337,6 @@ impl Summary {
             let _ = write!(text, ", coverage {}", share_text(share));
         }
         text
-    }
-
-    fn incidents_text(&self) -> String {
-        let severities = by_severity(&self.incidents_by_severity);
-        let told = if severities.is_empty() { "none".to_owned() } else { severities };
-        std::iter::once(told).chain(self.incident_notes.limits()).collect::<Vec<String>>().join("; ")
     }
 
     fn findings_text(&self) -> String {
