@@ -29,7 +29,6 @@ use super::error::{IntelError, Warning, WarningKind, read_text, shorten};
 use super::feed::parse_valid_time;
 use super::row::split_row;
 use flow::{Address, Network, time};
-use serde::{Deserialize, Serialize};
 
 const COLUMNS: [&str; 6] = ["kind", "value", "verdict", "until", "by", "note"];
 const EXPECTED_HEADER: &str = "the header `kind,value,verdict,until,by,note`";
@@ -44,8 +43,7 @@ const EXPECTED_UNTIL: &str = "the last valid day or moment, such as 2026-12-31; 
 const EXPECTED_RENEWED: &str = "a later `until`, or the line removed";
 
 /// What a person decided.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Verdict {
     /// Nothing happened.
     FalsePositive,

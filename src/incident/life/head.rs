@@ -30,7 +30,7 @@ impl Default for Head {
 
 /// Returns which runs a window belongs to: those of hours, of days, or longer ones. An hour knows nothing of what a day
 /// shows, so runs of both over one source keep states of their own.
-fn family(name: &SnapshotName) -> u8 {
+fn family(name: &SnapshotName) -> usize {
     match name.to_s - name.from_s {
         length_s if length_s <= HOURLY_S => 0,
         length_s if length_s <= DAILY_S => 1,
@@ -70,10 +70,8 @@ impl Head {
     pub(super) fn before(&self, run: &SnapshotName) -> Vec<SnapshotName> {
         let mut names: Vec<SnapshotName> =
             self.names().filter(|name| name.source == run.source && name.to_s < run.to_s).collect();
-        names.sort_by(|a, b| {
-            let order = |name: &SnapshotName| (family(name) == family(run), name.to_s, -name.from_s);
-            order(b).cmp(&order(a)).then_with(|| b.cmp(a))
-        });
+        let order = |name: &SnapshotName| (family(name) == family(run), newness(name));
+        names.sort_by_key(|name| std::cmp::Reverse(order(name)));
         names
     }
 
@@ -95,20 +93,33 @@ impl Head {
 
     /// Returns how many snapshots of later windows rest on something else than what is kept by now.
     pub(super) fn stale_after(&self, run: &SnapshotName) -> u64 {
-        let mut later: Vec<SnapshotName> =
-            self.names().filter(|name| name.source == run.source && name.to_s > run.to_s).collect();
-        later.sort();
+        let mut names: Vec<SnapshotName> = self.names().filter(|name| name.source == run.source).collect();
+        names.sort();
         let mut stale: BTreeSet<String> = BTreeSet::new();
-        for name in later {
+        // The newest of each kind among the windows that ended before the one in question.
+        let mut newest: [Option<&SnapshotName>; 3] = [None; 3];
+        let mut passed = 0;
+        for name in names.iter().filter(|name| name.to_s > run.to_s) {
+            while names[passed].to_s < name.to_s {
+                let slot = &mut newest[family(&names[passed])];
+                *slot = slot.into_iter().chain([&names[passed]]).max_by_key(|name| newness(name));
+                passed += 1;
+            }
+            let of_any = || newest.iter().flatten().copied().max_by_key(|name| newness(name));
+            let by_now = newest[family(name)].or_else(of_any).map(SnapshotName::to_string);
             let text = name.to_string();
             let rests_on = self.snapshots.get(&text).cloned().flatten();
-            let by_now = self.before(&name).first().map(SnapshotName::to_string);
             if rests_on != by_now || rests_on.is_some_and(|before| stale.contains(&before)) {
                 stale.insert(text);
             }
         }
         stale.len() as u64
     }
+}
+
+/// The order of age: by the end of the window, then the longer one.
+fn newness(name: &SnapshotName) -> (i64, i64) {
+    (name.to_s, -name.from_s)
 }
 
 fn is_same_run(a: &SnapshotName, b: &SnapshotName) -> bool {
