@@ -27,6 +27,8 @@ mod habits;
 mod hostile;
 #[path = "it/incident_life.rs"]
 mod incident_life;
+#[path = "it/incidents.rs"]
+mod incidents;
 #[path = "it/lakes.rs"]
 mod lakes;
 #[path = "it/log_gap.rs"]

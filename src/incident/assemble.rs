@@ -120,10 +120,10 @@ impl<'a> Material<'a> {
             stage.techniques.extend(finding.techniques.iter().cloned());
             stage.subjects.push(finding.subject.clone());
         }
-        for (tie, _) in cluster.ties.iter().filter(|(tie, _)| matches!(tie.kind, LinkKind::Lateral | LinkKind::Bridge)) {
-            let stage = stages
-                .entry(Tactic::LateralMovement)
-                .or_insert_with(|| empty(Tactic::LateralMovement, tie.at_s));
+        for (tie, _) in cluster.ties.iter().filter(|(tie, _)| matches!(tie.kind, LinkKind::Lateral | LinkKind::Bridge))
+        {
+            let stage =
+                stages.entry(Tactic::LateralMovement).or_insert_with(|| empty(Tactic::LateralMovement, tie.at_s));
             stage.first_seen_s = stage.first_seen_s.min(tie.at_s);
             stage.last_seen_s = stage.last_seen_s.max(tie.at_s);
             stage.techniques.push(LATERAL.to_owned());

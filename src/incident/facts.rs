@@ -75,11 +75,7 @@ impl PairFact {
     pub fn answered(&self) -> bool {
         let from_server = if self.role == Role::Client { self.bytes_in } else { self.bytes_out };
         let only_resets = self.protocol == TCP && from_server <= RESET_BYTES * self.connections;
-        self.bytes_in > 0
-            && self.bytes_out > 0
-            && self.connections > 0
-            && self.rejected < self.records
-            && !only_resets
+        self.bytes_in > 0 && self.bytes_out > 0 && self.connections > 0 && self.rejected < self.records && !only_resets
     }
 
     /// Returns when the two met first, in baseline or window.

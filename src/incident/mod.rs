@@ -41,7 +41,7 @@ pub use model::Incident;
 pub use notes::IncidentNotes;
 pub use weight::Rates;
 
-use crate::detect::Finding;
+use crate::detect::{Finding, Severity};
 use crate::intel::InternalNetworks;
 use flow::Address;
 use read::{Wanted, add_pairs, read_pairs, read_places};
@@ -61,6 +61,20 @@ pub struct Context<'a> {
     pub internal: &'a InternalNetworks,
     /// How often benign hosts show each kind of evidence.
     pub rates: &'a Rates,
+}
+
+/// Returns what findings show of each host, as [`Rates::add_window`] counts it: those of severity low and above that are
+/// not allowed. `is_inside` tells remotes that lie inside.
+pub fn shown_signs(
+    findings: &[Finding],
+    is_inside: impl Fn(Address) -> bool,
+) -> impl Iterator<Item = (HostKey, Kind, Severity)> {
+    let counted = findings.iter().filter(|finding| signal::counts(finding));
+    counted.flat_map(move |finding| {
+        let remotes = signal::remotes_of(finding);
+        let kind = Kind::of(finding, !remotes.is_empty() && remotes.iter().all(|remote| is_inside(*remote)));
+        signal::hosts_of(finding).into_iter().map(move |host| (host, kind, finding.severity))
+    })
 }
 
 /// Makes incidents of findings, and names in each finding the incident that it belongs to.

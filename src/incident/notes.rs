@@ -29,9 +29,9 @@ impl IncidentNotes {
     /// Returns what was limited, each in some words; empty when nothing was.
     #[must_use]
     pub fn limits(&self) -> Vec<String> {
-        let counted = |count: u64, text: &str| (count > 0).then(|| format!("{} {text}", flow::units::count_text(count)));
-        let history =
-            self.links_limited.then(|| format!("links limited: {} h of history", self.history_hours));
+        let counted =
+            |count: u64, text: &str| (count > 0).then(|| format!("{} {text}", flow::units::count_text(count)));
+        let history = self.links_limited.then(|| format!("links limited: {} h of history", self.history_hours));
         let left_out = [
             counted(self.hosts_left_out, "hosts without links, as too many are suspect"),
             counted(self.pairs_left_out, "pairs left out of hosts with too many"),

@@ -39,7 +39,8 @@ pub(super) fn hosts(material: Material<'_>, cluster: &Cluster) -> Vec<IncidentHo
             .map(|signal| &material.findings[signal.finding])
             .filter(|finding| finding.host == Some(host.address))
             .collect();
-        let told = |of_finding: &dyn Fn(&Finding) -> Option<&String>| own.iter().find_map(|one| of_finding(one)).cloned();
+        let told =
+            |of_finding: &dyn Fn(&Finding) -> Option<&String>| own.iter().find_map(|one| of_finding(one)).cloned();
         let text = |text: &str| (!text.is_empty()).then(|| text.to_owned());
         IncidentHost {
             host: host.address,

@@ -181,12 +181,20 @@ impl<'a> Walk<'a> {
         for batch in read_columns(shard, LIGHT)? {
             let batch = batch?;
             if let Some(columns) = RankColumns::of(&batch) {
+                // The rows of an address follow one another.
+                let mut last: (&[u8], &[&'a HostKey]) = (&[], &[]);
                 for row in 0..batch.num_rows() {
-                    let Some(host) = self.host_of(&columns, row).filter(|_| !columns.is_local(row)) else { continue };
-                    if columns.is_habit_inside(row) {
-                        *seen.out_degree.entry(host).or_default() += 1;
+                    if last.0 != columns.host(row) {
+                        let address = columns.host(row);
+                        last = (address, self.by_address.get(address).map_or(&[], Vec::as_slice));
                     }
-                    seen.candidates.entry(host).or_default().push(columns.candidate(row, first_row + row));
+                    let is_owner =
+                        |host: &&&HostKey| (host.account_id.as_str(), host.region.as_str()) == columns.owner(row);
+                    let Some(host) = last.1.iter().find(is_owner).filter(|_| !columns.is_local(row)) else { continue };
+                    if columns.is_habit_inside(row) {
+                        *seen.out_degree.entry(*host).or_default() += 1;
+                    }
+                    seen.candidates.entry(*host).or_default().push(columns.candidate(row, first_row + row));
                 }
             }
             if let Some(columns) = DegreeColumns::of(&batch).filter(|_| self.wanted.degrees) {
@@ -220,12 +228,6 @@ impl<'a> Walk<'a> {
             first_row += batch.num_rows();
         }
         Ok(pairs)
-    }
-
-    fn host_of(&self, columns: &RankColumns<'_>, row: usize) -> Option<&'a HostKey> {
-        let hosts = self.by_address.get(columns.host(row))?;
-        let (account_id, region) = columns.owner(row);
-        hosts.iter().copied().find(|host| host.account_id == account_id && host.region == region)
     }
 }
 

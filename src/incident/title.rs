@@ -54,9 +54,8 @@ pub(super) fn title(material: Material<'_>, cluster: &Cluster, hosts: &[Incident
 }
 
 fn phrase(findings: &[Finding], kind: Kind, signals: &[(&HostKey, &Signal)]) -> Option<Phrase> {
-    let key = |(host, signal): &(&HostKey, &Signal)| {
-        (signal.since_s, host.address, findings[signal.finding].subject.clone())
-    };
+    let key =
+        |(host, signal): &(&HostKey, &Signal)| (signal.since_s, host.address, findings[signal.finding].subject.clone());
     let (host, first) = signals.iter().min_by_key(|one| key(one))?;
     let finding = &findings[first.finding];
     let remotes: BTreeSet<Address> = signals.iter().flat_map(|(_, signal)| signal.outside.iter().copied()).collect();
@@ -71,11 +70,11 @@ fn phrase(findings: &[Finding], kind: Kind, signals: &[(&HostKey, &Signal)]) -> 
             0 => "uploads more than usual".to_owned(),
             bytes => format!("{} left", bytes_text(bytes)),
         },
-        Kind::Listed => format!("meets {}, which is listed", remote.unwrap_or_else(|| "a remote".to_owned())),
-        Kind::Discovery if is_server => format!("is scanned by {}", other?),
+        Kind::Listed => format!("contacts listed {}", remote.unwrap_or_else(|| "addresses".to_owned())),
+        Kind::Discovery if is_server => format!("is scanned by {}", other.unwrap_or_else(|| "others".to_owned())),
         Kind::Discovery => format!("scans {}", other.or(service).unwrap_or_else(|| "the network".to_owned())),
-        Kind::Credential if is_server => format!("is guessed at by {}", other?),
-        Kind::Credential => format!("guesses passwords of {}", other?),
+        Kind::Credential if is_server => format!("is guessed at by {}", other.unwrap_or_else(|| "others".to_owned())),
+        Kind::Credential => format!("guesses passwords of {}", other.unwrap_or_else(|| "others".to_owned())),
         Kind::Impact if finding.detection == "spam" => "sends spam".to_owned(),
         Kind::Impact => format!("floods {}", remote.unwrap_or_else(|| "a remote".to_owned())),
         Kind::Exposure => format!("{} answers the Internet", service.unwrap_or_else(|| "a service".to_owned())),
@@ -105,11 +104,14 @@ fn left_bytes(findings: &[Finding], signals: &[(&HostKey, &Signal)]) -> u64 {
     for (host, signal) in signals {
         let finding = &findings[signal.finding];
         let told = finding.evidence.get("bytes_out").and_then(serde_json::Value::as_u64).unwrap_or(0);
-        let most = bytes.entry((host, finding.remote)).or_default();
+        let most = bytes.entry((*host, finding.remote)).or_default();
         *most = told.max(*most);
     }
-    let known: BTreeSet<&HostKey> =
-        bytes.iter().filter(|((_, remote), bytes)| remote.is_some() && **bytes > 0).map(|((host, _), _)| *host).collect();
+    let known: BTreeSet<&HostKey> = bytes
+        .iter()
+        .filter(|((_, remote), bytes)| remote.is_some() && **bytes > 0)
+        .map(|((host, _), _)| *host)
+        .collect();
     let counts = |(host, remote): &(&HostKey, Option<Address>)| remote.is_some() || !known.contains(host);
     bytes.iter().filter(|(key, _)| counts(key)).fold(0, |sum, (_, bytes)| sum.saturating_add(*bytes))
 }

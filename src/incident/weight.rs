@@ -1,5 +1,6 @@
 //! How surprising a kind of evidence is: how seldom a benign host shows it.
 
+use super::facts::HostKey;
 use super::kind::Kind;
 use crate::detect::Severity;
 use serde::{Deserialize, Serialize};
@@ -21,6 +22,23 @@ pub struct Rates {
 }
 
 impl Rates {
+    /// Adds a window: `signs` are the findings of benign hosts by kind and severity, `hosts` the number of all benign
+    /// hosts. A host counts once for each kind, with the worst that it shows.
+    pub fn add_window(&mut self, signs: impl IntoIterator<Item = (HostKey, Kind, Severity)>, hosts: u64) {
+        let mut worst: BTreeMap<(HostKey, Kind), Severity> = BTreeMap::new();
+        for (host, kind, severity) in signs {
+            let known = worst.entry((host, kind)).or_insert(severity);
+            *known = severity.max(*known);
+        }
+        for ((_, kind), worst) in worst {
+            let by_severity = self.shown.entry(kind).or_default();
+            for severity in Severity::ALL.into_iter().filter(|one| (Severity::Low..=worst).contains(one)) {
+                *by_severity.entry(severity).or_default() += 1;
+            }
+        }
+        self.host_windows += hosts;
+    }
+
     /// Returns the weight of evidence: −log₁₀ of the share of windows of benign hosts that show the kind with at least the
     /// severity, 0–4.5.
     ///
@@ -65,6 +83,26 @@ mod tests {
             assert!((got - expected).abs() < 1e-6, "{got} is not {expected}");
         }
         assert!(Rates::default().weight(Kind::Inside, Severity::Medium) < 0.1);
+    }
+
+    #[test]
+    fn a_window_counts_each_host_once_a_kind_with_its_worst() {
+        let host = |last: u32| HostKey {
+            account_id: String::new(),
+            region: String::new(),
+            address: flow::Address::from_v4_bits(last),
+        };
+        let mut rates = Rates::default();
+        let signs = [
+            (host(1), Kind::Exfiltration, Severity::Low),
+            (host(1), Kind::Exfiltration, Severity::High),
+            (host(2), Kind::Exfiltration, Severity::Medium),
+            (host(2), Kind::Odd, Severity::Informational),
+        ];
+        rates.add_window(signs, 300);
+        let counts = [(Severity::Low, 2), (Severity::Medium, 2), (Severity::High, 1)].into();
+        let shown = [(Kind::Exfiltration, counts), (Kind::Odd, BTreeMap::new())].into();
+        assert_eq!(rates, Rates { host_windows: 300, shown });
     }
 
     #[test]

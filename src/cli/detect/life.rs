@@ -3,8 +3,8 @@
 use crate::cli::stderr;
 use crate::detect::{ALLOWED_BY, Finding, Severity};
 use crate::hours::SourceHours;
-use crate::incident::life::{Before, CarryRun, Carried, KeptIncidents, advance, carry, mask, shown};
-use crate::incident::{Incident, Rates};
+use crate::incident::life::{Before, CarryRun, Carried, KeptIncidents, Shown, advance, carry, mask};
+use crate::incident::{Incident, Rates, shown_signs};
 use crate::intel::Verdicts;
 use crate::report::IncidentLife;
 use flow::{Address, error_text};
@@ -93,11 +93,11 @@ impl<'a> Life<'a> {
             let last_s = run.seen.entry(finding.subject.clone()).or_insert(finding.last_seen_s);
             *last_s = (*last_s).max(finding.last_seen_s);
         }
-        let evidence = shown(findings, is_internal);
+        let shown = Shown { signs: shown_signs(findings, is_internal).collect(), hosts };
         let settled = match self.kept.as_ref().filter(|_| self.trouble.is_none() && self.has_data) {
             None => None,
             Some(kept) => {
-                let next = |before: &_| advance(fresh.clone(), before, &run, window, &evidence, hosts);
+                let next = |before: &_| advance(fresh.clone(), before, &run, window, &shown);
                 Some(self.runtime.block_on(kept.settle(window, next)))
             }
         };

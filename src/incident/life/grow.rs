@@ -3,7 +3,7 @@
 use super::sameness::has_signs;
 use super::story::joined;
 use crate::incident::model::{
-    Edge, Graph, HostPart, Incident, IncidentHost, IncidentRemote, Link, LinkKind, Node, Stage, Tactic,
+    Edge, Graph, HostPart, Incident, IncidentHost, IncidentRemote, Link, LinkKind, Node, NodeClass, Stage, Tactic,
 };
 use flow::Address;
 use std::collections::{BTreeMap, BTreeSet};
@@ -198,8 +198,8 @@ fn graph(old: &Graph, newer: &Graph) -> Graph {
         }
     }
     nodes.sort_by(|a, b| {
-        let place = |node: &Node| (node.hops, node.class);
-        place(a).cmp(&place(b)).then_with(|| b.rank.total_cmp(&a.rank)).then_with(|| a.address.cmp(&b.address))
+        let later = |a: &Node, b: &Node| (a.reached_at_s, a.address).cmp(&(b.reached_at_s, b.address));
+        (place(a).cmp(&place(b))).then_with(|| b.rank.total_cmp(&a.rank)).then_with(|| later(a, b))
     });
     let mut left_out = newer.left_out.clone();
     for (name, count) in &old.left_out {
@@ -235,6 +235,16 @@ fn graph(old: &Graph, newer: &Graph) -> Graph {
     }
     cut("edges", edges.len().saturating_sub(MAX_EDGES));
     Graph { nodes, edges: edges.into_values().take(MAX_EDGES).collect(), left_out }
+}
+
+/// The order of nodes: compromised hosts, outside addresses, who entered the first host, then the others.
+fn place(node: &Node) -> u8 {
+    match node.class {
+        NodeClass::Involved => 0,
+        NodeClass::Remote => 1,
+        NodeClass::Upstream => 2,
+        NodeClass::Reached | NodeClass::Attempted | NodeClass::Shared => 3,
+    }
 }
 
 fn merge_node(known: &mut Node, node: &Node) {

@@ -30,7 +30,7 @@ fn step(fresh: &[Incident], window: Window) -> impl Fn(&Snapshot) -> (Snapshot, 
             seen: Default::default(),
             allowed: BTreeSet::new(),
         };
-        advance(fresh.clone(), before, &run, &window, &Shown::new(), 20)
+        advance(fresh.clone(), before, &run, &window, &Shown::default())
     }
 }
 

@@ -29,7 +29,7 @@ mod tests;
 
 pub use carry::{CarryRun, Carried, carry};
 pub use kept::{Before, KeptIncidents, LifeError, Settled};
-pub use learn::{Shown, shown};
+pub use learn::Shown;
 pub use mask::mask;
 pub use snapshot::Snapshot;
 
@@ -38,7 +38,7 @@ use rollup::window::Window;
 
 /// Returns the snapshot after a run, and what the run tells: [`carry`], and the rates with what the run taught.
 ///
-/// `hosts` are the monitored hosts of the window. A window that reaches before the end of one that was learnt from teaches
+/// A window that reaches before the end of one that was learnt from teaches
 /// nothing: its hosts would count twice.
 #[must_use]
 pub fn advance(
@@ -47,12 +47,11 @@ pub fn advance(
     run: &CarryRun<'_>,
     window: &Window,
     shown: &Shown,
-    hosts: u64,
 ) -> (Snapshot, Carried) {
     let carried = carry(fresh, before, run);
     let (mut rates, mut learnt_until_s) = (before.rates.clone(), before.learnt_until_s);
     if learnt_until_s.is_none_or(|until_s| until_s <= window.from_s) {
-        learn::learn(&mut rates, shown, hosts, &carried.kept);
+        learn::learn(&mut rates, shown, &carried.kept);
         learnt_until_s = Some(window.to_s);
     }
     let snapshot = Snapshot { incidents: carried.kept.clone(), past: carried.past.clone(), rates, learnt_until_s };

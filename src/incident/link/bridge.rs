@@ -26,9 +26,11 @@ pub(super) fn add(links: Links<'_>, ties: &mut Vec<Tie>) {
     }
     for suspect in links.suspects.values().filter(|suspect| !links.forwards(&suspect.host)) {
         let from = &suspect.host;
-        let sessions = links.facts.pairs_of(from).iter().filter(|pair| {
-            pair.role == Role::Client && !pair.external && pair.is_management() && pair.answered()
-        });
+        let sessions = links
+            .facts
+            .pairs_of(from)
+            .iter()
+            .filter(|pair| pair.role == Role::Client && !pair.external && pair.is_management() && pair.answered());
         for first in sessions {
             let Some(via) = links.facts.host_behind(from, first.remote) else { continue };
             for (to, second) in entries.get(via).into_iter().flatten().filter(|(to, _)| *to != from) {

@@ -58,7 +58,7 @@ pub(super) struct Links<'a> {
     pub(super) facts: &'a Facts,
 }
 
-impl Links<'_> {
+impl<'a> Links<'a> {
     /// Returns all links, strongest first; equal ones by time, hosts and kind. Of several between two hosts, the strongest
     /// of each kind.
     pub(super) fn all(self) -> Vec<Tie> {
@@ -90,16 +90,16 @@ impl Links<'_> {
 
     /// Returns the answered connections that a host opened to suspect hosts inside, each with the host that it reached.
     /// Not those of hosts that forward for others: whose they are does not show.
-    fn paths_of<'a>(self, host: &'a HostKey) -> impl Iterator<Item = (&'a PairFact, &'a HostKey)>
-    where
-        Self: 'a,
-    {
-        let opened = self.facts.pairs_of(host).iter().filter(|pair| {
-            pair.role == Role::Client && !pair.external && pair.answered() && !self.forwards(host)
-        });
+    fn paths_of(self, host: &'a HostKey) -> impl Iterator<Item = (&'a PairFact, &'a HostKey)> {
+        let opened = self
+            .facts
+            .pairs_of(host)
+            .iter()
+            .filter(|pair| pair.role == Role::Client && !pair.external && pair.answered() && !self.forwards(host));
         opened.filter_map(move |pair| {
             let reached = self.facts.host_behind(host, pair.remote)?;
-            (reached != host && self.suspects.contains_key(reached) && !self.forwards(reached)).then_some((pair, reached))
+            (reached != host && self.suspects.contains_key(reached) && !self.forwards(reached))
+                .then_some((pair, reached))
         })
     }
 

@@ -23,7 +23,9 @@ pub(super) fn add(links: Links<'_>, ties: &mut Vec<Tie>) {
                 instances.entry((&host.account_id, &host.region, instance)).or_default().insert(host);
             }
             if named && finding.evidence.contains_key("successors") {
-                moved.extend(hosts_of(finding).into_iter().filter(|other| other != host).map(|other| (host.clone(), other)));
+                moved.extend(
+                    hosts_of(finding).into_iter().filter(|other| other != host).map(|other| (host.clone(), other)),
+                );
             }
         }
     }

@@ -40,13 +40,16 @@ pub(super) fn add(links: Links<'_>, ties: &mut Vec<Tie>) {
         if callers > RARE_HOSTS && !few && !told_together.contains(&remote) {
             continue;
         }
-        let mut hosts: Vec<(i64, &HostKey)> = hosts.into_iter().map(|host| (links.suspects[host].since_s, host)).collect();
+        let mut hosts: Vec<(i64, &HostKey)> =
+            hosts.into_iter().map(|host| (links.suspects[host].since_s, host)).collect();
         hosts.sort_unstable();
         for pair in hosts.windows(2) {
             let ((_, from), (at_s, to)) = (pair[0], pair[1]);
             let only = match callers {
                 2 => "and no other host does".to_owned(),
-                all if all == hosts.len() as u64 => format!("with {}", counted(all - 2, "other suspect", "other suspects")),
+                all if all == hosts.len() as u64 => {
+                    format!("with {}", counted(all - 2, "other suspect", "other suspects"))
+                }
                 all => format!("which {} hosts call in all", count_text(all)),
             };
             ties.push(Tie {
@@ -54,7 +57,8 @@ pub(super) fn add(links: Links<'_>, ties: &mut Vec<Tie>) {
                 from: from.clone(),
                 to: to.clone(),
                 via: None,
-                strength: 3.0 - (callers as f64).log10(),
+                // What one finding tells together belongs together however many call the remote.
+                strength: (3.0 - (callers as f64).log10()).max(1.0),
                 at_s,
                 explanation: format!("{} and {} both call {remote}, {only}.", from.address, to.address),
             });

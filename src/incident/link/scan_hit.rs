@@ -40,7 +40,11 @@ fn covers(links: Links<'_>, signal: &Signal, pair: &PairFact) -> bool {
     let same_port = finding.port.is_none_or(|port| port == pair.port);
     let same_remote = finding.remote.is_none_or(|remote| remote == pair.remote);
     let of_client = finding.role == Some(Role::Client);
-    pair.bytes_in >= SESSION_BYTES && of_client && same_port && same_remote && finding.protocol.is_none_or(|protocol| protocol == pair.protocol)
+    pair.bytes_in >= SESSION_BYTES
+        && of_client
+        && same_port
+        && same_remote
+        && finding.protocol.is_none_or(|protocol| protocol == pair.protocol)
 }
 
 fn tie(from: &HostKey, to: &HostKey, signal: &Signal, pair: &PairFact, at_s: i64) -> Tie {

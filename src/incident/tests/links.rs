@@ -121,9 +121,13 @@ fn habits_rejections_and_silence_do_not_link() {
     assert!(!world.are_one());
     for change in [
         (|pair: &mut PairFact| pair.rejected = pair.records) as fn(&mut PairFact),
-        |pair| (pair.bytes_in, pair.bytes_out) = if pair.role == Role::Client { (0, 60) } else { (60, 0) },
+        |pair: &mut PairFact| {
+            (pair.bytes_in, pair.bytes_out) = if pair.role == Role::Client { (0, 60) } else { (60, 0) }
+        },
         // A closed port resets.
-        |pair| (pair.bytes_in, pair.bytes_out) = if pair.role == Role::Client { (40, 60) } else { (60, 40) },
+        |pair: &mut PairFact| {
+            (pair.bytes_in, pair.bytes_out) = if pair.role == Role::Client { (40, 60) } else { (60, 40) }
+        },
     ] {
         let mut world = two_beacons(72);
         world.session("10.0.0.1", "10.0.0.2", 22, 200).each(change);
@@ -218,8 +222,7 @@ fn a_jump_host_without_signs_is_a_bridge() {
     assert!(world.are_one());
     assert_eq!(kinds(&world), [(LinkKind::Bridge, 1.9)]);
     let incident = &world.join().0[0];
-    let parts: Vec<(String, HostPart)> =
-        incident.hosts.iter().map(|host| (host.host.to_string(), host.part)).collect();
+    let parts: Vec<(String, HostPart)> = incident.hosts.iter().map(|host| (host.host.to_string(), host.part)).collect();
     assert_eq!(
         parts,
         [

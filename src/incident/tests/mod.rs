@@ -36,11 +36,7 @@ fn at(minute: i64) -> i64 {
 
 impl World {
     fn new(history_hours: i64) -> Self {
-        let window = Window {
-            from_s: FROM_S,
-            to_s: FROM_S + DAY_S,
-            baseline_from_s: FROM_S - history_hours * HOUR_S,
-        };
+        let window = Window { from_s: FROM_S, to_s: FROM_S + DAY_S, baseline_from_s: FROM_S - history_hours * HOUR_S };
         Self { findings: Vec::new(), facts: Facts::new(window, 1_000), account: "1", region: "eu-west-1" }
     }
 
@@ -65,7 +61,14 @@ impl World {
         key
     }
 
-    fn find(&mut self, detection: &str, severity: Severity, host: &str, remote: &str, minutes: (i64, i64)) -> &mut Finding {
+    fn find(
+        &mut self,
+        detection: &str,
+        severity: Severity,
+        host: &str,
+        remote: &str,
+        minutes: (i64, i64),
+    ) -> &mut Finding {
         self.log(host);
         let (host, remote) = (address(host), remote.parse().ok());
         let subject = Subject {

@@ -164,7 +164,7 @@ fn order_of_the_input_does_not_matter() {
 
 #[test]
 fn nothing_found_is_said() {
-    assert_eq!(findings_table(&[], &TableOptions::default()), "No findings\n");
+    assert_eq!(findings_table(&[], &[], &TableOptions::default()), "No findings\n");
     let none = table(120, Some(0), 5);
     assert_eq!(
         none,
