@@ -146,8 +146,8 @@ pub struct Suspect<'a> {
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Verdicts {
     entries: Vec<VerdictEntry>,
-    /// Subjects of incidents that were judged, each with the place of its entry.
-    of_incidents: BTreeMap<String, usize>,
+    /// The ids of the judged incidents that a subject belongs to.
+    of_incidents: BTreeMap<String, Vec<String>>,
 }
 
 impl Verdicts {
@@ -208,26 +208,23 @@ impl Verdicts {
 
     /// Lets the verdict about an incident count for its findings, by their subjects.
     pub fn cover<'a>(&mut self, id: &str, subjects: impl IntoIterator<Item = &'a String>) {
-        let named = |entry: &VerdictEntry| matches!(&entry.judged, Judged::Incident(of) if of == id);
-        if let Some(index) = self.entries.iter().position(|entry| named(entry) && entry.verdict.lowers()) {
+        if self.entries.iter().any(|entry| matches!(&entry.judged, Judged::Incident(of) if of == id)) {
             for subject in subjects {
-                self.of_incidents.entry(subject.clone()).or_insert(index);
+                self.of_incidents.entry(subject.clone()).or_default().push(id.to_owned());
             }
         }
     }
 
     /// Returns the first valid entry by which a finding is nothing to worry about.
     pub fn lowering(&self, suspect: &Suspect<'_>) -> Option<&VerdictEntry> {
-        let of_incident = self.of_incidents.get(suspect.subject).and_then(|index| self.entries.get(*index));
+        let incidents = self.of_incidents.get(suspect.subject).map_or(&[][..], Vec::as_slice);
         let covers = |entry: &&VerdictEntry| match &entry.judged {
-            Judged::Incident(_) => false,
+            Judged::Incident(id) => incidents.contains(id),
             Judged::Subject(subject) => subject == suspect.subject,
             Judged::Host { .. } => suspect.host.is_some_and(|host| entry.covers_host(suspect.account_id, host)),
             Judged::Remote(_) => suspect.remote.is_some_and(|remote| entry.covers_remote(remote)),
         };
-        let at_s = suspect.at_s;
-        let direct = self.valid(at_s).filter(|entry| entry.verdict.lowers()).find(covers);
-        direct.or(of_incident.filter(|entry| entry.is_valid_at(at_s)))
+        self.valid(suspect.at_s).filter(|entry| entry.verdict.lowers()).find(covers)
     }
 
     /// Returns the entries that count for what was last seen at a second.
