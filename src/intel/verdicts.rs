@@ -306,9 +306,9 @@ fn parse_line(path: &Path, at: u64, line: &str) -> Result<VerdictEntry, (String,
 
 /// Reads a host's address or network, behind the account where one is named.
 fn parse_host(text: &str) -> Option<Judged> {
-    let named = text.split_once('/').filter(|(account, _)| {
-        account.len() == 12 && account.bytes().all(|byte| byte.is_ascii_digit())
-    });
+    let named = text
+        .split_once('/')
+        .filter(|(account, _)| account.len() == 12 && account.bytes().all(|byte| byte.is_ascii_digit()));
     let (account_id, network) = named.map_or((None, text), |(account, rest)| (Some(account.to_owned()), rest));
     Some(Judged::Host { account_id, network: network.parse().ok()? })
 }
@@ -363,8 +363,10 @@ mod tests {
             verdicts.expired(parse_time("2026-07-01", 0).unwrap()).iter().map(ToString::to_string).collect();
         assert_eq!(
             expired,
-            ["v.csv:8: `remote,203.0.113.0/24,benign,2026-06-30T12:00:00Z,alice,\"backup, ticket 42\"` has expired, and \
-              counts only for what was last seen before; expected a later `until`, or the line removed"]
+            [
+                "v.csv:8: `remote,203.0.113.0/24,benign,2026-06-30T12:00:00Z,alice,\"backup, ticket 42\"` has expired, and \
+              counts only for what was last seen before; expected a later `until`, or the line removed"
+            ]
         );
     }
 
@@ -389,7 +391,10 @@ mod tests {
                 "host,10.0.0.1,benign\n",
                 "v:2: got `host,10.0.0.1,benign`, expected 6 fields as in the header; fields with commas in double quotes",
             ),
-            ("network,10.0.0.1,benign,2026-12-31,,", "v:2: got `network`, expected the kind `incident`, `subject`, `host` or `remote`"),
+            (
+                "network,10.0.0.1,benign,2026-12-31,,",
+                "v:2: got `network`, expected the kind `incident`, `subject`, `host` or `remote`",
+            ),
             (
                 "incident,12,benign,2026-12-31,,",
                 "v:2: got `12`, expected 32 hex characters, as `id` of incidents and `subject` of findings have",
@@ -398,7 +403,10 @@ mod tests {
                 "host,1/10.0.0.1,benign,2026-12-31,,",
                 "v:2: got `1/10.0.0.1`, expected an address or a network, such as 10.0.5.20 or 111122223333/10.0.5.20",
             ),
-            ("remote,10.0.0.1,fine,2026-12-31,,", "v:2: got `fine`, expected the verdict `false_positive`, `benign` or `resolved`"),
+            (
+                "remote,10.0.0.1,fine,2026-12-31,,",
+                "v:2: got `fine`, expected the verdict `false_positive`, `benign` or `resolved`",
+            ),
             (
                 "remote,10.0.0.1,resolved,2026-12-31,,",
                 "v:2: got `resolved`, expected the verdict `false_positive` or `benign`; `resolved` is for incidents only",

@@ -74,7 +74,9 @@ impl Store {
                 loop {
                     match bucket.put_if(key.as_ref(), bytes.clone(), expected).await? {
                         Answer::Placed => return Ok(Swap::Done),
-                        Answer::Conflict if tried < CONFLICT_ATTEMPTS => tokio::time::sleep(CONFLICT_WAIT * tried).await,
+                        Answer::Conflict if tried < CONFLICT_ATTEMPTS => {
+                            tokio::time::sleep(CONFLICT_WAIT * tried).await
+                        }
                         Answer::Changed | Answer::Conflict => return Ok(Swap::Lost),
                     }
                     tried += 1;

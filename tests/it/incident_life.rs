@@ -83,7 +83,8 @@ fn an_implant_of_a_week_is_one_incident() {
         let (incidents, ran) = judge.day(day, &["-q"]);
         let [one] = of_implant(&incidents)[..] else { panic!("day {day}: {incidents:#?}") };
         assert_eq!(text(one, "status"), "open", "day {day}");
-        let beacon = ran.findings().into_iter().find(|f| f["detection"] == "beacon" && f["remote"] == CONTROLLER).unwrap();
+        let beacon =
+            ran.findings().into_iter().find(|f| f["detection"] == "beacon" && f["remote"] == CONTROLLER).unwrap();
         assert_eq!(beacon["incident_id"], one["id"], "day {day}");
         days.push((one.clone(), fs::read(judge.out.path().join("incidents.jsonl")).unwrap()));
     }
@@ -144,7 +145,10 @@ fn people_end_incidents_and_the_summary_counts_what_they_hold_back() {
     let verdicts = judge.verdicts(&format!("incident,{id},false_positive,2036-12-31,alice,our own agent"));
     let (incidents, ran) = judge.day(2, &["--verdicts", &verdicts]);
     let closed = of_implant(&incidents)[0];
-    assert_eq!([text(closed, "id"), text(closed, "status"), text(closed, "closed_reason")], [&id, "closed", "false_positive"]);
+    assert_eq!(
+        [text(closed, "id"), text(closed, "status"), text(closed, "closed_reason")],
+        [&id, "closed", "false_positive"]
+    );
     let beacon = ran.findings().into_iter().find(|f| f["detection"] == "beacon" && f["remote"] == CONTROLLER).unwrap();
     assert_eq!(beacon["severity"], "informational");
     let reason = format!("false positive by {verdicts}:2 (alice): our own agent");
@@ -179,7 +183,8 @@ fn an_implant_stays_unknown_while_its_incident_is_open() {
     let mut severities = Vec::new();
     for day in [1, 2, 6, 7] {
         let (_, ran) = judge.day(day, &["-q"]);
-        let beacon = ran.findings().into_iter().find(|f| f["detection"] == "beacon" && f["remote"] == CONTROLLER).unwrap();
+        let beacon =
+            ran.findings().into_iter().find(|f| f["detection"] == "beacon" && f["remote"] == CONTROLLER).unwrap();
         severities.push(text(&beacon, "severity").to_owned());
         // The flags of days are forgotten, the incident is not.
         fs::remove_dir_all(judge.state.path().join("flags")).unwrap();

@@ -3,7 +3,7 @@
 use crate::cli::stderr;
 use crate::detect::{ALLOWED_BY, Finding, Severity};
 use crate::hours::SourceHours;
-use crate::incident::life::{Before, CarryRun, Carried, KeptIncidents, Shown, advance, carry, mask};
+use crate::incident::life::{Before, Carried, CarryRun, KeptIncidents, Shown, advance, carry, mask};
 use crate::incident::{Incident, Rates, shown_signs};
 use crate::intel::Verdicts;
 use crate::report::IncidentLife;
@@ -49,7 +49,9 @@ impl<'a> Life<'a> {
             Some(Err(error)) => (Before::default(), Some(error_text(&error))),
         };
         for file in &before.damaged {
-            stderr::tell(format_args!("warning: {file}: damaged or missing, so incidents continue from an earlier state"));
+            stderr::tell(format_args!(
+                "warning: {file}: damaged or missing, so incidents continue from an earlier state"
+            ));
         }
         let incidents = &before.snapshot.incidents;
         mask(&mut hours.habits, incidents);

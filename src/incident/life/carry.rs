@@ -244,7 +244,8 @@ fn age(incident: &Incident) -> (i64, i64, &str) {
 fn merge_olds(lives: &mut [Life], fresh: &[Marks], to_s: i64) {
     let mut group: Vec<usize> = (0..lives.len()).collect();
     for marks in fresh {
-        let tied: Vec<usize> = (0..lives.len()).filter(|at| lives[*at].is_open() && lives[*at].marks.meet(marks)).collect();
+        let tied: Vec<usize> =
+            (0..lives.len()).filter(|at| lives[*at].is_open() && lives[*at].marks.meet(marks)).collect();
         let oldest = tied.iter().map(|at| group[*at]).min();
         let joined: BTreeSet<usize> = tied.iter().map(|at| group[*at]).collect();
         if let Some(oldest) = oldest {

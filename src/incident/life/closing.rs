@@ -44,16 +44,18 @@ pub(super) fn by_verdict(incident: &Incident, verdicts: &Verdicts, to_s: i64) ->
         return Some(closing);
     }
     let find = |covers: &dyn Fn(&VerdictEntry) -> bool| verdicts.valid(to_s - 1).find(|entry| covers(entry));
-    let subjects = incident.subjects.iter().map(|subject| {
-        find(&|entry| matches!(&entry.judged, Judged::Subject(of) if of == subject))
-    });
-    let hosts = incident.hosts.iter().filter(|host| has_signs(host)).map(|host| {
-        find(&|entry| entry.covers_host(host.account_id.as_deref(), host.host))
-    });
+    let subjects = incident
+        .subjects
+        .iter()
+        .map(|subject| find(&|entry| matches!(&entry.judged, Judged::Subject(of) if of == subject)));
+    let hosts = incident
+        .hosts
+        .iter()
+        .filter(|host| has_signs(host))
+        .map(|host| find(&|entry| entry.covers_host(host.account_id.as_deref(), host.host)));
     let calls_only = incident.stages.iter().all(|stage| OF_REMOTES.contains(&stage.tactic));
-    let remotes = incident.remotes.iter().filter(|_| calls_only).map(|remote| {
-        find(&|entry| entry.covers_remote(remote.address))
-    });
+    let remotes =
+        incident.remotes.iter().filter(|_| calls_only).map(|remote| find(&|entry| entry.covers_remote(remote.address)));
     first_of_all(subjects).or_else(|| first_of_all(hosts)).or_else(|| first_of_all(remotes)).map(Closing::by)
 }
 

@@ -159,7 +159,9 @@ fn links(old: &[Link], newer: &[Link]) -> Vec<Link> {
     }
     let mut all: Vec<Link> = by_key.into_values().collect();
     all.sort_by(|a, b| {
-        b.strength.total_cmp(&a.strength).then_with(|| (a.at_s, a.from, a.to, a.kind).cmp(&(b.at_s, b.from, b.to, b.kind)))
+        b.strength
+            .total_cmp(&a.strength)
+            .then_with(|| (a.at_s, a.from, a.to, a.kind).cmp(&(b.at_s, b.from, b.to, b.kind)))
     });
     // The tree of the union: Kruskal (1956) over the links in this order.
     let mut group: BTreeMap<Address, Address> = BTreeMap::new();

@@ -137,8 +137,7 @@ impl KeptIncidents {
     }
 
     async fn newest(&self, head: &Head, window: &Window) -> Result<Before, LifeError> {
-        let run =
-            SnapshotName { to_s: window.to_s, from_s: window.from_s, source: self.source, crc32: String::new() };
+        let run = SnapshotName { to_s: window.to_s, from_s: window.from_s, source: self.source, crc32: String::new() };
         let mut damaged = Vec::new();
         for name in head.before(&run) {
             if let Some(snapshot) = self.snapshot(&name).await? {

@@ -21,11 +21,7 @@ pub(super) fn learn(rates: &mut Rates, shown: &Shown, incidents: &[Incident]) {
     let text = |text: &Option<String>| text.clone().unwrap_or_default();
     let open = incidents.iter().filter(|one| one.status == Status::Open).flat_map(|one| &one.hosts);
     let implicated: BTreeSet<HostKey> = open
-        .map(|host| HostKey {
-            account_id: text(&host.account_id),
-            region: text(&host.region),
-            address: host.host,
-        })
+        .map(|host| HostKey { account_id: text(&host.account_id), region: text(&host.region), address: host.host })
         .collect();
     let benign = shown.signs.iter().filter(|(host, ..)| !implicated.contains(host)).cloned();
     rates.add_window(benign, shown.hosts.saturating_sub(implicated.len() as u64));

@@ -44,7 +44,7 @@ mod tests {
     use super::*;
     use crate::incident::model::Status;
     use flow::time::DAY_S;
-use rollup::habits::{FlaggedPair, NamedPair};
+    use rollup::habits::{FlaggedPair, NamedPair};
 
     /// Returns from when on the contact with the controller is no habit.
     fn masked_from_s(reason: Option<ClosedReason>, flagged: bool) -> Option<i64> {

@@ -27,7 +27,7 @@ mod kept_tests;
 #[cfg(test)]
 mod tests;
 
-pub use carry::{CarryRun, Carried, carry};
+pub use carry::{Carried, CarryRun, carry};
 pub use kept::{Before, KeptIncidents, LifeError, Settled};
 pub use learn::Shown;
 pub use mask::mask;

@@ -84,7 +84,8 @@ mod tests {
     #[test]
     fn what_overlapping_windows_tell_is_told_once() {
         let older = [entry(TimelineKind::Finding, 1_000, 5_000)];
-        let joined_with = |time_s: i64, end_s: i64| spans(&joined(&older, &[entry(TimelineKind::Finding, time_s, end_s)]));
+        let joined_with =
+            |time_s: i64, end_s: i64| spans(&joined(&older, &[entry(TimelineKind::Finding, time_s, end_s)]));
         assert_eq!(joined_with(2_000, 9_000), [(1_000, 9_000)]);
         assert_eq!(joined_with(8_000, 9_000), [(1_000, 9_000)]);
         assert_eq!(joined_with(9_000, 9_500), [(1_000, 5_000), (9_000, 9_500)]);

@@ -124,10 +124,7 @@ fn what_one_intrusion_ties_together_becomes_one() {
     runs.day(1, vec![on(1, "1", &["10.0.0.1"], &["a"]), on(1, "2", &["10.0.0.2"], &["b"])]);
     let carried = runs.day(2, vec![on(2, "3", &["10.0.0.1", "10.0.0.2"], &["c"])]);
     // The oldest keeps its id.
-    assert_eq!(
-        told(&carried),
-        [('2', Status::Open, Change::Extended, 2), ('1', Status::Merged, Change::Merged, 2)]
-    );
+    assert_eq!(told(&carried), [('2', Status::Open, Change::Extended, 2), ('1', Status::Merged, Change::Merged, 2)]);
     let [whole, part] = &carried.incidents[..] else { panic!() };
     assert_eq!(part.merged_into.as_ref(), Some(&whole.id));
     assert_eq!(whole.subjects, ["a", "b", "c"]);

@@ -34,7 +34,9 @@ impl HeldBack {
 
     /// Returns the text for people.
     pub(super) fn text(self) -> String {
-        let by = |count: u64, what: &str| (count > 0).then(|| format!("{} by {what}", counted(count, "finding", "findings")));
+        let by = |count: u64, what: &str| {
+            (count > 0).then(|| format!("{} by {what}", counted(count, "finding", "findings")))
+        };
         let parts = [by(self.by_allow_lists, "allow-lists"), by(self.by_verdicts, "verdicts")];
         parts.into_iter().flatten().collect::<Vec<String>>().join(", ")
     }
