@@ -167,6 +167,9 @@ pub fn carry(mut fresh: Vec<Incident>, before: &Snapshot, run: &CarryRun<'_>) ->
         }
     }
     let fresh_marks: Vec<Marks> = fresh.iter().map(Marks::of).collect();
+    // Fresh ones name each other by the ids that they came with.
+    let related: Vec<(String, Vec<String>)> =
+        fresh.iter_mut().map(|one| (one.id.clone(), std::mem::take(&mut one.related))).collect();
     merge_olds(&mut lives, &fresh_marks, to_s);
 
     let mut past = before.past.clone();
@@ -214,10 +217,16 @@ pub fn carry(mut fresh: Vec<Incident>, before: &Snapshot, run: &CarryRun<'_>) ->
             life.close(closing, to_s);
         }
     }
+    for (given, related) in related {
+        let named = related.iter().filter_map(|other| ids.get(other).cloned());
+        if let Some(life) = lives.iter_mut().chain(&mut opened).find(|life| Some(&life.incident.id) == ids.get(&given)) {
+            life.incident.related.extend(named);
+        }
+    }
     let (mut incidents, mut kept) = (Vec::new(), Vec::new());
     for mut life in lives.into_iter().chain(opened) {
         let is_told = life.is_told(to_s);
-        life.incident = finished(life.incident, &ids);
+        life.incident = finished(life.incident);
         past.insert(life.incident.id.clone(), life.incident.updated_at_s);
         if is_told {
             incidents.push(life.incident.clone());
@@ -363,10 +372,9 @@ fn free_id(given: &str, taken: impl Fn(&String) -> bool) -> String {
     id
 }
 
-/// Returns an incident as it is kept: related ones by their ids of now, and numbers that read back as they were written.
-fn finished(mut incident: Incident, ids: &BTreeMap<String, String>) -> Incident {
-    let now = |id: &String| ids.get(id).unwrap_or(id).clone();
-    let related: BTreeSet<String> = incident.related.iter().map(now).filter(|id| *id != incident.id).collect();
+/// Returns an incident as it is kept: each related one named once, and numbers that read back as they were written.
+fn finished(mut incident: Incident) -> Incident {
+    let related: BTreeSet<String> = incident.related.iter().filter(|id| **id != incident.id).cloned().collect();
     incident.related = related.into_iter().collect();
     let rounded = |value: f64| (value * 1e4).round() / 1e4;
     incident.score = rounded(incident.score);

@@ -103,7 +103,7 @@ impl Head {
         for name in names.iter().filter(|name| name.to_s > run.to_s) {
             while names[passed].to_s < name.to_s {
                 let slot = &mut newest[family(&names[passed])];
-                *slot = slot.into_iter().chain([&names[passed]]).max_by_key(|name| newness(name));
+                *slot = slot.iter().copied().chain([&names[passed]]).max_by_key(|name| newness(name));
                 passed += 1;
             }
             let of_any = || newest.iter().flatten().copied().max_by_key(|name| newness(name));

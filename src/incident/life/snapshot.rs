@@ -39,7 +39,7 @@ pub(super) struct SnapshotName {
 
 impl fmt::Display for SnapshotName {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}-{}-{:016x}-{}.jsonl", self.to_s, self.from_s, self.source, self.crc32)
+        write!(f, "{:010}-{:010}-{:016x}-{}.jsonl", self.to_s, self.from_s, self.source, self.crc32)
     }
 }
 

@@ -95,7 +95,7 @@ impl<'a> Links<'a> {
             .facts
             .pairs_of(host)
             .iter()
-            .filter(|pair| pair.role == Role::Client && !pair.external && pair.answered() && !self.forwards(host));
+            .filter(move |pair| pair.role == Role::Client && !pair.external && pair.answered() && !self.forwards(host));
         opened.filter_map(move |pair| {
             let reached = self.facts.host_behind(host, pair.remote)?;
             (reached != host && self.suspects.contains_key(reached) && !self.forwards(reached))

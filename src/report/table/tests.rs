@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::detect::{FLOW_LOG, SCHEMA_VERSION, Subject};
+use flow::Address;
 use flow::codes::{ICMP, Role, TCP, UDP};
 use serde_json::{Value, json};
 
