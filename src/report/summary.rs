@@ -10,6 +10,7 @@ mod life;
 mod objects;
 mod silence;
 
+use life::by_severity;
 pub use life::{HeldBack, IncidentLife};
 pub use objects::{ObjectCounts, SkippedObject};
 pub(super) use silence::optional_time;
@@ -378,12 +379,6 @@ impl Summary {
         }
         text
     }
-}
-
-/// Returns counts by severity, the worst first.
-fn by_severity(counts: &BTreeMap<Severity, u64>) -> String {
-    let counts = counts.iter().rev().filter(|(_, count)| **count > 0);
-    counts.map(|(severity, count)| format!("{} {severity}", count_text(*count))).collect::<Vec<String>>().join(", ")
 }
 
 fn push_counts(text: &mut String, counts: &[(u64, &str)]) {

@@ -219,7 +219,8 @@ pub fn carry(mut fresh: Vec<Incident>, before: &Snapshot, run: &CarryRun<'_>) ->
     }
     for (given, related) in related {
         let named = related.iter().filter_map(|other| ids.get(other).cloned());
-        if let Some(life) = lives.iter_mut().chain(&mut opened).find(|life| Some(&life.incident.id) == ids.get(&given)) {
+        if let Some(life) = lives.iter_mut().chain(&mut opened).find(|life| Some(&life.incident.id) == ids.get(&given))
+        {
             life.incident.related.extend(named);
         }
     }

@@ -1,6 +1,7 @@
 //! What the summary says of incidents: how many, what became of those of earlier runs, and what was held back.
 
-use super::{Summary, by_severity};
+use super::Summary;
+use crate::detect::Severity;
 use crate::incident::model::Change;
 use flow::units::{count_text, counted};
 use serde::Serialize;
@@ -87,4 +88,10 @@ impl Summary {
         let rest = if count == 1 { "rests" } else { "rest" };
         Some(format!("{windows} after this one {rest} on an earlier state of incidents: judge again, oldest first"))
     }
+}
+
+/// Returns counts by severity, the worst first.
+pub(super) fn by_severity(counts: &BTreeMap<Severity, u64>) -> String {
+    let counts = counts.iter().rev().filter(|(_, count)| **count > 0);
+    counts.map(|(severity, count)| format!("{} {severity}", count_text(*count))).collect::<Vec<String>>().join(", ")
 }
