@@ -16,6 +16,9 @@ use std::collections::{BTreeMap, BTreeSet};
 /// A title tells at most so many things; the stages tell all.
 const MOST_PHRASES: usize = 4;
 
+/// What stands behind bytes that left; whose they were does not matter where a story goes before.
+const LEFT: &str = " left";
+
 /// One thing that happened.
 #[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
 struct Phrase {
@@ -48,7 +51,10 @@ pub(super) fn title(material: Material<'_>, cluster: &Cluster, hosts: &[Incident
             title.push_str(&format!("{} ", phrase.actor.map(|host| host.to_string()).unwrap_or_default()));
             actor = phrase.actor;
         }
-        title.push_str(&phrase.words);
+        match phrase.words.strip_suffix(LEFT).filter(|_| at == 0) {
+            Some(bytes) => title.push_str(&format!("sent {bytes} out")),
+            None => title.push_str(&phrase.words),
+        }
     }
     title
 }
@@ -68,7 +74,7 @@ fn phrase(findings: &[Finding], kind: Kind, signals: &[(&HostKey, &Signal)]) -> 
         Kind::CommandAndControl => format!("calls {}", remote.unwrap_or_else(|| "several remotes".to_owned())),
         Kind::Exfiltration => match left_bytes(findings, signals) {
             0 => "uploads more than usual".to_owned(),
-            bytes => format!("{} left", bytes_text(bytes)),
+            bytes => format!("{}{LEFT}", bytes_text(bytes)),
         },
         Kind::Listed => format!("contacts listed {}", remote.unwrap_or_else(|| "addresses".to_owned())),
         Kind::Discovery if is_server => format!("is scanned by {}", other.unwrap_or_else(|| "others".to_owned())),
@@ -77,15 +83,15 @@ fn phrase(findings: &[Finding], kind: Kind, signals: &[(&HostKey, &Signal)]) -> 
         Kind::Credential => format!("guesses passwords of {}", other.unwrap_or_else(|| "others".to_owned())),
         Kind::Impact if finding.detection == "spam" => "sends spam".to_owned(),
         Kind::Impact => format!("floods {}", remote.unwrap_or_else(|| "a remote".to_owned())),
-        Kind::Exposure => format!("{} answers the Internet", service.unwrap_or_else(|| "a service".to_owned())),
+        Kind::Exposure => format!("answers the Internet on {}", service.unwrap_or_else(|| "several ports".to_owned())),
         Kind::Inside => format!("calls {} regularly", other.unwrap_or_else(|| "inside hosts".to_owned())),
         Kind::Odd => {
             let what = lower_first(&printable(&finding.title));
             format!("shows {}", if what.is_empty() { printable(&finding.detection) } else { what })
         }
     };
-    let names_no_actor = matches!(kind, Kind::Exposure) || kind == Kind::Exfiltration && words.ends_with(" left");
-    Some(Phrase { at_s: first.since_s, order: 0, actor: (!names_no_actor).then_some(host.address), words })
+    let actor = Some(host.address).filter(|_| !words.ends_with(LEFT));
+    Some(Phrase { at_s: first.since_s, order: 0, actor, words })
 }
 
 /// Returns the phrase for the hosts that were entered.

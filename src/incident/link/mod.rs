@@ -91,11 +91,10 @@ impl<'a> Links<'a> {
     /// Returns the answered connections that a host opened to suspect hosts inside, each with the host that it reached.
     /// Not those of hosts that forward for others: whose they are does not show.
     fn paths_of(self, host: &'a HostKey) -> impl Iterator<Item = (&'a PairFact, &'a HostKey)> {
-        let opened = self
-            .facts
-            .pairs_of(host)
-            .iter()
-            .filter(move |pair| pair.role == Role::Client && !pair.external && pair.answered() && !self.forwards(host));
+        let opened =
+            self.facts.pairs_of(host).iter().filter(move |pair| {
+                pair.role == Role::Client && !pair.external && pair.answered() && !self.forwards(host)
+            });
         opened.filter_map(move |pair| {
             let reached = self.facts.host_behind(host, pair.remote)?;
             (reached != host && self.suspects.contains_key(reached) && !self.forwards(reached))

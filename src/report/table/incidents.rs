@@ -171,7 +171,7 @@ fn push_timeline(text: &mut String, timeline: &[TimelineEntry], indent: usize, w
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::*;
     use crate::incident::model::{Change, Graph, Link, LinkKind, SCHEMA_VERSION, Stage, Status, TimelineKind};
 
@@ -221,6 +221,11 @@ mod tests {
             related: Vec::new(),
             coverage: None,
         }
+    }
+
+    /// An incident of which only the name matters.
+    pub(in crate::report::table) fn of_id(id: &str) -> Incident {
+        Incident { id: id.to_owned(), ..incident("title", Severity::Low, 1.0, Vec::new()) }
     }
 
     fn link(explanation: &str, in_tree: bool) -> Link {
