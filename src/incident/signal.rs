@@ -138,7 +138,7 @@ fn signal(
         kind,
         tactic: tactic(finding),
         severity: finding.severity,
-        opens: kind.opens(finding.severity),
+        opens: finding.severity >= Severity::Medium,
         since_s,
         last_s: finding.last_seen_s,
         outside,

@@ -11,6 +11,7 @@ use flow::Address;
 use flow::codes::Role;
 use flow::printable::printable;
 use flow::units::{bytes_text, count_text};
+use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// A title tells at most so many things; the stages tell all.
@@ -60,13 +61,16 @@ pub(super) fn title(material: Material<'_>, cluster: &Cluster, hosts: &[Incident
 }
 
 fn phrase(findings: &[Finding], kind: Kind, signals: &[(&HostKey, &Signal)]) -> Option<Phrase> {
-    let key =
-        |(host, signal): &(&HostKey, &Signal)| (signal.since_s, host.address, findings[signal.finding].subject.clone());
-    let (host, first) = signals.iter().min_by_key(|one| key(one))?;
-    let finding = &findings[first.finding];
+    // The worst names what happened, the first tells when it began.
+    let key = |(host, signal): &(&HostKey, &Signal)| {
+        (Reverse(signal.severity), signal.since_s, host.address, findings[signal.finding].subject.clone())
+    };
+    let (host, worst) = signals.iter().min_by_key(|one| key(one))?;
+    let at_s = signals.iter().map(|(_, signal)| signal.since_s).min()?;
+    let finding = &findings[worst.finding];
     let remotes: BTreeSet<Address> = signals.iter().flat_map(|(_, signal)| signal.outside.iter().copied()).collect();
-    // The remote of the first sign, and how many others.
-    let remote = first.outside.first().map(|remote| and_more(remote.to_string(), remotes.len()));
+    // The remote of the worst sign, and how many others.
+    let remote = worst.outside.first().map(|remote| and_more(remote.to_string(), remotes.len()));
     let service = finding.port.map(|port| format!("port {port}"));
     let is_server = finding.role == Some(Role::Server);
     let other = finding.remote.map(|remote| remote.to_string());
@@ -91,7 +95,7 @@ fn phrase(findings: &[Finding], kind: Kind, signals: &[(&HostKey, &Signal)]) -> 
         }
     };
     let actor = Some(host.address).filter(|_| !words.ends_with(LEFT));
-    Some(Phrase { at_s: first.since_s, order: 0, actor, words })
+    Some(Phrase { at_s, order: 0, actor, words })
 }
 
 /// Returns the phrase for the hosts that were entered.

@@ -42,6 +42,14 @@ fn the_title_tells_the_story() {
 }
 
 #[test]
+fn the_worst_call_is_named_and_not_the_first() {
+    let mut world = World::new(72);
+    world.find("beacon", Severity::Medium, "10.0.0.1", "203.0.113.1", (10, 900));
+    world.beacon("10.0.0.1", "203.0.113.2", 60);
+    assert_eq!(world.join().0[0].title, "10.0.0.1 calls 203.0.113.2 and 1 more");
+}
+
+#[test]
 fn stages_hosts_and_remotes_have_their_parts() {
     let (incidents, ..) = story().join();
     let incident = &incidents[0];
