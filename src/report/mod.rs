@@ -14,7 +14,7 @@ mod evidence;
 
 pub use self::parquet::{finding_schema, read_parquet, write_parquet};
 pub use error::ReportError;
-pub use incidents::write_incidents;
+pub use incidents::{read_incidents, write_incidents};
 pub use jsonl::{read_jsonl, write_jsonl};
 pub use manifest::{Manifest, ManifestFile, RunFacts};
 pub use summary::{
