@@ -27,6 +27,8 @@ mod forwarders;
 mod habits;
 #[path = "it/hostile.rs"]
 mod hostile;
+#[path = "it/incident_life.rs"]
+mod incident_life;
 #[path = "it/incidents.rs"]
 mod incidents;
 #[path = "it/lakes.rs"]

@@ -10,6 +10,7 @@
 
 pub mod facts;
 pub mod kind;
+pub mod life;
 pub mod model;
 pub mod notes;
 pub mod reach;
