@@ -262,8 +262,7 @@ fn merge_olds(lives: &mut [Life], fresh: &[Marks], to_s: i64) {
             group.iter_mut().filter(|of| joined.contains(of)).for_each(|of| *of = oldest);
         }
     }
-    for at in 0..lives.len() {
-        let oldest = group[at];
+    for (at, oldest) in group.into_iter().enumerate() {
         if oldest == at {
             continue;
         }

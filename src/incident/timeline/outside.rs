@@ -94,7 +94,8 @@ pub(super) fn uploads(story: &Story<'_>, told: &mut Vec<Told>) {
     let told_by_hour: BTreeSet<(Address, Option<Address>)> = hours.keys().map(|(host, to, _)| (*host, *to)).collect();
     let in_hours = hours.into_iter().map(|((host, remote, _), upload)| (host, remote, upload, true));
     let in_spans = spans.into_iter().filter(|((host, remote), _)| {
-        !told_by_hour.contains(&(*host, *remote)) && !(remote.is_none() && told_by_hour.iter().any(|(h, _)| h == host))
+        let told_without_remote = remote.is_none() && told_by_hour.iter().any(|(told, _)| told == host);
+        !(told_by_hour.contains(&(*host, *remote)) || told_without_remote)
     });
     for (host, remote, (finding, bytes), by_hour) in
         in_hours.chain(in_spans.map(|((host, remote), upload)| (host, remote, upload, false)))

@@ -162,7 +162,7 @@ fn the_long_session_after_guesses_is_told() {
     let mut pair = call("10.0.0.1", "10.0.0.2", 22, 5 * H);
     pair.starts_s = (0..100).map(|n| FROM_S + 5 * H + 30 * n).collect();
     (pair.connections, pair.longest_s, pair.last_seen_s) = (100, 1_500, pair.starts_s[99] + 1_500);
-    let told = told(&one, &[guesses.clone()], &facts(vec![pair.clone()]));
+    let told = told(&one, std::slice::from_ref(&guesses), &facts(vec![pair.clone()]));
     assert_eq!(of(&told, TimelineKind::Guessing).len(), 1);
     let session = of(&told, TimelineKind::SessionAfterGuessing);
     assert_eq!(session.len(), 1);
