@@ -2,6 +2,7 @@
 
 mod options;
 mod out;
+mod page;
 mod show;
 mod stages;
 mod summary;
@@ -17,14 +18,14 @@ use crate::report::Summary;
 use crate::source::Store;
 pub(super) use options::DetectArgs;
 use out::{MANIFEST_FILE, Output, SUMMARY_FILE};
-use show::{JSONL_FILE, PARQUET_FILE};
-use stages::{Stage, StageClock};
+use show::{FindingsFormat, JSONL_FILE, PAGE_FILE, PARQUET_FILE};
+use stages::{RunTimes, Stage, StageClock};
 use std::mem::ManuallyDrop;
 use std::sync::Arc;
 use summary::WindowSpan;
 
 /// The names of the files of `--out`, which listings leave out.
-const OUT_FILES: [&str; 4] = [JSONL_FILE, PARQUET_FILE, SUMMARY_FILE, MANIFEST_FILE];
+const OUT_FILES: [&str; 5] = [JSONL_FILE, PARQUET_FILE, PAGE_FILE, SUMMARY_FILE, MANIFEST_FILE];
 
 pub(super) fn run(global: &Global, args: &DetectArgs) -> Result<Exit, Failure> {
     let plan = args.read()?;
@@ -105,13 +106,14 @@ pub(super) fn run(global: &Global, args: &DetectArgs) -> Result<Exit, Failure> {
     // A reader that closes stdout early misses the rest of it, but neither the summary nor the exit code. Any other failure
     // waits until the files are complete.
     let files = out_run.as_ref().map_or(&[][..], |run| &run.files);
-    let printed = plan.show.findings(shown, files).or_else(Failure::unless_unread);
-    let times = clock.end();
+    let mut printed = plan.show.findings(shown, files).or_else(Failure::unless_unread);
 
     let keeps_hours = pipeline.kept.is_some();
     let (hours, derived, outcome) = (&hours, &derived, &*outcome);
     let memory = memory.memory();
-    let run = summary::FinishedRun {
+    let untimed = RunTimes::default();
+    let times;
+    let mut run = summary::FinishedRun {
         args,
         global,
         listed: &listed,
@@ -120,7 +122,7 @@ pub(super) fn run(global: &Global, args: &DetectArgs) -> Result<Exit, Failure> {
         keeps_hours,
         derived,
         outcome,
-        times: &times,
+        times: &untimed,
         memory,
         span,
         kept_trouble: pipeline
@@ -132,6 +134,13 @@ pub(super) fn run(global: &Global, args: &DetectArgs) -> Result<Exit, Failure> {
             .or(kept_unusable),
         run_id: out_run.as_ref().map(|run| run.run_id.clone()),
     };
+    if plan.show.format == FindingsFormat::Html {
+        let page = page::page(&run, shown, &[])?;
+        out.iter_mut().for_each(|out| out.put_page(&page));
+        printed = printed.and_then(|()| page.show(&plan.show).or_else(Failure::unless_unread));
+    }
+    times = clock.end();
+    run.times = &times;
     let summary = run.summary();
     if let Some((out, run)) = out.as_mut().zip(out_run.as_ref()) {
         out.put_summary(&summary, run, &args.sources, span)?;

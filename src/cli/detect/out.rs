@@ -1,6 +1,6 @@
-//! The files of `--out`: findings, the summary and, last, the manifest that makes them one set.
+//! The files of `--out`: findings, the page if asked for, the summary and, last, the manifest that makes them one set.
 
-use super::show::{FindingsFile, JSONL_FILE, findings_files};
+use super::show::{FindingsFile, JSONL_FILE, PAGE_FILE, PageFile, findings_files};
 use super::summary::WindowSpan;
 use crate::cli::exit::Failure;
 use crate::detect::Finding;
@@ -59,6 +59,11 @@ impl<'a> Output<'a> {
         let (files, run_id) = findings_files(findings, of_run)?;
         files.iter().for_each(|file| self.put(file.name, file.bytes.clone()));
         Ok(OutputRun { files: files.to_vec(), run_id })
+    }
+
+    /// Writes the page.
+    pub(super) fn put_page(&mut self, page: &PageFile) {
+        self.put(PAGE_FILE, page.bytes().clone());
     }
 
     /// Writes the summary and, if nothing is missing by then, the manifest.
