@@ -342,7 +342,7 @@ mod tests {
 
     #[test]
     fn s3_is_told_what_a_page_is() {
-        let kind = |name| attributes_of(name).get(&Attribute::ContentType).map(ToString::to_string);
+        let kind = |name| attributes_of(name).get(&Attribute::ContentType).map(|kind| kind.as_ref().to_owned());
         assert_eq!(kind("report.html").as_deref(), Some("text/html; charset=utf-8"));
         assert_eq!(kind("summary.json").as_deref(), Some("application/json"));
         assert_eq!(kind("findings.parquet"), None);

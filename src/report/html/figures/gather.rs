@@ -5,7 +5,7 @@ use super::wanted::{HostKey, PairKey, Wanted};
 use super::{BeatFigure, Figures, MAX_STARTS, UploadFigure};
 use crate::detect::Finding;
 use crate::incident::Incident;
-use arrow::array::{Array, AsArray, RecordBatch};
+use arrow::array::{AsArray, RecordBatch};
 use arrow::datatypes::{Int64Type, TimestampSecondType, UInt8Type, UInt16Type, UInt64Type};
 use flow::Address;
 use flow::codes::Role;

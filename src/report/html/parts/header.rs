@@ -25,8 +25,8 @@ pub(in crate::report::html) fn header(out: &mut Markup, sheet: &Sheet<'_>) {
             _ => rows.push((label, content.clone())),
         }
     }
-    if let Some(command) = &page.command {
-        rows.push(("command", command.clone()));
+    if let Some(command) = page.command {
+        rows.push(("command", command.to_owned()));
     }
     if let Some(run_id) = &page.summary.run_id {
         rows.push(("run", run_id.clone()));
