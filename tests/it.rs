@@ -25,6 +25,8 @@ mod forwarders;
 mod habits;
 #[path = "it/hostile.rs"]
 mod hostile;
+#[path = "it/incidents.rs"]
+mod incidents;
 #[path = "it/lakes.rs"]
 mod lakes;
 #[path = "it/log_gap.rs"]

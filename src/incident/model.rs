@@ -37,7 +37,8 @@ pub struct Incident {
     pub severity: Severity,
     /// How surprising its evidence is: the sum over kinds of −log₁₀ of how often a benign host shows them.
     pub score: f64,
-    /// How many incidents of at least this score a day of benign traffic is expected to show: hosts × 10^−score × days.
+    /// How many incidents of at least this score a day of benign traffic is expected to show: hosts × 10^−score × windows
+    /// a day.
     pub expected_per_day: f64,
     /// Compromised hosts, in the order of their first sign.
     pub hosts: Vec<IncidentHost>,

@@ -1,7 +1,9 @@
-//! Writes findings: JSON Lines and Parquet for programs, a table and a page for people, a summary of the run.
+//! Writes findings and incidents: JSON Lines and Parquet for programs, a table and a page for people, a summary of the
+//! run.
 //!
 //! Nothing here prints: every function writes to the writer that it is given.
 
+pub mod incidents;
 pub mod jsonl;
 pub mod manifest;
 pub mod parquet;
@@ -16,7 +18,8 @@ mod evidence;
 pub use self::parquet::{finding_schema, read_parquet, write_parquet};
 pub use error::ReportError;
 pub use html::{Figures, Page, write_html};
+pub use incidents::write_incidents;
 pub use jsonl::{read_jsonl, write_jsonl};
 pub use manifest::{Manifest, ManifestFile, RunFacts};
 pub use summary::{BaselineOrigin, BaselineSpan, DataSpan, LogGap, ObjectCounts, SkippedObject, StageTime, Summary};
-pub use table::{TableOptions, findings_table, write_table};
+pub use table::{TableOptions, findings_table, incidents_text, write_table};

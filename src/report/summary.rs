@@ -15,6 +15,7 @@ pub use silence::{DataSpan, LogGap};
 
 use super::error::ReportError;
 use crate::detect::Severity;
+use crate::incident::IncidentNotes;
 use flow::printable::{EscapedJson, printable};
 use flow::time;
 use flow::units::{bytes_text, count_text, counted, duration_text, number_text, share_text};
@@ -150,6 +151,10 @@ pub struct Summary {
     pub findings_by_detection: BTreeMap<String, u64>,
     /// Findings by severity.
     pub findings_by_severity: BTreeMap<Severity, u64>,
+    /// Incidents by severity.
+    pub incidents_by_severity: BTreeMap<Severity, u64>,
+    /// What was read for incidents, and what was limited.
+    pub incident_notes: IncidentNotes,
     /// Pairs tested by the statistical detections.
     pub candidates_tested: u64,
     /// The false-discovery rate of the run, 0–1.
@@ -189,7 +194,7 @@ impl Summary {
         out.write_all(b"\n").and_then(|()| out.flush()).map_err(failed)
     }
 
-    /// Writes the summary as text for stderr: at most 15 lines, aligned, without colour.
+    /// Writes the summary as text for stderr: at most 16 lines, aligned, without colour.
     ///
     /// # Errors
     /// [`ReportError::Io`] when the writer fails.
@@ -246,6 +251,7 @@ impl Summary {
         for (at, gap) in self.gap_texts().iter().enumerate() {
             line(if at == 0 { "silent" } else { "" }, &printable(gap));
         }
+        line("incidents", &self.incidents_text());
         line("findings", &self.findings_text());
         if self.candidates_tested > 0 {
             line("tested", &self.tested_text());
@@ -326,17 +332,21 @@ impl Summary {
         text
     }
 
+    fn incidents_text(&self) -> String {
+        let severities = by_severity(&self.incidents_by_severity);
+        let told = if severities.is_empty() { "none".to_owned() } else { severities };
+        std::iter::once(told).chain(self.incident_notes.limits()).collect::<Vec<String>>().join("; ")
+    }
+
     fn findings_text(&self) -> String {
-        let severities = self.findings_by_severity.iter().rev().filter(|(_, count)| **count > 0);
-        let severities: Vec<String> =
-            severities.map(|(severity, count)| format!("{} {severity}", count_text(*count))).collect();
+        let severities = by_severity(&self.findings_by_severity);
         if severities.is_empty() {
             return "none".to_owned();
         }
         let detections = self.findings_by_detection.iter().filter(|(_, count)| **count > 0);
         let detections: Vec<String> =
             detections.map(|(name, count)| format!("{} {}", printable(name), count_text(*count))).collect();
-        format!("{} ({})", severities.join(", "), detections.join(", "))
+        format!("{severities} ({})", detections.join(", "))
     }
 
     fn tested_text(&self) -> String {
@@ -367,6 +377,12 @@ impl Summary {
         }
         text
     }
+}
+
+/// Returns counts by severity, the worst first.
+fn by_severity(counts: &BTreeMap<Severity, u64>) -> String {
+    let counts = counts.iter().rev().filter(|(_, count)| **count > 0);
+    counts.map(|(severity, count)| format!("{} {severity}", count_text(*count))).collect::<Vec<String>>().join(", ")
 }
 
 fn push_counts(text: &mut String, counts: &[(u64, &str)]) {

@@ -1,8 +1,9 @@
-//! The table of findings for a terminal: counts by severity, one row per finding, then an explanation of the worst.
+//! The table of findings for a terminal: incidents, counts by severity, one row per finding, then an explanation of the
+//! worst.
 //!
 //! Rows are ordered by severity, so the first row matters most. Nothing depends on colour.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::fmt::Write as _;
 use std::io::Write;
 
@@ -10,10 +11,15 @@ use super::error::ReportError;
 use super::evidence::phrases;
 use crate::detect::finding::{Finding, compare_findings};
 use crate::detect::severity::Severity;
+use crate::incident::Incident;
 use flow::codes::{self, protocol_name};
 use flow::printable;
 use flow::time;
 use flow::units::{count_text, counted};
+
+mod incidents;
+
+pub use incidents::incidents_text;
 
 /// Columns between two columns of the table.
 const GAP: usize = 2;
@@ -45,21 +51,33 @@ impl Default for TableOptions {
     }
 }
 
-/// Writes the table of findings; see [`findings_table`].
+/// Writes incidents as [`incidents_text`], then the table of findings; see [`findings_table`]. `timeline` adds what
+/// happened in each incident.
 ///
 /// # Errors
 /// [`ReportError::Io`] when the writer fails.
-pub fn write_table<W: Write>(mut out: W, findings: &[Finding], options: &TableOptions) -> Result<(), ReportError> {
-    let text = findings_table(findings, options);
+pub fn write_table<W: Write>(
+    mut out: W,
+    incidents: &[Incident],
+    findings: &[Finding],
+    options: &TableOptions,
+    timeline: bool,
+) -> Result<(), ReportError> {
+    let mut text = incidents_text(incidents, options, timeline);
+    if !text.is_empty() {
+        text.push('\n');
+    }
+    text.push_str(&findings_table(findings, incidents, options));
     let written = out.write_all(text.as_bytes()).and_then(|()| out.flush());
     written.map_err(|source| ReportError::Io { action: "write", what: "findings".to_owned(), source })
 }
 
-/// Returns the table of findings as text, ordered by severity, score and id.
+/// Returns the table of findings as text, ordered by severity, score and id. Where there are incidents, a column has the
+/// rank of the incident that each finding belongs to.
 ///
 /// Evidence that does not fit is left out in whole phrases, then long addresses are shortened in their middle.
 /// Control characters are replaced.
-pub fn findings_table(findings: &[Finding], options: &TableOptions) -> String {
+pub fn findings_table(findings: &[Finding], incidents: &[Incident], options: &TableOptions) -> String {
     if findings.is_empty() {
         return "No findings\n".to_owned();
     }
@@ -71,7 +89,7 @@ pub fn findings_table(findings: &[Finding], options: &TableOptions) -> String {
     let mut text = heading(&sorted);
     if !shown.is_empty() {
         text.push('\n');
-        push_rows(&mut text, shown, width, options.color);
+        push_rows(&mut text, shown, &Ranks::of(incidents), width, options.color);
     }
     let hidden = &sorted[shown.len()..];
     if !hidden.is_empty() {
@@ -83,6 +101,30 @@ pub fn findings_table(findings: &[Finding], options: &TableOptions) -> String {
         push_explanations(&mut text, explained, width, options.color);
     }
     text
+}
+
+/// The ranks of incidents by their ids.
+struct Ranks<'a> {
+    ranks: HashMap<&'a str, usize>,
+    /// Columns of the widest, with its title; 0 without incidents.
+    width: usize,
+}
+
+/// The title of the column of ranks.
+const RANK_TITLE: &str = "IN";
+
+impl<'a> Ranks<'a> {
+    fn of(incidents: &'a [Incident]) -> Self {
+        let ranks = incidents.iter().enumerate().map(|(at, incident)| (incident.id.as_str(), at + 1)).collect();
+        let widest = if incidents.is_empty() { 0 } else { incidents.len().to_string().len().max(RANK_TITLE.len()) };
+        Self { ranks, width: widest }
+    }
+
+    /// Returns the rank of a finding's incident, or a mark for none.
+    fn cell(&self, finding: &Finding) -> String {
+        let rank = finding.incident_id.as_deref().and_then(|id| self.ranks.get(id));
+        format!("{:>1$}", rank.map_or("-".to_owned(), ToString::to_string), self.width)
+    }
 }
 
 fn heading(findings: &[&Finding]) -> String {
@@ -143,7 +185,8 @@ fn push_padded(text: &mut String, cell: &str, width: usize) {
     text.extend(std::iter::repeat_n(' ', width.saturating_sub(columns_of(cell)) + GAP));
 }
 
-fn push_rows(text: &mut String, findings: &[&Finding], width: usize, color: bool) {
+fn push_rows(text: &mut String, findings: &[&Finding], ranks: &Ranks<'_>, width: usize, color: bool) {
+    let rank_room = if ranks.width > 0 { ranks.width + GAP } else { 0 };
     let time_title = "FIRST SEEN";
     let time_from = if width < FULL_TIME_FROM { "2024-".len() } else { 0 };
     let names: Vec<String> = findings.iter().map(|finding| shorten_end(&printable(&finding.detection), 20)).collect();
@@ -158,11 +201,14 @@ fn push_rows(text: &mut String, findings: &[&Finding], width: usize, color: bool
     let time_width = widest(&times, time_title);
     let joined: Vec<String> = whats.iter().map(|phrases| phrases.join(", ")).collect();
     // Host and remote are what an analyst copies, so the evidence gives way first, down to a useful least.
-    let room = width.saturating_sub(severity_width + score_width + name_width + time_width + 5 * GAP);
+    let room = width.saturating_sub(rank_room + severity_width + score_width + name_width + time_width + 5 * GAP);
     let what_least = (width * WHAT_PERCENT / 100).min(widest(&joined, "WHAT"));
     let pair_width = widest(&pairs, "HOST → REMOTE").min(room.saturating_sub(what_least).max(MIN_PAIR_WIDTH));
     let what_width = room.saturating_sub(pair_width).clamp("WHAT".len(), widest(&joined, "WHAT").max(4));
 
+    if ranks.width > 0 {
+        push_padded(text, RANK_TITLE, ranks.width);
+    }
     push_padded(text, "SEVERITY", severity_width);
     push_padded(text, "SCORE", score_width);
     push_padded(text, "DETECTION", name_width);
@@ -171,6 +217,9 @@ fn push_rows(text: &mut String, findings: &[&Finding], width: usize, color: bool
     text.push_str(time_title);
     text.push('\n');
     for (at, finding) in findings.iter().enumerate() {
+        if ranks.width > 0 {
+            push_padded(text, &ranks.cell(finding), ranks.width);
+        }
         push_severity(text, finding.severity, severity_width + GAP, color);
         let _ = write!(text, "{:>score_width$.2}  ", finding.score);
         push_padded(text, &names[at], name_width);

@@ -64,6 +64,6 @@ fn benign_networks_have_few_severe_beacons() {
 fn bots_of_other_families_are_read_without_a_word() {
     for name in ["ctu-sme11-remcos", "ctu-botnet-2-p2p"] {
         let Some(findings) = findings(name) else { continue };
-        assert!(findings.iter().all(|finding| finding["schema_version"] == 1), "{name}");
+        assert!(findings.iter().all(|finding| finding["schema_version"] == 2), "{name}");
     }
 }

@@ -18,6 +18,8 @@ use crate::program::{Corpus, copy, finish, flowsift, program, scratch};
 const FIELDS: &[&str] = &[
     "schema_version",
     "id",
+    "subject",
+    "incident_id",
     "detection",
     "title",
     "severity",
@@ -33,6 +35,13 @@ const FIELDS: &[&str] = &[
     "port",
     "protocol",
     "role",
+    "principal",
+    "credential",
+    "source",
+    "app",
+    "object",
+    "logs",
+    "event_ids",
     "first_seen",
     "last_seen",
     "window_start",
@@ -63,7 +72,7 @@ fn stdout_is_data_and_stderr_is_the_summary() {
     for finding in &findings {
         let fields: Vec<&str> = finding.as_object().unwrap().keys().map(String::as_str).collect();
         assert_eq!(fields, FIELDS);
-        assert_eq!(finding["schema_version"], 1);
+        assert_eq!(finding["schema_version"], 2);
         let evidence = finding["evidence"].as_object().unwrap();
         assert!(!evidence.is_empty() && !finding["explanation"].as_str().unwrap().is_empty());
         let score = finding["score"].as_f64().unwrap();

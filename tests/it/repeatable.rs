@@ -234,7 +234,7 @@ fn what_a_run_writes_is_not_what_it_reads() {
         for written in ["logs/state", "logs/out", "logs/v4"] {
             let _ = fs::remove_dir_all(folder.path().join(written));
         }
-        for written in ["findings.jsonl", "findings.parquet", "summary.json"] {
+        for written in ["findings.jsonl", "findings.parquet", "incidents.jsonl", "summary.json"] {
             let _ = fs::remove_file(logs.join(written));
         }
     }

@@ -93,7 +93,7 @@ fn an_out_that_takes_nothing_leaves_the_findings_on_stdout() {
     let below_file = folder.path().join("file/out");
     let ran = detect(&corpus, &["--out", below_file.to_str().unwrap()]).expect(3);
     assert!(ran.out == expected);
-    let missing = "findings.jsonl, findings.parquet, summary.json, manifest.json could not be written: cannot write";
+    let missing = "findings.jsonl, findings.parquet, incidents.jsonl, summary.json, manifest.json could not be written: cannot write";
     assert!(ran.err.contains(missing) && ran.err.contains("stdout has the findings"), "{}", ran.err);
     // Room for some of the files, and for no more.
     let Some(disk) = SmallDisk::new("size=24k") else { return };
@@ -116,7 +116,7 @@ fn is_one_set(out: &Path) -> bool {
         let size = fs::metadata(&path).unwrap().len();
         told.starts_with(file["sha256"].as_str().unwrap()) && size == file["bytes"].as_u64().unwrap()
     };
-    files.len() == 3 && files.iter().all(sum)
+    files.len() == 4 && files.iter().all(sum)
 }
 
 #[test]

@@ -1,4 +1,4 @@
-//! `flowsift detect`: from flow logs to findings.
+//! `flowsift detect`: from flow logs to findings and incidents.
 
 mod options;
 mod out;
@@ -14,21 +14,22 @@ use super::progress::Bar;
 use super::stderr;
 use crate::detect::{self, Severity};
 use crate::hours::{KeptHours, KeptTrouble, Pipeline};
+use crate::incident::{self, Rates};
 use crate::report::Summary;
 use crate::source::Store;
 pub(super) use options::DetectArgs;
 use out::{MANIFEST_FILE, Output, SUMMARY_FILE};
-use show::{FindingsFormat, JSONL_FILE, PAGE_FILE, PARQUET_FILE};
+use show::{FindingsFormat, INCIDENTS_FILE, JSONL_FILE, PAGE_FILE, PARQUET_FILE};
 use stages::{RunTimes, Stage, StageClock};
 use std::mem::ManuallyDrop;
 use std::sync::Arc;
 use summary::WindowSpan;
 
 /// The names of the files of `--out`, which listings leave out.
-const OUT_FILES: [&str; 5] = [JSONL_FILE, PARQUET_FILE, PAGE_FILE, SUMMARY_FILE, MANIFEST_FILE];
+const OUT_FILES: [&str; 6] = [JSONL_FILE, PARQUET_FILE, INCIDENTS_FILE, PAGE_FILE, SUMMARY_FILE, MANIFEST_FILE];
 
 pub(super) fn run(global: &Global, args: &DetectArgs) -> Result<Exit, Failure> {
-    let plan = args.read()?;
+    let plan = args.read(global)?;
     let RunMemory { shared: memory, fetch } = global.memory()?;
     let runtime = global.start_threads(Some(memory.memory()))?;
 
@@ -89,7 +90,12 @@ pub(super) fn run(global: &Global, args: &DetectArgs) -> Result<Exit, Failure> {
     };
     let found = runtime.block_on(detect::detect(&plan.detections, &derived, &context)).map_err(Failure::failed)?;
     // Never dropped: the process is about to end, and the system takes back millions of small pieces at once.
-    let outcome = ManuallyDrop::new(found);
+    let mut outcome = ManuallyDrop::new(found);
+
+    clock.enter(Stage::Incidents);
+    let rates = Rates::default();
+    let context = incident::Context { window: hours.window, internal: &plan.input.internal, rates: &rates };
+    let (incidents, notes) = incident::incidents(&mut outcome.findings, &derived, &context).map_err(Failure::failed)?;
 
     if let Some(kept) = &pipeline.kept {
         let flagged = detect::flagged_pairs(&outcome.findings, &derived).map_err(Failure::failed)?;
@@ -98,15 +104,17 @@ pub(super) fn run(global: &Global, args: &DetectArgs) -> Result<Exit, Failure> {
 
     clock.enter(Stage::Report);
     let shown = outcome.at_least(args.min_severity);
+    let least = args.min_severity;
+    let shown_incidents = &incidents[..incidents.partition_point(|incident| incident.severity >= least)];
     let span = WindowSpan::of(&hours, &pipeline.window);
     let out_run = match &mut out {
-        Some(out) => Some(out.put_findings(shown, &args.sources, span)?),
+        Some(out) => Some(out.put_findings(shown, shown_incidents, &args.sources, span)?),
         None => None,
     };
     // A reader that closes stdout early misses the rest of it, but neither the summary nor the exit code. Any other failure
     // waits until the files are complete.
     let files = out_run.as_ref().map_or(&[][..], |run| &run.files);
-    let mut printed = plan.show.findings(shown, files).or_else(Failure::unless_unread);
+    let mut printed = plan.show.findings(shown, shown_incidents, files).or_else(Failure::unless_unread);
 
     let keeps_hours = pipeline.kept.is_some();
     let (hours, derived, outcome) = (&hours, &derived, &*outcome);
@@ -122,6 +130,8 @@ pub(super) fn run(global: &Global, args: &DetectArgs) -> Result<Exit, Failure> {
         keeps_hours,
         derived,
         outcome,
+        incidents: &incidents,
+        incident_notes: &notes,
         times: &untimed,
         memory,
         span,
@@ -135,7 +145,7 @@ pub(super) fn run(global: &Global, args: &DetectArgs) -> Result<Exit, Failure> {
         run_id: out_run.as_ref().map(|run| run.run_id.clone()),
     };
     if plan.show.format == FindingsFormat::Html {
-        let page = page::page(&run, shown, &[])?;
+        let page = page::page(&run, shown, shown_incidents)?;
         out.iter_mut().for_each(|out| out.put_page(&page));
         printed = printed.and_then(|()| page.show(&plan.show).or_else(Failure::unless_unread));
     }

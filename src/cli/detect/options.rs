@@ -2,6 +2,7 @@
 
 use super::show::{FindingsFormat, Show};
 use crate::cli::exit::Failure;
+use crate::cli::options::Global;
 use crate::cli::options::input::{Input, InputArgs};
 use crate::detect::{self, Detection, Severity};
 use crate::intel::AllowList;
@@ -25,14 +26,14 @@ pub(in crate::cli) struct DetectArgs {
     /// Folder of detections of your own (*.sql); one with the name of a built-in replaces it
     #[arg(long, value_name = "DIR")]
     detections: Option<PathBuf>,
-    /// Folder or s3:// URL for findings.jsonl, findings.parquet, summary.json and, last, manifest.json; with --format html
-    /// also report.html
+    /// Folder or s3:// URL for findings.jsonl, findings.parquet, incidents.jsonl, summary.json and, last, manifest.json;
+    /// with --format html also report.html
     #[arg(long, value_name = "DIR|URL")]
     pub(super) out: Option<String>,
     /// Format on stdout [default: table on a terminal, jsonl in a pipe]
     #[arg(long, value_enum, value_name = "FORMAT")]
     format: Option<FindingsFormat>,
-    /// Leave out findings below this severity
+    /// Leave out findings and incidents below this severity
     #[arg(long, value_name = "S", default_value_t = Severity::Low)]
     pub(super) min_severity: Severity,
     /// Exit with code 4 when there are findings of this severity or above
@@ -56,8 +57,8 @@ pub(super) struct Plan {
 
 impl DetectArgs {
     /// Reads the files that the options name, and checks that all of them fit together.
-    pub(super) fn read(&self) -> Result<Plan, Failure> {
-        let show = self.show()?;
+    pub(super) fn read(&self, global: &Global) -> Result<Plan, Failure> {
+        let show = self.show(global)?;
         if !(self.fdr > 0.0 && self.fdr < 1.0) {
             return Err(Failure::usage(format!("--fdr {}: expected a share between 0 and 1, such as 0.01", self.fdr)));
         }
@@ -67,7 +68,7 @@ impl DetectArgs {
         Ok(Plan { show, input, allow, detections })
     }
 
-    fn show(&self) -> Result<Show, Failure> {
+    fn show(&self, global: &Global) -> Result<Show, Failure> {
         let terminal = std::io::stdout().is_terminal();
         let format = self.format.unwrap_or(if terminal { FindingsFormat::Table } else { FindingsFormat::Jsonl });
         if format == FindingsFormat::Parquet && terminal {
@@ -76,7 +77,7 @@ impl DetectArgs {
         if format == FindingsFormat::Html && terminal && self.out.is_none() {
             return Err(Failure::usage("--format html writes a page: redirect stdout to a file, or use --out"));
         }
-        Ok(Show { format, rows: self.limit, terminal })
+        Ok(Show { format, rows: self.limit, terminal, timeline: global.is_verbose() })
     }
 
     /// Returns the built-in detections and the user's own, sorted by name.

@@ -1,10 +1,12 @@
-//! The files of `--out`: findings, the page if asked for, the summary and, last, the manifest that makes them one set.
+//! The files of `--out`: findings, incidents, the page if asked for, the summary and, last, the manifest that makes them
+//! one set.
 
-use super::show::{FindingsFile, JSONL_FILE, PAGE_FILE, PageFile, findings_files};
+use super::show::{FindingsFile, INCIDENTS_FILE, JSONL_FILE, PAGE_FILE, PageFile, findings_files};
 use super::summary::WindowSpan;
 use crate::cli::exit::Failure;
 use crate::detect::Finding;
-use crate::report::{Manifest, ManifestFile, RunFacts, Summary};
+use crate::incident::Incident;
+use crate::report::{Manifest, ManifestFile, RunFacts, Summary, write_incidents};
 use crate::source::{PutMode, SourceError, Store};
 use bytes::Bytes;
 use flow::error_text;
@@ -46,11 +48,12 @@ impl<'a> Output<'a> {
         }
     }
 
-    /// Writes the files of findings, and returns them with the id of the run. Files that cannot be written are told by
-    /// [`Output::warning`].
+    /// Writes the files of findings and incidents, and returns those of findings with the id of the run. Files that cannot
+    /// be written are told by [`Output::warning`].
     pub(super) fn put_findings(
         &mut self,
         findings: &[Finding],
+        incidents: &[Incident],
         sources: &[String],
         window: WindowSpan,
     ) -> Result<OutputRun, Failure> {
@@ -58,6 +61,9 @@ impl<'a> Output<'a> {
         let of_run = |jsonl: &[u8]| facts(sources, window, jsonl).run_id();
         let (files, run_id) = findings_files(findings, of_run)?;
         files.iter().for_each(|file| self.put(file.name, file.bytes.clone()));
+        let mut jsonl = Vec::new();
+        write_incidents(&mut jsonl, incidents)?;
+        self.put(INCIDENTS_FILE, jsonl.into());
         Ok(OutputRun { files: files.to_vec(), run_id })
     }
 

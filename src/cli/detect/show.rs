@@ -2,6 +2,7 @@
 
 use crate::cli::exit::Failure;
 use crate::detect::Finding;
+use crate::incident::Incident;
 use crate::report::{Page, ReportError, TableOptions, write_html, write_jsonl, write_parquet, write_table};
 use bytes::Bytes;
 use clap::ValueEnum;
@@ -27,6 +28,8 @@ pub(super) struct Show {
     pub(super) rows: usize,
     /// Stdout is a terminal.
     pub(super) terminal: bool,
+    /// The table tells what happened in each incident.
+    pub(super) timeline: bool,
 }
 
 /// A file of findings.
@@ -43,6 +46,9 @@ pub(super) const JSONL_FILE: &str = "findings.jsonl";
 pub(super) const PAGE_FILE: &str = "report.html";
 /// The name of the findings as Parquet.
 pub(super) const PARQUET_FILE: &str = "findings.parquet";
+
+/// The name of the incidents as JSON Lines.
+pub(super) const INCIDENTS_FILE: &str = "incidents.jsonl";
 
 /// Returns the files of findings for `--out`, and the id of the run, which `run_id` makes from the JSON Lines.
 pub(super) fn findings_files(
@@ -74,11 +80,16 @@ fn write_stdout(bytes: &[u8]) -> Result<(), ReportError> {
 }
 
 impl Show {
-    /// Writes findings to stdout: one of the files, if it has the format.
+    /// Writes findings to stdout: one of the files, if it has the format. The table begins with incidents.
     ///
     /// # Errors
     /// When stdout cannot be written: [`Failure::BrokenPipe`] when its reader has gone.
-    pub(super) fn findings(&self, findings: &[Finding], files: &[FindingsFile]) -> Result<(), Failure> {
+    pub(super) fn findings(
+        &self,
+        findings: &[Finding],
+        incidents: &[Incident],
+        files: &[FindingsFile],
+    ) -> Result<(), Failure> {
         if let Some(file) = files.iter().find(|file| file.format == self.format) {
             return Ok(file.show()?);
         }
@@ -92,7 +103,8 @@ impl Show {
                 let width = if self.terminal { terminal_width() } else { TableOptions::default().width };
                 let color = self.terminal && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
                 let limit = (self.rows > 0).then_some(self.rows);
-                write_table(stdout.lock(), findings, &TableOptions { width, color, limit, explained: 5 })?;
+                let options = TableOptions { width, color, limit, explained: 5 };
+                write_table(stdout.lock(), incidents, findings, &options, self.timeline)?;
             }
         }
         Ok(())

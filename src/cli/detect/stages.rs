@@ -31,6 +31,7 @@ stages! {
     ScanAndRollup = "scan and rollup",
     Baselines = "baselines",
     Detections = "detections",
+    Incidents = "incidents",
     Report = "report",
 }
 

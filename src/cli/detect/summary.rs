@@ -7,6 +7,7 @@ use crate::cli::options::memory::peak_memory_bytes;
 use crate::detect;
 use crate::detect::{Finding, Severity};
 use crate::hours::{ListedUnits, Skipped, SourceHours};
+use crate::incident::{Incident, IncidentNotes};
 use crate::report::{BaselineOrigin, BaselineSpan, DataSpan, LogGap, ObjectCounts, SkippedObject, Summary};
 use ::memory::Memory;
 use flow::time::HOUR_S;
@@ -48,6 +49,8 @@ pub(super) struct FinishedRun<'a> {
     pub(super) keeps_hours: bool,
     pub(super) derived: &'a Derived,
     pub(super) outcome: &'a detect::Outcome,
+    pub(super) incidents: &'a [Incident],
+    pub(super) incident_notes: &'a IncidentNotes,
     pub(super) times: &'a RunTimes,
     pub(super) memory: &'a Memory,
     /// The window, as far as it is known.
@@ -120,6 +123,10 @@ impl FinishedRun<'_> {
             *summary.findings_by_detection.entry(finding.detection.clone()).or_default() += 1;
             *summary.findings_by_severity.entry(finding.severity).or_default() += 1;
         }
+        for incident in self.incidents {
+            *summary.incidents_by_severity.entry(incident.severity).or_default() += 1;
+        }
+        summary.incident_notes = self.incident_notes.clone();
         summary
     }
 

@@ -118,6 +118,10 @@ impl Global {
         self.quiet
     }
 
+    pub(in crate::cli) fn is_verbose(&self) -> bool {
+        self.verbose > 0
+    }
+
     /// Returns whether a progress bar is wanted, given whether stderr is a terminal.
     pub(in crate::cli) fn shows_progress(&self, terminal: bool) -> bool {
         match self.progress {

@@ -19,14 +19,14 @@ fn list() -> AllowList {
 }
 
 fn owned(host: &str, remote: &str, port: u16, owner: Option<NetworkOwner<'_>>) -> Option<u64> {
-    let (host, remote) = (host.parse().unwrap(), remote.parse().ok());
+    let (host, remote) = (host.parse().ok(), remote.parse().ok());
     let contact =
         Contact { host, remote, port: Some(port), protocol: Some(6), owner, detection: "beacon", at_s: 1_713_484_800 };
     list().allowed(&contact).map(|entry| entry.line)
 }
 
 fn line(host: &str, remote: &str, port: u16, protocol: u8, detection: &str, at: &str) -> Option<u64> {
-    let (host, remote) = (host.parse().unwrap(), remote.parse().ok());
+    let (host, remote) = (host.parse().ok(), remote.parse().ok());
     let at_s = parse_time(at, 0).unwrap();
     let contact = Contact { host, remote, port: Some(port), protocol: Some(protocol), owner: None, detection, at_s };
     list().allowed(&contact).map(|entry| entry.line)

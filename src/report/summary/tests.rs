@@ -53,6 +53,13 @@ fn example() -> Summary {
         one_way_interfaces: Vec::new(),
         findings_by_detection: [("beacon".to_owned(), 2), ("bulk_egress".to_owned(), 1)].into(),
         findings_by_severity: [(Severity::Critical, 1), (Severity::Low, 2), (Severity::High, 0)].into(),
+        incidents_by_severity: [(Severity::High, 1), (Severity::Low, 1)].into(),
+        incident_notes: IncidentNotes {
+            suspect_hosts: 3,
+            pairs_read: 1_669,
+            history_hours: 336,
+            ..IncidentNotes::default()
+        },
         candidates_tested: 3_210,
         fdr: 0.01,
         expected_false_beacons: 0.02,

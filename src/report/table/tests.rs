@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::detect::{FLOW_LOG, SCHEMA_VERSION, Subject};
+use flow::Address;
 use flow::codes::{ICMP, Role, TCP, UDP};
 use serde_json::{Value, json};
 
@@ -102,7 +103,7 @@ pub(in crate::report) fn examples() -> Vec<Finding> {
 }
 
 fn table(width: usize, limit: Option<usize>, explained: usize) -> String {
-    findings_table(&examples(), &TableOptions { width, color: false, limit, explained })
+    findings_table(&examples(), &[], &TableOptions { width, color: false, limit, explained })
 }
 
 #[test]
@@ -119,7 +120,7 @@ fn golden_at_100_columns_with_a_limit() {
 fn golden_at_120_columns_of_ipv4_only() {
     let findings: Vec<Finding> =
         examples().into_iter().filter(|finding| finding.host.is_some_and(Address::is_v4)).collect();
-    let text = findings_table(&findings, &TableOptions { explained: 1, ..TableOptions::default() });
+    let text = findings_table(&findings, &[], &TableOptions { explained: 1, ..TableOptions::default() });
     assert_eq!(text, include_str!("../goldens/table_120.txt"));
 }
 
@@ -142,14 +143,14 @@ fn ports_are_never_cut() {
 #[test]
 fn colour_changes_nothing_but_colour() {
     let options = TableOptions { color: true, ..TableOptions::default() };
-    let coloured = findings_table(&examples(), &options);
+    let coloured = findings_table(&examples(), &[], &options);
     assert!(coloured.contains("\u{1b}[1;31mcritical\u{1b}[0m"));
     let mut plain = coloured;
     for severity in Severity::ALL {
         plain = plain.replace(severity_color(severity), "");
     }
     plain = plain.replace("\u{1b}[0m", "");
-    assert_eq!(plain, findings_table(&examples(), &TableOptions::default()));
+    assert_eq!(plain, findings_table(&examples(), &[], &TableOptions::default()));
     assert!(!plain.contains('\u{1b}'));
 }
 
@@ -157,14 +158,14 @@ fn colour_changes_nothing_but_colour() {
 fn order_of_the_input_does_not_matter() {
     let mut findings = examples();
     let options = TableOptions::default();
-    let first = findings_table(&findings, &options);
+    let first = findings_table(&findings, &[], &options);
     findings.reverse();
-    assert_eq!(findings_table(&findings, &options), first);
+    assert_eq!(findings_table(&findings, &[], &options), first);
 }
 
 #[test]
 fn nothing_found_is_said() {
-    assert_eq!(findings_table(&[], &TableOptions::default()), "No findings\n");
+    assert_eq!(findings_table(&[], &[], &TableOptions::default()), "No findings\n");
     let none = table(120, Some(0), 5);
     assert_eq!(
         none,

@@ -1,0 +1,150 @@
+//! What a finding is evidence of: its kind, and the tactic of an intrusion that it shows.
+
+use super::model::Tactic;
+use crate::detect::{Finding, Severity};
+use flow::codes::Role;
+use serde::{Deserialize, Serialize};
+
+/// Independent kinds of evidence. Two findings of one kind add little to each other, two of different kinds add up.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Kind {
+    /// Sweeps and scans.
+    Discovery,
+    /// Guessing of passwords.
+    Credential,
+    /// An implant calls, or an operator works through one.
+    CommandAndControl,
+    /// Data leave.
+    Exfiltration,
+    /// A list names the remote.
+    Listed,
+    /// Floods and spam.
+    Impact,
+    /// A service became reachable from outside.
+    Exposure,
+    /// Regular or long contact with an inside remote, as health checks have: hardly any evidence.
+    Inside,
+    /// Any other finding.
+    Odd,
+}
+
+/// What a built-in detection shows: its kind and its tactic.
+const BUILT_IN: &[(&str, Kind, Tactic)] = &[
+    ("beacon", Kind::CommandAndControl, Tactic::CommandAndControl),
+    ("brute_force", Kind::Credential, Tactic::CredentialAccess),
+    ("bulk_egress", Kind::Exfiltration, Tactic::Exfiltration),
+    ("equal_requests", Kind::CommandAndControl, Tactic::CommandAndControl),
+    ("exposed_service", Kind::Exposure, Tactic::InitialAccess),
+    ("external_dns", Kind::Odd, Tactic::CommandAndControl),
+    ("indicator_contact", Kind::Listed, Tactic::CommandAndControl),
+    ("log_gap", Kind::Odd, Tactic::DefenseEvasion),
+    ("long_connection", Kind::CommandAndControl, Tactic::CommandAndControl),
+    ("mining_contact", Kind::Listed, Tactic::Impact),
+    ("outbound_flood", Kind::Impact, Tactic::Impact),
+    ("pair_surge", Kind::Exfiltration, Tactic::Exfiltration),
+    ("peer_egress", Kind::Exfiltration, Tactic::Exfiltration),
+    ("pooled_beacon", Kind::CommandAndControl, Tactic::CommandAndControl),
+    ("port_scan", Kind::Discovery, Tactic::Discovery),
+    ("port_sweep", Kind::Discovery, Tactic::Discovery),
+    ("rare_egress", Kind::Exfiltration, Tactic::Exfiltration),
+    ("rejected_egress", Kind::Odd, Tactic::CommandAndControl),
+    ("rotating_beacon", Kind::CommandAndControl, Tactic::CommandAndControl),
+    ("slow_drip", Kind::Exfiltration, Tactic::Exfiltration),
+    ("spam", Kind::Impact, Tactic::Impact),
+    ("strobe", Kind::CommandAndControl, Tactic::CommandAndControl),
+    ("tor_contact", Kind::Listed, Tactic::CommandAndControl),
+    ("unanswered_calls", Kind::CommandAndControl, Tactic::CommandAndControl),
+    ("unusual_remote_port", Kind::Odd, Tactic::CommandAndControl),
+    ("upload_asymmetry", Kind::Exfiltration, Tactic::Exfiltration),
+];
+
+/// Tactics of ATT&CK techniques, by their first characters, for detections that are not built in.
+const TECHNIQUES: &[(&str, Tactic)] = &[
+    ("T1190", Tactic::InitialAccess),
+    ("T1133", Tactic::InitialAccess),
+    ("T1078", Tactic::InitialAccess),
+    ("T1046", Tactic::Discovery),
+    ("T1018", Tactic::Discovery),
+    ("T1595", Tactic::Discovery),
+    ("T1110", Tactic::CredentialAccess),
+    ("T1021", Tactic::LateralMovement),
+    ("T1570", Tactic::LateralMovement),
+    ("T1005", Tactic::Collection),
+    ("T1039", Tactic::Collection),
+    ("T1213", Tactic::Collection),
+    ("T1008", Tactic::CommandAndControl),
+    ("T1071", Tactic::CommandAndControl),
+    ("T1090", Tactic::CommandAndControl),
+    ("T1105", Tactic::CommandAndControl),
+    ("T1571", Tactic::CommandAndControl),
+    ("T1572", Tactic::CommandAndControl),
+    ("T1573", Tactic::CommandAndControl),
+    ("T1029", Tactic::Exfiltration),
+    ("T1030", Tactic::Exfiltration),
+    ("T1041", Tactic::Exfiltration),
+    ("T1048", Tactic::Exfiltration),
+    ("T1567", Tactic::Exfiltration),
+    ("T1562", Tactic::DefenseEvasion),
+    ("T1496", Tactic::Impact),
+    ("T1498", Tactic::Impact),
+    ("T1499", Tactic::Impact),
+];
+
+impl Kind {
+    /// Returns the kind of a finding; `is_inside` says whether its remote lies inside.
+    #[must_use]
+    pub fn of(finding: &Finding, is_inside: bool) -> Self {
+        match built_in(&finding.detection) {
+            Some((_, Kind::CommandAndControl, _)) if is_inside => Kind::Inside,
+            // Nobody is called: whoever keeps a connection to the host open is no controller of it.
+            Some((_, Kind::CommandAndControl, _)) if finding.role == Some(Role::Server) => Kind::Odd,
+            Some((_, kind, _)) => *kind,
+            None => Kind::Odd,
+        }
+    }
+
+    /// Returns whether findings of a severity open an incident: medium and above, of what is evidence at all.
+    #[must_use]
+    pub fn opens(self, severity: Severity) -> bool {
+        severity >= if self == Kind::Inside { Severity::High } else { Severity::Medium }
+    }
+}
+
+/// Returns the tactic that a finding shows; `None` where its techniques are of none that is known here.
+#[must_use]
+pub fn tactic(finding: &Finding) -> Option<Tactic> {
+    if let Some((.., tactic)) = built_in(&finding.detection) {
+        return Some(*tactic);
+    }
+    let of = |technique: &String| TECHNIQUES.iter().find(|(start, _)| technique.starts_with(start));
+    finding.techniques.iter().find_map(of).map(|(_, tactic)| *tactic)
+}
+
+fn built_in(detection: &str) -> Option<&'static (&'static str, Kind, Tactic)> {
+    BUILT_IN.iter().find(|(name, ..)| *name == detection)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::detect;
+    use std::collections::BTreeSet;
+
+    #[test]
+    fn every_built_in_detection_has_a_kind() {
+        let known: BTreeSet<&str> = BUILT_IN.iter().map(|(name, ..)| *name).collect();
+        let detections = detect::built_in().unwrap();
+        assert_eq!(detections.iter().map(|one| one.name.as_str()).collect::<BTreeSet<&str>>(), known);
+    }
+
+    #[test]
+    fn the_tactic_is_one_of_the_techniques_of_the_detection() {
+        for detection in detect::built_in().unwrap() {
+            let (.., tactic) = built_in(&detection.name).unwrap();
+            let of = |technique: &String| TECHNIQUES.iter().find(|(start, _)| technique.starts_with(start));
+            let told: Vec<Tactic> = detection.techniques.iter().filter_map(of).map(|(_, tactic)| *tactic).collect();
+            assert!(told.contains(tactic), "{}: {tactic:?} is none of {told:?}", detection.name);
+        }
+    }
+}

@@ -1,0 +1,86 @@
+//! A suspect host that entered a host without signs, which then entered another suspect: a jump host.
+
+use super::{LATE_S, LEAST_STRENGTH, Links, SLACK_S, Tie, port_text};
+use crate::incident::facts::{HostKey, PairFact};
+use crate::incident::model::LinkKind;
+use flow::codes::Role;
+use flow::time::HOUR_S;
+use flow::units::duration_text;
+use std::collections::BTreeMap;
+
+/// How long after it was entered the host between opens the next.
+const WITHIN_S: i64 = 6 * HOUR_S;
+
+/// How long before its first sign the second suspect was entered.
+const BEFORE_SIGN_S: i64 = 12 * HOUR_S;
+
+/// The least novelty of the second step: a day of history without it.
+const LEAST_NOVELTY: f64 = 1.0;
+
+/// Adds links over a host without signs. The search begins at the second suspect, so the thousands of paths of a busy jump
+/// host are never walked; its first step stands among the pairs of the first suspect.
+pub(super) fn add(links: Links<'_>, ties: &mut Vec<Tie>) {
+    let entries = entries(links);
+    if entries.is_empty() {
+        return;
+    }
+    for suspect in links.suspects.values().filter(|suspect| !links.forwards(&suspect.host)) {
+        let from = &suspect.host;
+        let sessions = links
+            .facts
+            .pairs_of(from)
+            .iter()
+            .filter(|pair| pair.role == Role::Client && !pair.external && pair.is_management() && pair.answered());
+        for first in sessions {
+            let Some(via) = links.facts.host_behind(from, first.remote) else { continue };
+            for (to, second) in entries.get(via).into_iter().flatten().filter(|(to, _)| *to != from) {
+                let opened_s = second.met_s();
+                let Some(at_s) = super::first_start_s(first, (suspect.since_s - SLACK_S).max(opened_s - WITHIN_S))
+                    .filter(|at_s| *at_s <= opened_s)
+                else {
+                    continue;
+                };
+                let after = duration_text((opened_s - at_s).max(60) as f64);
+                ties.push(Tie {
+                    kind: LinkKind::Bridge,
+                    from: from.clone(),
+                    to: (*to).clone(),
+                    via: Some(via.clone()),
+                    strength: LEAST_STRENGTH,
+                    at_s: opened_s,
+                    explanation: format!(
+                        "{} opened {} of {}, which opened {} of {} for the first time within {after}.",
+                        from.address,
+                        port_text(first.port),
+                        via.address,
+                        port_text(second.port),
+                        to.address,
+                    ),
+                });
+            }
+        }
+    }
+}
+
+/// Returns the new sessions by which hosts without signs entered suspect hosts, by the host without signs.
+fn entries<'a>(links: Links<'a>) -> BTreeMap<&'a HostKey, Vec<(&'a HostKey, &'a PairFact)>> {
+    let mut entries: BTreeMap<&HostKey, Vec<(&HostKey, &PairFact)>> = BTreeMap::new();
+    for suspect in links.suspects.values().filter(|suspect| !links.forwards(&suspect.host)) {
+        let when_s = suspect.since_s - BEFORE_SIGN_S..=suspect.since_s + LATE_S;
+        let entered = links.facts.pairs_of(&suspect.host).iter().filter(|pair| {
+            pair.role == Role::Server
+                && !pair.external
+                && pair.is_management()
+                && pair.answered()
+                && when_s.contains(&pair.met_s())
+                && links.novelty(pair) >= LEAST_NOVELTY
+        });
+        for pair in entered {
+            let via = links.facts.host_behind(&suspect.host, pair.remote);
+            if let Some(via) = via.filter(|via| !links.suspects.contains_key(via) && !links.forwards(via)) {
+                entries.entry(via).or_default().push((&suspect.host, pair));
+            }
+        }
+    }
+    entries
+}

@@ -1,0 +1,293 @@
+//! Incidents on a terminal: a few lines each, in the order of their rank.
+
+use super::{GAP, MIN_WIDTH, TableOptions, minute_text, push_severity, severity_word, wrapped};
+use crate::detect::severity::Severity;
+use crate::incident::Incident;
+use crate::incident::model::{HostPart, IncidentHost, Tactic, TimelineEntry};
+use flow::printable::printable;
+use flow::units::{count_text, counted, number_text};
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+
+/// Hosts of an incident that are named.
+const NAMED_HOSTS: usize = 5;
+
+/// Links of an incident that are told.
+const NAMED_LINKS: usize = 3;
+
+/// Incidents that are told, unless all rows are wanted.
+const TOLD: usize = 20;
+
+/// Returns incidents as text: rank, severity, score and title, then hosts and since when, stages, and why the hosts belong
+/// together; `timeline` adds what happened, by time. Empty without incidents.
+///
+/// Control characters are replaced.
+pub fn incidents_text(incidents: &[Incident], options: &TableOptions, timeline: bool) -> String {
+    if incidents.is_empty() {
+        return String::new();
+    }
+    let width = options.width.max(MIN_WIDTH);
+    let told = options.limit.map_or(incidents.len(), |limit| limit.min(TOLD)).min(incidents.len());
+    let mut text =
+        format!("{}: {}\n", counted(incidents.len() as u64, "incident", "incidents"), by_severity(incidents));
+    let rank_width = count_text(told as u64).len();
+    for (at, incident) in incidents[..told].iter().enumerate() {
+        text.push('\n');
+        push_incident(&mut text, incident, (at + 1, rank_width), width, options.color);
+        if timeline {
+            push_timeline(&mut text, &incident.timeline, rank_width + GAP, width);
+        }
+    }
+    if told < incidents.len() {
+        let _ = writeln!(
+            text,
+            "\nand {} more: {}",
+            count_text((incidents.len() - told) as u64),
+            by_severity(&incidents[told..])
+        );
+    }
+    text
+}
+
+fn by_severity(incidents: &[Incident]) -> String {
+    let mut counts: BTreeMap<Severity, u64> = BTreeMap::new();
+    for incident in incidents {
+        *counts.entry(incident.severity).or_default() += 1;
+    }
+    let parts = counts.iter().rev().map(|(severity, count)| format!("{} {severity}", count_text(*count)));
+    parts.collect::<Vec<_>>().join(", ")
+}
+
+fn push_incident(text: &mut String, incident: &Incident, rank: (usize, usize), width: usize, color: bool) {
+    let (rank, rank_width) = rank;
+    let indent = rank_width + GAP;
+    let _ = write!(text, "{rank:>rank_width$}  ");
+    push_severity(text, incident.severity, severity_word(incident.severity).len() + GAP, color);
+    let score = format!("{:.1}", incident.score);
+    let _ = write!(text, "{score}  ");
+    let before = indent + severity_word(incident.severity).len() + GAP + score.len() + GAP;
+    // The title goes on below its beginning.
+    for (at, line) in wrapped(&printable(&incident.title), width - before).iter().enumerate() {
+        let _ = writeln!(text, "{:1$}{line}", "", if at == 0 { 0 } else { before });
+    }
+    let findings = counted(incident.findings, "finding", "findings");
+    let since = minute_text(incident.first_seen_s, 0);
+    let mut lines = vec![
+        format!(
+            "{} since {since}: {}",
+            counted(incident.hosts.len() as u64, "host", "hosts"),
+            hosts_text(&incident.hosts)
+        ),
+        format!("{}{findings}, {}", stages_text(incident), expected_text(incident.expected_per_day)),
+    ];
+    let tree: Vec<&str> =
+        incident.links.iter().filter(|link| link.in_tree).map(|link| link.explanation.as_str()).collect();
+    lines.extend(tree.iter().take(NAMED_LINKS).map(|link| format!("because {link}")));
+    if tree.len() > NAMED_LINKS {
+        lines.push(format!("and {} more links", count_text((tree.len() - NAMED_LINKS) as u64)));
+    }
+    for line in lines {
+        // What goes on is indented further.
+        for (at, line) in wrapped(&printable(&line), width - indent - GAP).iter().enumerate() {
+            let _ = writeln!(text, "{:1$}{line}", "", if at == 0 { indent } else { indent + GAP });
+        }
+    }
+}
+
+fn hosts_text(hosts: &[IncidentHost]) -> String {
+    let named = hosts.iter().take(NAMED_HOSTS).map(|host| match host.part {
+        HostPart::Pivot => format!("{} (pivot)", host.host),
+        HostPart::Target => format!("{} (target)", host.host),
+        HostPart::First | HostPart::Compromised => host.host.to_string(),
+    });
+    let mut text = named.collect::<Vec<_>>().join(", ");
+    if hosts.len() > NAMED_HOSTS {
+        let _ = write!(text, " and {} more", count_text((hosts.len() - NAMED_HOSTS) as u64));
+    }
+    text
+}
+
+fn stages_text(incident: &Incident) -> String {
+    let names: Vec<&str> = incident.stages.iter().map(|stage| tactic_text(stage.tactic)).collect();
+    if names.is_empty() { String::new() } else { format!("{}; ", names.join(", ")) }
+}
+
+fn tactic_text(tactic: Tactic) -> &'static str {
+    match tactic {
+        Tactic::InitialAccess => "initial access",
+        Tactic::Discovery => "discovery",
+        Tactic::CredentialAccess => "credential access",
+        Tactic::LateralMovement => "lateral movement",
+        Tactic::Collection => "collection",
+        Tactic::CommandAndControl => "command and control",
+        Tactic::Exfiltration => "exfiltration",
+        Tactic::DefenseEvasion => "defense evasion",
+        Tactic::Impact => "impact",
+    }
+}
+
+fn expected_text(per_day: f64) -> String {
+    if per_day < 0.001 {
+        "hardly ever benign".to_owned()
+    } else {
+        format!("{} such a day expected if all is benign", number_text(per_day))
+    }
+}
+
+fn push_timeline(text: &mut String, timeline: &[TimelineEntry], indent: usize, width: usize) {
+    for entry in timeline {
+        let time = minute_text(entry.time_s, "2024-".len());
+        let room = width - indent - time.len() - GAP;
+        for (at, line) in wrapped(&printable(&entry.text), room).iter().enumerate() {
+            let time = if at == 0 { time.as_str() } else { "" };
+            let _ = writeln!(text, "{:indent$}{time:11}  {line}", "");
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::incident::model::{Change, Graph, Link, LinkKind, SCHEMA_VERSION, Stage, Status, TimelineKind};
+
+    fn host(text: &str, part: HostPart) -> IncidentHost {
+        IncidentHost {
+            host: text.parse().unwrap(),
+            account_id: Some("111122223333".to_owned()),
+            region: None,
+            vpc_id: None,
+            interface_id: None,
+            instance_id: None,
+            part,
+            since_s: 1_713_485_220,
+        }
+    }
+
+    fn stage(tactic: Tactic) -> Stage {
+        Stage { tactic, first_seen_s: 0, last_seen_s: 0, techniques: Vec::new(), subjects: Vec::new() }
+    }
+
+    fn incident(title: &str, severity: Severity, score: f64, hosts: Vec<IncidentHost>) -> Incident {
+        Incident {
+            schema_version: SCHEMA_VERSION,
+            id: title.to_owned(),
+            revision: 1,
+            status: Status::Open,
+            closed_reason: None,
+            merged_into: None,
+            change: Change::Opened,
+            title: title.to_owned(),
+            severity,
+            score,
+            expected_per_day: 1_000.0 * 10f64.powf(-score),
+            hosts,
+            remotes: Vec::new(),
+            principals: Vec::new(),
+            first_seen_s: 1_713_485_220,
+            last_seen_s: 1_713_571_000,
+            opened_at_s: 1_713_571_200,
+            updated_at_s: 1_713_571_200,
+            stages: Vec::new(),
+            subjects: Vec::new(),
+            findings: 1,
+            links: Vec::new(),
+            timeline: Vec::new(),
+            graph: Graph::default(),
+            related: Vec::new(),
+            coverage: None,
+        }
+    }
+
+    fn link(explanation: &str, in_tree: bool) -> Link {
+        Link {
+            kind: LinkKind::Lateral,
+            from: "10.0.57.128".parse().unwrap(),
+            to: "10.0.28.247".parse().unwrap(),
+            strength: 3.0,
+            at_s: 1_713_500_000,
+            in_tree,
+            explanation: explanation.to_owned(),
+        }
+    }
+
+    fn entry(time_s: i64, text: &str) -> TimelineEntry {
+        TimelineEntry {
+            time_s,
+            end_s: time_s,
+            kind: TimelineKind::FirstContact,
+            actor: "10.0.57.128".parse().unwrap(),
+            target: None,
+            port: None,
+            tactic: None,
+            bytes: None,
+            subject: None,
+            text: text.to_owned(),
+            query: String::new(),
+        }
+    }
+
+    /// An incident of three hosts with a timeline, and one of a single host with hostile text.
+    fn examples() -> Vec<Incident> {
+        let hosts = vec![
+            host("10.0.57.128", HostPart::First),
+            host("10.0.9.9", HostPart::Pivot),
+            host("10.0.28.247", HostPart::Compromised),
+        ];
+        let title = "10.0.57.128 calls 103.6.160.233, scans port 22, entered 10.0.28.247, 5.3 GB left";
+        let mut first = incident(title, Severity::Critical, 12.34, hosts);
+        first.stages = [Tactic::CommandAndControl, Tactic::Discovery, Tactic::LateralMovement, Tactic::Exfiltration]
+            .map(stage)
+            .into();
+        first.findings = 7;
+        first.links = vec![
+            link(
+                "10.0.57.128 opened port 22 (SSH) of 10.0.9.9, which opened port 22 (SSH) of 10.0.28.247 for the first \
+                 time within 40 m.",
+                true,
+            ),
+            link("more of the same.", false),
+        ];
+        first.timeline = vec![
+            entry(1_713_485_220, "10.0.57.128 met 103.6.160.233 for the first time."),
+            entry(
+                1_713_500_000,
+                "10.0.57.128 tried port 22 of 254 addresses between 10.0.0.1 and 10.0.0.254, of which 6 answered.",
+            ),
+        ];
+        let second =
+            incident("10.0.0.9 shows \u{1b}[2Jodd things", Severity::Low, 2.0, vec![host("10.0.0.9", HostPart::First)]);
+        vec![first, second]
+    }
+
+    fn text(width: usize, timeline: bool) -> String {
+        incidents_text(&examples(), &TableOptions { width, ..TableOptions::default() }, timeline)
+    }
+
+    #[test]
+    fn golden_at_120_columns() {
+        assert_eq!(text(120, false), include_str!("../goldens/incidents_120.txt"));
+    }
+
+    #[test]
+    fn golden_at_80_columns_with_the_timeline() {
+        assert_eq!(text(80, true), include_str!("../goldens/incidents_80.txt"));
+    }
+
+    #[test]
+    fn no_line_is_wider_than_asked_and_nothing_controls_the_terminal() {
+        for width in 80..160 {
+            let text = text(width, true);
+            assert!(text.lines().all(|line| line.chars().count() <= width), "{width}: {text}");
+            assert!(!text.contains('\u{1b}'), "{text}");
+        }
+    }
+
+    #[test]
+    fn many_incidents_are_counted() {
+        let of = |last: u32| incident(&format!("10.0.0.{last} calls"), Severity::Low, 2.0, Vec::new());
+        let many: Vec<Incident> = (0..30).map(of).collect();
+        let limited = TableOptions { limit: Some(50), ..TableOptions::default() };
+        assert!(incidents_text(&many, &limited, false).ends_with("\n\nand 10 more: 10 low\n"));
+        assert!(!incidents_text(&many, &TableOptions::default(), false).contains("more:"));
+    }
+}
