@@ -49,11 +49,6 @@ impl Markup {
         self.text
     }
 
-    /// Returns whether nothing was written.
-    pub(super) fn is_empty(&self) -> bool {
-        self.text.is_empty()
-    }
-
     /// Adds markup of the program itself.
     pub(super) fn raw(&mut self, markup: &'static str) -> &mut Self {
         self.text.push_str(markup);

@@ -82,6 +82,7 @@ fn texts(sheet: &Sheet<'_>) -> Vec<String> {
             counted(rejected, "rejected probe", "rejected probes")
         ),
     );
+    texts.extend(summary.incident_notes.limits().into_iter().map(|limit| format!("Incidents: {limit}.")));
     if texts.is_empty() {
         texts.push("Nothing was held back: all findings of the run are above.".to_owned());
     }
