@@ -132,7 +132,7 @@ mod tests {
         let mut hashes: Vec<String> = subjects.iter().map(Subject::hash).collect();
         hashes.extend([base.id(0, 3_600), base.id(1, 3_600), base.id(0, 3_601)]);
         assert!(hashes.iter().all(|hash| hash.len() == 32));
-        assert_eq!(hashes[0], "HASH0");
+        assert_eq!(hashes[0], "51f9c20850c31a4b95c7c47fb690d4e1");
         let count = hashes.len();
         hashes.sort_unstable();
         hashes.dedup();

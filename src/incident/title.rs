@@ -11,10 +11,14 @@ use flow::Address;
 use flow::codes::Role;
 use flow::printable::printable;
 use flow::units::{bytes_text, count_text};
+use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// A title tells at most so many things; the stages tell all.
 const MOST_PHRASES: usize = 4;
+
+/// What stands behind bytes that left; whose they were does not matter where a story goes before.
+const LEFT: &str = " left";
 
 /// One thing that happened.
 #[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -48,19 +52,25 @@ pub(super) fn title(material: Material<'_>, cluster: &Cluster, hosts: &[Incident
             title.push_str(&format!("{} ", phrase.actor.map(|host| host.to_string()).unwrap_or_default()));
             actor = phrase.actor;
         }
-        title.push_str(&phrase.words);
+        match phrase.words.strip_suffix(LEFT).filter(|_| at == 0) {
+            Some(bytes) => title.push_str(&format!("sent {bytes} out")),
+            None => title.push_str(&phrase.words),
+        }
     }
     title
 }
 
 fn phrase(findings: &[Finding], kind: Kind, signals: &[(&HostKey, &Signal)]) -> Option<Phrase> {
-    let key =
-        |(host, signal): &(&HostKey, &Signal)| (signal.since_s, host.address, findings[signal.finding].subject.clone());
-    let (host, first) = signals.iter().min_by_key(|one| key(one))?;
-    let finding = &findings[first.finding];
+    // The worst names what happened, the first tells when it began.
+    let key = |(host, signal): &(&HostKey, &Signal)| {
+        (Reverse(signal.severity), signal.since_s, host.address, findings[signal.finding].subject.clone())
+    };
+    let (host, worst) = signals.iter().min_by_key(|one| key(one))?;
+    let at_s = signals.iter().map(|(_, signal)| signal.since_s).min()?;
+    let finding = &findings[worst.finding];
     let remotes: BTreeSet<Address> = signals.iter().flat_map(|(_, signal)| signal.outside.iter().copied()).collect();
-    // The remote of the first sign, and how many others.
-    let remote = first.outside.first().map(|remote| and_more(remote.to_string(), remotes.len()));
+    // The remote of the worst sign, and how many others.
+    let remote = worst.outside.first().map(|remote| and_more(remote.to_string(), remotes.len()));
     let service = finding.port.map(|port| format!("port {port}"));
     let is_server = finding.role == Some(Role::Server);
     let other = finding.remote.map(|remote| remote.to_string());
@@ -68,7 +78,7 @@ fn phrase(findings: &[Finding], kind: Kind, signals: &[(&HostKey, &Signal)]) -> 
         Kind::CommandAndControl => format!("calls {}", remote.unwrap_or_else(|| "several remotes".to_owned())),
         Kind::Exfiltration => match left_bytes(findings, signals) {
             0 => "uploads more than usual".to_owned(),
-            bytes => format!("{} left", bytes_text(bytes)),
+            bytes => format!("{}{LEFT}", bytes_text(bytes)),
         },
         Kind::Listed => format!("contacts listed {}", remote.unwrap_or_else(|| "addresses".to_owned())),
         Kind::Discovery if is_server => format!("is scanned by {}", other.unwrap_or_else(|| "others".to_owned())),
@@ -77,15 +87,15 @@ fn phrase(findings: &[Finding], kind: Kind, signals: &[(&HostKey, &Signal)]) -> 
         Kind::Credential => format!("guesses passwords of {}", other.unwrap_or_else(|| "others".to_owned())),
         Kind::Impact if finding.detection == "spam" => "sends spam".to_owned(),
         Kind::Impact => format!("floods {}", remote.unwrap_or_else(|| "a remote".to_owned())),
-        Kind::Exposure => format!("{} answers the Internet", service.unwrap_or_else(|| "a service".to_owned())),
+        Kind::Exposure => format!("answers the Internet on {}", service.unwrap_or_else(|| "several ports".to_owned())),
         Kind::Inside => format!("calls {} regularly", other.unwrap_or_else(|| "inside hosts".to_owned())),
         Kind::Odd => {
             let what = lower_first(&printable(&finding.title));
             format!("shows {}", if what.is_empty() { printable(&finding.detection) } else { what })
         }
     };
-    let names_no_actor = matches!(kind, Kind::Exposure) || kind == Kind::Exfiltration && words.ends_with(" left");
-    Some(Phrase { at_s: first.since_s, order: 0, actor: (!names_no_actor).then_some(host.address), words })
+    let actor = Some(host.address).filter(|_| !words.ends_with(LEFT));
+    Some(Phrase { at_s, order: 0, actor, words })
 }
 
 /// Returns the phrase for the hosts that were entered.

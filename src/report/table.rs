@@ -29,6 +29,10 @@ const WHAT_PERCENT: usize = 30;
 const MIN_PAIR_WIDTH: usize = 31;
 /// From this width on, the first-seen time has its year.
 const FULL_TIME_FROM: usize = 120;
+/// The least room for evidence that tells anything; with less, the column is left out.
+const MIN_WHAT_WIDTH: usize = 8;
+/// From this width on, the name of a detection may be long.
+const FULL_NAME_FROM: usize = 100;
 /// The narrowest table; on a narrower terminal, lines are longer than its width.
 const MIN_WIDTH: usize = 80;
 
@@ -189,7 +193,9 @@ fn push_rows(text: &mut String, findings: &[&Finding], ranks: &Ranks<'_>, width:
     let rank_room = if ranks.width > 0 { ranks.width + GAP } else { 0 };
     let time_title = "FIRST SEEN";
     let time_from = if width < FULL_TIME_FROM { "2024-".len() } else { 0 };
-    let names: Vec<String> = findings.iter().map(|finding| shorten_end(&printable(&finding.detection), 20)).collect();
+    let most_of_name = if width < FULL_NAME_FROM { 13 } else { 20 };
+    let name = |finding: &&Finding| shorten_end(&printable(&finding.detection), most_of_name);
+    let names: Vec<String> = findings.iter().map(name).collect();
     let pairs: Vec<String> = findings.iter().map(|finding| pair_text(finding, usize::MAX)).collect();
     let whats: Vec<Vec<String>> = findings.iter().map(|finding| phrases(&finding.evidence)).collect();
     let times: Vec<String> = findings.iter().map(|finding| minute_text(finding.first_seen_s, time_from)).collect();
@@ -204,7 +210,9 @@ fn push_rows(text: &mut String, findings: &[&Finding], ranks: &Ranks<'_>, width:
     let room = width.saturating_sub(rank_room + severity_width + score_width + name_width + time_width + 5 * GAP);
     let what_least = (width * WHAT_PERCENT / 100).min(widest(&joined, "WHAT"));
     let pair_width = widest(&pairs, "HOST → REMOTE").min(room.saturating_sub(what_least).max(MIN_PAIR_WIDTH));
-    let what_width = room.saturating_sub(pair_width).clamp("WHAT".len(), widest(&joined, "WHAT").max(4));
+    let widest_what = widest(&joined, "WHAT");
+    let what_width = room.saturating_sub(pair_width).min(widest_what);
+    let tells_what = what_width >= MIN_WHAT_WIDTH.min(widest_what);
 
     if ranks.width > 0 {
         push_padded(text, RANK_TITLE, ranks.width);
@@ -213,7 +221,9 @@ fn push_rows(text: &mut String, findings: &[&Finding], ranks: &Ranks<'_>, width:
     push_padded(text, "SCORE", score_width);
     push_padded(text, "DETECTION", name_width);
     push_padded(text, "HOST → REMOTE", pair_width);
-    push_padded(text, "WHAT", what_width);
+    if tells_what {
+        push_padded(text, "WHAT", what_width);
+    }
     text.push_str(time_title);
     text.push('\n');
     for (at, finding) in findings.iter().enumerate() {
@@ -224,7 +234,9 @@ fn push_rows(text: &mut String, findings: &[&Finding], ranks: &Ranks<'_>, width:
         let _ = write!(text, "{:>score_width$.2}  ", finding.score);
         push_padded(text, &names[at], name_width);
         push_padded(text, &pair_text(finding, pair_width), pair_width);
-        push_padded(text, &fitting(&whats[at], what_width), what_width);
+        if tells_what {
+            push_padded(text, &fitting(&whats[at], what_width), what_width);
+        }
         text.push_str(&times[at]);
         text.push('\n');
     }

@@ -171,7 +171,7 @@ fn the_table_is_for_people() {
         filters => vec![
             (r"flowsift \d+\.\d+\.\d+[^)]*", "flowsift VERSION"),
             (r"\([\d,]+ a second\)", "(N a second)"),
-            (r"(time|findings|tested) +.*", "$1 …"),
+            (r"(time|findings|tested|incidents) +.*", "$1 …"),
             (r"(high|critical) +\d\.\d\d", "$1 SCORE"),
         ],
         omit_expression => true,

@@ -32,6 +32,21 @@ fn the_title_tells_the_story() {
         "10.0.57.128 calls 103.6.160.233 and 1 more, scans port 22, entered 10.0.28.247, 5.3 GB left"
     );
     assert_eq!(incidents[1].title, "10.0.0.9 uploads more than usual");
+    let mut world = World::new(72);
+    let upload = world.find("bulk_egress", Severity::High, "10.0.0.1", "192.0.2.9", (700, 760));
+    evidence(upload, "bytes_out", 4_100_000_000_u64);
+    // A second finding about the same upload tells no further bytes.
+    let again = world.find("rare_egress", Severity::High, "10.0.0.1", "192.0.2.9", (700, 760));
+    evidence(again, "bytes_out", 4_000_000_000_u64);
+    assert_eq!(world.join().0[0].title, "10.0.0.1 sent 4.1 GB out");
+}
+
+#[test]
+fn the_worst_call_is_named_and_not_the_first() {
+    let mut world = World::new(72);
+    world.find("beacon", Severity::Medium, "10.0.0.1", "203.0.113.1", (10, 900));
+    world.beacon("10.0.0.1", "203.0.113.2", 60);
+    assert_eq!(world.join().0[0].title, "10.0.0.1 calls 203.0.113.2 and 1 more");
 }
 
 #[test]

@@ -18,8 +18,14 @@ const NAMED_LINKS: usize = 3;
 /// Incidents that are told, unless all rows are wanted.
 const TOLD: usize = 20;
 
+/// Returns whether an incident says more than its finding does, which the table has as well.
+fn tells_more(incident: &Incident) -> bool {
+    incident.severity >= Severity::Medium || incident.findings > 1 || incident.hosts.len() > 1
+}
+
 /// Returns incidents as text: rank, severity, score and title, then hosts and since when, stages, and why the hosts belong
-/// together; `timeline` adds what happened, by time. Empty without incidents.
+/// together; `timeline` adds what happened, by time. Empty without incidents. With a limit of rows, at most [`TOLD`] are
+/// told, and those of severity low that are a single finding are counted only.
 ///
 /// Control characters are replaced.
 pub fn incidents_text(incidents: &[Incident], options: &TableOptions, timeline: bool) -> String {
@@ -27,29 +33,30 @@ pub fn incidents_text(incidents: &[Incident], options: &TableOptions, timeline: 
         return String::new();
     }
     let width = options.width.max(MIN_WIDTH);
-    let told = options.limit.map_or(incidents.len(), |limit| limit.min(TOLD)).min(incidents.len());
-    let mut text =
-        format!("{}: {}\n", counted(incidents.len() as u64, "incident", "incidents"), by_severity(incidents));
-    let rank_width = count_text(told as u64).len();
-    for (at, incident) in incidents[..told].iter().enumerate() {
+    let ranked = incidents.iter().enumerate().map(|(at, incident)| (at + 1, incident));
+    let (mut told, mut rest): (Vec<_>, Vec<_>) =
+        ranked.partition(|(_, incident)| options.limit.is_none() || tells_more(incident));
+    let most = options.limit.map_or(told.len(), |limit| limit.min(TOLD).min(told.len()));
+    rest.extend(told.split_off(most));
+    let (count, counts) = (counted(incidents.len() as u64, "incident", "incidents"), by_severity(incidents.iter()));
+    let all_alone = if told.is_empty() { ", of one finding each" } else { "" };
+    let mut text = format!("{count}: {counts}{all_alone}\n");
+    let rank_width = count_text(told.last().map_or(0, |(rank, _)| *rank) as u64).len();
+    for (rank, incident) in &told {
         text.push('\n');
-        push_incident(&mut text, incident, (at + 1, rank_width), width, options.color);
+        push_incident(&mut text, incident, (*rank, rank_width), width, options.color);
         if timeline {
             push_timeline(&mut text, &incident.timeline, rank_width + GAP, width);
         }
     }
-    if told < incidents.len() {
-        let _ = writeln!(
-            text,
-            "\nand {} more: {}",
-            count_text((incidents.len() - told) as u64),
-            by_severity(&incidents[told..])
-        );
+    if !rest.is_empty() && !told.is_empty() {
+        let counts = by_severity(rest.iter().map(|(_, incident)| *incident));
+        let _ = writeln!(text, "\nand {} more: {counts}", count_text(rest.len() as u64));
     }
     text
 }
 
-fn by_severity(incidents: &[Incident]) -> String {
+fn by_severity<'a>(incidents: impl Iterator<Item = &'a Incident>) -> String {
     let mut counts: BTreeMap<Severity, u64> = BTreeMap::new();
     for incident in incidents {
         *counts.entry(incident.severity).or_default() += 1;
@@ -146,7 +153,7 @@ fn push_timeline(text: &mut String, timeline: &[TimelineEntry], indent: usize, w
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::*;
     use crate::incident::model::{Change, Graph, Link, LinkKind, SCHEMA_VERSION, Stage, Status, TimelineKind};
 
@@ -196,6 +203,11 @@ mod tests {
             related: Vec::new(),
             coverage: None,
         }
+    }
+
+    /// An incident of which only the name matters.
+    pub(in crate::report::table) fn of_id(id: &str) -> Incident {
+        Incident { id: id.to_owned(), ..incident("title", Severity::Low, 1.0, Vec::new()) }
     }
 
     fn link(explanation: &str, in_tree: bool) -> Link {
@@ -283,11 +295,18 @@ mod tests {
     }
 
     #[test]
-    fn many_incidents_are_counted() {
-        let of = |last: u32| incident(&format!("10.0.0.{last} calls"), Severity::Low, 2.0, Vec::new());
-        let many: Vec<Incident> = (0..30).map(of).collect();
+    fn many_incidents_and_those_of_one_finding_are_counted() {
+        let of = |last: u32| {
+            let title = format!("10.0.0.{last} calls");
+            Incident { findings: 1 + u64::from(last % 2), ..incident(&title, Severity::Low, 2.0, Vec::new()) }
+        };
+        let many: Vec<Incident> = (0..60).map(of).collect();
         let limited = TableOptions { limit: Some(50), ..TableOptions::default() };
-        assert!(incidents_text(&many, &limited, false).ends_with("\n\nand 10 more: 10 low\n"));
+        let text = incidents_text(&many, &limited, false);
+        assert!(text.contains("\n 2  low  2.0  10.0.0.1 calls\n") && !text.contains("10.0.0.2 calls"), "{text}");
+        assert!(text.ends_with("\n\nand 40 more: 40 low\n"), "{text}");
         assert!(!incidents_text(&many, &TableOptions::default(), false).contains("more:"));
+        let single = [of(0)];
+        assert_eq!(incidents_text(&single, &limited, false), "1 incident: 1 low, of one finding each\n");
     }
 }

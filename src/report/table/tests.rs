@@ -134,6 +134,22 @@ fn no_line_is_wider_than_asked() {
 }
 
 #[test]
+fn findings_have_the_rank_of_their_incident_at_any_width() {
+    let mut findings = examples();
+    findings.retain(|finding| finding.host.is_none_or(Address::is_v4));
+    findings[1].incident_id = Some("b".to_owned());
+    findings[0].detection = "unusual_remote_port".to_owned();
+    let incidents: Vec<Incident> = ["a", "b"].map(super::incidents::tests::of_id).into();
+    for width in 80..200 {
+        let options = TableOptions { width, explained: 0, ..TableOptions::default() };
+        let text = findings_table(&findings, &incidents, &options);
+        assert!(text.lines().all(|line| columns_of(line) <= width), "{width}: {text}");
+        assert!(text.contains("\nIN  SEVERITY") && text.contains("\n 2  critical  "), "{width}: {text}");
+        assert!(text.contains("\n -  low  "), "{width}: {text}");
+    }
+}
+
+#[test]
 fn ports_are_never_cut() {
     for width in [80, 100, 120] {
         assert!(table(width, None, 0).contains("]:443/udp"), "{width}");
