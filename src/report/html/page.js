@@ -64,7 +64,7 @@
     };
     cell("").appendChild(element("span", "badge " + row[0], row[0]));
     cell("number", row[1]);
-    var what = cell("", row[2]);
+    var what = cell("what", row[2]);
     what.appendChild(element("br"));
     what.appendChild(element("span", "dim", row[3]));
     cell("mono", row[4]);

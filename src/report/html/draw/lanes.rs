@@ -114,7 +114,7 @@ impl Lane<'_> {
     }
 }
 
-/// Returns the lanes of an incident; `None` where nothing is dated.
+/// Returns the lanes of an incident; `None` where neither its timeline nor a link has anything to draw.
 pub(in crate::report::html) fn lanes(incident: &Incident, marker: &str) -> Option<Markup> {
     let (from_s, to_s) = span(incident)?;
     let margin_s = (to_s - from_s) / 60;
@@ -143,7 +143,8 @@ fn span(incident: &Incident) -> Option<(i64, i64)> {
     let times = incident.timeline.iter().flat_map(|entry| [entry.time_s, entry.end_s]);
     let all = times.chain(incident.hosts.iter().map(|host| host.since_s)).chain(incident.links.iter().map(|l| l.at_s));
     let (first, last) = all.fold((i64::MAX, i64::MIN), |(first, last), at| (first.min(at), last.max(at)));
-    (first <= last).then_some((first, last))
+    let empty = incident.timeline.is_empty() && incident.links.is_empty();
+    (!empty && first <= last).then_some((first, last))
 }
 
 fn gather(incident: &Incident) -> Vec<Lane<'_>> {

@@ -46,7 +46,7 @@ pub(in crate::report::html) fn uploads(figure: &UploadFigure) -> Option<Markup> 
     for hour in figure.hours.iter().filter(|hour| hour.bytes_out > 0) {
         let (from, to) = (axis.x(hour.hour_s), axis.x(hour.hour_s + HOUR_S));
         let margin = (to - from) * 0.2;
-        let class = if hour.is_over() { "fill-uploads" } else { "fill-usual" };
+        let class = if hour.is_over() || hour.band.is_none() { "fill-uploads" } else { "fill-usual" };
         let top = y(hour.bytes_out).min(BOTTOM - 1.0);
         let tip = format!("{} {} out", words::minute(hour.hour_s), bytes_text(hour.bytes_out));
         out.area(class, (from + margin, top, to - from - 2.0 * margin, BOTTOM - top), 0.0, &tip);

@@ -16,7 +16,7 @@ pub(in crate::report::html) const FIRST_ROWS: usize = 200;
 const HEADS: [(&str, &str); 9] = [
     ("Severity", ""),
     ("Score", "number"),
-    ("What", ""),
+    ("What", "what"),
     ("Host", "mono"),
     ("Other side", "mono"),
     ("In words", "wide"),
@@ -43,8 +43,12 @@ impl Row<'_> {
         let finding = self.finding;
         out.open("tr", &[]).open("td", &[]);
         out.leaf("span", &[("class", words::severity_class(finding.severity))], finding.severity.as_str());
-        out.close("td").leaf("td", &[("class", "number")], &number_text(finding.score)).open("td", &[]);
-        out.text(evidence::title(finding)).raw("<br>").leaf("span", &[("class", "dim")], &finding.detection);
+        out.close("td").leaf("td", &[("class", "number")], &number_text(finding.score));
+        out.open("td", &[("class", "what")]).text(evidence::title(finding)).raw("<br>").leaf(
+            "span",
+            &[("class", "dim")],
+            &finding.detection,
+        );
         out.close("td").leaf("td", &[("class", "mono")], &words::who(finding));
         out.leaf("td", &[("class", "mono")], &words::other_side(finding));
         out.open("td", &[("class", "wide")]).text(&finding.explanation).raw("<details><summary>Evidence</summary>");
