@@ -142,6 +142,7 @@ pub(in crate::report::html) fn lanes(incident: &Incident, marker: &str) -> Optio
 fn span(incident: &Incident) -> Option<(i64, i64)> {
     let times = incident.timeline.iter().flat_map(|entry| [entry.time_s, entry.end_s]);
     let all = times.chain(incident.hosts.iter().map(|host| host.since_s)).chain(incident.links.iter().map(|l| l.at_s));
+    let all = all.chain((!incident.timeline.is_empty()).then_some(incident.last_seen_s));
     let (first, last) = all.fold((i64::MAX, i64::MIN), |(first, last), at| (first.min(at), last.max(at)));
     let empty = incident.timeline.is_empty() && incident.links.is_empty();
     (!empty && first <= last).then_some((first, last))
@@ -152,7 +153,8 @@ fn gather(incident: &Incident) -> Vec<Lane<'_>> {
     let lane = |name: String, about: String| Lane { name, about, bars: Vec::new(), rows: Vec::new(), top: 0.0 };
     let mut lanes: Vec<Lane<'_>> = (shown.iter())
         .map(|host| {
-            let about = format!("{}, {}", words::host_part(host.part), words::minute(host.since_s));
+            let since = format!("{} {}", words::day(host.since_s), words::clock(host.since_s));
+            let about = format!("{}, {since}", words::host_part(host.part));
             lane(words::shortened(&host.host.to_string(), NAME), about)
         })
         .collect();
