@@ -30,7 +30,7 @@ def generate(flowsift, folder, *options):
     """Makes a corpus with `flowsift generate` unless the folder has one, and returns the folder."""
     if not (folder / "corpus.json").exists():
         say(f"making {folder}")
-        command = [flowsift, "generate", "--out", folder, "--progress", "never", "-q", *map(str, options)]
+        command = [flowsift, "generate", "--out", folder, "--progress", "never", "-q", "--hubs", "off", *map(str, options)]
         subprocess.run(command, check=True)
     return folder
 

@@ -5,6 +5,8 @@
 
 #[path = "it/benign.rs"]
 mod benign;
+#[path = "it/campaigns.rs"]
+mod campaigns;
 #[path = "it/captures.rs"]
 mod captures;
 #[path = "it/command.rs"]
@@ -25,6 +27,8 @@ mod forwarders;
 mod habits;
 #[path = "it/hostile.rs"]
 mod hostile;
+#[path = "it/incident_life.rs"]
+mod incident_life;
 #[path = "it/incidents.rs"]
 mod incidents;
 #[path = "it/lakes.rs"]

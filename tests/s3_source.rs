@@ -4,7 +4,7 @@ use std::process::Command;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::{Duration, Instant};
 
-use flowsift::source::{PutMode, ReadError, Source, SourceError, SourceOptions, Store, TimeRange, units};
+use flowsift::source::{PutMode, ReadError, Source, SourceError, SourceOptions, Store, Swap, TimeRange, units};
 
 use crate::s3_server::{ACCESS_KEY, S3Server, SECRET_KEY};
 
@@ -254,5 +254,54 @@ fn a_prefix_keeps_whole_objects() {
         store.delete("b").await.unwrap();
         store.delete("b").await.unwrap();
         assert_eq!(names(store.list("").await.unwrap()), ["day=1/a"]);
+    });
+}
+
+#[test]
+fn only_who_read_the_last_version_may_write() {
+    if !in_child("only_who_read_the_last_version_may_write") {
+        return;
+    }
+    let (_root, server) = served(false);
+    runtime().block_on(async {
+        let store = Store::open("s3://logs/state", &options(&server, "good")).await.unwrap();
+        assert_eq!(store.get_versioned("HEAD").await.unwrap(), None);
+        assert_eq!(store.swap("HEAD", "one".into(), None).await.unwrap(), Swap::Done);
+        assert_eq!(store.swap("HEAD", "two".into(), None).await.unwrap(), Swap::Lost);
+        let (bytes, first) = store.get_versioned("HEAD").await.unwrap().unwrap();
+        assert_eq!(bytes, "one");
+        // 409 says that another PUT is under way: it is tried again, and in the end read again.
+        server.traffic.conflicts.store(2, Relaxed);
+        assert_eq!(store.swap("HEAD", "two".into(), Some(&first)).await.unwrap(), Swap::Done);
+        assert_eq!(store.swap("HEAD", "three".into(), Some(&first)).await.unwrap(), Swap::Lost);
+        let (bytes, second) = store.get_versioned("HEAD").await.unwrap().unwrap();
+        assert_eq!(bytes, "two");
+        server.traffic.conflicts.store(100, Relaxed);
+        assert_eq!(store.swap("HEAD", "three".into(), Some(&second)).await.unwrap(), Swap::Lost);
+        server.traffic.conflicts.store(0, Relaxed);
+        store.delete("HEAD").await.unwrap();
+        assert_eq!(store.swap("HEAD", "three".into(), Some(&second)).await.unwrap(), Swap::Lost);
+
+        // Many writers at once: each adds its line, and none is lost.
+        let add = |number: usize| {
+            let store = store.clone();
+            async move {
+                loop {
+                    let read = store.get_versioned("list").await.unwrap();
+                    let (old, version) = read.map_or((String::new(), None), |(bytes, version)| {
+                        (String::from_utf8(bytes.to_vec()).unwrap(), Some(version))
+                    });
+                    let new = format!("{old}{number}\n");
+                    if store.swap("list", new.into(), version.as_ref()).await.unwrap() == Swap::Done {
+                        return;
+                    }
+                }
+            }
+        };
+        futures::future::join_all((0..6).map(add)).await;
+        let text = store.get("list").await.unwrap().unwrap();
+        let mut lines: Vec<&str> = std::str::from_utf8(&text).unwrap().lines().collect();
+        lines.sort_unstable();
+        assert_eq!(lines, ["0", "1", "2", "3", "4", "5"]);
     });
 }

@@ -3,17 +3,22 @@
 use super::exit::{Exit, Failure};
 use super::options::Global;
 use clap::{Args, ValueEnum};
-use corpus::{FolderLayout, FolderPeriod, GenerateOptions, PageCodec, PageVersion, generate, parse_attacks};
+use corpus::{
+    CampaignSpec, FolderLayout, FolderPeriod, GenerateOptions, HubShares, PageCodec, PageVersion, generate,
+    parse_attacks, parse_campaigns,
+};
 use flow::time::parse_time;
-use flow::units::{bytes_text, count_text};
+use flow::units::{bytes_text, count_text, counted};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use std::io::{IsTerminal, Write};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// Make a seeded corpus of realistic flow logs with planted attacks and labels.csv
 #[derive(Debug, Args)]
+#[command(after_help = "Examples:\n  flowsift generate --out corpus --rows 1000000 --hosts 300\n  \
+    flowsift generate --out corpus --hours 72 --campaigns datasets/demo-campaign.toml    # see docs/corpus.md")]
 pub(super) struct GenerateArgs {
-    /// Folder to write AWSLogs/, labels.csv and corpus.json to
+    /// Folder to write AWSLogs/, labels.csv, corpus.json and, with --campaigns, campaigns.csv to
     #[arg(long, value_name = "DIR")]
     out: PathBuf,
     /// Rows to aim at; the corpus comes within 2 %
@@ -34,9 +39,15 @@ pub(super) struct GenerateArgs {
     /// TOML file of [[attack]] tables; without it every kind is planted in --attack-hosts hosts
     #[arg(long, value_name = "FILE")]
     attacks: Option<PathBuf>,
-    /// Hosts for each kind of attack without --attacks; 0 makes a benign corpus
-    #[arg(long, value_name = "N", default_value_t = 3)]
-    attack_hosts: u32,
+    /// Hosts for each kind of attack without --attacks; 0 makes a benign corpus [default: 3, with --campaigns 0]
+    #[arg(long, value_name = "N")]
+    attack_hosts: Option<u32>,
+    /// TOML file of [[campaign]] tables: attacks of several stages on several hosts, told in campaigns.csv
+    #[arg(long, value_name = "FILE")]
+    campaigns: Option<PathBuf>,
+    /// Hubs such as a directory server and a jump host: on, off, or shares such as jump=0.2 [default: on from 200 hosts a site]
+    #[arg(long, value_name = "SHARES")]
+    hubs: Option<String>,
     /// Share of hosts that regularly call a remote of their own and are benign [default: one in three]
     #[arg(long, value_name = "SHARE", default_value_t = 1.0 / 3.0, hide_default_value = true)]
     benign_callers: f64,
@@ -114,16 +125,21 @@ enum CodecArg {
 }
 
 impl GenerateArgs {
+    fn campaigns(&self) -> Result<Vec<CampaignSpec>, Failure> {
+        let Some(path) = &self.campaigns else { return Ok(Vec::new()) };
+        let (text, name) = read_option("--campaigns", path)?;
+        parse_campaigns(&text, &name).map_err(Failure::usage)
+    }
+
     fn options(&self) -> Result<GenerateOptions, Failure> {
         let attacks = match &self.attacks {
             None => None,
             Some(path) => {
-                let name = path.display().to_string();
-                let text = std::fs::read_to_string(path)
-                    .map_err(|error| Failure::usage_at(format_args!("--attacks {name}"), error))?;
+                let (text, name) = read_option("--attacks", path)?;
                 Some(parse_attacks(&text, &name).map_err(Failure::usage)?)
             }
         };
+        let hubs = self.hubs.as_deref().map(HubShares::parse).transpose().map_err(Failure::usage)?;
         Ok(GenerateOptions {
             out: self.out.clone(),
             rows: self.rows,
@@ -132,7 +148,9 @@ impl GenerateArgs {
             start_s: parse_time(&self.start, 0).map_err(|error| Failure::usage_at("--start", error))?,
             seed: self.seed,
             attacks,
-            attack_hosts: self.attack_hosts,
+            attack_hosts: self.attack_hosts.unwrap_or(if self.campaigns.is_some() { 0 } else { 3 }),
+            campaigns: self.campaigns()?,
+            hubs,
             benign_callers: self.benign_callers,
             accounts: self.accounts.clone(),
             regions: self.regions.clone(),
@@ -166,6 +184,14 @@ impl GenerateArgs {
     }
 }
 
+/// Returns the text of a file that an option names, and its name.
+fn read_option(option: &str, path: &Path) -> Result<(String, String), Failure> {
+    let name = path.display().to_string();
+    let text =
+        std::fs::read_to_string(path).map_err(|error| Failure::usage_at(format_args!("{option} {name}"), error))?;
+    Ok((text, name))
+}
+
 pub(super) fn run(global: &Global, args: &GenerateArgs) -> Result<Exit, Failure> {
     let options = args.options()?;
     options.validate().map_err(Failure::usage)?;
@@ -183,9 +209,13 @@ pub(super) fn run(global: &Global, args: &GenerateArgs) -> Result<Exit, Failure>
     if !global.is_quiet() {
         let seconds = started.elapsed().as_secs_f64();
         let mut err = std::io::stderr().lock();
+        let campaigns = match made.planted_campaigns as u64 {
+            0 => String::new(),
+            count => format!(", {}", counted(count, "campaign", "campaigns")),
+        };
         writeln!(
             err,
-            "{} rows in {} files, {} in {}: {} labels, {} of them attacks; {:.1} s, {} rows/s",
+            "{} rows in {} files, {} in {}: {} labels, {} of them attacks{campaigns}; {:.1} s, {} rows/s",
             count_text(made.rows),
             count_text(made.files.len() as u64),
             bytes_text(made.bytes),

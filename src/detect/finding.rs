@@ -105,6 +105,20 @@ pub struct Finding {
     pub members: Vec<Address>,
 }
 
+/// The evidence that names the entry of an allow-list which lowered a finding.
+pub const ALLOWED_BY: &str = "allowed_by";
+
+/// The evidence that names the verdict which lowered a finding.
+pub const VERDICT: &str = "verdict";
+
+impl Finding {
+    /// Returns whether an allow-list or a verdict lowered it: it is told, and proves nothing.
+    #[must_use]
+    pub fn is_held_back(&self) -> bool {
+        [ALLOWED_BY, VERDICT].iter().any(|name| self.evidence.contains_key(*name))
+    }
+}
+
 /// The name of VPC Flow Logs among the `logs` of a finding.
 pub const FLOW_LOG: &str = "vpc_flow";
 

@@ -28,9 +28,7 @@ struct ContactKey {
 }
 
 fn contact_key(finding: &Finding) -> Option<ContactKey> {
-    let may_count = finding.severity >= Severity::Low
-        && finding.role == Some(Role::Client)
-        && !finding.evidence.contains_key("allowed_by");
+    let may_count = finding.severity >= Severity::Low && finding.role == Some(Role::Client) && !finding.is_held_back();
     let remote = finding.remote.filter(|_| may_count)?;
     Some(ContactKey { account_id: finding.account_id.clone(), host: finding.host?, remote })
 }

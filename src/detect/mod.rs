@@ -19,7 +19,7 @@ mod run;
 
 pub use catalogue::{Detection, Need, Parameter, built_in, from_folder, wanted};
 pub use error::DetectError;
-pub use finding::{FLOW_LOG, Finding, MAX_EVENT_IDS, SCHEMA_VERSION, sort_findings};
+pub use finding::{ALLOWED_BY, FLOW_LOG, Finding, MAX_EVENT_IDS, SCHEMA_VERSION, VERDICT, sort_findings};
 pub use flagged::flagged_pairs;
 pub use rollup::window::{BaselineKind, WindowOptions, choose_window};
 pub use run::{Context, Outcome, detect};

@@ -2,14 +2,14 @@
 
 use super::catalogue::{Detection, Need};
 use super::error::DetectError;
-use super::finding::{Finding, sort_findings};
+use super::finding::{ALLOWED_BY, Finding, VERDICT, sort_findings};
 use super::interfaces::name_interfaces;
 use super::joint::raise_joint;
 use super::rows::{findings, missing};
 use super::severity::Severity;
 use super::succession::join_successors;
 use super::told_once::tell_once;
-use crate::intel::{AllowList, Contact, Indicators, InternalNetworks, Networks};
+use crate::intel::{AllowList, Contact, Indicators, InternalNetworks, Networks, Suspect, VerdictEntry, Verdicts};
 use crate::sql::{
     Literal, SharedMemory, StagedQuery, add_table, bind, functions, furnish, open_empty_session, run_candidates,
 };
@@ -42,6 +42,8 @@ pub struct Context<'a> {
     pub internal: Arc<InternalNetworks>,
     /// Contacts that the user accepts.
     pub allow: &'a AllowList,
+    /// What people decided about earlier findings.
+    pub verdicts: &'a Verdicts,
     /// Tables of `coverage`.
     pub coverage: &'a [RecordBatch],
     /// Facts of ENIs by name.
@@ -260,7 +262,19 @@ fn complete(finding: &mut Finding, context: &Context<'_>, coverage: &BTreeMap<St
         let reason = entry.reason();
         finding.severity = Severity::Informational;
         finding.explanation.push_str(&format!(" Lowered: {reason}."));
-        finding.evidence.insert("allowed_by".to_owned(), reason.into());
+        finding.evidence.insert(ALLOWED_BY.to_owned(), reason.into());
+    }
+    let suspect = Suspect {
+        subject: &finding.subject,
+        account_id: finding.account_id.as_deref(),
+        host: finding.host,
+        remote: finding.remote,
+        at_s: finding.last_seen_s,
+    };
+    if let Some(reason) = context.verdicts.lowering(&suspect).map(VerdictEntry::reason) {
+        finding.severity = Severity::Informational;
+        finding.explanation.push_str(&format!(" Lowered: {reason}."));
+        finding.evidence.insert(VERDICT.to_owned(), reason.into());
     }
 }
 

@@ -44,7 +44,7 @@ pub(super) fn join_successors(findings: &mut Vec<Finding>) {
     let mut by_service: BTreeMap<ServiceKey, Vec<usize>> = BTreeMap::new();
     for (index, finding) in findings.iter().enumerate() {
         if finding.detection == "beacon"
-            && !finding.evidence.contains_key("allowed_by")
+            && !finding.is_held_back()
             && let Some(key) = service_key(finding)
         {
             by_service.entry(key).or_default().push(index);

@@ -16,7 +16,7 @@ const UNANSWERED: &str = "unanswered_calls";
 const TRAINS: &[&str] = &["beacon", "rotating_beacon", "pooled_beacon"];
 
 fn takes_part(finding: &Finding) -> bool {
-    finding.role == Some(Role::Client) && !finding.evidence.contains_key("allowed_by")
+    finding.role == Some(Role::Client) && !finding.is_held_back()
 }
 
 /// Removes findings of `unanswered_calls` about pairs that belong to a train. The train is at least as severe as they

@@ -1,7 +1,7 @@
 //! What a finding is evidence of: its kind, and the tactic of an intrusion that it shows.
 
 use super::model::Tactic;
-use crate::detect::{Finding, Severity};
+use crate::detect::Finding;
 use flow::codes::Role;
 use serde::{Deserialize, Serialize};
 
@@ -23,7 +23,7 @@ pub enum Kind {
     Impact,
     /// A service became reachable from outside.
     Exposure,
-    /// Regular or long contact with an inside remote, as health checks have: hardly any evidence.
+    /// Regular or long contact with an inside remote, as health checks have: little evidence, but a proxy is one, too.
     Inside,
     /// Any other finding.
     Odd,
@@ -102,12 +102,6 @@ impl Kind {
             Some((_, kind, _)) => *kind,
             None => Kind::Odd,
         }
-    }
-
-    /// Returns whether findings of a severity open an incident: medium and above, of what is evidence at all.
-    #[must_use]
-    pub fn opens(self, severity: Severity) -> bool {
-        severity >= if self == Kind::Inside { Severity::High } else { Severity::Medium }
     }
 }
 

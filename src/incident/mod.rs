@@ -2,17 +2,21 @@
 //!
 //! Hosts with findings of severity medium and above are suspect. A link joins two of them when it is earned (`link`), the
 //! strongest first and with stops (`cluster`). The evidence of a group gives a score (`score`), a title, stages and parts
-//! (`assemble`).
+//! (`assemble`). The timeline tells what happened ([`timeline`]), the graph whom the hosts reached ([`reach`]).
 //!
-//! **Cost.** One walk over `pairs` (`read`); all else grows with the suspect hosts and their pairs.
+//! **Cost.** Two or three walks over `pairs` (`read`), none without suspect hosts; all else grows with the suspect hosts and their pairs.
 //!
 //! **Where to begin.** [`incidents`] is the whole path; `join` its second half, on facts that tests make by hand.
 
 pub mod facts;
 pub mod kind;
+pub mod life;
 pub mod model;
 pub mod notes;
+pub mod reach;
 pub mod read;
+pub mod tables;
+pub mod timeline;
 pub mod weight;
 
 mod error;
@@ -27,7 +31,10 @@ mod score;
 mod title;
 
 mod join;
+mod step;
 
+#[cfg(test)]
+mod made;
 #[cfg(test)]
 mod tests;
 
@@ -105,7 +112,13 @@ pub fn incidents(
         pairs_left_out = read.left_out;
         add_pairs(&mut facts, read, &derived.hosts);
     }
-    let (incidents, mut notes) = join::join(findings, &is_inside, &facts, context.rates);
+    let (mut incidents, mut notes) = join::join(findings, &is_inside, &facts, context.rates);
+    timeline::timelines(&mut incidents, findings, &facts);
+    reach::graphs(&mut incidents, &facts, |hosts| {
+        let read = read_pairs(derived, &Wanted { hosts: hosts.clone(), ..Wanted::default() })?;
+        pairs_left_out += read.left_out;
+        Ok(read.pairs.into_values().flatten().collect())
+    })?;
     (notes.hosts_left_out, notes.pairs_left_out) = (hosts_left_out, pairs_left_out);
     Ok((incidents, notes))
 }

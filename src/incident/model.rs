@@ -340,11 +340,12 @@ pub enum TimelineKind {
 /// Whom the hosts of an incident reached: nodes, edges and what was left out.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct Graph {
-    /// Compromised hosts first, then the others by rank.
+    /// Compromised hosts first, then outside addresses, then who entered the first host, then the others by rank.
     pub nodes: Vec<Node>,
     /// Edges between nodes, in the order of their nodes.
     pub edges: Vec<Edge>,
-    /// What does not fit into the limits, by name: `nodes`, `edges`, `shared_services`.
+    /// What does not fit into the limits, by name: `nodes`, `attempted`, `edges`, `remotes`, `upstream`,
+    /// `shared_services`, `second_hop`.
     pub left_out: BTreeMap<String, u64>,
 }
 
@@ -363,7 +364,7 @@ pub struct Node {
     /// When it was reached first.
     #[serde(rename = "reached_at", with = "text_forms::rfc3339_text")]
     pub reached_at_s: i64,
-    /// For a shared service, the hosts that use it.
+    /// For a shared service, the hosts that use it; of several, those of the most used.
     pub clients: Option<u64>,
 }
 

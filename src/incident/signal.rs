@@ -12,9 +12,6 @@ use std::collections::{BTreeMap, BTreeSet};
 /// A finding about more hosts than an incident holds counts for the host that it names alone.
 const MAX_MEMBERS: usize = super::cluster::MAX_HOSTS;
 
-/// The evidence by which findings are marked that the user allows.
-const ALLOWED_BY: &str = "allowed_by";
-
 /// A finding as a sign of a host.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Signal {
@@ -51,14 +48,14 @@ impl Suspect {
     }
 }
 
-/// Returns whether a finding may be a sign: low and above, and not allowed.
+/// Returns whether a finding may be a sign: low and above, and neither allowed nor judged harmless.
 pub(super) fn counts(finding: &Finding) -> bool {
     finding.severity >= Severity::Low && !is_allowed(finding)
 }
 
-/// Returns whether the user allows what a finding is about.
+/// Returns whether the user allows what a finding is about, or judged it harmless.
 pub(super) fn is_allowed(finding: &Finding) -> bool {
-    finding.evidence.contains_key(ALLOWED_BY)
+    finding.is_held_back()
 }
 
 /// Returns the hosts that a finding is about: the one that it names first, then those that share the remote or follow one
@@ -141,7 +138,7 @@ fn signal(
         kind,
         tactic: tactic(finding),
         severity: finding.severity,
-        opens: kind.opens(finding.severity),
+        opens: finding.severity >= Severity::Medium,
         since_s,
         last_s: finding.last_seen_s,
         outside,

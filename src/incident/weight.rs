@@ -61,9 +61,9 @@ fn shipped(kind: Kind, severity: Severity) -> f64 {
         (_, Severity::Informational) => 1.0,
         // Health checks beat everywhere.
         (Kind::Inside, Severity::Low) => 0.9,
-        (Kind::Inside, Severity::Medium) => 0.8,
-        (Kind::Inside, Severity::High) => 0.5,
-        (Kind::Inside, Severity::Critical) => 0.3,
+        (Kind::Inside, Severity::Medium) => 0.3,
+        (Kind::Inside, Severity::High) => 0.05,
+        (Kind::Inside, Severity::Critical) => 0.01,
         (_, Severity::Low) => 0.05,
         (_, Severity::Medium) => 0.01,
         (_, Severity::High) => 0.000_8,
@@ -82,7 +82,7 @@ mod tests {
         for (got, expected) in severities.into_iter().zip([0.0, 1.301_030, 2.0, 3.096_910, 4.301_030]) {
             assert!((got - expected).abs() < 1e-6, "{got} is not {expected}");
         }
-        assert!(Rates::default().weight(Kind::Inside, Severity::Medium) < 0.1);
+        assert!(Rates::default().weight(Kind::Inside, Severity::Low) < 0.1);
     }
 
     #[test]

@@ -1,4 +1,5 @@
-//! What is known about addresses before any flow is read: indicators, network owners, internal networks, allow-lists.
+//! What is known about addresses before any flow is read: indicators, network owners, internal networks,
+//! allow-lists and verdicts.
 //!
 //! Every list is read once, checked line by line, and turned into sorted blocks that are looked up in O(log n).
 
@@ -10,6 +11,7 @@ pub mod known_services;
 pub mod list_category;
 pub mod networks;
 pub mod ranges;
+pub mod verdicts;
 
 mod error;
 mod row;
@@ -22,3 +24,4 @@ pub use known_services::known_service;
 pub use list_category::ListCategory;
 pub use networks::{NetworkOwner, Networks};
 pub use ranges::{AddressBlock, RangeMap};
+pub use verdicts::{Judged, Suspect, Verdict, VerdictEntry, Verdicts};

@@ -1,6 +1,6 @@
-//! Why findings could not be written or read.
+//! Why findings or incidents could not be written or read.
 
-/// Why findings could not be written or read.
+/// Why findings or incidents could not be written or read.
 #[derive(Debug, thiserror::Error)]
 pub enum ReportError {
     /// Writing or reading failed.
@@ -13,30 +13,38 @@ pub enum ReportError {
         /// The system's error; a broken pipe is the reader's choice and no failure.
         source: std::io::Error,
     },
-    /// A line of JSON Lines is not a finding: the file is damaged, or is something else.
-    #[error("{name}:{line}: not a finding; expected a JSON object with the fields of schema version 2")]
+    /// A line of JSON Lines is not what it should be: the file is damaged, or is something else.
+    #[error("{name}:{line}: not {what}; expected a JSON object with the fields of schema version {version}")]
     Line {
         /// The file's name.
         name: String,
         /// The line, counted from 1.
         line: u64,
+        /// `a finding` or `an incident`.
+        what: &'static str,
+        /// The schema version expected.
+        version: u32,
         /// What is wrong with it.
         source: serde_json::Error,
     },
-    /// A finding cannot be written as JSON.
-    #[error("could not write finding `{id}` as JSON")]
+    /// A finding or incident cannot be written as JSON.
+    #[error("could not write {what} `{id}` as JSON")]
     Json {
-        /// The finding's id.
+        /// `finding` or `incident`.
+        what: &'static str,
+        /// Its id.
         id: String,
         /// What is wrong with it.
         source: serde_json::Error,
     },
-    /// The findings have a schema version that this code does not know; use a newer flowsift.
-    #[error("{name}: finding {row} has schema version {got}, expected {expected}; use the flowsift that wrote it")]
+    /// The findings or incidents have a schema version that this code does not know; use a newer flowsift.
+    #[error("{name}: {what} {row} has schema version {got}, expected {expected}; use the flowsift that wrote it")]
     SchemaVersion {
         /// The file's name.
         name: String,
-        /// The finding, counted from 1.
+        /// `finding` or `incident`.
+        what: &'static str,
+        /// The finding or incident, counted from 1.
         row: u64,
         /// The version found.
         got: u32,

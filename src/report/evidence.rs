@@ -6,8 +6,9 @@ use flow::printable;
 use flow::units::{bytes_text, count_text, duration_text, number_text, share_text};
 
 /// The evidence shown in a row, the most important first; everything else is in the files only.
-const TELLING: [&str; 17] = [
+const TELLING: [&str; 18] = [
     "allowed_by",
+    "verdict",
     "indicator_source",
     "period_s",
     "jitter_ratio",
@@ -41,6 +42,7 @@ pub(super) fn phrases(evidence: &Map<String, Value>) -> Vec<String> {
 fn phrase(name: &str, value: &Value) -> Option<String> {
     match name {
         "allowed_by" => return Some("allowed".to_owned()),
+        "verdict" => return Some("judged".to_owned()),
         "indicator_source" => return Some(format!("on {}", printable(value.as_str()?))),
         "first_contact" => return value.as_bool()?.then(|| "first contact".to_owned()),
         _ => {}

@@ -5,6 +5,8 @@ use std::io::{BufRead, Write};
 use super::error::ReportError;
 use crate::detect::finding::{Finding, SCHEMA_VERSION};
 use flow::printable::EscapedJson;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
 
 /// Writes findings as JSON Lines.
 ///
@@ -12,16 +14,8 @@ use flow::printable::EscapedJson;
 ///
 /// # Errors
 /// [`ReportError::Io`] when the writer fails; see [`ReportError::is_broken_pipe`].
-pub fn write_jsonl<W: Write>(mut out: W, findings: &[Finding]) -> Result<(), ReportError> {
-    let mut line = Vec::with_capacity(1_024);
-    for finding in findings {
-        line.clear();
-        serde_json::to_writer(EscapedJson::new(&mut line), finding)
-            .map_err(|source| ReportError::Json { id: finding.id.clone(), source })?;
-        line.push(b'\n');
-        out.write_all(&line).map_err(|source| io_error("write", "findings", source))?;
-    }
-    out.flush().map_err(|source| io_error("write", "findings", source))
+pub fn write_jsonl<W: Write>(out: W, findings: &[Finding]) -> Result<(), ReportError> {
+    write_lines(out, findings, "finding", |finding| &finding.id)
 }
 
 /// Reads findings from JSON Lines; blank lines are skipped, unknown fields ignored.
@@ -31,38 +25,72 @@ pub fn write_jsonl<W: Write>(mut out: W, findings: &[Finding]) -> Result<(), Rep
 /// # Errors
 /// [`ReportError::Line`] for the first line that is not a finding, [`ReportError::SchemaVersion`] for findings of
 /// another version, [`ReportError::Io`] when the reader fails.
-pub fn read_jsonl<R: BufRead>(mut input: R, name: &str) -> Result<Vec<Finding>, ReportError> {
-    let mut findings = Vec::new();
+pub fn read_jsonl<R: BufRead>(input: R, name: &str) -> Result<Vec<Finding>, ReportError> {
+    read_lines(input, name, ("a finding", SCHEMA_VERSION), |line_at, finding: &Finding| {
+        check_version(name, line_at, finding.schema_version)
+    })
+}
+
+/// Writes one JSON object per line; `what` is one of them, in a word.
+pub(super) fn write_lines<W: Write, T: Serialize>(
+    mut out: W,
+    rows: &[T],
+    what: &'static str,
+    id: impl Fn(&T) -> &String,
+) -> Result<(), ReportError> {
+    let failed = |source| ReportError::Io { action: "write", what: format!("{what}s"), source };
+    let mut line = Vec::with_capacity(1_024);
+    for row in rows {
+        line.clear();
+        serde_json::to_writer(EscapedJson::new(&mut line), row).map_err(|source| ReportError::Json {
+            what,
+            id: id(row).clone(),
+            source,
+        })?;
+        line.push(b'\n');
+        out.write_all(&line).map_err(failed)?;
+    }
+    out.flush().map_err(failed)
+}
+
+/// Reads one JSON object per line, and checks each with its line; `expected` says what one is, and its version.
+pub(super) fn read_lines<R: BufRead, T: DeserializeOwned>(
+    mut input: R,
+    name: &str,
+    expected: (&'static str, u32),
+    check: impl Fn(u64, &T) -> Result<(), ReportError>,
+) -> Result<Vec<T>, ReportError> {
+    let mut rows = Vec::new();
     let mut line = Vec::new();
     let mut line_at = 0;
     loop {
         line.clear();
         line_at += 1;
-        if input.read_until(b'\n', &mut line).map_err(|source| io_error("read", name, source))? == 0 {
-            return Ok(findings);
+        let failed = |source| ReportError::Io { action: "read", what: name.to_owned(), source };
+        if input.read_until(b'\n', &mut line).map_err(failed)? == 0 {
+            return Ok(rows);
         }
         if line.trim_ascii().is_empty() {
             continue;
         }
-        let finding: Finding = serde_json::from_slice(&line).map_err(|source| ReportError::Line {
+        let (what, version) = expected;
+        let row: T = serde_json::from_slice(&line).map_err(|source| ReportError::Line {
             name: name.to_owned(),
             line: line_at,
+            what,
+            version,
             source,
         })?;
-        check_version(name, line_at, finding.schema_version)?;
-        findings.push(finding);
+        check(line_at, &row)?;
+        rows.push(row);
     }
-}
-
-fn io_error(action: &'static str, what: &str, source: std::io::Error) -> ReportError {
-    ReportError::Io { action, what: what.to_owned(), source }
 }
 
 pub(super) fn check_version(name: &str, row: u64, got: u32) -> Result<(), ReportError> {
     if got == SCHEMA_VERSION {
         return Ok(());
     }
-    Err(ReportError::SchemaVersion { name: name.to_owned(), row, got, expected: SCHEMA_VERSION })
+    Err(ReportError::SchemaVersion { name: name.to_owned(), what: "finding", row, got, expected: SCHEMA_VERSION })
 }
 
 #[cfg(test)]

@@ -18,8 +18,11 @@ mod evidence;
 pub use self::parquet::{finding_schema, read_parquet, write_parquet};
 pub use error::ReportError;
 pub use html::{Figures, Page, write_html};
-pub use incidents::write_incidents;
+pub use incidents::{read_incidents, write_incidents};
 pub use jsonl::{read_jsonl, write_jsonl};
 pub use manifest::{Manifest, ManifestFile, RunFacts};
-pub use summary::{BaselineOrigin, BaselineSpan, DataSpan, LogGap, ObjectCounts, SkippedObject, StageTime, Summary};
+pub use summary::{
+    BaselineOrigin, BaselineSpan, DataSpan, HeldBack, IncidentLife, LogGap, ObjectCounts, SkippedObject, StageTime,
+    Summary,
+};
 pub use table::{TableOptions, findings_table, incidents_text, write_table};

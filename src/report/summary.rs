@@ -6,9 +6,12 @@ use std::io::Write;
 
 use serde::Serialize;
 
+mod life;
 mod objects;
 mod silence;
 
+use life::by_severity;
+pub use life::{HeldBack, IncidentLife};
 pub use objects::{ObjectCounts, SkippedObject};
 pub(super) use silence::optional_time;
 pub use silence::{DataSpan, LogGap};
@@ -151,10 +154,16 @@ pub struct Summary {
     pub findings_by_detection: BTreeMap<String, u64>,
     /// Findings by severity.
     pub findings_by_severity: BTreeMap<Severity, u64>,
-    /// Incidents by severity.
+    /// Open incidents by severity.
     pub incidents_by_severity: BTreeMap<Severity, u64>,
     /// What was read for incidents, and what was limited.
     pub incident_notes: IncidentNotes,
+    /// What became of incidents of earlier runs; left out without state.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub incident_life: Option<IncidentLife>,
+    /// Findings that allow-lists and verdicts lowered; left out when there are none.
+    #[serde(skip_serializing_if = "HeldBack::is_none")]
+    pub held_back: HeldBack,
     /// Pairs tested by the statistical detections.
     pub candidates_tested: u64,
     /// The false-discovery rate of the run, 0–1.
@@ -194,7 +203,7 @@ impl Summary {
         out.write_all(b"\n").and_then(|()| out.flush()).map_err(failed)
     }
 
-    /// Writes the summary as text for stderr: at most 16 lines, aligned, without colour.
+    /// Writes the summary as text for stderr: at most 17 lines, aligned, without colour.
     ///
     /// # Errors
     /// [`ReportError::Io`] when the writer fails.
@@ -253,6 +262,9 @@ impl Summary {
         }
         line("incidents", &self.incidents_text());
         line("findings", &self.findings_text());
+        if !self.held_back.is_none() {
+            line("held back", &self.held_back.text());
+        }
         if self.candidates_tested > 0 {
             line("tested", &self.tested_text());
         }
@@ -332,12 +344,6 @@ impl Summary {
         text
     }
 
-    fn incidents_text(&self) -> String {
-        let severities = by_severity(&self.incidents_by_severity);
-        let told = if severities.is_empty() { "none".to_owned() } else { severities };
-        std::iter::once(told).chain(self.incident_notes.limits()).collect::<Vec<String>>().join("; ")
-    }
-
     fn findings_text(&self) -> String {
         let severities = by_severity(&self.findings_by_severity);
         if severities.is_empty() {
@@ -377,12 +383,6 @@ impl Summary {
         }
         text
     }
-}
-
-/// Returns counts by severity, the worst first.
-fn by_severity(counts: &BTreeMap<Severity, u64>) -> String {
-    let counts = counts.iter().rev().filter(|(_, count)| **count > 0);
-    counts.map(|(severity, count)| format!("{} {severity}", count_text(*count))).collect::<Vec<String>>().join(", ")
 }
 
 fn push_counts(text: &mut String, counts: &[(u64, &str)]) {

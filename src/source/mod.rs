@@ -32,6 +32,7 @@ mod local;
 mod read;
 mod read_error;
 mod store;
+mod swap;
 
 mod delta;
 mod folder_times;
@@ -48,5 +49,6 @@ pub use options::SourceOptions;
 pub use read::ObjectReader;
 pub use read_error::ReadError;
 pub use store::{PutMode, Store, StoredObject};
+pub use swap::{Swap, Version};
 pub use units::{Fingerprint, Unit, units};
 pub use whole_file::{WholeFile, sweep};

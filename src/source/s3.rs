@@ -34,7 +34,7 @@ pub(crate) struct Bucket {
     pub(crate) name: Arc<str>,
     pub(crate) client: Client,
     pub(crate) store: Arc<AmazonS3>,
-    request_payer: bool,
+    pub(super) request_payer: bool,
     region: String,
     endpoint: String,
 }
@@ -202,7 +202,7 @@ impl Bucket {
     }
 
     /// Returns the error that explains an error of the SDK.
-    fn explain<E>(&self, error: &SdkError<E>, action: &'static str, key: &str) -> SourceError
+    pub(super) fn explain<E>(&self, error: &SdkError<E>, action: &'static str, key: &str) -> SourceError
     where
         E: ProvideErrorMetadata + std::error::Error + 'static,
     {

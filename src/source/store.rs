@@ -16,7 +16,7 @@ use super::left_out::OutputLocation;
 use super::local::blocking;
 use super::options::SourceOptions;
 use super::s3::{Bucket, split_url};
-use super::whole_file::{Placing, UNFINISHED, WholeFile, create_folder, sweep};
+use super::whole_file::{LOCK, Placing, UNFINISHED, WholeFile, create_folder, sweep};
 
 /// What to do when the object exists already.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -40,11 +40,11 @@ pub struct StoredObject {
 #[derive(Clone, Debug)]
 pub struct Store {
     url: String,
-    backend: Backend,
+    pub(super) backend: Backend,
 }
 
 #[derive(Clone, Debug)]
-enum Backend {
+pub(super) enum Backend {
     Local(PathBuf),
     S3 { bucket: Arc<Bucket>, prefix: String },
 }
@@ -233,7 +233,7 @@ impl Store {
 }
 
 /// Returns a name as a path, and refuses names that lead out of the store.
-fn checked(name: &str) -> Result<&Path, SourceError> {
+pub(super) fn checked(name: &str) -> Result<&Path, SourceError> {
     let path = Path::new(name);
     let plain = path.components().all(|part| matches!(part, Component::Normal(_)));
     if name.is_empty() || !plain {
@@ -243,7 +243,7 @@ fn checked(name: &str) -> Result<&Path, SourceError> {
     Ok(path)
 }
 
-fn key_of(prefix: &str, name: &str) -> Result<Key, SourceError> {
+pub(super) fn key_of(prefix: &str, name: &str) -> Result<Key, SourceError> {
     checked(name)?;
     let whole = if prefix.is_empty() { name.to_owned() } else { format!("{prefix}/{name}") };
     Key::parse(&whole).map_err(|error| SourceError::BadUrl { spec: whole, problem: one_line(&error) })
@@ -278,7 +278,7 @@ fn attributes_of(name: &str) -> Attributes {
     Attributes::from_iter([(Attribute::ContentType, kind)])
 }
 
-fn put_file(path: &Path, bytes: &[u8], mode: PutMode) -> Result<(), SourceError> {
+pub(super) fn put_file(path: &Path, bytes: &[u8], mode: PutMode) -> Result<(), SourceError> {
     let placing = match mode {
         PutMode::Create => Placing::New,
         PutMode::Overwrite => Placing::Instead,
@@ -307,7 +307,7 @@ fn list_folder(folder: &Path, prefix: &str, found: &mut Vec<StoredObject>) -> Re
     for entry in entries {
         let entry = entry.map_err(|error| io("list", folder, error))?;
         let name = format!("{prefix}{}", entry.file_name().to_string_lossy());
-        if name.ends_with(UNFINISHED) {
+        if name.ends_with(UNFINISHED) || name.ends_with(LOCK) {
             continue;
         }
         let Ok(metadata) = fs::metadata(entry.path()) else { continue };
@@ -320,7 +320,7 @@ fn list_folder(folder: &Path, prefix: &str, found: &mut Vec<StoredObject>) -> Re
     Ok(())
 }
 
-fn io(action: &'static str, path: &Path, source: std::io::Error) -> SourceError {
+pub(super) fn io(action: &'static str, path: &Path, source: std::io::Error) -> SourceError {
     SourceError::Io { action, path: path.display().to_string(), source }
 }
 

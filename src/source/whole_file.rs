@@ -11,6 +11,8 @@ use std::time::{Duration, SystemTime};
 const BEGINNING: &str = ".flowsift-";
 /// The end of their names; listings leave them out.
 pub(super) const UNFINISHED: &str = ".unfinished";
+/// The end of the names of locks; listings leave them out as well.
+pub(super) const LOCK: &str = ".flowsift-lock";
 /// Where locks tell nothing, an unfinished file of this age has no writer any more.
 const LEFT_AFTER: Duration = Duration::from_secs(24 * 60 * 60);
 /// Names that are tried for a new file. All are random: a second one is needed only where a sweep came between.

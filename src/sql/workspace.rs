@@ -41,6 +41,8 @@ pub struct WorkspaceOptions {
     pub kept: Option<KeptHours>,
     /// The table `findings`; at least one batch, for the columns.
     pub findings: Vec<RecordBatch>,
+    /// Tables of a run's incidents by name; each has a batch for its columns.
+    pub incidents: Vec<(&'static str, RecordBatch)>,
     /// Partitions of plans and threads of the rollup, at least 1.
     pub threads: usize,
     /// How objects are fetched for the rollup.
@@ -56,7 +58,7 @@ pub struct WorkspaceOptions {
 }
 
 /// A session with the tables `flows`, `pair_hours`, `hosts`, `host_hours`, `destinations`, `pairs`, `coverage`,
-/// `indicators`, `networks` and `findings`, all functions, and files as tables (`FROM 'assets.csv'`).
+/// `indicators`, `networks` and `findings`, those of incidents, all functions, and files as tables (`FROM 'assets.csv'`).
 pub struct Workspace {
     context: SessionContext,
     skipped: SkippedObjects,
@@ -88,11 +90,12 @@ impl Workspace {
         let made = |table: Result<RecordBatch, arrow::error::ArrowError>| {
             table.map(|table| vec![table]).map_err(|error| failed(error.into()))
         };
-        let tables = vec![
+        let mut tables = vec![
             ("indicators", made(lists::indicators(&options.indicators))?),
             ("networks", made(lists::networks(&options.networks))?),
             ("findings", options.findings),
         ];
+        tables.extend(options.incidents.into_iter().map(|(name, rows)| (name, vec![rows])));
         let context = open_session_within(tables, &known, options.threads, &options.memory.for_large_sorts())?;
         {
             let state = context.state_ref();

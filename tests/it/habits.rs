@@ -51,6 +51,9 @@ fn an_implant_stays_high_while_it_is_flagged_day_after_day() {
         bytes[5] ^= 1;
         std::fs::write(file, bytes).unwrap();
     }
+    // The incident that is open knows the implant as well.
+    assert_eq!(severity(&judge(logs.path(), 7, &kept)), "high");
+    std::fs::remove_dir_all(state.path().join("incidents")).unwrap();
     let ran = judge(logs.path(), 7, &kept[1..]);
     assert_eq!(severity(&ran), "medium");
     assert_eq!(ran.err.matches(": damaged, so what it flagged may count as habit").count(), 6, "{}", ran.err);

@@ -8,7 +8,7 @@ use ::memory::Memory;
 use flow::Address;
 use flowsift::detect::{self, WindowOptions};
 use flowsift::hours::{GatherContext, GatherOptions, Progress, gather};
-use flowsift::intel::{AllowList, InternalNetworks};
+use flowsift::intel::{AllowList, InternalNetworks, Verdicts};
 use flowsift::report::write_jsonl;
 use flowsift::source::{Source, SourceOptions, TimeRange, units};
 use flowsift::sql::SharedMemory;
@@ -55,6 +55,7 @@ fn findings(source: &str, memory: &Memory, threads: usize) -> (Vec<u8>, usize) {
         networks: Arc::default(),
         internal: Arc::default(),
         allow: &allow,
+        verdicts: &Verdicts::default(),
         coverage: &gathered.coverage,
         host_facts: &HashMap::new(),
         threads,

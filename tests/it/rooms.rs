@@ -26,6 +26,7 @@ const MAY_DEPEND: &[(&str, &[&str])] = &[
     ("scan", &["flow", "pages"]),
     ("rollup", &["flow", "kernels", "memory", "scan"]),
     ("corpus", &["flow", "kernels"]),
+    ("access", &["flow"]),
 ];
 
 /// Crates that no room below SQL may know.

@@ -165,6 +165,34 @@ fn lists_and_findings_are_tables() {
 }
 
 #[test]
+fn incidents_beside_findings_are_tables() {
+    let folder = scratch();
+    let (out, lines) = (folder.path(), include_str!("../slt/incidents.jsonl"));
+    fs::write(out.join("findings.jsonl"), "").unwrap();
+    fs::write(out.join("incidents.jsonl"), lines).unwrap();
+    fs::write(out.join("other.jsonl"), lines.lines().next().unwrap()).unwrap();
+    let count = |options: &[(&str, &str)]| {
+        let sql = "SELECT count(*) AS n FROM incidents";
+        let mut asked = program();
+        asked.args(["sql", DEMO, "--format", "csv", "-c", sql]);
+        for (option, name) in options {
+            asked.arg(option).arg(out.join(name));
+        }
+        finish(&mut asked).expect(0).text().trim().replace('\n', " ")
+    };
+    assert_eq!(count(&[]), "n 0");
+    assert_eq!(count(&[("--findings", "findings.jsonl")]), "n 2");
+    assert_eq!(count(&[("--incidents", "other.jsonl")]), "n 1");
+    assert_eq!(count(&[("--findings", "findings.jsonl"), ("--incidents", "other.jsonl")]), "n 1");
+
+    fs::write(out.join("incidents.jsonl"), "{}\n").unwrap();
+    let args =
+        ["sql", DEMO, "-c", "SELECT 1", "--findings", out.join("findings.jsonl").to_str().unwrap()].map(str::to_owned);
+    let ran = finish(program().args(args));
+    assert!(ran.err.contains("incidents.jsonl:1: not an incident"), "{}", ran.err);
+}
+
+#[test]
 fn kept_hours_give_the_same_tables() {
     let state = scratch();
     let ask = || {

@@ -12,7 +12,8 @@ use arrow::datatypes::DataType;
 use arrow::util::display::{ArrayFormatter, FormatOptions};
 use flowsift::hours::Progress;
 use flowsift::hours::fetch::FetchOptions;
-use flowsift::report::write_parquet;
+use flowsift::incident::tables::incident_tables;
+use flowsift::report::{read_incidents, write_parquet};
 use flowsift::source::{Source, SourceOptions};
 use flowsift::sql::{SharedMemory, Workspace, WorkspaceOptions, catalogue, run};
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
@@ -55,6 +56,12 @@ fn no_findings() -> Vec<RecordBatch> {
     vec![RecordBatch::new_empty(reader.schema().clone())]
 }
 
+/// The tables of incidents, as a run over the demo might have written them.
+fn incidents() -> Vec<(&'static str, RecordBatch)> {
+    let lines = include_bytes!("../slt/incidents.jsonl");
+    incident_tables(&read_incidents(&lines[..], "incidents.jsonl").unwrap()).unwrap()
+}
+
 impl Session {
     fn open(threads: usize) -> Self {
         Self::open_within(threads, SharedMemory::default())
@@ -72,6 +79,7 @@ impl Session {
             internal: Arc::default(),
             kept: None,
             findings: no_findings(),
+            incidents: incidents(),
             threads,
             fetch: FetchOptions::default(),
             memory,

@@ -1,13 +1,15 @@
 //! An S3 server over a local folder, on a free port of 127.0.0.1, with faults on demand.
 //!
 //! Listing, PUT, DELETE and signature checks are those of s3s-fs. HEAD and GET are served here, because s3s-fs
-//! gives no ETag in listings, ignores If-Match on GET and hashes the whole file for each range.
+//! gives no ETag in listings, ignores If-Match on GET and hashes the whole file for each range. The conditions of a PUT
+//! are checked here, one PUT at a time.
 
 #![allow(dead_code)] // Each test file that includes this module uses its own share of it.
 
 use std::fs;
 use std::io::{Read, Seek, SeekFrom};
 use std::net::SocketAddr;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex};
@@ -42,6 +44,8 @@ pub struct Traffic {
     pub deny_keys: Mutex<String>,
     /// GETs of keys that contain this are refused with InvalidObjectState, as of archived objects; empty for none.
     pub archived_keys: Mutex<String>,
+    /// So many of the next conditional PUTs are answered with 409, as if another PUT of the object were under way.
+    pub conflicts: AtomicU64,
     /// All requests that passed the signature check, refused ones too.
     pub requests: AtomicU64,
     /// Requests answered with 503.
@@ -84,7 +88,7 @@ impl S3Server {
     pub fn start(root: &Path, open: bool) -> Self {
         let traffic = Arc::new(Traffic::default());
         let fs = FileSystem::new(root).expect("the root of the server exists");
-        let disk = Disk { fs, root: root.to_owned(), traffic: traffic.clone() };
+        let disk = Disk { fs, root: root.to_owned(), traffic: traffic.clone(), swaps: tokio::sync::Mutex::default() };
         let mut service = S3ServiceBuilder::new(disk);
         service.set_auth(SimpleAuth::from_single(ACCESS_KEY, SECRET_KEY));
         service.set_access(Gate { open, traffic: traffic.clone() });
@@ -157,6 +161,8 @@ struct Disk {
     fs: FileSystem,
     root: PathBuf,
     traffic: Arc<Traffic>,
+    /// Held from the check of a condition to the end of its PUT.
+    swaps: tokio::sync::Mutex<()>,
 }
 
 /// What HEAD and GET tell of a file.
@@ -173,7 +179,8 @@ impl Disk {
         let metadata = fs::metadata(&path).ok().filter(fs::Metadata::is_file).ok_or_else(|| s3_error!(NoSuchKey))?;
         let modified = metadata.modified().map_err(|error| s3_error!(error, InternalError))?;
         let nanos = modified.duration_since(UNIX_EPOCH).map_or(0, |since| since.as_nanos());
-        let etag = format!("{nanos:x}-{:x}", metadata.len());
+        // Two writes may share a tick of the file system's clock; each is a file of its own.
+        let etag = format!("{nanos:x}-{:x}-{:x}", metadata.ino(), metadata.len());
         Ok(Facts { path, size: metadata.len(), etag, modified: modified.into() })
     }
 }
@@ -192,8 +199,28 @@ impl S3 for Disk {
         self.fs.head_bucket(request).await
     }
 
-    async fn put_object(&self, request: S3Request<PutObjectInput>) -> S3Result<S3Response<PutObjectOutput>> {
-        self.fs.put_object(request).await
+    async fn put_object(&self, mut request: S3Request<PutObjectInput>) -> S3Result<S3Response<PutObjectOutput>> {
+        let (bucket, key) = (request.input.bucket.clone(), request.input.key.clone());
+        let (if_match, if_none_match) = (&request.input.if_match, &request.input.if_none_match);
+        let is_conditional = if_match.is_some() || if_none_match.is_some();
+        let _alone = self.swaps.lock().await;
+        if is_conditional {
+            let conflicts = &self.traffic.conflicts;
+            if conflicts.fetch_update(Relaxed, Relaxed, |left| left.checked_sub(1)).is_ok() {
+                return Err(s3_error!(ConditionalRequestConflict, "A conflicting operation is under way"));
+            }
+            match self.facts(&bucket, &key) {
+                Ok(_) if if_none_match.is_some() => return Err(s3_error!(PreconditionFailed, "It exists")),
+                Ok(facts) => check_match(if_match.as_ref(), &facts.etag)?,
+                Err(missing) if if_match.is_some() => return Err(missing),
+                Err(_) => {}
+            }
+            // s3s-fs would compare with an ETag of its own.
+            (request.input.if_match, request.input.if_none_match) = (None, None);
+        }
+        let mut response = self.fs.put_object(request).await?;
+        response.output.e_tag = Some(ETag::Strong(self.facts(&bucket, &key)?.etag));
+        Ok(response)
     }
 
     async fn delete_object(&self, request: S3Request<DeleteObjectInput>) -> S3Result<S3Response<DeleteObjectOutput>> {

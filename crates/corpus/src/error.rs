@@ -25,6 +25,14 @@ pub enum CorpusError {
         /// The kinds that exist.
         kinds: String,
     },
+    /// A campaigns file is not valid TOML of the expected form, or its campaigns do not fit into the corpus.
+    #[error("{path}: {message}")]
+    InvalidCampaigns {
+        /// The file, or `campaigns` when they came from elsewhere.
+        path: String,
+        /// Position, key and reason.
+        message: String,
+    },
     /// A file of labels or findings has a line that cannot be read.
     #[error("{path}, {place}: {message}")]
     InvalidInput {

@@ -27,6 +27,12 @@ impl Label {
     pub fn is_attack(&self) -> bool {
         ["c2", "beacon", "exfil"].iter().any(|word| self.label.starts_with(word))
     }
+
+    /// Returns whether the label names another part of a campaign: it starts with `stage-`. A finding about it is true, but
+    /// no finding has to be about it.
+    pub fn is_stage(&self) -> bool {
+        self.label.starts_with("stage-")
+    }
 }
 
 const HEADER: [&str; 6] = ["src", "dst", "dport", "proto", "label", "source"];
@@ -116,6 +122,8 @@ mod tests {
         write_labels(&path, &labels).unwrap();
         assert_eq!(read_labels(&path).unwrap(), labels);
         assert_eq!(labels.iter().map(Label::is_attack).collect::<Vec<_>>(), [true, false]);
+        let stage = label("10.0.0.2", Some(22), "stage-session");
+        assert!(stage.is_stage() && !stage.is_attack());
     }
 
     #[test]

@@ -2,8 +2,8 @@
 //!
 //! This crate answers how good the detections are. A corpus is a small world of hosts with roles, habits and services,
 //! with planted attacks whose timing is that of real tools; [`generate()`] writes it as AWS would have delivered it.
-//! [`evaluate()`] compares findings with the labels of a corpus or of a real capture, and [`suite`] ranks implants
-//! among benign traffic of the same volume.
+//! [`evaluate()`] compares findings with the labels of a corpus or of a real capture, [`judge_incidents()`] incidents with
+//! its campaigns, and [`suite`] ranks implants among benign traffic of the same volume.
 //!
 //! **Cost.** Memory holds one hour of one account and region; the same options give the same bytes on any number of
 //! threads.
@@ -21,6 +21,7 @@ mod world;
 mod traffic;
 
 mod attacks;
+mod campaigns;
 mod objects;
 
 mod evaluate;
@@ -28,10 +29,21 @@ mod generate;
 pub mod suite;
 
 pub use attacks::{AttackKind, AttackSpec, default_attacks, parse_attacks};
+pub use campaigns::duration::Duration;
+pub use campaigns::forms::CampaignForm;
+pub use campaigns::spec::{CampaignSpec, Machine, StageKind, StageSpec, parse_campaigns};
+pub use campaigns::truth::{Part, StageTruth, read_campaigns, write_campaigns};
 pub use error::CorpusError;
+pub use evaluate::campaigns::{
+    CampaignResult, IdChurn, IncidentEvaluation, IncidentTruth, IncidentsAtScore, judge_incidents,
+};
 pub use evaluate::findings::{FindingSeverity, JudgedFinding, read_findings};
+pub use evaluate::incidents::{
+    HostPart, IncidentHost, IncidentStatus, JudgedIncident, ReachedGraph, ReachedNode, read_incidents,
+};
 pub use evaluate::{AttackRecall, DetectionPrecision, Evaluation, evaluate, judge};
 pub use generate::{GenerateSummary, generate};
 pub use labels::{Label, read_labels, write_labels};
 pub use objects::flow_file::CorpusFile;
 pub use options::{FolderLayout, FolderPeriod, GenerateOptions, PageCodec, PageVersion};
+pub use world::hubs::HubShares;

@@ -5,7 +5,9 @@ use std::path::PathBuf;
 use serde::Serialize;
 
 use crate::attacks::AttackSpec;
+use crate::campaigns::spec::CampaignSpec;
 use crate::error::CorpusError;
+use crate::world::hubs::HubShares;
 
 /// How the folders of an S3 layout are named.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize)]
@@ -71,6 +73,13 @@ pub struct GenerateOptions {
     pub attacks: Option<Vec<AttackSpec>>,
     /// Hosts for each kind of attack when `attacks` is `None`; 0 makes a benign corpus.
     pub attack_hosts: u32,
+    /// Campaigns to plant besides, as [`parse_campaigns`](crate::parse_campaigns) returns them.
+    #[serde(skip)]
+    pub campaigns: Vec<CampaignSpec>,
+    /// Shares of hosts that have to do with the hubs of their site; `None` is the default from 200 hosts a site and 200
+    /// rows a host and day, and else no hubs.
+    #[serde(skip)]
+    pub hubs: Option<HubShares>,
     /// Share of hosts that call a remote which nobody else calls, and are benign: 0 to 1. Fewer have one where the rows
     /// do not suffice.
     pub benign_callers: f64,
@@ -121,6 +130,8 @@ impl Default for GenerateOptions {
             seed: 1,
             attacks: None,
             attack_hosts: 3,
+            campaigns: Vec::new(),
+            hubs: None,
             benign_callers: 1.0 / 3.0,
             accounts: vec!["123456789012".to_owned()],
             regions: vec!["us-east-1".to_owned()],
@@ -169,6 +180,7 @@ impl GenerateOptions {
         whole("files-per-hour", self.files_per_hour.into(), 1, 720)?;
         whole("row-group-rows", self.row_group_rows as u64, 1, 1 << 24)?;
         share("benign-callers", self.benign_callers, 1.0)?;
+        self.hub_shares().validate()?;
         share("nat", self.nat_share, 1.0)?;
         share("ipv6", self.ipv6_share, 1.0)?;
         share("skipdata", self.skipdata_share, 0.2)?;
@@ -221,6 +233,14 @@ impl GenerateOptions {
     /// Counts the sites of the corpus: accounts times regions.
     pub fn places(&self) -> usize {
         self.accounts.len() * self.regions.len()
+    }
+
+    /// Returns the shares of hosts that have to do with hubs: those given, or the default where hosts and rows suffice.
+    pub fn hub_shares(&self) -> HubShares {
+        let hosts_a_site = self.hosts / (self.places() as u32).max(1);
+        let host_days = f64::from(self.hosts) * f64::from(self.hours) / 24.0;
+        let suffice = hosts_a_site >= 200 && self.rows as f64 >= 200.0 * host_days;
+        self.hubs.unwrap_or(if suffice { HubShares::default() } else { HubShares::NONE })
     }
 
     /// Returns the length of the corpus in seconds.

@@ -15,6 +15,8 @@ pub enum Purpose {
     Placement = 6,
     Periodic = 8,
     Backup = 9,
+    Hub = 10,
+    Campaign = 11,
 }
 
 /// Mixes two numbers into one.

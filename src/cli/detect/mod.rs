@@ -1,5 +1,6 @@
 //! `flowsift detect`: from flow logs to findings and incidents.
 
+mod life;
 mod options;
 mod out;
 mod page;
@@ -14,9 +15,11 @@ use super::progress::Bar;
 use super::stderr;
 use crate::detect::{self, Severity};
 use crate::hours::{KeptHours, KeptTrouble, Pipeline};
-use crate::incident::{self, Rates};
+use crate::incident::life::KeptIncidents;
+use crate::incident::{self, Incident};
 use crate::report::Summary;
 use crate::source::Store;
+use life::Life;
 pub(super) use options::DetectArgs;
 use out::{MANIFEST_FILE, Output, SUMMARY_FILE};
 use show::{FindingsFormat, INCIDENTS_FILE, JSONL_FILE, PAGE_FILE, PARQUET_FILE};
@@ -42,7 +45,7 @@ pub(super) fn run(global: &Global, args: &DetectArgs) -> Result<Exit, Failure> {
         }
         None => None,
     };
-    let OpenedSource { mut source, kept, kept_unusable } =
+    let OpenedSource { mut source, kept, kept_unusable, state } =
         runtime.block_on(args.input.open(&args.sources, &plan.input, &options))?;
     if let Some(out) = &out {
         source.leave_out(out.store(), &OUT_FILES);
@@ -67,6 +70,9 @@ pub(super) fn run(global: &Global, args: &DetectArgs) -> Result<Exit, Failure> {
 
     clock.enter(Stage::Baselines);
     warn(&plan.allow.expired(hours.window.to_s - 1));
+    warn(&plan.verdicts.expired(hours.window.to_s - 1));
+    let kept_incidents = state.map(|store| KeptIncidents::new(store, &args.sources));
+    let life = Life::begin(&runtime, kept_incidents, plan.verdicts, plan.close_after_s, &mut hours);
     for name in &hours.damaged_flags {
         stderr::tell(format_args!("warning: {name}: damaged, so what it flagged may count as habit"));
     }
@@ -83,6 +89,7 @@ pub(super) fn run(global: &Global, args: &DetectArgs) -> Result<Exit, Failure> {
         networks: Arc::new(plan.input.networks),
         internal: Arc::new(plan.input.internal.clone()),
         allow: &plan.allow,
+        verdicts: life.verdicts(),
         coverage: &hours.gathered.coverage,
         host_facts: &hours.host_facts,
         threads: global.threads(),
@@ -93,9 +100,10 @@ pub(super) fn run(global: &Global, args: &DetectArgs) -> Result<Exit, Failure> {
     let mut outcome = ManuallyDrop::new(found);
 
     clock.enter(Stage::Incidents);
-    let rates = Rates::default();
-    let context = incident::Context { window: hours.window, internal: &plan.input.internal, rates: &rates };
-    let (incidents, notes) = incident::incidents(&mut outcome.findings, &derived, &context).map_err(Failure::failed)?;
+    let context = incident::Context { window: hours.window, internal: &plan.input.internal, rates: life.rates() };
+    let (fresh, notes) = incident::incidents(&mut outcome.findings, &derived, &context).map_err(Failure::failed)?;
+    let monitored = derived.hosts.num_rows() as u64;
+    let after = life.settle(fresh, &mut outcome.findings, &hours.window, monitored, &is_internal);
 
     if let Some(kept) = &pipeline.kept {
         let flagged = detect::flagged_pairs(&outcome.findings, &derived).map_err(Failure::failed)?;
@@ -105,16 +113,17 @@ pub(super) fn run(global: &Global, args: &DetectArgs) -> Result<Exit, Failure> {
     clock.enter(Stage::Report);
     let shown = outcome.at_least(args.min_severity);
     let least = args.min_severity;
-    let shown_incidents = &incidents[..incidents.partition_point(|incident| incident.severity >= least)];
+    let shown_incidents: Vec<Incident> =
+        after.incidents.iter().filter(|incident| incident.severity >= least).cloned().collect();
     let span = WindowSpan::of(&hours, &pipeline.window);
     let out_run = match &mut out {
-        Some(out) => Some(out.put_findings(shown, shown_incidents, &args.sources, span)?),
+        Some(out) => Some(out.put_findings(shown, &shown_incidents, &args.sources, span)?),
         None => None,
     };
     // A reader that closes stdout early misses the rest of it, but neither the summary nor the exit code. Any other failure
     // waits until the files are complete.
     let files = out_run.as_ref().map_or(&[][..], |run| &run.files);
-    let mut printed = plan.show.findings(shown, shown_incidents, files).or_else(Failure::unless_unread);
+    let mut printed = plan.show.findings(shown, &shown_incidents, files).or_else(Failure::unless_unread);
 
     let keeps_hours = pipeline.kept.is_some();
     let (hours, derived, outcome) = (&hours, &derived, &*outcome);
@@ -130,8 +139,9 @@ pub(super) fn run(global: &Global, args: &DetectArgs) -> Result<Exit, Failure> {
         keeps_hours,
         derived,
         outcome,
-        incidents: &incidents,
+        incidents: &after.incidents,
         incident_notes: &notes,
+        incident_life: after.life,
         times: &untimed,
         memory,
         span,
@@ -145,7 +155,7 @@ pub(super) fn run(global: &Global, args: &DetectArgs) -> Result<Exit, Failure> {
         run_id: out_run.as_ref().map(|run| run.run_id.clone()),
     };
     if plan.show.format == FindingsFormat::Html {
-        let page = page::page(&run, shown, shown_incidents)?;
+        let page = page::page(&run, shown, &shown_incidents)?;
         out.iter_mut().for_each(|out| out.put_page(&page));
         printed = printed.and_then(|()| page.show(&plan.show).or_else(Failure::unless_unread));
     }

@@ -5,8 +5,9 @@ use crate::cli::exit::Failure;
 use crate::cli::options::Global;
 use crate::cli::options::input::{Input, InputArgs};
 use crate::detect::{self, Detection, Severity};
-use crate::intel::AllowList;
+use crate::intel::{AllowList, Verdicts};
 use clap::Args;
+use flow::time::parse_duration_s;
 use std::io::IsTerminal;
 use std::path::PathBuf;
 
@@ -23,6 +24,13 @@ pub(in crate::cli) struct DetectArgs {
     /// Contacts known to be fine: findings about them are lowered, with the reason; may be given several times
     #[arg(long, value_name = "FILE")]
     allow: Vec<PathBuf>,
+    /// What people decided about incidents, findings, hosts and remotes: CSV with the header
+    /// kind,value,verdict,until,by,note; may be given several times
+    #[arg(long, value_name = "FILE")]
+    verdicts: Vec<PathBuf>,
+    /// Close incidents without new evidence for so long (with --state)
+    #[arg(long, value_name = "D", default_value = "7d")]
+    close_after: String,
     /// Folder of detections of your own (*.sql); one with the name of a built-in replaces it
     #[arg(long, value_name = "DIR")]
     detections: Option<PathBuf>,
@@ -52,6 +60,9 @@ pub(super) struct Plan {
     pub(super) show: Show,
     pub(super) input: Input,
     pub(super) allow: AllowList,
+    pub(super) verdicts: Verdicts,
+    /// Incidents without new evidence for so long are closed.
+    pub(super) close_after_s: i64,
     pub(super) detections: Vec<Detection>,
 }
 
@@ -65,7 +76,10 @@ impl DetectArgs {
         let input = self.input.read()?;
         let detections = self.detections()?;
         let allow = self.allow(&input, &detections)?;
-        Ok(Plan { show, input, allow, detections })
+        let verdicts = Verdicts::load(&self.verdicts).map_err(Failure::usage)?;
+        let close_after_s =
+            parse_duration_s(&self.close_after).map_err(|error| Failure::usage_at("--close-after", error))?;
+        Ok(Plan { show, input, allow, verdicts, close_after_s, detections })
     }
 
     fn show(&self, global: &Global) -> Result<Show, Failure> {

@@ -7,8 +7,11 @@ use crate::cli::options::memory::peak_memory_bytes;
 use crate::detect;
 use crate::detect::{Finding, Severity};
 use crate::hours::{ListedUnits, Skipped, SourceHours};
+use crate::incident::model::Status;
 use crate::incident::{Incident, IncidentNotes};
-use crate::report::{BaselineOrigin, BaselineSpan, DataSpan, LogGap, ObjectCounts, SkippedObject, Summary};
+use crate::report::{
+    BaselineOrigin, BaselineSpan, DataSpan, HeldBack, IncidentLife, LogGap, ObjectCounts, SkippedObject, Summary,
+};
 use ::memory::Memory;
 use flow::time::HOUR_S;
 use rollup::derive::Derived;
@@ -51,6 +54,8 @@ pub(super) struct FinishedRun<'a> {
     pub(super) outcome: &'a detect::Outcome,
     pub(super) incidents: &'a [Incident],
     pub(super) incident_notes: &'a IncidentNotes,
+    /// What became of incidents of earlier runs.
+    pub(super) incident_life: Option<IncidentLife>,
     pub(super) times: &'a RunTimes,
     pub(super) memory: &'a Memory,
     /// The window, as far as it is known.
@@ -123,10 +128,12 @@ impl FinishedRun<'_> {
             *summary.findings_by_detection.entry(finding.detection.clone()).or_default() += 1;
             *summary.findings_by_severity.entry(finding.severity).or_default() += 1;
         }
-        for incident in self.incidents {
+        for incident in self.incidents.iter().filter(|incident| incident.status == Status::Open) {
             *summary.incidents_by_severity.entry(incident.severity).or_default() += 1;
         }
         summary.incident_notes = self.incident_notes.clone();
+        summary.incident_life.clone_from(&self.incident_life);
+        summary.held_back = held_back(&outcome.findings);
         summary
     }
 
@@ -165,6 +172,12 @@ impl FinishedRun<'_> {
 
 fn skipped_objects(skipped: &[Skipped]) -> Vec<SkippedObject> {
     skipped.iter().map(|one| SkippedObject { object: one.object.clone(), reason: one.reason.clone() }).collect()
+}
+
+/// Returns how many findings allow-lists and verdicts lowered.
+fn held_back(findings: &[Finding]) -> HeldBack {
+    let count = |name: &str| findings.iter().filter(|finding| finding.evidence.contains_key(name)).count() as u64;
+    HeldBack { by_allow_lists: count(detect::ALLOWED_BY), by_verdicts: count(detect::VERDICT) }
 }
 
 /// Returns the flow logs that fell silent, worst first; those that hardly tell anything are left out.

@@ -1,5 +1,6 @@
-//! `flowsift evaluate`: findings against labels.
+//! `flowsift evaluate`: findings against labels, and incidents against campaigns.
 
+mod incidents;
 mod suite;
 mod suite_results;
 
@@ -7,14 +8,18 @@ use super::exit::{Exit, Failure};
 use super::options::Global;
 use clap::{Args, ValueEnum};
 use corpus::suite::{calibration_plot, suite_table};
-use corpus::{FindingSeverity, evaluate};
+use corpus::{Evaluation, FindingSeverity, IncidentEvaluation, evaluate};
+use incidents::IncidentFiles;
 use scan::guarded;
+use serde::Serialize;
 use std::io::Write;
 use std::path::PathBuf;
 use suite::SuiteOptions;
 
-/// Judge findings against labels, or the detector on a suite of scenarios
+/// Judge findings against labels, incidents against campaigns, or the detector on a suite of scenarios
 #[derive(Debug, Args)]
+#[command(after_help = "Examples:\n  flowsift evaluate out/findings.jsonl corpus/labels.csv\n  \
+    flowsift evaluate out/findings.jsonl corpus/labels.csv --incidents out/incidents.jsonl --campaigns corpus/campaigns.csv")]
 pub(super) struct EvaluateArgs {
     /// Findings, as JSON Lines or Parquet
     #[arg(required_unless_present = "suite")]
@@ -22,6 +27,8 @@ pub(super) struct EvaluateArgs {
     /// labels.csv of a generated or labelled corpus
     #[arg(required_unless_present = "suite")]
     labels: Option<PathBuf>,
+    #[command(flatten)]
+    incidents: IncidentFiles,
     /// Instead: generate implants of every habit among benign traffic, detect and rank them, and compare with RITA's score
     #[arg(long, conflicts_with_all = ["findings", "labels"])]
     suite: bool,
@@ -57,6 +64,15 @@ enum JudgementFormat {
     Json,
 }
 
+/// What was judged: findings, and incidents where they were named.
+#[derive(Serialize)]
+struct Judgement {
+    #[serde(flatten)]
+    findings: Evaluation,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    incidents: Option<IncidentEvaluation>,
+}
+
 pub(super) fn run(global: &Global, args: &EvaluateArgs) -> Result<Exit, Failure> {
     let (Some(findings), Some(labels)) = (&args.findings, &args.labels) else { return run_suite(global, args) };
     let severity: FindingSeverity = serde_json::from_value(args.min_severity.clone().into()).map_err(|_| {
@@ -65,17 +81,25 @@ pub(super) fn run(global: &Global, args: &EvaluateArgs) -> Result<Exit, Failure>
     })?;
     let judged = guarded(&findings.display().to_string(), || Ok(evaluate(findings, labels, severity)));
     let judged = judged.map_err(Failure::failed)?.map_err(Failure::failed)?;
+    let incidents = args.incidents.judge(findings, labels, severity)?;
+    let judged = Judgement { findings: judged, incidents };
     let mut out = std::io::stdout().lock();
     match args.format {
-        JudgementFormat::Table => judged.table().iter().try_for_each(|line| writeln!(out, "{line}"))?,
+        JudgementFormat::Table => {
+            let mut lines = judged.findings.table();
+            if let Some(incidents) = &judged.incidents {
+                lines.push(String::new());
+                lines.extend(incidents.table());
+            }
+            lines.iter().try_for_each(|line| writeln!(out, "{line}"))?;
+        }
         JudgementFormat::Json => {
             let text = serde_json::to_string_pretty(&judged).map_err(Failure::failed)?;
             writeln!(out, "{text}")?;
         }
     }
-    for (name, got, least) in
-        [("recall", judged.recall, args.min_recall), ("precision", judged.precision, args.min_precision)]
-    {
+    let Evaluation { recall, precision, .. } = judged.findings;
+    for (name, got, least) in [("recall", recall, args.min_recall), ("precision", precision, args.min_precision)] {
         if let Some(least) = least
             && got.is_none_or(|got| got < least)
         {

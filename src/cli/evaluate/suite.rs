@@ -5,7 +5,7 @@ use crate::cli::exit::Failure;
 use crate::cli::options::{Global, RunMemory};
 use crate::detect::{self, Detection, Finding, Severity, WindowOptions};
 use crate::hours::{Pipeline, Progress};
-use crate::intel::{AllowList, InternalNetworks};
+use crate::intel::{AllowList, InternalNetworks, Verdicts};
 use crate::source::Source;
 use corpus::suite::{
     BenignRate, Cell, CellResult, HabitResult, PeriodicResult, PeriodicService, Recorded, SuiteResult, SuiteSize,
@@ -209,7 +209,7 @@ impl Bench<'_> {
         // Cells hold only small connections on one port: only detections of timing can find anything in them.
         let wanted = if rates.len() == 1 { detect::wanted(&detections) } else { Wanted::default() };
         let derived = hours.derive(pair_hours, wanted, &is_internal, memory.memory()).map_err(Failure::failed)?;
-        let allow = AllowList::default();
+        let (allow, verdicts) = (AllowList::default(), Verdicts::default());
         let run = |fdr: f64| {
             let context = detect::Context {
                 window: hours.window,
@@ -218,6 +218,7 @@ impl Bench<'_> {
                 networks: Arc::default(),
                 internal: Arc::default(),
                 allow: &allow,
+                verdicts: &verdicts,
                 coverage: &hours.gathered.coverage,
                 host_facts: &hours.host_facts,
                 threads: self.global.threads(),

@@ -4,6 +4,7 @@ use super::time::{is_relative, time_option};
 use crate::cli::exit::Failure;
 use crate::cli::stderr::tell;
 use crate::hours::{KeptHours, settings_hash};
+use crate::incident::life::KeptIncidents;
 use crate::intel::{Indicators, InternalNetworks, Networks, Warning};
 use crate::source::{Source, SourceError, SourceOptions, Store};
 use clap::Args;
@@ -31,7 +32,7 @@ pub(in crate::cli) struct InputArgs {
     /// Days before the window by which a contact must have been met to be a habit
     #[arg(long, value_name = "N", default_value_t = HABIT_DAYS, value_parser = clap::value_parser!(i64).range(0..=3650))]
     habit_days: i64,
-    /// Folder or s3:// URL that keeps hours between runs: unchanged partitions are not read again
+    /// Folder or s3:// URL that keeps hours and incidents between runs: unchanged partitions are not read again
     #[arg(long, value_name = "URL")]
     state: Option<String>,
     /// Feed of malicious addresses: list, CIDR list, Feodo CSV; may be given several times
@@ -61,6 +62,8 @@ pub(in crate::cli) struct OpenedSource {
     pub(in crate::cli) kept: Option<KeptHours>,
     /// Why no hours are kept although `--state` asks for it.
     pub(in crate::cli) kept_unusable: Option<String>,
+    /// The place of `--state`.
+    pub(in crate::cli) state: Option<Store>,
 }
 
 impl InputArgs {
@@ -126,9 +129,10 @@ impl InputArgs {
         let mut source = Source::open(sources, options).await.map_err(Failure::failed)?;
         if let Some(store) = &store {
             source.leave_out(store, KeptHours::FOLDERS);
+            source.leave_out(store, &[KeptIncidents::FOLDER]);
         }
-        let kept = store.map(|store| KeptHours::new(store, input.settings));
-        Ok(OpenedSource { source, kept, kept_unusable })
+        let kept = store.clone().map(|store| KeptHours::new(store, input.settings));
+        Ok(OpenedSource { source, kept, kept_unusable, state: store })
     }
 }
 

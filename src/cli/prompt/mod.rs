@@ -171,7 +171,7 @@ fn obey(runner: &Runner<'_>, settings: &mut PromptSettings, command: &str) -> Re
             let context = runner.opened.workspace.context();
             let mut text = String::new();
             for table in crate::sql::table_names(context) {
-                let _ = writeln!(text, "{table:14} {}", says(&table));
+                let _ = writeln!(text, "{table:17} {}", says(&table));
             }
             show(&text)?;
         }
@@ -228,6 +228,10 @@ fn says(table: &str) -> &'static str {
         "indicators" => "entries of the --indicators feeds",
         "networks" => "networks and owners of the --networks files",
         "findings" => "findings of the run in --findings",
+        "incidents" => "incidents of the run in --incidents",
+        "incident_timeline" => "what happened in each, in the order of time",
+        "incident_nodes" => "hosts and remotes of each, by rank",
+        "incident_edges" => "who opened connections to whom in each",
         _ => "",
     }
 }

@@ -6,7 +6,8 @@ use crate::cli::options::{Global, RunMemory};
 use crate::cli::progress::Bar;
 use crate::cli::stderr::tell;
 use crate::hours::Progress;
-use crate::report::{read_jsonl, read_parquet, write_parquet};
+use crate::incident::tables::incident_tables;
+use crate::report::{read_incidents, read_jsonl, read_parquet, write_parquet};
 use crate::source::SourceOptions;
 use crate::sql::{PlanThreads, SkipKind, Skipped, Workspace, WorkspaceOptions};
 use ::memory::Memory;
@@ -29,6 +30,10 @@ pub(in crate::cli) struct WorkspaceArgs {
     /// findings.jsonl or findings.parquet of a run, for the table findings
     #[arg(long, value_name = "FILE")]
     findings: Option<PathBuf>,
+    /// incidents.jsonl of a run, for the tables incidents, incident_timeline, incident_nodes and incident_edges [default:
+    /// the one beside --findings, if there is one]
+    #[arg(long, value_name = "FILE")]
+    incidents: Option<PathBuf>,
 }
 
 /// A session, and the threads that it runs on.
@@ -138,6 +143,8 @@ impl WorkspaceArgs {
     ) -> Result<Opened, Failure> {
         let input = self.input.read()?;
         let findings = findings_table(self.findings.as_deref())?;
+        let incidents = incidents_file(self.incidents.as_deref(), self.findings.as_deref());
+        let incidents = incidents_tables(incidents.as_deref())?;
 
         let RunMemory { shared: memory, fetch } = global.memory()?;
         let io = if interactive {
@@ -146,7 +153,7 @@ impl WorkspaceArgs {
             global.start_threads(Some(memory.memory()))?
         };
         let source_options = SourceOptions { io_runtime: Some(io.handle().clone()), ..global.source_options() };
-        let OpenedSource { source, kept, kept_unusable } =
+        let OpenedSource { source, kept, kept_unusable, .. } =
             io.block_on(self.input.open(sources, &input, &source_options))?;
         let shown = global.shows_progress_now();
         let progress =
@@ -159,6 +166,7 @@ impl WorkspaceArgs {
             internal: Arc::new(internal),
             kept,
             findings,
+            incidents,
             threads: global.threads(),
             fetch,
             memory,
@@ -172,6 +180,25 @@ impl WorkspaceArgs {
         let threads = global.threads();
         Ok(Opened { workspace, kept_unusable, io: handle, threads, _io: PlanThreads::of(io), _spilled: spilled })
     }
+}
+
+/// Returns the file of incidents: the one given, else `incidents.jsonl` of the run that wrote the findings, if it is there.
+fn incidents_file(incidents: Option<&Path>, findings: Option<&Path>) -> Option<PathBuf> {
+    let beside = || findings.map(|findings| findings.with_file_name("incidents.jsonl")).filter(|path| path.is_file());
+    incidents.map(Path::to_path_buf).or_else(beside)
+}
+
+/// Reads incidents as tables; without a file they have no rows.
+fn incidents_tables(path: Option<&Path>) -> Result<Vec<(&'static str, RecordBatch)>, Failure> {
+    let incidents = match path {
+        None => Vec::new(),
+        Some(path) => {
+            let name = path.display().to_string();
+            let file = std::fs::File::open(path).map_err(|error| Failure::usage_at(&name, error))?;
+            read_incidents(std::io::BufReader::new(file), &name)?
+        }
+    };
+    incident_tables(&incidents).map_err(Failure::failed)
 }
 
 /// Reads findings as the columns of `findings.parquet`; without a file there are none.

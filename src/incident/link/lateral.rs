@@ -4,7 +4,7 @@ use super::{LATE_S, LEAST_STRENGTH, Links, SLACK_S, Tie, first_start_s, port_tex
 use crate::incident::facts::{HostKey, PairFact};
 use crate::incident::kind::Kind;
 use crate::incident::model::LinkKind;
-
+use flow::time::{DAY_S, HOUR_S};
 use flow::units::duration_text;
 
 /// Adds links from a suspect to a suspect that it reached: answered, after its own first sign and before the other's, over
@@ -53,8 +53,8 @@ fn guessed(links: Links<'_>, from: &HostKey, to: &HostKey) -> bool {
 /// Returns what it adds that the other host's first sign came soon: 0.5 within 6 hours, 0.2 within 24.
 fn soon(gap_s: i64) -> f64 {
     match gap_s {
-        ..=21_600 => 0.5,
-        ..=86_400 => 0.2,
+        gap_s if gap_s <= 6 * HOUR_S => 0.5,
+        gap_s if gap_s <= DAY_S => 0.2,
         _ => 0.0,
     }
 }

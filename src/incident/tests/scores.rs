@@ -74,11 +74,15 @@ fn paths_are_evidence_and_three_kinds_make_it_critical() {
 }
 
 #[test]
-fn health_checks_open_nothing_and_add_next_to_nothing() {
+fn health_checks_add_next_to_nothing_and_calls_of_a_proxy_little() {
     let mut world = World::new(72);
-    world.find("beacon", Severity::Medium, "10.0.0.1", "10.0.0.9", (0, 1_430));
+    world.find("beacon", Severity::Low, "10.0.0.1", "10.0.0.9", (0, 1_430));
     assert!(world.join().0.is_empty());
     world.find("bulk_egress", Severity::Medium, "10.0.0.1", "203.0.113.1", (60, 120));
-    // 2 + 0.8 · −log₁₀ 0.8.
-    assert_eq!(scored(&world), (2.078, Severity::Low));
+    // 2 + 0.8 · −log₁₀ 0.9.
+    assert_eq!(scored(&world), (2.037, Severity::Low));
+    let mut world = World::new(72);
+    world.find("beacon", Severity::Medium, "10.0.0.1", "10.0.0.9", (0, 1_430));
+    // −log₁₀ 0.3.
+    assert_eq!(scored(&world), (0.523, Severity::Low));
 }

@@ -44,15 +44,15 @@ pub(in crate::report) fn optional_time<S: Serializer>(at_s: &Option<i64>, out: S
 impl Summary {
     /// Returns what must not be overlooked, each in one line.
     pub fn warnings(&self) -> Vec<String> {
-        let kept = self.kept_trouble.as_ref().map(|trouble| format!("kept hours: {trouble}"));
-        self.unjudged().into_iter().chain(self.empty_ends()).chain(self.stale()).chain(kept).collect()
+        let of_state = self.state_trouble().into_iter().chain(self.stale_windows_text());
+        self.unjudged().into_iter().chain(self.empty_ends()).chain(self.stale()).chain(of_state).collect()
     }
 
     /// Returns whether the run is done but less than it should be: objects that could not be read, nothing to judge, a
-    /// flow log that fell silent, or kept hours that could not be used.
+    /// flow log that fell silent, or kept hours or incidents that could not be used.
     pub fn is_partial(&self) -> bool {
         let silent = self.log_gaps.iter().any(|gap| gap.severity >= Severity::Medium) || self.stale().is_some();
-        self.objects.skipped > 0 || silent || self.unjudged().is_some() || self.kept_trouble.is_some()
+        self.objects.skipped > 0 || silent || self.unjudged().is_some() || self.state_trouble().is_some()
     }
 
     pub(super) fn window_text(&self) -> String {

@@ -54,6 +54,8 @@ fn example() -> Summary {
         findings_by_detection: [("beacon".to_owned(), 2), ("bulk_egress".to_owned(), 1)].into(),
         findings_by_severity: [(Severity::Critical, 1), (Severity::Low, 2), (Severity::High, 0)].into(),
         incidents_by_severity: [(Severity::High, 1), (Severity::Low, 1)].into(),
+        incident_life: None,
+        held_back: HeldBack::default(),
         incident_notes: IncidentNotes {
             suspect_hosts: 3,
             pairs_read: 1_669,

@@ -3,7 +3,7 @@
 use super::{GAP, MIN_WIDTH, TableOptions, minute_text, push_severity, severity_word, wrapped};
 use crate::detect::severity::Severity;
 use crate::incident::Incident;
-use crate::incident::model::{HostPart, IncidentHost, Tactic, TimelineEntry};
+use crate::incident::model::{Change, ClosedReason, HostPart, IncidentHost, Status, Tactic, TimelineEntry};
 use flow::printable::printable;
 use flow::units::{count_text, counted, number_text};
 use std::collections::BTreeMap;
@@ -87,6 +87,7 @@ fn push_incident(text: &mut String, incident: &Incident, rank: (usize, usize), w
         ),
         format!("{}{findings}, {}", stages_text(incident), expected_text(incident.expected_per_day)),
     ];
+    lines.extend(life_text(incident));
     let tree: Vec<&str> =
         incident.links.iter().filter(|link| link.in_tree).map(|link| link.explanation.as_str()).collect();
     lines.extend(tree.iter().take(NAMED_LINKS).map(|link| format!("because {link}")));
@@ -98,6 +99,30 @@ fn push_incident(text: &mut String, incident: &Incident, rank: (usize, usize), w
         for (at, line) in wrapped(&printable(&line), width - indent - GAP).iter().enumerate() {
             let _ = writeln!(text, "{:1$}{line}", "", if at == 0 { indent } else { indent + GAP });
         }
+    }
+}
+
+/// Returns what the run changed in an incident of earlier runs, and whether it ended.
+fn life_text(incident: &Incident) -> Option<String> {
+    let since = || minute_text(incident.updated_at_s, 0);
+    match (incident.status, incident.change) {
+        (Status::Merged, _) => Some(format!("became part of {}", incident.merged_into.as_deref().unwrap_or("another"))),
+        (Status::Closed, _) => Some(format!("closed {}: {}", since(), incident.closed_reason.map_or("", reason_text))),
+        (Status::Open, Change::Escalated) => Some("escalated: more severe than before".to_owned()),
+        (Status::Open, Change::Extended) => Some("extended: new hosts, tactics or remotes".to_owned()),
+        (Status::Open, Change::Reopened) => Some("reopened: it had fallen silent".to_owned()),
+        (Status::Open, Change::Unchanged) => Some(format!("unchanged since {}", since())),
+        (Status::Open, Change::Opened | Change::Merged | Change::Closed) => None,
+    }
+}
+
+fn reason_text(reason: ClosedReason) -> &'static str {
+    match reason {
+        ClosedReason::Quiet => "no new evidence",
+        ClosedReason::Allowed => "an allow-list covers it",
+        ClosedReason::FalsePositive => "judged a false positive",
+        ClosedReason::Benign => "judged benign",
+        ClosedReason::Resolved => "resolved",
     }
 }
 

@@ -1,6 +1,6 @@
 //! Attacks that can be planted: their kinds, their options and the defaults of the real tools.
 
-pub mod campaign;
+pub mod planted;
 
 use serde::{Deserialize, Serialize};
 

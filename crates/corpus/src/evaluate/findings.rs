@@ -49,6 +49,10 @@ pub struct JudgedFinding {
     pub protocol: Option<u8>,
     /// Addresses that the evidence lists, under whatever name.
     pub listed: Vec<Address>,
+    /// What stays the same from run to run; `None` in files of other programs.
+    pub subject: Option<String>,
+    /// The incident that the finding belongs to, where the file tells.
+    pub incident_id: Option<String>,
 }
 
 /// Reads findings from `.parquet`, or else as one JSON object per line, in the order of the file.
@@ -110,6 +114,8 @@ fn finding(path: &Path, place: &str, value: impl Fn(&str) -> Value) -> Result<Ju
         port: number("port", 65_535)?.map(|port| port as u16),
         protocol: number("protocol", 255)?.map(|protocol| protocol as u8),
         listed,
+        subject: value("subject").as_str().map(str::to_owned),
+        incident_id: value("incident_id").as_str().map(str::to_owned),
     })
 }
 

@@ -10,11 +10,14 @@
 //! the other side.
 //!
 //! **Precision.** A finding is true when it matches an attack, or when its host and remote are those of an attack's
-//! line, whatever its port, protocol and detection. Only findings of at least the minimum severity count.
+//! line, whatever its port, protocol and detection. So it is when a line starts with `stage-`, as the sweeps and sessions
+//! of a campaign do, which no finding has to be about. Only findings of at least the minimum severity count.
 
+pub mod campaigns;
 pub mod findings;
+pub mod incidents;
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::fmt::Write as _;
 use std::path::Path;
 
@@ -178,6 +181,8 @@ struct LabelIndex<'a> {
     pairs: HashMap<(Address, Address), Vec<LabelLine<'a>>>,
     /// Exfiltrations by the host that the data leaves.
     exfiltrations: HashMap<Address, Vec<usize>>,
+    /// Hosts that act in the other stages of campaigns.
+    acting: HashSet<Address>,
 }
 
 struct Verdict {
@@ -192,7 +197,8 @@ fn pair(a: Address, b: Address) -> (Address, Address) {
 
 impl<'a> LabelIndex<'a> {
     fn new(labels: &'a [Label]) -> Self {
-        let mut known = Self { attacks: Vec::new(), pairs: HashMap::new(), exfiltrations: HashMap::new() };
+        let acting = labels.iter().filter(|label| label.is_stage()).map(|label| label.src).collect();
+        let mut known = Self { attacks: Vec::new(), pairs: HashMap::new(), exfiltrations: HashMap::new(), acting };
         let mut of_host = HashMap::<(&str, Address), usize>::new();
         for label in labels {
             let attack = label.is_attack().then(|| {
@@ -219,7 +225,7 @@ impl<'a> LabelIndex<'a> {
         match finding.remote {
             Some(remote) => {
                 for (label, attack) in self.pairs.get(&pair(host, remote)).into_iter().flatten() {
-                    verdict.is_true |= attack.is_some();
+                    verdict.is_true |= attack.is_some() || label.is_stage();
                     verdict.is_benign_periodic |= label.label == "benign-periodic";
                     let fits = agree(finding.port, label.port) && agree(finding.protocol, label.protocol);
                     verdict.attacks.extend(attack.filter(|_| fits));
@@ -231,7 +237,7 @@ impl<'a> LabelIndex<'a> {
                     let lines = self.pairs.get(&pair(host, *remote)).into_iter().flatten();
                     verdict.attacks.extend(lines.filter_map(|(_, attack)| *attack));
                 }
-                verdict.is_true = !verdict.attacks.is_empty();
+                verdict.is_true = !verdict.attacks.is_empty() || self.acting.contains(&host);
             }
         }
         verdict.attacks.sort_unstable();

@@ -21,6 +21,8 @@ fn finding(detection: &str, severity: FindingSeverity, host: &str, remote: &str,
         port,
         protocol: Some(6),
         listed: Vec::new(),
+        subject: None,
+        incident_id: None,
     }
 }
 
@@ -97,4 +99,17 @@ fn nothing_found_and_nothing_labelled_have_no_shares() {
     let result = judge(&[], &[], FindingSeverity::Medium);
     assert_eq!((result.precision, result.recall, result.first_true_rank), (None, None, None));
     assert!(result.table().contains(&"precision - (0 of 0 findings; 0 below the minimum severity)".to_owned()));
+}
+
+#[test]
+fn findings_about_other_stages_are_true_and_need_not_exist() {
+    let labels =
+        vec![label("10.0.0.1", "1.0.0.1", 443, "c2-campaign"), label("10.0.0.1", "10.0.0.9", 22, "stage-session")];
+    let findings = vec![
+        finding("brute_force", FindingSeverity::High, "10.0.0.9", "10.0.0.1", Some(22)),
+        finding("port_sweep", FindingSeverity::High, "10.0.0.1", "-", Some(22)),
+        finding("port_sweep", FindingSeverity::High, "10.0.0.9", "-", Some(22)),
+    ];
+    let result = judge(&findings, &labels, FindingSeverity::Medium);
+    assert_eq!((result.attacks, result.found, result.true_findings, result.findings), (1, 0, 2, 3));
 }

@@ -4,12 +4,16 @@ mod site_hour;
 #[cfg(test)]
 mod tests;
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 
-use crate::attacks::campaign::{self, Campaign};
-use crate::attacks::default_attacks;
+use crate::attacks::planted::{self, PlantedAttack};
+use crate::attacks::{AttackSpec, default_attacks};
+use crate::campaigns::spec::CampaignSpec;
+use crate::campaigns::truth::{StageTruth, write_campaigns};
+use crate::campaigns::{self, Campaign};
 use crate::error::CorpusError;
 use crate::generate::site_hour::{SiteHour, before_first_hour};
 use crate::labels::{Label, write_labels};
@@ -18,9 +22,11 @@ use crate::objects::flow_file::CorpusFile;
 use crate::objects::flow_file::properties;
 use crate::options::GenerateOptions;
 use crate::traffic::callers::{Caller, caller_of};
+use crate::traffic::hubs;
 use crate::traffic::periodic_services::services_of;
 use crate::world::World;
 use crate::world::endpoints::Endpoint;
+use crate::world::hubs::{Hub, HubShares};
 
 /// Largest share of the rows that benign periodic services may take.
 const MAX_PERIODIC_SHARE: f64 = 0.35;
@@ -28,13 +34,19 @@ const MAX_PERIODIC_SHARE: f64 = 0.35;
 /// Largest share of the rows that benign callers of a remote of their own may take.
 const MAX_CALLER_SHARE: f64 = 0.2;
 
-/// The shares of benign periodic traffic (0 to 1) that the rows have room for, rarest last.
+/// Largest share of the rows that hubs may take, where polls and log-ons can be rare enough.
+const MAX_HUB_SHARE: f64 = 0.3;
+
+/// The benign traffic that the rows have room for: shares of periodic traffic (0 to 1), rarest last, and how rare polls
+/// and log-ons of hubs are.
 #[derive(Clone, Copy, Debug)]
 struct PeriodicRoom {
     /// Of periodic services.
     services: f64,
     /// Of callers of a remote of their own.
     callers: f64,
+    /// How many times rarer polls and log-ons of hubs are than where the rows suffice.
+    hub_pace: f64,
 }
 
 /// A summary of a generated corpus.
@@ -52,16 +64,25 @@ pub struct GenerateSummary {
     pub attack_labels: usize,
     /// Lines of `labels.csv`.
     pub labels: usize,
+    /// Campaigns that were planted, each copy by itself.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub planted_campaigns: usize,
 }
 
-/// Generates a corpus: Parquet files in AWS's S3 layout, `labels.csv` and `corpus.json` in `options.out`.
+fn is_zero(count: &usize) -> bool {
+    *count == 0
+}
+
+/// Generates a corpus: Parquet files in AWS's S3 layout, `labels.csv` and `corpus.json` in `options.out`, and
+/// `campaigns.csv` where campaigns are planted.
 ///
 /// `progress` receives the number of rows written after each file; it may be called from several threads. The same
 /// options give the same bytes on any number of threads.
 ///
 /// # Errors
 /// [`CorpusError::InvalidOption`] when an option is out of range, when attacks leave no room in the rows, or when
-/// `options.out` already holds `AWSLogs/`; otherwise the file that could not be written, and the reason.
+/// `options.out` already holds `AWSLogs/`; [`CorpusError::InvalidCampaigns`] when campaigns do not fit into the corpus;
+/// otherwise the file that could not be written, and the reason.
 pub fn generate(options: &GenerateOptions, progress: &(dyn Fn(u64) + Sync)) -> Result<GenerateSummary, CorpusError> {
     options.validate()?;
     properties(options)?;
@@ -73,13 +94,16 @@ pub fn generate(options: &GenerateOptions, progress: &(dyn Fn(u64) + Sync)) -> R
     let world = World::new(options);
     let attacks = options.attacks.clone().unwrap_or_else(|| default_attacks(options.attack_hosts));
     attacks.iter().try_for_each(|attack| attack.validate())?;
-    let campaigns = campaign::place(&world, &attacks, options.span_s())?;
-    let attack_rows = room_for(&world, options, &campaigns)?;
-    let room = periodic_room(&world, options, options.rows as f64 - attack_rows);
-    let labels = labels_of(&world, options, &campaigns, room);
+    let planted = planted::place(&world, &attacks, options.span_s())?;
+    let campaigns = campaigns::place(&world, options, &planted.iter().map(|attack| attack.host).collect())?;
+    let attack_rows = room_for(&world, options, &planted, &campaigns)?;
+    let room = periodic_room(&world, options, options.rows as f64 - attack_rows)?;
+    let mut labels = labels_of(&world, options, &planted, room);
+    labels.extend(campaigns.iter().flat_map(|campaign| campaign.labels.iter().cloned()));
+    let truth: Vec<StageTruth> = campaigns.iter().flat_map(|campaign| campaign.truth.iter().cloned()).collect();
     std::fs::create_dir_all(&options.out).map_err(CorpusError::io(&options.out, "create"))?;
     let schema = columns::schema(options.fields_version);
-    let mut states = before_first_hour(&world, options, campaigns);
+    let mut states = before_first_hour(&world, options, planted, campaigns);
     let mut summary = GenerateSummary {
         rows: 0,
         bytes: 0,
@@ -87,6 +111,7 @@ pub fn generate(options: &GenerateOptions, progress: &(dyn Fn(u64) + Sync)) -> R
         attack_rows: 0,
         attack_labels: labels.iter().filter(|label| label.is_attack()).count(),
         labels: labels.len(),
+        planted_campaigns: truth.iter().map(|stage| stage.campaign.as_str()).collect::<BTreeSet<&str>>().len(),
     };
     for hour in 0..options.hours {
         for (number, state) in states.iter_mut().enumerate() {
@@ -102,13 +127,23 @@ pub fn generate(options: &GenerateOptions, progress: &(dyn Fn(u64) + Sync)) -> R
     }
     summary.attack_rows = states.iter().map(|state| state.attack_rows).sum();
     write_labels(&options.out.join("labels.csv"), &labels)?;
-    write_manifest(options, &attacks, &summary)?;
+    if !truth.is_empty() {
+        write_campaigns(&options.out.join("campaigns.csv"), &truth)?;
+    }
+    write_manifest(options, &world, &attacks, room, &summary)?;
     Ok(summary)
 }
 
 /// Estimates the rows of all attacks, and fails when they leave no room for anything else.
-fn room_for(world: &World, options: &GenerateOptions, campaigns: &[Campaign]) -> Result<f64, CorpusError> {
-    let rows = campaigns.iter().map(|campaign| campaign.rows(world, options.window_s, options.span_s())).sum::<f64>();
+fn room_for(
+    world: &World,
+    options: &GenerateOptions,
+    planted: &[PlantedAttack],
+    campaigns: &[Campaign],
+) -> Result<f64, CorpusError> {
+    let (window_s, span_s) = (options.window_s, options.span_s());
+    let rows = planted.iter().map(|attack| attack.rows(world, window_s, span_s)).sum::<f64>()
+        + campaigns.iter().map(|campaign| campaign.rows(world, window_s, span_s)).sum::<f64>();
     let least = rows / 0.9;
     if least > options.rows as f64 {
         let expected = format!(
@@ -123,7 +158,10 @@ fn room_for(world: &World, options: &GenerateOptions, campaigns: &[Campaign]) ->
 
 /// Returns the benign periodic traffic that fits into the rows that attacks leave: in the order of rarity, until the rows
 /// of its kind are used up.
-fn periodic_room(world: &World, options: &GenerateOptions, free_rows: f64) -> PeriodicRoom {
+///
+/// # Errors
+/// [`CorpusError::InvalidOption`] when scans, deployments and people of hubs alone need more than half of the rows.
+fn periodic_room(world: &World, options: &GenerateOptions, free_rows: f64) -> Result<PeriodicRoom, CorpusError> {
     let every = (world.hosts / 50_000).max(1);
     let hosts = || (0..world.hosts).step_by(every as usize);
     let rows_per_hour = free_rows / f64::from(every) / f64::from(options.hours);
@@ -135,10 +173,21 @@ fn periodic_room(world: &World, options: &GenerateOptions, free_rows: f64) -> Pe
         .flat_map(|host| services_of(world, host, 1.0))
         .map(|service| (service.rarity, service.rows_per_hour(world, options.window_s)))
         .collect();
-    PeriodicRoom {
+    let hub_rows = hosts().map(|host| hubs::rows_per_hour(world, host, options.window_s));
+    let (fixed, paced) = hub_rows.fold((0.0, 0.0), |sums, rows| (sums.0 + rows.0, sums.1 + rows.1));
+    if fixed > 0.5 * rows_per_hour {
+        let expected = format!(
+            "at least {:.0} for the hubs; ask for more rows, or for smaller --hubs",
+            options.rows as f64 * fixed / rows_per_hour * 2.0
+        );
+        return Err(CorpusError::option("rows", options.rows, expected));
+    }
+    let left = (MAX_HUB_SHARE * rows_per_hour - fixed).max(0.01 * rows_per_hour);
+    Ok(PeriodicRoom {
         services: kept_share(services, MAX_PERIODIC_SHARE * rows_per_hour),
         callers: kept_share(callers, MAX_CALLER_SHARE * rows_per_hour),
-    }
+        hub_pace: (paced / left).max(1.0),
+    })
 }
 
 /// Returns the rarity below which the rows per hour, given with their rarity, are at most `most_rows`; 1 for all.
@@ -159,7 +208,7 @@ fn kept_caller(world: &World, options: &GenerateOptions, host: u32, room: Period
     caller_of(world, host, options.benign_callers).filter(|caller| caller.rarity < room.callers)
 }
 
-fn labels_of(world: &World, options: &GenerateOptions, campaigns: &[Campaign], room: PeriodicRoom) -> Vec<Label> {
+fn labels_of(world: &World, options: &GenerateOptions, planted: &[PlantedAttack], room: PeriodicRoom) -> Vec<Label> {
     let benign = |src, dst, port, protocol, source| Label {
         src: world.address(src),
         dst: world.address(dst),
@@ -168,7 +217,7 @@ fn labels_of(world: &World, options: &GenerateOptions, campaigns: &[Campaign], r
         label: "benign-periodic".to_owned(),
         source,
     };
-    let mut labels: Vec<Label> = campaigns.iter().flat_map(|campaign| campaign.labels(world)).collect();
+    let mut labels: Vec<Label> = planted.iter().flat_map(|attack| attack.labels(world)).collect();
     let periodic = (0..world.hosts).flat_map(|host| services_of(world, host, room.services));
     labels.extend(periodic.map(|service| {
         let source = format!("{} every {} s", service.name, service.period_s);
@@ -187,18 +236,62 @@ struct Manifest<'a> {
     schema_version: u32,
     seed: u64,
     options: &'a GenerateOptions,
-    attacks: &'a [crate::attacks::AttackSpec],
+    attacks: &'a [AttackSpec],
+    #[serde(skip_serializing_if = "<[_]>::is_empty")]
+    campaigns: &'a [CampaignSpec],
+    #[serde(skip_serializing_if = "Option::is_none")]
+    hubs: Option<HubFacts<'a>>,
     #[serde(flatten)]
     summary: &'a GenerateSummary,
 }
 
+/// The hubs of a corpus: the shares of hosts, how much rarer than usual polls and log-ons are, and where they stand.
+#[derive(Serialize)]
+struct HubFacts<'a> {
+    shares: &'a HubShares,
+    pace: f64,
+    interfaces: Vec<HubInterface>,
+}
+
+#[derive(Serialize)]
+struct HubInterface {
+    hub: Hub,
+    account: String,
+    region: String,
+    address: String,
+}
+
+impl<'a> HubFacts<'a> {
+    fn of(world: &'a World, room: PeriodicRoom) -> Option<Self> {
+        let interfaces = world.sites.iter().flat_map(|site| {
+            let hubs = Hub::ALL.into_iter().zip(site.hubs);
+            hubs.filter_map(move |(hub, index)| {
+                let address = world.address(Endpoint::interface(index?)).to_string();
+                Some(HubInterface { hub, account: site.account.clone(), region: site.region.clone(), address })
+            })
+        });
+        let facts = Self { shares: &world.hubs, pace: room.hub_pace, interfaces: interfaces.collect() };
+        (!world.hubs.is_none()).then_some(facts)
+    }
+}
+
 fn write_manifest(
     options: &GenerateOptions,
-    attacks: &[crate::attacks::AttackSpec],
+    world: &World,
+    attacks: &[AttackSpec],
+    room: PeriodicRoom,
     summary: &GenerateSummary,
 ) -> Result<(), CorpusError> {
     let path: PathBuf = options.out.join("corpus.json");
-    let manifest = Manifest { schema_version: 2, seed: options.seed, options, attacks, summary };
+    let manifest = Manifest {
+        schema_version: 2,
+        seed: options.seed,
+        options,
+        attacks,
+        campaigns: &options.campaigns,
+        hubs: HubFacts::of(world, room),
+        summary,
+    };
     let mut text = serde_json::to_string_pretty(&manifest)
         .map_err(|error| CorpusError::io(&path, "write")(std::io::Error::other(error)))?;
     text.push('\n');

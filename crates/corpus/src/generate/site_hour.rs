@@ -4,13 +4,15 @@ use arrow::datatypes::SchemaRef;
 use rayon::prelude::*;
 
 use super::{PeriodicRoom, kept_caller};
-use crate::attacks::campaign::Campaign;
+use crate::attacks::planted::PlantedAttack;
+use crate::campaigns::Campaign;
 use crate::error::CorpusError;
 use crate::objects::flow_file::{CorpusFile, write_flow_file};
 use crate::objects::object_names::object_key;
 use crate::options::GenerateOptions;
 use crate::traffic::background::{HostHour, placeholders, rhythm, site_rhythm};
 use crate::traffic::connection::Connection;
+use crate::traffic::hubs::HubHour;
 use crate::traffic::periodic_services::{HostService, services_of};
 use crate::traffic::records::{HourRecords, Record};
 use crate::world::World;
@@ -23,8 +25,9 @@ const ROUNDS: [f64; 5] = [0.6, 0.55, 0.6, 0.7, 1.0];
 
 /// State of one site that is carried from hour to hour.
 pub struct SiteState {
+    planted: Vec<PlantedAttack>,
     campaigns: Vec<Campaign>,
-    /// Open connections by chunk of hosts; the last list belongs to the campaigns.
+    /// Open connections by chunk of hosts; the last list belongs to what is planted.
     carried: Vec<Vec<Connection>>,
     rows: u64,
     pub attack_rows: u64,
@@ -34,13 +37,19 @@ pub struct SiteState {
     rhythm: (f64, f64),
 }
 
-/// Returns the state of every site before the first hour, each with the attacks on its hosts.
-pub fn before_first_hour(world: &World, options: &GenerateOptions, campaigns: Vec<Campaign>) -> Vec<SiteState> {
+/// Returns the state of every site before the first hour, each with the attacks and campaigns on its hosts.
+pub fn before_first_hour(
+    world: &World,
+    options: &GenerateOptions,
+    planted: Vec<PlantedAttack>,
+    campaigns: Vec<Campaign>,
+) -> Vec<SiteState> {
     let mut states: Vec<SiteState> = (world.sites.iter())
         .map(|site| {
             let rhythm = |hour| site_rhythm(world, site, options.start_s + i64::from(hour) * 3_600);
             let chunks = (site.hosts.1 - site.hosts.0).div_ceil(CHUNK_HOSTS) as usize;
             SiteState {
+                planted: Vec::new(),
                 campaigns: Vec::new(),
                 carried: vec![Vec::new(); chunks + 1],
                 rows: 0,
@@ -50,8 +59,11 @@ pub fn before_first_hour(world: &World, options: &GenerateOptions, campaigns: Ve
             }
         })
         .collect();
+    for attack in planted {
+        states[usize::from(world.interface(attack.host).site)].planted.push(attack);
+    }
     for campaign in campaigns {
-        states[usize::from(world.interface(campaign.host).site)].campaigns.push(campaign);
+        states[campaign.site].campaigns.push(campaign);
     }
     states
 }
@@ -92,6 +104,9 @@ impl SiteHour<'_> {
         let site = &world.sites[self.number];
         let until_s = (self.hour + 1) * 3_600;
         let mut attacks = std::mem::take(state.carried.last_mut().unwrap_or(&mut Vec::new()));
+        for attack in &mut state.planted {
+            attack.advance(world, until_s, &mut attacks);
+        }
         for campaign in &mut state.campaigns {
             campaign.advance(world, until_s, &mut attacks);
         }
@@ -142,7 +157,7 @@ impl SiteHour<'_> {
         made
     }
 
-    /// Generates the records of open connections, periodic services and backups of a chunk of hosts.
+    /// Generates the records of open connections, periodic services, hubs and backups of a chunk of hosts.
     fn given(&self, chunk: usize, open: &mut Vec<Connection>) -> HourRecords {
         let world = self.world;
         let mut minutes = self.minutes();
@@ -157,6 +172,13 @@ impl SiteHour<'_> {
                 let calls = caller.connections(world, from, from + 3_600);
                 open.extend(calls.filter(|connection| connection.write(world, &mut minutes)));
             }
+            let hub_hour =
+                HubHour { world, host, from: self.begin_s(), epoch_s: self.epoch_s(), pace: self.room.hub_pace };
+            hub_hour.connections(&mut |connection| {
+                if connection.write(world, &mut minutes) {
+                    open.push(connection);
+                }
+            });
             self.host_hour(host, 0).nightly(|connection| {
                 if connection.write(world, &mut minutes) {
                     open.push(connection);

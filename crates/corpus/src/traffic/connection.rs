@@ -207,7 +207,12 @@ impl Connection {
             let each = if self.protocol == UDP { 60 } else { 40 + u64::from(self.noise & 1) * 20 };
             let bytes = each * u64::from(packets);
             let flags = if self.protocol == TCP { SYN } else { 0 };
-            minutes.push(window_end, Record { bytes, packets, flags, kind: RecordKind::Rejected, ..record });
+            // An inside client's own interface lets the packet out; that of the server refuses it.
+            let (kind, path) = match vantage {
+                Vantage::Client => (RecordKind::Egress, 1),
+                Vantage::Nat | Vantage::Server => (RecordKind::Rejected, 0),
+            };
+            minutes.push(window_end, Record { bytes, packets, flags, kind, path, ..record });
             return;
         }
         let reply = Record {

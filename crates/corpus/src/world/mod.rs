@@ -2,10 +2,12 @@
 //! each host prefers.
 
 pub mod endpoints;
+pub mod hubs;
 
 use crate::options::GenerateOptions;
 use crate::random::{Purpose, Stream, mix2, share_of, zipf_rank};
 use crate::world::endpoints::{Endpoint, ExternalClass};
+use crate::world::hubs::HubShares;
 use flow::Address;
 
 /// The kind of machine that an interface belongs to.
@@ -34,6 +36,16 @@ pub enum Role {
     Backup,
     /// Interface without traffic.
     Idle,
+    /// Directory server, shared by the site.
+    Directory,
+    /// Jump host that people enter others over.
+    Jump,
+    /// Deployment host that installs software on others.
+    Deployment,
+    /// Monitoring server that polls hosts.
+    Monitoring,
+    /// Vulnerability scanner.
+    Scanner,
 }
 
 /// Roles of hosts, in the order of [`Role`], with the share of hosts in each.
@@ -92,6 +104,8 @@ pub struct Site {
     pub backup: u32,
     /// First interface without traffic and one past the last.
     pub idle: (u32, u32),
+    /// Interfaces of the hubs that exist, in the order of [`Hub`](hubs::Hub).
+    pub hubs: [Option<u32>; 5],
 }
 
 /// Everything that stays the same from hour to hour.
@@ -113,6 +127,8 @@ pub struct World {
     pub ipv6_share: f64,
     /// NATs are instances.
     pub nat_instances: bool,
+    /// Shares of hosts that have to do with the hubs.
+    pub hubs: HubShares,
 }
 
 /// Hosts for each /22 subnet.
@@ -132,6 +148,7 @@ impl World {
             services: (options.hosts * 4).clamp(2_000, 4_000_000),
             ipv6_share: options.ipv6_share,
             nat_instances: options.nat_instances,
+            hubs: options.hub_shares(),
         };
         let mut next_block = 0u32;
         let sites = options.accounts.iter().flat_map(|a| options.regions.iter().map(move |r| (a, r)));
@@ -149,11 +166,16 @@ impl World {
                 collector: 0,
                 backup: 0,
                 idle: (0, 0),
+                hubs: [None; 5],
             });
             world.add_hosts(number as u16, options, &mut next_block);
         }
         for number in 0..count as u16 {
             world.add_gateways(number, options, &mut next_block);
+        }
+        // Last, so that all others are the same without hubs.
+        if !world.hubs.is_none() {
+            (0..count as u16).for_each(|number| world.add_hubs(number, options, &mut next_block));
         }
         world
     }

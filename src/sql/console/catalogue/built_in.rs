@@ -18,6 +18,7 @@ const BUILT_IN: &[(&str, &str)] = queries! {
     "all_but_internal"
     "beacon_candidates"
     "before_and_after"
+    "blast_radius"
     "clock_keepers"
     "coverage_gaps"
     "cross_az_cost"
@@ -35,6 +36,7 @@ const BUILT_IN: &[(&str, &str)] = queries! {
     "hourly_outliers"
     "https_bytes_by_instance"
     "inbound_ports"
+    "incident"
     "indicator_contacts"
     "internal_only"
     "ip_pairs_by_records"
@@ -86,6 +88,7 @@ const BUILT_IN: &[(&str, &str)] = queries! {
     "unauthorised_attempts"
     "unusual_protocols"
     "upload_hours"
+    "who_else"
     "who_talked_to"
 };
 

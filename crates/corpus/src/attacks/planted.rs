@@ -11,7 +11,7 @@ use flow::codes::TCP;
 
 /// One attack on one host; it yields its connections in the order of time.
 #[derive(Clone, Debug)]
-pub struct Campaign {
+pub struct PlantedAttack {
     /// The host that is attacked.
     pub host: u32,
     /// Kind of the attack.
@@ -34,7 +34,7 @@ pub struct Campaign {
 ///
 /// # Errors
 /// [`CorpusError::InvalidOption`] when there are more attacks than hosts.
-pub fn place(world: &World, specs: &[AttackSpec], span_s: u32) -> Result<Vec<Campaign>, CorpusError> {
+pub fn place(world: &World, specs: &[AttackSpec], span_s: u32) -> Result<Vec<PlantedAttack>, CorpusError> {
     let wanted: u64 = specs.iter().map(|spec| u64::from(spec.hosts)).sum();
     if wanted > u64::from(world.hosts) {
         let expected =
@@ -48,19 +48,19 @@ pub fn place(world: &World, specs: &[AttackSpec], span_s: u32) -> Result<Vec<Cam
         hosts.swap(last, draw.below(last as u64 + 1) as usize);
     }
     hosts.sort_by_key(|host| world.interface(*host).role == Role::Database);
-    let mut campaigns = Vec::new();
+    let mut planted = Vec::new();
     let mut remote = 0u32;
     let victims = specs.iter().flat_map(|spec| (0..spec.hosts).map(move |_| spec)).zip(hosts);
     for (number, (spec, host)) in victims.enumerate() {
         let count = if spec.kind == AttackKind::ExfilSplit { spec.destinations.unwrap_or(40) } else { 1 };
         let remotes = (remote..remote + count).map(|n| Endpoint::external(ExternalClass::Attack, n, false)).collect();
         remote += count;
-        campaigns.push(Campaign::new(world, spec, host, remotes, number as u64, span_s));
+        planted.push(PlantedAttack::new(world, spec, host, remotes, number as u64, span_s));
     }
-    Ok(campaigns)
+    Ok(planted)
 }
 
-impl Campaign {
+impl PlantedAttack {
     fn new(world: &World, spec: &AttackSpec, host: u32, remotes: Vec<Endpoint>, number: u64, span_s: u32) -> Self {
         let mut draw = Stream::new(world.seed, Purpose::Attack, number, 0);
         let usual = [443, 443, 443, 443, 80, 80, 8443, 8080, 4444, 50_050];
@@ -70,7 +70,7 @@ impl Campaign {
         let drawn_begin = draw.uniform(low, high);
         let begin_ms = (spec.begin.unwrap_or(drawn_begin) * f64::from(span_s) * 1_000.0) as i64;
         let size_out = draw.between(300, 1_200);
-        let mut campaign = Self {
+        let mut attack = Self {
             host,
             kind: spec.kind,
             remotes,
@@ -83,15 +83,15 @@ impl Campaign {
             planned: Default::default(),
         };
         match spec.kind {
-            AttackKind::ExfilBurst => campaign.plan_burst(world, span_s),
-            AttackKind::ExfilSplit => campaign.plan_split(world, span_s),
-            AttackKind::ExfilDrip => campaign.plan_drip(world, span_s),
+            AttackKind::ExfilBurst => attack.plan_burst(world, span_s),
+            AttackKind::ExfilSplit => attack.plan_split(world, span_s),
+            AttackKind::ExfilDrip => attack.plan_drip(world, span_s),
             _ => {}
         }
-        campaign
+        attack
     }
 
-    /// Returns the labels of the campaign, one for each address.
+    /// Returns the labels of the attack, one for each address.
     pub fn labels(&self, world: &World) -> impl Iterator<Item = Label> {
         let (period_s, jitter) = self.spec.timing();
         let source = match self.kind {
@@ -111,7 +111,7 @@ impl Campaign {
         })
     }
 
-    /// Estimates the rows that the campaign makes in the whole corpus, over all interfaces that log it.
+    /// Estimates the rows that the attack makes in the whole corpus, over all interfaces that log it.
     pub fn rows(&self, world: &World, window_s: u32, span_s: u32) -> f64 {
         let vantages = if world.interface(self.host).nat.is_some() { 6.0 } else { 2.0 };
         if self.kind.is_exfiltration() {
@@ -268,8 +268,8 @@ mod tests {
         let world = World::new(&GenerateOptions { hosts: 100, ..Default::default() });
         let mut spec = AttackSpec::new(kind, 1);
         change(&mut spec);
-        let mut campaign = place(&world, &[spec], 200_000).unwrap().remove(0);
-        (0..20_000).map(|_| campaign.sleep_ms()).collect()
+        let mut attack = place(&world, &[spec], 200_000).unwrap().remove(0);
+        (0..20_000).map(|_| attack.sleep_ms()).collect()
     }
 
     fn range_and_mean(values: &[i64]) -> (i64, i64, f64) {
@@ -298,32 +298,32 @@ mod tests {
     }
 
     #[test]
-    fn campaigns_yield_the_same_connections_hour_by_hour_or_at_once() {
+    fn attacks_yield_the_same_connections_hour_by_hour_or_at_once() {
         let world = World::new(&GenerateOptions { hosts: 100, ..Default::default() });
         let mut specs = default_attacks(1);
         specs.push(AttackSpec::new(AttackKind::SliverHttp, 2));
         specs[0].drop = 0.3;
-        for campaign in place(&world, &specs, 36_000).unwrap() {
+        for attack in place(&world, &specs, 36_000).unwrap() {
             let (mut whole, mut hourly) = (Vec::new(), Vec::new());
-            campaign.clone().advance(&world, 36_000, &mut whole);
-            let mut stepped = campaign.clone();
+            attack.clone().advance(&world, 36_000, &mut whole);
+            let mut stepped = attack.clone();
             (1..=10).for_each(|hour| stepped.advance(&world, hour * 3_600, &mut hourly));
             assert_eq!(format!("{whole:?}"), format!("{hourly:?}"));
             assert!(!whole.is_empty());
             assert!(whole.iter().all(|c| c.begin >= 0 && c.end < 36_010));
-            if campaign.kind.is_exfiltration() {
+            if attack.kind.is_exfiltration() {
                 let bytes: u64 = whole.iter().map(|c| c.bytes_out).sum();
-                assert!(bytes > 190_000_000, "{:?} {bytes}", campaign.kind);
+                assert!(bytes > 190_000_000, "{:?} {bytes}", attack.kind);
             }
         }
     }
 
     #[test]
-    fn no_host_has_two_attacks_and_no_address_two_campaigns() {
+    fn no_host_and_no_address_has_two_attacks() {
         let world = World::new(&GenerateOptions { hosts: 200, ..Default::default() });
-        let campaigns = place(&world, &default_attacks(3), 86_400).unwrap();
-        let hosts: std::collections::HashSet<u32> = campaigns.iter().map(|c| c.host).collect();
-        let remotes: std::collections::HashSet<Endpoint> = campaigns.iter().flat_map(|c| c.remotes.clone()).collect();
+        let planted = place(&world, &default_attacks(3), 86_400).unwrap();
+        let hosts: std::collections::HashSet<u32> = planted.iter().map(|c| c.host).collect();
+        let remotes: std::collections::HashSet<Endpoint> = planted.iter().flat_map(|c| c.remotes.clone()).collect();
         assert_eq!(hosts.len(), 30);
         assert_eq!(remotes.len(), 27 + 3 * 40);
         assert!(place(&world, &default_attacks(30), 86_400).is_err());

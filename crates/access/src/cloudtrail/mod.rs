@@ -1,0 +1,53 @@
+//! AWS CloudTrail.
+
+mod act;
+mod record;
+mod scan;
+mod twin;
+
+use crate::act::Act;
+use crate::error::{BadRecord, Broken};
+use crate::json::{Cursor, Wrapping, stream, values};
+use crate::read::Counts;
+
+const RECORDS: Wrapping = Wrapping { records: &["Records"] };
+
+/// Reads a text of CloudTrail records in one pass.
+pub(crate) fn read(text: &[u8], counts: &mut Counts, sink: &mut dyn FnMut(&Act<'_>)) -> Result<(), Broken> {
+    stream(text, &RECORDS, &mut |cursor: &mut Cursor<'_>| {
+        cursor.peek();
+        let begin = cursor.at();
+        let read = match scan::record(cursor) {
+            Ok(record) => record.ok_or("a JSON object"),
+            Err(broken) => {
+                // Its bounds may still be found; if not, all that follows is lost, too.
+                cursor.return_to(begin);
+                cursor.skip()?;
+                Err(broken.expected)
+            }
+        };
+        tell(read, begin, counts, sink);
+        Ok(())
+    })
+}
+
+/// Reads the same as [`read`] through serde_json: slower by several times, and simple.
+pub(crate) fn read_slowly(text: &[u8], counts: &mut Counts, sink: &mut dyn FnMut(&Act<'_>)) -> Result<(), Broken> {
+    values(text, &RECORDS, &mut |value, begin| {
+        let read = value.and_then(|value| twin::record(value).ok_or("a JSON object"));
+        tell(read, begin, counts, sink);
+    })
+}
+
+fn tell(
+    read: Result<record::Record<'_>, &'static str>,
+    at: usize,
+    counts: &mut Counts,
+    sink: &mut dyn FnMut(&Act<'_>),
+) {
+    match read.map_err(act::NoAct::Lacks).and_then(act::act_of) {
+        Ok(act) => counts.act(&act, sink),
+        Err(act::NoAct::Insight) => counts.insights += 1,
+        Err(act::NoAct::Lacks(expected)) => counts.bad(BadRecord { at, expected }),
+    }
+}

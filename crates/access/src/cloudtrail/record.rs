@@ -1,0 +1,124 @@
+//! What is asked of a CloudTrail record. The scanner and its slow twin both fill it.
+
+use std::borrow::Cow;
+
+/// A text; `None` when it is absent, null or no text.
+pub(crate) type Text<'a> = Option<Cow<'a, str>>;
+
+/// The fields of a record that an act is made of.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub(crate) struct Record<'a> {
+    pub time: Text<'a>,
+    pub service: Text<'a>,
+    pub name: Text<'a>,
+    pub region: Text<'a>,
+    pub source: Text<'a>,
+    pub agent: Text<'a>,
+    pub error_code: Text<'a>,
+    pub error_message: Text<'a>,
+    pub event_id: Text<'a>,
+    pub event_type: Text<'a>,
+    pub category: Text<'a>,
+    pub version: Text<'a>,
+    pub recipient: Text<'a>,
+    pub shared_id: Text<'a>,
+    pub endpoint: Text<'a>,
+    pub read_only: Option<bool>,
+    pub identity: Identity<'a>,
+    pub parameters: Parameters<'a>,
+    pub response: Response<'a>,
+    pub extra: Extra<'a>,
+    pub resource: Resource<'a>,
+}
+
+/// `userIdentity`.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub(crate) struct Identity<'a> {
+    pub kind: Text<'a>,
+    pub principal_id: Text<'a>,
+    pub arn: Text<'a>,
+    pub account: Text<'a>,
+    pub key: Text<'a>,
+    pub user: Text<'a>,
+    pub invoked_by: Text<'a>,
+    pub identity_provider: Text<'a>,
+    pub on_behalf_of: Text<'a>,
+    pub session: Session<'a>,
+}
+
+/// `userIdentity.sessionContext`.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub(crate) struct Session<'a> {
+    pub issuer: Text<'a>,
+    pub created: Text<'a>,
+    pub mfa: Text<'a>,
+    pub source_identity: Text<'a>,
+    pub role_delivery: Text<'a>,
+}
+
+/// `responseElements`: the login's result and the key that the call made.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub(crate) struct Response<'a> {
+    pub console_login: Text<'a>,
+    pub made_key: Text<'a>,
+}
+
+/// `additionalEventData`.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub(crate) struct Extra<'a> {
+    pub mfa_used: Text<'a>,
+    pub bytes_out: Option<f64>,
+    pub bytes_in: Option<f64>,
+}
+
+/// The first of `resources`.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub(crate) struct Resource<'a> {
+    pub arn: Text<'a>,
+    pub kind: Text<'a>,
+}
+
+/// The parameters that name what a call is about: the key, and what kind of thing it names. The first that is there
+/// counts.
+pub(crate) const NAMING: &[(&str, &str)] = &[
+    ("secretId", "secret"),
+    ("functionName", "function"),
+    ("accessKeyId", "access_key"),
+    ("userName", "user"),
+    ("roleArn", "role"),
+    ("roleName", "role"),
+    ("groupName", "group"),
+    ("policyArn", "policy"),
+    ("instanceId", "instance"),
+    ("instanceIdentifier", "instance"),
+    ("dBSnapshotIdentifier", "snapshot"),
+    ("snapshotId", "snapshot"),
+    ("groupId", "security_group"),
+    ("keyId", "key"),
+    ("documentName", "document"),
+    ("tableName", "table"),
+    ("repositoryName", "repository"),
+    ("stackName", "stack"),
+    ("trailName", "trail"),
+    ("name", "name"),
+];
+
+/// `requestParameters`: what the call is about.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub(crate) struct Parameters<'a> {
+    pub bucket: Text<'a>,
+    pub key: Text<'a>,
+    /// The place in [`NAMING`], and the text.
+    pub named: Option<(usize, Cow<'a, str>)>,
+}
+
+impl<'a> Parameters<'a> {
+    /// Takes the text of a naming parameter, unless one before it in [`NAMING`] was taken.
+    pub fn name(&mut self, place: usize, text: Text<'a>) {
+        let earlier = self.named.as_ref().is_some_and(|(taken, _)| *taken < place);
+        match text {
+            Some(text) if !earlier => self.named = Some((place, text)),
+            _ => {}
+        }
+    }
+}

@@ -1,0 +1,152 @@
+//! The rows of `access_hours`.
+
+use super::Distinct;
+use crate::act::{ActionClass, Log, Outcome, PrincipalKind};
+use crate::{Credential, CredentialKind};
+
+/// How many texts a row has.
+pub(super) const TEXTS: usize = 12;
+
+/// One hour of one principal's acts of one kind, and how many there were.
+#[derive(Debug, Clone, PartialEq)]
+pub struct AccessHour<'a> {
+    /// The first second of the hour, since 1970-01-01 UTC.
+    pub hour_s: i64,
+    /// The log that tells it.
+    pub log: Log,
+    /// The AWS account.
+    pub account: &'a str,
+    /// The region.
+    pub region: &'a str,
+    /// Who.
+    pub principal: &'a str,
+    /// What the principal is.
+    pub principal_kind: PrincipalKind,
+    /// With what.
+    pub credential: Credential<'a>,
+    /// From where, as written.
+    pub source: &'a str,
+    /// Whose network that is, if the log says so.
+    pub network: &'a str,
+    /// The country, if the log says so.
+    pub country: &'a str,
+    /// The family of the client program.
+    pub agent_family: &'a str,
+    /// The service that was asked.
+    pub service: &'a str,
+    /// The application behind it.
+    pub app: &'a str,
+    /// A balancer's target.
+    pub target: &'a str,
+    /// What was done.
+    pub action: &'a str,
+    /// The kind of action.
+    pub action_class: ActionClass,
+    /// How it ended.
+    pub outcome: Outcome,
+    /// How many, how much and when.
+    pub sums: Sums,
+}
+
+/// What is summed over the acts of a row.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Sums {
+    /// Acts; those that several trails told count once.
+    pub events: u64,
+    /// Bytes sent to the client.
+    pub bytes_out: u64,
+    /// Bytes received from the client.
+    pub bytes_in: u64,
+    /// The different objects, by the FNV-1a hash of kind and name.
+    pub objects: Distinct,
+    /// The second of the first act, since 1970-01-01 UTC.
+    pub first_s: i64,
+    /// The second of the last act.
+    pub last_s: i64,
+}
+
+impl Default for Sums {
+    fn default() -> Self {
+        Self { events: 0, bytes_out: 0, bytes_in: 0, objects: Distinct::default(), first_s: i64::MAX, last_s: i64::MIN }
+    }
+}
+
+impl Sums {
+    /// Adds the acts of another row.
+    pub fn merge(&mut self, other: &Self) {
+        self.events += other.events;
+        self.bytes_out = self.bytes_out.saturating_add(other.bytes_out);
+        self.bytes_in = self.bytes_in.saturating_add(other.bytes_in);
+        self.objects.merge(&other.objects);
+        self.first_s = self.first_s.min(other.first_s);
+        self.last_s = self.last_s.max(other.last_s);
+    }
+}
+
+/// What tells one row from another. Texts are numbers of the fold, or the texts themselves.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(super) struct RowKey<T> {
+    pub hour_s: i64,
+    pub log: Log,
+    /// Account, region, principal, credential, source, network, country, agent family, service, app, target, action.
+    pub texts: [T; TEXTS],
+    pub principal_kind: PrincipalKind,
+    pub credential_kind: CredentialKind,
+    pub action_class: ActionClass,
+    pub outcome: Outcome,
+}
+
+impl<T> RowKey<T> {
+    /// Returns the key with each text replaced.
+    pub fn map<U>(self, text: impl FnMut(T) -> U) -> RowKey<U> {
+        RowKey {
+            hour_s: self.hour_s,
+            log: self.log,
+            texts: self.texts.map(text),
+            principal_kind: self.principal_kind,
+            credential_kind: self.credential_kind,
+            action_class: self.action_class,
+            outcome: self.outcome,
+        }
+    }
+}
+
+impl<'a> RowKey<&'a str> {
+    /// Returns the row of this key.
+    pub fn row(self, sums: Sums) -> AccessHour<'a> {
+        let [
+            account,
+            region,
+            principal,
+            credential,
+            source,
+            network,
+            country,
+            agent_family,
+            service,
+            app,
+            target,
+            action,
+        ] = self.texts;
+        AccessHour {
+            hour_s: self.hour_s,
+            log: self.log,
+            account,
+            region,
+            principal,
+            principal_kind: self.principal_kind,
+            credential: Credential::new(credential.into(), self.credential_kind),
+            source,
+            network,
+            country,
+            agent_family,
+            service,
+            app,
+            target,
+            action,
+            action_class: self.action_class,
+            outcome: self.outcome,
+            sums,
+        }
+    }
+}
