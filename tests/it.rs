@@ -49,6 +49,8 @@ mod one_way;
 mod other_commands;
 #[path = "it/own_detections.rs"]
 mod own_detections;
+#[path = "it/page.rs"]
+mod page;
 #[path = "it/program.rs"]
 mod program;
 #[path = "it/query.rs"]

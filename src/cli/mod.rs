@@ -83,6 +83,7 @@ pub fn main(args: impl IntoIterator<Item = OsString>, hooks: Hooks) -> Exit {
         }
     };
     cli.global.hooks = hooks;
+    cli.global.typed = own;
     // Held to the end: dropping it completes the trace.
     let _trace = match cli.global.start_logging() {
         Ok(trace) => trace,

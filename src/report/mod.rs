@@ -1,4 +1,5 @@
-//! Writes findings and incidents: JSON Lines and Parquet for programs, a table for people, a summary of the run.
+//! Writes findings and incidents: JSON Lines and Parquet for programs, a table and a page for people, a summary of the
+//! run.
 //!
 //! Nothing here prints: every function writes to the writer that it is given.
 
@@ -9,11 +10,14 @@ pub mod parquet;
 pub mod summary;
 pub mod table;
 
+pub mod html;
+
 mod error;
 mod evidence;
 
 pub use self::parquet::{finding_schema, read_parquet, write_parquet};
 pub use error::ReportError;
+pub use html::{Figures, Page, write_html};
 pub use incidents::{read_incidents, write_incidents};
 pub use jsonl::{read_jsonl, write_jsonl};
 pub use manifest::{Manifest, ManifestFile, RunFacts};

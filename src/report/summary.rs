@@ -214,10 +214,14 @@ impl Summary {
 
     /// Returns the text of [`Summary::write_text`].
     pub fn to_text(&self) -> String {
-        let mut text = String::new();
-        let mut line = |label: &str, content: &str| {
-            let _ = writeln!(text, "{label:<9} {content}");
-        };
+        let lines = self.lines();
+        lines.iter().fold(String::new(), |text, (label, content)| format!("{text}{label:<9} {content}\n"))
+    }
+
+    /// Returns the lines of the text: a label, empty where the line above has it, and the content.
+    pub(super) fn lines(&self) -> Vec<(&'static str, String)> {
+        let mut lines = Vec::new();
+        let mut line = |label: &'static str, content: &str| lines.push((label, content.to_owned()));
         line("source", &self.sources_text());
         line("window", &self.window_text());
         let baseline = self.baseline;
@@ -268,7 +272,7 @@ impl Summary {
             line("spilled", &self.spilled_text());
         }
         line("time", &self.time_text());
-        text
+        lines
     }
 
     /// Returns the rows that say that an interface had no traffic, or that its traffic was lost.

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use object_store::path::Path as Key;
-use object_store::{ObjectStore, ObjectStoreExt, PutPayload};
+use object_store::{Attribute, Attributes, ObjectStore, ObjectStoreExt, PutOptions, PutPayload};
 
 use super::error::{Cause, SourceError, one_line, without_xml};
 use super::identity::Identity;
@@ -130,7 +130,8 @@ impl Store {
                     PutMode::Overwrite => object_store::PutMode::Overwrite,
                 };
                 let key = key_of(prefix, name)?;
-                let put = bucket.store.put_opts(&key, PutPayload::from_bytes(bytes), mode.into()).await;
+                let options = PutOptions { attributes: attributes_of(name), ..PutOptions::from(mode) };
+                let put = bucket.store.put_opts(&key, PutPayload::from_bytes(bytes), options).await;
                 put.map(|_| ()).map_err(|error| explain("write", url, &error))
             }
         }
@@ -266,6 +267,17 @@ fn is_final(error: &object_store::Error) -> bool {
     !matches!(error, Error::Generic { .. } | Error::JoinError { .. })
 }
 
+/// Returns what S3 is told about an object: a browser shows a page only as what it is served.
+fn attributes_of(name: &str) -> Attributes {
+    let kind = match name.rsplit_once('.') {
+        Some((_, "html")) => "text/html; charset=utf-8",
+        Some((_, "json")) => "application/json",
+        Some((_, "jsonl")) => "application/x-ndjson",
+        _ => return Attributes::new(),
+    };
+    Attributes::from_iter([(Attribute::ContentType, kind)])
+}
+
 pub(super) fn put_file(path: &Path, bytes: &[u8], mode: PutMode) -> Result<(), SourceError> {
     let placing = match mode {
         PutMode::Create => Placing::New,
@@ -327,6 +339,14 @@ fn explain(action: &'static str, url: String, error: &object_store::Error) -> So
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn s3_is_told_what_a_page_is() {
+        let kind = |name| attributes_of(name).get(&Attribute::ContentType).map(|kind| kind.as_ref().to_owned());
+        assert_eq!(kind("report.html").as_deref(), Some("text/html; charset=utf-8"));
+        assert_eq!(kind("summary.json").as_deref(), Some("application/json"));
+        assert_eq!(kind("findings.parquet"), None);
+    }
 
     #[tokio::test]
     async fn a_folder_keeps_whole_objects() {

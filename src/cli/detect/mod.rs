@@ -3,6 +3,7 @@
 mod life;
 mod options;
 mod out;
+mod page;
 mod show;
 mod stages;
 mod summary;
@@ -21,14 +22,14 @@ use crate::source::Store;
 use life::Life;
 pub(super) use options::DetectArgs;
 use out::{MANIFEST_FILE, Output, SUMMARY_FILE};
-use show::{INCIDENTS_FILE, JSONL_FILE, PARQUET_FILE};
-use stages::{Stage, StageClock};
+use show::{FindingsFormat, INCIDENTS_FILE, JSONL_FILE, PAGE_FILE, PARQUET_FILE};
+use stages::{RunTimes, Stage, StageClock};
 use std::mem::ManuallyDrop;
 use std::sync::Arc;
 use summary::WindowSpan;
 
 /// The names of the files of `--out`, which listings leave out.
-const OUT_FILES: [&str; 5] = [JSONL_FILE, PARQUET_FILE, INCIDENTS_FILE, SUMMARY_FILE, MANIFEST_FILE];
+const OUT_FILES: [&str; 6] = [JSONL_FILE, PARQUET_FILE, INCIDENTS_FILE, PAGE_FILE, SUMMARY_FILE, MANIFEST_FILE];
 
 pub(super) fn run(global: &Global, args: &DetectArgs) -> Result<Exit, Failure> {
     let plan = args.read(global)?;
@@ -122,13 +123,14 @@ pub(super) fn run(global: &Global, args: &DetectArgs) -> Result<Exit, Failure> {
     // A reader that closes stdout early misses the rest of it, but neither the summary nor the exit code. Any other failure
     // waits until the files are complete.
     let files = out_run.as_ref().map_or(&[][..], |run| &run.files);
-    let printed = plan.show.findings(shown, &shown_incidents, files).or_else(Failure::unless_unread);
-    let times = clock.end();
+    let mut printed = plan.show.findings(shown, &shown_incidents, files).or_else(Failure::unless_unread);
 
     let keeps_hours = pipeline.kept.is_some();
     let (hours, derived, outcome) = (&hours, &derived, &*outcome);
     let memory = memory.memory();
-    let run = summary::FinishedRun {
+    let untimed = RunTimes::default();
+    let times;
+    let mut run = summary::FinishedRun {
         args,
         global,
         listed: &listed,
@@ -140,7 +142,7 @@ pub(super) fn run(global: &Global, args: &DetectArgs) -> Result<Exit, Failure> {
         incidents: &after.incidents,
         incident_notes: &notes,
         incident_life: after.life,
-        times: &times,
+        times: &untimed,
         memory,
         span,
         kept_trouble: pipeline
@@ -152,6 +154,13 @@ pub(super) fn run(global: &Global, args: &DetectArgs) -> Result<Exit, Failure> {
             .or(kept_unusable),
         run_id: out_run.as_ref().map(|run| run.run_id.clone()),
     };
+    if plan.show.format == FindingsFormat::Html {
+        let page = page::page(&run, shown, &shown_incidents)?;
+        out.iter_mut().for_each(|out| out.put_page(&page));
+        printed = printed.and_then(|()| page.show(&plan.show).or_else(Failure::unless_unread));
+    }
+    times = clock.end();
+    run.times = &times;
     let summary = run.summary();
     if let Some((out, run)) = out.as_mut().zip(out_run.as_ref()) {
         out.put_summary(&summary, run, &args.sources, span)?;

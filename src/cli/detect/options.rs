@@ -34,7 +34,8 @@ pub(in crate::cli) struct DetectArgs {
     /// Folder of detections of your own (*.sql); one with the name of a built-in replaces it
     #[arg(long, value_name = "DIR")]
     detections: Option<PathBuf>,
-    /// Folder or s3:// URL for findings.jsonl, findings.parquet, incidents.jsonl, summary.json and, last, manifest.json
+    /// Folder or s3:// URL for findings.jsonl, findings.parquet, incidents.jsonl, summary.json and, last, manifest.json;
+    /// with --format html also report.html
     #[arg(long, value_name = "DIR|URL")]
     pub(super) out: Option<String>,
     /// Format on stdout [default: table on a terminal, jsonl in a pipe]
@@ -86,6 +87,9 @@ impl DetectArgs {
         let format = self.format.unwrap_or(if terminal { FindingsFormat::Table } else { FindingsFormat::Jsonl });
         if format == FindingsFormat::Parquet && terminal {
             return Err(Failure::usage("--format parquet writes binary data: redirect stdout to a file, or use --out"));
+        }
+        if format == FindingsFormat::Html && terminal && self.out.is_none() {
+            return Err(Failure::usage("--format html writes a page: redirect stdout to a file, or use --out"));
         }
         Ok(Show { format, rows: self.limit, terminal, timeline: global.is_verbose() })
     }

@@ -1,6 +1,7 @@
-//! The files of `--out`: findings, incidents, the summary and, last, the manifest that makes them one set.
+//! The files of `--out`: findings, incidents, the page if asked for, the summary and, last, the manifest that makes them
+//! one set.
 
-use super::show::{FindingsFile, INCIDENTS_FILE, JSONL_FILE, findings_files};
+use super::show::{FindingsFile, INCIDENTS_FILE, JSONL_FILE, PAGE_FILE, PageFile, findings_files};
 use super::summary::WindowSpan;
 use crate::cli::exit::Failure;
 use crate::detect::Finding;
@@ -64,6 +65,11 @@ impl<'a> Output<'a> {
         write_incidents(&mut jsonl, incidents)?;
         self.put(INCIDENTS_FILE, jsonl.into());
         Ok(OutputRun { files: files.to_vec(), run_id })
+    }
+
+    /// Writes the page.
+    pub(super) fn put_page(&mut self, page: &PageFile) {
+        self.put(PAGE_FILE, page.bytes().clone());
     }
 
     /// Writes the summary and, if nothing is missing by then, the manifest.

@@ -3,7 +3,7 @@
 use crate::cli::exit::Failure;
 use crate::detect::Finding;
 use crate::incident::Incident;
-use crate::report::{ReportError, TableOptions, write_jsonl, write_parquet, write_table};
+use crate::report::{Page, ReportError, TableOptions, write_html, write_jsonl, write_parquet, write_table};
 use bytes::Bytes;
 use clap::ValueEnum;
 use std::io::Write;
@@ -16,6 +16,8 @@ pub(in crate::cli) enum FindingsFormat {
     Jsonl,
     /// One Parquet file
     Parquet,
+    /// A page with incidents, figures and all findings, in one file
+    Html,
 }
 
 /// How findings are shown on stdout.
@@ -40,6 +42,8 @@ pub(super) struct FindingsFile {
 
 /// The name of the findings as JSON Lines.
 pub(super) const JSONL_FILE: &str = "findings.jsonl";
+/// The name of the page.
+pub(super) const PAGE_FILE: &str = "report.html";
 /// The name of the findings as Parquet.
 pub(super) const PARQUET_FILE: &str = "findings.parquet";
 
@@ -65,10 +69,14 @@ pub(super) fn findings_files(
 impl FindingsFile {
     /// Writes the file to stdout.
     fn show(&self) -> Result<(), ReportError> {
-        let mut stdout = std::io::stdout().lock();
-        let written = stdout.write_all(&self.bytes).and_then(|()| stdout.flush());
-        written.map_err(|source| ReportError::Io { action: "write", what: "findings".to_owned(), source })
+        write_stdout(&self.bytes)
     }
+}
+
+fn write_stdout(bytes: &[u8]) -> Result<(), ReportError> {
+    let mut stdout = std::io::stdout().lock();
+    let written = stdout.write_all(bytes).and_then(|()| stdout.flush());
+    written.map_err(|source| ReportError::Io { action: "write", what: "findings".to_owned(), source })
 }
 
 impl Show {
@@ -87,9 +95,11 @@ impl Show {
         }
         let stdout = std::io::stdout();
         match self.format {
+            // Written by [`Show::page`], once the run is summed up; a terminal gets a table.
+            FindingsFormat::Html if !self.terminal => {}
             FindingsFormat::Jsonl => write_jsonl(std::io::BufWriter::new(stdout.lock()), findings)?,
             FindingsFormat::Parquet => write_parquet(stdout, findings, None)?,
-            FindingsFormat::Table => {
+            FindingsFormat::Table | FindingsFormat::Html => {
                 let width = if self.terminal { terminal_width() } else { TableOptions::default().width };
                 let color = self.terminal && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
                 let limit = (self.rows > 0).then_some(self.rows);
@@ -98,6 +108,31 @@ impl Show {
             }
         }
         Ok(())
+    }
+}
+
+/// The page of a run.
+pub(super) struct PageFile {
+    bytes: Bytes,
+}
+
+impl PageFile {
+    pub(super) fn new(page: &Page<'_>) -> Result<Self, Failure> {
+        let mut bytes = Vec::new();
+        write_html(&mut bytes, page)?;
+        Ok(Self { bytes: bytes.into() })
+    }
+
+    pub(super) fn bytes(&self) -> &Bytes {
+        &self.bytes
+    }
+
+    /// Writes the page to stdout, unless that is a terminal.
+    pub(super) fn show(&self, show: &Show) -> Result<(), Failure> {
+        if show.terminal {
+            return Ok(());
+        }
+        Ok(write_stdout(&self.bytes)?)
     }
 }
 

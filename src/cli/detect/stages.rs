@@ -46,7 +46,7 @@ pub(super) struct StageClock {
 }
 
 /// The times of a run that has ended.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct RunTimes {
     /// The stages in their order.
     pub(super) stages: Vec<StageTime>,

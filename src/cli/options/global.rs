@@ -9,6 +9,7 @@ use crate::source::SourceOptions;
 use crate::sql::SharedMemory;
 use ::memory::Memory;
 use clap::{ArgAction, Args, ValueEnum};
+use std::ffi::OsString;
 use std::io::IsTerminal;
 use std::path::PathBuf;
 use tokio::runtime::Runtime;
@@ -91,6 +92,9 @@ pub(in crate::cli) struct Global {
     verbose: u8,
     #[arg(skip)]
     pub(in crate::cli) hooks: Hooks,
+    /// The command line as typed, the program first.
+    #[arg(skip)]
+    pub(in crate::cli) typed: Vec<OsString>,
 }
 
 /// The memory of a run.
