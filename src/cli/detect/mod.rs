@@ -129,7 +129,6 @@ pub(super) fn run(global: &Global, args: &DetectArgs) -> Result<Exit, Failure> {
     let (hours, derived, outcome) = (&hours, &derived, &*outcome);
     let memory = memory.memory();
     let untimed = RunTimes::default();
-    let times;
     let mut run = summary::FinishedRun {
         args,
         global,
@@ -159,7 +158,7 @@ pub(super) fn run(global: &Global, args: &DetectArgs) -> Result<Exit, Failure> {
         out.iter_mut().for_each(|out| out.put_page(&page));
         printed = printed.and_then(|()| page.show(&plan.show).or_else(Failure::unless_unread));
     }
-    times = clock.end();
+    let times = clock.end();
     run.times = &times;
     let summary = run.summary();
     if let Some((out, run)) = out.as_mut().zip(out_run.as_ref()) {

@@ -90,7 +90,7 @@ fn add_starts(
         let key = PairKey { host, remote, port: ports.value(row), protocol: protocols.value(row), role };
         if keys.contains(&key) {
             let list = starts.value(row);
-            found.entry(key).or_insert_with(Vec::new).extend(list.as_primitive::<Int64Type>().values());
+            found.entry(key).or_default().extend(list.as_primitive::<Int64Type>().values());
         }
     }
 }
