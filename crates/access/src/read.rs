@@ -1,5 +1,7 @@
 //! One object to its acts.
 
+use std::borrow::Cow;
+
 use chrono_tz::Tz;
 
 use crate::act::Act;
@@ -62,6 +64,11 @@ pub struct ObjectRead {
     pub counts: Counts,
 }
 
+/// Returns a text with what is no UTF-8 in it replaced. It is checked once, so that its parts need not be.
+pub(crate) fn readable(bytes: &[u8]) -> Cow<'_, str> {
+    std::str::from_utf8(bytes).map_or_else(|_| String::from_utf8_lossy(bytes), Cow::Borrowed)
+}
+
 /// Reads an object and calls `sink` with each of its acts, in the order of the object.
 ///
 /// A record that cannot be read is counted and skipped.
@@ -76,8 +83,12 @@ pub fn read_object(
     options: &ReadOptions,
     sink: &mut dyn FnMut(&Act<'_>),
 ) -> Result<ObjectRead, AccessError> {
-    let text = inflater.text(key, object)?;
-    let kind = options.kind.unwrap_or_else(|| recognise(key, text));
+    let bytes = inflater.text(key, object)?;
+    let kind = options.kind.unwrap_or_else(|| recognise(key, bytes));
+    if !kind.has_acts() {
+        return Ok(ObjectRead { kind, counts: Counts::default() });
+    }
+    let text = &*readable(bytes);
     let mut counts = Counts::default();
     let read = match kind {
         LogKind::CloudTrail if options.is_slow => cloudtrail::read_slowly(text, &mut counts, sink),
@@ -103,6 +114,6 @@ pub fn read_object(
         }
         _ => Ok(()),
     };
-    read.map_err(|broken| broken.of(key, text))?;
+    read.map_err(|broken| broken.of(key, text.as_bytes()))?;
     Ok(ObjectRead { kind, counts })
 }

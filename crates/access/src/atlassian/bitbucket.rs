@@ -11,13 +11,12 @@ use crate::read::Counts;
 use crate::time::{SECOND_US, parse_us};
 
 /// Reads the lines that end a request; only they know the user, the status and the bytes.
-pub(crate) fn read(text: &[u8], zone: Option<Tz>, counts: &mut Counts, sink: &mut dyn FnMut(&Act<'_>)) {
-    for (index, line) in text.split(|byte| *byte == b'\n').enumerate() {
-        let line = String::from_utf8_lossy(line);
+pub(crate) fn read(text: &str, zone: Option<Tz>, counts: &mut Counts, sink: &mut dyn FnMut(&Act<'_>)) {
+    for (index, line) in text.split('\n').enumerate() {
         if line.trim().is_empty() {
             continue;
         }
-        match act(&line, zone) {
+        match act(line, zone) {
             Ok(Some(act)) => {
                 counts.zone_unknown += u64::from(zone.is_none());
                 counts.act(&act, sink);

@@ -19,7 +19,7 @@ use crate::read::Counts;
 const PAGES: Wrapping = Wrapping { records: &["records", "results", "entities", "values", "data"] };
 
 /// Reads audit records of any Atlassian product, told apart record by record.
-pub(crate) fn read_audit(text: &[u8], counts: &mut Counts, sink: &mut dyn FnMut(&Act<'_>)) -> Result<(), Broken> {
+pub(crate) fn read_audit(text: &str, counts: &mut Counts, sink: &mut dyn FnMut(&Act<'_>)) -> Result<(), Broken> {
     values(text, &PAGES, &mut |value, at| match value.and_then(act) {
         Ok(act) => counts.act(&act, sink),
         Err(expected) => counts.bad(BadRecord { at, expected }),

@@ -14,7 +14,7 @@ use crate::read::Counts;
 use crate::time::parse_us;
 
 /// Reads the lines of an application load balancer; what stands behind the 25 fields that all of them have is ignored.
-pub(crate) fn read_alb(text: &[u8], counts: &mut Counts, sink: &mut dyn FnMut(&Act<'_>)) {
+pub(crate) fn read_alb(text: &str, counts: &mut Counts, sink: &mut dyn FnMut(&Act<'_>)) {
     lines(text, counts, sink, |fields| {
         if fields.count() < 25 {
             return Err("an ALB line of 25 fields or more");
@@ -39,7 +39,7 @@ pub(crate) fn read_alb(text: &[u8], counts: &mut Counts, sink: &mut dyn FnMut(&A
 }
 
 /// Reads the lines of a network load balancer with TLS listeners.
-pub(crate) fn read_nlb(text: &[u8], counts: &mut Counts, sink: &mut dyn FnMut(&Act<'_>)) {
+pub(crate) fn read_nlb(text: &str, counts: &mut Counts, sink: &mut dyn FnMut(&Act<'_>)) {
     lines(text, counts, sink, |fields| {
         if fields.count() < 18 {
             return Err("an NLB line of 18 fields or more");
@@ -61,7 +61,7 @@ pub(crate) fn read_nlb(text: &[u8], counts: &mut Counts, sink: &mut dyn FnMut(&A
 }
 
 /// Reads the lines of a classic load balancer.
-pub(crate) fn read_clb(text: &[u8], counts: &mut Counts, sink: &mut dyn FnMut(&Act<'_>)) {
+pub(crate) fn read_clb(text: &str, counts: &mut Counts, sink: &mut dyn FnMut(&Act<'_>)) {
     lines(text, counts, sink, |fields| {
         if fields.count() < 12 {
             return Err("a CLB line of 12 fields or more");
@@ -79,13 +79,13 @@ pub(crate) fn read_clb(text: &[u8], counts: &mut Counts, sink: &mut dyn FnMut(&A
 }
 
 fn lines<'a>(
-    text: &'a [u8],
+    text: &'a str,
     counts: &mut Counts,
     sink: &mut dyn FnMut(&Act<'_>),
     read: impl Fn(&Fields<'a>) -> Result<Act<'a>, &'static str>,
 ) {
     let mut begin = 0;
-    let ends = memchr::memchr_iter(b'\n', text).chain([text.len()]);
+    let ends = memchr::memchr_iter(b'\n', text.as_bytes()).chain([text.len()]);
     for (index, end) in ends.enumerate() {
         let line = text.get(begin..end).unwrap_or_default().trim_ascii();
         begin = end + 1;
@@ -100,7 +100,7 @@ fn lines<'a>(
 }
 
 fn begin<'a>(log: Log, fields: &Fields<'a>, time: usize) -> Result<Act<'a>, &'static str> {
-    let time_us = std::str::from_utf8(fields.raw(time)).ok().and_then(parse_us).ok_or("a time in its place")?;
+    let time_us = parse_us(fields.raw(time)).ok_or("a time in its place")?;
     Ok(Act::new(log, time_us))
 }
 
@@ -155,7 +155,7 @@ fn parts(request: &str) -> (&str, &str, &str) {
 /// Takes region and account from the first ARN there is.
 fn place<'a>(act: &mut Act<'a>, fields: &Fields<'a>, arns: [usize; 2]) {
     for field in arns {
-        let Ok(arn) = std::str::from_utf8(fields.raw(field)) else { continue };
+        let arn = fields.raw(field);
         let mut words = arn.split(':').skip(3);
         if let (true, Some(region), Some(account)) = (arn.starts_with("arn:"), words.next(), words.next()) {
             (act.region, act.account) = (region.into(), account.into());

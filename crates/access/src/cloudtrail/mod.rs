@@ -13,7 +13,7 @@ use crate::read::Counts;
 const RECORDS: Wrapping = Wrapping { records: &["Records"] };
 
 /// Reads a text of CloudTrail records in one pass.
-pub(crate) fn read(text: &[u8], counts: &mut Counts, sink: &mut dyn FnMut(&Act<'_>)) -> Result<(), Broken> {
+pub(crate) fn read(text: &str, counts: &mut Counts, sink: &mut dyn FnMut(&Act<'_>)) -> Result<(), Broken> {
     stream(text, &RECORDS, &mut |cursor: &mut Cursor<'_>| {
         cursor.peek();
         let begin = cursor.at();
@@ -32,7 +32,7 @@ pub(crate) fn read(text: &[u8], counts: &mut Counts, sink: &mut dyn FnMut(&Act<'
 }
 
 /// Reads the same as [`read`] through serde_json: slower by several times, and simple.
-pub(crate) fn read_slowly(text: &[u8], counts: &mut Counts, sink: &mut dyn FnMut(&Act<'_>)) -> Result<(), Broken> {
+pub(crate) fn read_slowly(text: &str, counts: &mut Counts, sink: &mut dyn FnMut(&Act<'_>)) -> Result<(), Broken> {
     values(text, &RECORDS, &mut |value, begin| {
         let read = value.and_then(|value| twin::record(value).ok_or("a JSON object"));
         tell(read, begin, counts, sink);

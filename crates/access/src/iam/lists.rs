@@ -7,6 +7,7 @@ use serde_json::Value;
 use crate::act::{Credential, CredentialKind};
 use crate::error::{AccessError, BadRecord};
 use crate::json::{Wrapping, text_at, values};
+use crate::read::readable;
 use crate::time::parse_s;
 
 use super::ReportedUser;
@@ -104,10 +105,11 @@ fn list<T>(
     read: impl Fn(&Value) -> Option<T>,
 ) -> Result<(Vec<T>, Vec<BadRecord>), AccessError> {
     let (mut entries, mut bad) = (Vec::new(), Vec::new());
+    let text = &*readable(text);
     values(text, wrapping, &mut |value, at| match value.ok().and_then(&read) {
         Some(entry) => entries.push(entry),
         None => bad.push(BadRecord { at, expected: "an entry with an id" }),
     })
-    .map_err(|broken| broken.of(place, text))?;
+    .map_err(|broken| broken.of(place, text.as_bytes()))?;
     Ok((entries, bad))
 }

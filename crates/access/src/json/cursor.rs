@@ -9,13 +9,14 @@ use crate::error::Broken;
 
 /// A place in a JSON text, before a value or between two.
 pub(crate) struct Cursor<'a> {
+    text: &'a str,
     bytes: &'a [u8],
     at: usize,
 }
 
 impl<'a> Cursor<'a> {
-    pub const fn new(bytes: &'a [u8]) -> Self {
-        Self { bytes, at: 0 }
+    pub const fn new(text: &'a str) -> Self {
+        Self { text, bytes: text.as_bytes(), at: 0 }
     }
 
     /// Returns the byte that the cursor stands at.
@@ -51,6 +52,12 @@ impl<'a> Cursor<'a> {
         found
     }
 
+    /// Returns a part of the text. Both ends stand at ASCII, so there always is one.
+    #[inline]
+    fn slice(&self, begin: usize, end: usize) -> &'a str {
+        self.text.get(begin..end).unwrap_or_default()
+    }
+
     /// Passes over what stands between texts of a stream: white space, a byte order mark, record separators, commas.
     pub fn between(&mut self) -> Option<u8> {
         loop {
@@ -64,7 +71,7 @@ impl<'a> Cursor<'a> {
 
     /// Passes over a string; the cursor stands at its opening quote. Returns what is within, and whether it has escapes.
     #[inline]
-    fn string(&mut self) -> Result<(&'a [u8], bool), Broken> {
+    fn string(&mut self) -> Result<(&'a str, bool), Broken> {
         let begin = self.at + 1;
         let mut at = begin;
         let mut escaped = false;
@@ -73,7 +80,7 @@ impl<'a> Cursor<'a> {
             match memchr::memchr2(b'"', b'\\', rest) {
                 Some(next) if rest[next] == b'"' => {
                     self.at = at + next + 1;
-                    return Ok((&self.bytes[begin..at + next], escaped));
+                    return Ok((self.slice(begin, at + next), escaped));
                 }
                 Some(next) => {
                     escaped = true;
@@ -84,9 +91,9 @@ impl<'a> Cursor<'a> {
         }
     }
 
-    /// Passes over a value and returns its bytes.
+    /// Passes over a value and returns it as it is written.
     #[inline]
-    pub fn skip(&mut self) -> Result<&'a [u8], Broken> {
+    pub fn skip(&mut self) -> Result<&'a str, Broken> {
         let first = self.peek();
         let begin = self.at;
         match first {
@@ -103,7 +110,7 @@ impl<'a> Cursor<'a> {
                 }
             }
         }
-        Ok(&self.bytes[begin..self.at])
+        Ok(self.slice(begin, self.at))
     }
 
     /// Passes over an object or an array with all that is in it, however deep.
@@ -155,7 +162,7 @@ impl<'a> Cursor<'a> {
                 let key = self.unescape(key)?;
                 field(self, key.as_bytes())?;
             } else {
-                field(self, key)?;
+                field(self, key.as_bytes())?;
             }
             if self.take(b'}') {
                 return Ok(true);
@@ -194,35 +201,31 @@ impl<'a> Cursor<'a> {
             self.skip()?;
             return Ok(None);
         }
-        let begin = self.at;
         let (within, escaped) = self.string()?;
-        if escaped {
-            return self.unescape(within).map(|text| Some(Cow::Owned(text)));
-        }
-        match std::str::from_utf8(within) {
-            Ok(text) => Ok(Some(Cow::Borrowed(text))),
-            Err(_) => Err(Broken { at: begin, expected: "UTF-8" }),
-        }
+        Ok(Some(if escaped { Cow::Owned(self.unescape(within)?) } else { Cow::Borrowed(within) }))
     }
 
     #[cold]
-    fn unescape(&self, within: &[u8]) -> Result<String, Broken> {
-        let quoted = [b"\"", within, b"\""].concat();
-        serde_json::from_slice(&quoted).map_err(|_| self.broken("a string with valid escapes before this"))
+    fn unescape(&self, within: &str) -> Result<String, Broken> {
+        serde_json::from_str(&format!("\"{within}\""))
+            .map_err(|_| self.broken("a string with valid escapes before this"))
     }
 
     /// Returns a number; `None` for another value.
     pub fn number(&mut self) -> Result<Option<f64>, Broken> {
         let value = self.skip()?;
-        let starts = matches!(value.first(), Some(b'-' | b'0'..=b'9'));
-        Ok(if starts { std::str::from_utf8(value).ok().and_then(|text| text.parse().ok()) } else { None })
+        Ok(if value.starts_with(|first: char| first == '-' || first.is_ascii_digit()) {
+            value.parse().ok()
+        } else {
+            None
+        })
     }
 
     /// Returns a truth; `None` for another value.
     pub fn truth(&mut self) -> Result<Option<bool>, Broken> {
         Ok(match self.skip()? {
-            b"true" => Some(true),
-            b"false" => Some(false),
+            "true" => Some(true),
+            "false" => Some(false),
             _ => None,
         })
     }
@@ -237,7 +240,7 @@ mod tests {
     #[test]
     fn keys_and_texts_are_those_of_serde() {
         let text = r#" {"a":"x\ny","b" : 1.5, "\u0063":true,"d":{"e":["}",{}]},"f":null}"#;
-        let mut cursor = Cursor::new(text.as_bytes());
+        let mut cursor = Cursor::new(text);
         let mut seen = Vec::new();
         let is_object = cursor.object(|cursor, key| {
             let key = String::from_utf8_lossy(key).into_owned();
@@ -245,7 +248,7 @@ mod tests {
                 "a" => format!("{:?}", cursor.text()?),
                 "b" => format!("{:?}", cursor.number()?),
                 "c" => format!("{:?}", cursor.truth()?),
-                _ => String::from_utf8_lossy(cursor.skip()?).into_owned(),
+                _ => cursor.skip()?.to_owned(),
             };
             seen.push(format!("{key}={value}"));
             Ok(())
@@ -257,7 +260,7 @@ mod tests {
     #[test]
     fn what_has_no_end_is_told_with_its_beginning() {
         for (text, at) in [(r#"{"a":"b"#, 5), (r#"{"a":[1"#, 5), (r#"{"a""#, 4), (r#"{"a":1"#, 6), ("{1:2}", 1)] {
-            let error = Cursor::new(text.as_bytes()).object(|cursor, _| cursor.skip().map(drop)).unwrap_err();
+            let error = Cursor::new(text).object(|cursor, _| cursor.skip().map(drop)).unwrap_err();
             assert_eq!(error.at, at, "{text}: {}", error.expected);
         }
     }
@@ -275,15 +278,15 @@ mod tests {
     proptest! {
         #[test]
         fn no_bytes_make_it_panic(bytes in r#"[\{\}\[\]",:\\aln1 u]{0,60}"#) {
-            let _ = walk(&mut Cursor::new(bytes.as_bytes()));
+            let _ = walk(&mut Cursor::new(&bytes));
         }
 
         #[test]
         fn passes_over_whatever_serde_writes(text in ".{0,20}", number in any::<f64>(), deep in 0usize..30) {
             let value = serde_json::json!({"a": text, "b": [number, {"c": null}], "d": "[".repeat(deep)});
             let written = value.to_string();
-            let mut cursor = Cursor::new(written.as_bytes());
-            prop_assert_eq!(cursor.skip().unwrap(), written.as_bytes());
+            let mut cursor = Cursor::new(&written);
+            prop_assert_eq!(cursor.skip().unwrap(), written.as_str());
         }
     }
 }

@@ -22,7 +22,7 @@ pub(crate) struct Wrapping {
 ///
 /// A record in a CloudWatch message lies in a text of its own, so places in it are those of the message.
 pub(crate) fn stream(
-    text: &[u8],
+    text: &str,
     wrapping: &Wrapping,
     record: &mut dyn FnMut(&mut Cursor<'_>) -> Result<(), Broken>,
 ) -> Result<(), Broken> {
@@ -30,7 +30,7 @@ pub(crate) fn stream(
 }
 
 fn within(
-    text: &[u8],
+    text: &str,
     wrapping: &Wrapping,
     depth: usize,
     record: &mut dyn FnMut(&mut Cursor<'_>) -> Result<(), Broken>,
@@ -99,21 +99,20 @@ fn message(
         Ok(())
     })?;
     let held = text.unwrap_or_default();
-    within(held.as_bytes(), wrapping, depth, record)
-        .map_err(|_| Broken { at: begin, expected: "a message that holds a record" })
+    within(&held, wrapping, depth, record).map_err(|_| Broken { at: begin, expected: "a message that holds a record" })
 }
 
 /// Calls `record` with each record of a text as a JSON object, or with what was expected there, and with the byte
 /// where it begins.
 pub(crate) fn values(
-    text: &[u8],
+    text: &str,
     wrapping: &Wrapping,
     record: &mut dyn FnMut(Result<&Value, &'static str>, usize),
 ) -> Result<(), Broken> {
     stream(text, wrapping, &mut |cursor| {
         cursor.peek();
         let at = cursor.at();
-        match serde_json::from_slice(cursor.skip()?) {
+        match serde_json::from_str(cursor.skip()?) {
             Ok(value @ Value::Object(_)) => record(Ok(&value), at),
             _ => record(Err("a JSON object"), at),
         }
@@ -134,7 +133,7 @@ mod tests {
 
     fn numbers(text: &str) -> Result<Vec<i64>, Broken> {
         let (mut found, mut bad) = (Vec::new(), 0);
-        values(text.as_bytes(), &RECORDS, &mut |value, _| match value {
+        values(text, &RECORDS, &mut |value, _| match value {
             Ok(value) => found.push(value["n"].as_i64().unwrap()),
             Err(_) => bad += 1,
         })?;

@@ -14,7 +14,7 @@ const EVENTS: Wrapping = Wrapping { records: &["events", "records"] };
 const MOST_SECONDS: i64 = 100_000_000_000;
 
 /// Reads events of AWS in OCSF.
-pub(crate) fn read(text: &[u8], counts: &mut Counts, sink: &mut dyn FnMut(&Act<'_>)) -> Result<(), Broken> {
+pub(crate) fn read(text: &str, counts: &mut Counts, sink: &mut dyn FnMut(&Act<'_>)) -> Result<(), Broken> {
     values(text, &EVENTS, &mut |value, at| match value.and_then(act) {
         Ok(act) => counts.act(&act, sink),
         Err(expected) => counts.bad(BadRecord { at, expected }),

@@ -11,7 +11,7 @@ use crate::time::parse_us;
 const EVENTS: Wrapping = Wrapping { records: &["events"] };
 
 /// Reads System Log events: an array, lines, EventBridge's wrapping, or objects without anything between them.
-pub(crate) fn read(text: &[u8], counts: &mut Counts, sink: &mut dyn FnMut(&Act<'_>)) -> Result<(), Broken> {
+pub(crate) fn read(text: &str, counts: &mut Counts, sink: &mut dyn FnMut(&Act<'_>)) -> Result<(), Broken> {
     values(text, &EVENTS, &mut |value, at| match value.and_then(act) {
         Ok(act) => counts.act(&act, sink),
         Err(expected) => counts.bad(BadRecord { at, expected }),

@@ -1,71 +1,69 @@
-//! Rows and their texts by number, for the fold.
+//! Rows by number, for the fold.
 
-use std::hash::BuildHasher;
+use std::hash::{BuildHasher, Hasher};
 
 use foldhash::fast::FixedState;
 use hashbrown::HashTable;
 
-use super::row::RowKey;
+use super::row::{RowHead, RowKey, TEXTS};
 
-/// Texts, each once, by number.
-#[derive(Debug, Clone, Default)]
-pub(super) struct Texts {
-    texts: Vec<Box<str>>,
-    places: HashTable<u32>,
-}
-
-impl Texts {
-    pub fn get(&self, number: u32) -> &str {
-        &self.texts[number as usize]
-    }
-
-    pub fn number(&mut self, text: &str) -> u32 {
-        let state = FixedState::default();
-        let hash = state.hash_one(text);
-        if let Some(number) = self.places.find(hash, |number| &*self.texts[*number as usize] == text) {
-            return *number;
-        }
-        let number = self.texts.len() as u32;
-        self.texts.push(text.into());
-        self.places.insert_unique(hash, number, |number| state.hash_one(&*self.texts[*number as usize]));
-        number
-    }
+/// A row's key as it is kept: the texts in one piece, so that one comparison tells whether they are the same.
+#[derive(Debug, Clone)]
+struct Kept {
+    head: RowHead,
+    ends: [u32; TEXTS],
+    text: Box<str>,
+    hash: u64,
 }
 
 /// Rows, each once, by number.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Rows {
-    texts: Texts,
-    keys: Vec<RowKey<u32>>,
-    hashes: Vec<u64>,
+    kept: Vec<Kept>,
     places: HashTable<u32>,
-}
-
-fn hash_of(key: &RowKey<&str>) -> u64 {
-    FixedState::default().hash_one(key)
+    /// The texts of the key that is looked up.
+    joined: String,
 }
 
 impl Rows {
     pub const fn count(&self) -> usize {
-        self.keys.len()
+        self.kept.len()
     }
 
-    pub fn key(&self, row: u32) -> RowKey<&str> {
-        self.keys[row as usize].map(|number| self.texts.get(number))
+    pub fn key(&self, row: u32) -> RowKey<'_> {
+        let kept = &self.kept[row as usize];
+        let mut begin = 0;
+        let texts = kept.ends.map(|end| {
+            let text = &kept.text[begin..end as usize];
+            begin = end as usize;
+            text
+        });
+        RowKey { head: kept.head, texts }
     }
 
     /// Returns the row of a key. Texts are compared, not only hashed: others write them.
-    pub fn number(&mut self, key: &RowKey<&str>) -> u32 {
-        let hash = hash_of(key);
-        let known = self.places.find(hash, |row| self.hashes[*row as usize] == hash && self.key(*row) == *key);
-        if let Some(row) = known {
+    pub fn number(&mut self, key: &RowKey<'_>) -> u32 {
+        self.joined.clear();
+        let ends = key.texts.map(|text| {
+            self.joined.push_str(text);
+            self.joined.len() as u32
+        });
+        let mut hasher = FixedState::default().build_hasher();
+        hasher.write(self.joined.as_bytes());
+        hasher.write_i64(key.head.hour_s);
+        hasher.write_u32(u32::from_le_bytes(key.head.codes()));
+        let hash = hasher.finish();
+
+        let is_same = |row: &u32| {
+            let kept = &self.kept[*row as usize];
+            kept.hash == hash && kept.head == key.head && kept.ends == ends && *kept.text == *self.joined
+        };
+        if let Some(row) = self.places.find(hash, is_same) {
             return *row;
         }
-        let row = self.keys.len() as u32;
-        let numbered = key.map(|text| self.texts.number(text));
-        self.keys.push(numbered);
-        self.hashes.push(hash);
-        self.places.insert_unique(hash, row, |row| self.hashes[*row as usize]);
+        let row = self.kept.len() as u32;
+        self.kept.push(Kept { head: key.head, ends, text: self.joined.as_str().into(), hash });
+        self.places.insert_unique(hash, row, |row| self.kept[*row as usize].hash);
         row
     }
 }

@@ -8,7 +8,7 @@ use foldhash::quality::FixedState;
 use hashbrown::HashMap;
 
 use super::fold::Rows;
-use super::row::{AccessHour, RowKey, Sums};
+use super::row::{AccessHour, RowHead, RowKey, Sums};
 use crate::act::{Act, Log};
 
 /// Folds acts into hours, in any order and any split, to the same rows.
@@ -125,8 +125,14 @@ impl AccessHours {
     fn share(&mut self, act: &Act<'_>) -> (Option<u128>, Share) {
         let second = act.second();
         let row = self.rows.number(&RowKey {
-            hour_s: hour_of(second),
-            log: act.log,
+            head: RowHead {
+                hour_s: hour_of(second),
+                log: act.log,
+                principal_kind: act.principal_kind,
+                credential_kind: act.credential.kind(),
+                action_class: act.action_class,
+                outcome: act.outcome,
+            },
             texts: [
                 &act.account,
                 &act.region,
@@ -141,10 +147,6 @@ impl AccessHours {
                 &act.target,
                 &act.action,
             ],
-            principal_kind: act.principal_kind,
-            credential_kind: act.credential.kind(),
-            action_class: act.action_class,
-            outcome: act.outcome,
         });
         let object = (!act.object.is_empty()).then(|| hash_of_object(&act.object_kind, &act.object));
         let id = (!act.event_id.is_empty()).then(|| hash_of_id(act.log, &act.account, &act.event_id));

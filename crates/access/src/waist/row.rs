@@ -83,35 +83,33 @@ impl Sums {
     }
 }
 
-/// What tells one row from another. Texts are numbers of the fold, or the texts themselves.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub(super) struct RowKey<T> {
+/// What tells one row from another, besides its texts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct RowHead {
     pub hour_s: i64,
     pub log: Log,
-    /// Account, region, principal, credential, source, network, country, agent family, service, app, target, action.
-    pub texts: [T; TEXTS],
     pub principal_kind: PrincipalKind,
     pub credential_kind: CredentialKind,
     pub action_class: ActionClass,
     pub outcome: Outcome,
 }
 
-impl<T> RowKey<T> {
-    /// Returns the key with each text replaced.
-    pub fn map<U>(self, text: impl FnMut(T) -> U) -> RowKey<U> {
-        RowKey {
-            hour_s: self.hour_s,
-            log: self.log,
-            texts: self.texts.map(text),
-            principal_kind: self.principal_kind,
-            credential_kind: self.credential_kind,
-            action_class: self.action_class,
-            outcome: self.outcome,
-        }
+impl RowHead {
+    /// Returns numbers of the words to hash; the class follows from the action.
+    pub const fn codes(self) -> [u8; 4] {
+        [self.log as u8, self.principal_kind as u8, self.credential_kind as u8, self.outcome as u8]
     }
 }
 
-impl<'a> RowKey<&'a str> {
+/// What tells one row from another.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct RowKey<'a> {
+    pub head: RowHead,
+    /// Account, region, principal, credential, source, network, country, agent family, service, app, target, action.
+    pub texts: [&'a str; TEXTS],
+}
+
+impl<'a> RowKey<'a> {
     /// Returns the row of this key.
     pub fn row(self, sums: Sums) -> AccessHour<'a> {
         let [
@@ -129,13 +127,13 @@ impl<'a> RowKey<&'a str> {
             action,
         ] = self.texts;
         AccessHour {
-            hour_s: self.hour_s,
-            log: self.log,
+            hour_s: self.head.hour_s,
+            log: self.head.log,
             account,
             region,
             principal,
-            principal_kind: self.principal_kind,
-            credential: Credential::new(credential.into(), self.credential_kind),
+            principal_kind: self.head.principal_kind,
+            credential: Credential::new(credential.into(), self.head.credential_kind),
             source,
             network,
             country,
@@ -144,8 +142,8 @@ impl<'a> RowKey<&'a str> {
             app,
             target,
             action,
-            action_class: self.action_class,
-            outcome: self.outcome,
+            action_class: self.head.action_class,
+            outcome: self.head.outcome,
             sums,
         }
     }
