@@ -108,7 +108,7 @@ impl AccessHours {
         self.with_id - self.sealed - self.open.len() as u64
     }
 
-    /// Returns the rows, in the order of hour, log, account, region, principal and the rest.
+    /// Returns the rows in the order of hour and log, and then of all else.
     pub fn rows(&self) -> Vec<AccessHour<'_>> {
         let mut sums = self.sums.clone();
         sums.resize_with(self.rows.count(), Sums::default);
