@@ -5,3 +5,6 @@ mod report;
 
 pub use lists::{AccessKey, OktaToken, access_keys, okta_tokens};
 pub use report::{ReportedKey, ReportedUser, credential_report};
+
+#[cfg(test)]
+mod tests;

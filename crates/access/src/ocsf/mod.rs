@@ -103,3 +103,6 @@ fn who<'a>(act: &mut Act<'a>, user: &'a Value) {
         _ => PrincipalKind::Unknown,
     };
 }
+
+#[cfg(test)]
+mod tests;
