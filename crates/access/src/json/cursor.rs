@@ -90,25 +90,20 @@ impl<'a> Cursor<'a> {
         }
     }
 
-    /// Passes over a string; the cursor stands at its opening quote. Returns what is within, and whether it has escapes.
+    /// Passes over a string; the cursor stands at its opening quote. Returns whether it has escapes.
     #[inline]
-    fn string(&mut self) -> Result<(&'a str, bool), Broken> {
-        let begin = self.at + 1;
-        let mut at = begin;
+    fn string(&mut self) -> Result<bool, Broken> {
+        let mut at = self.at + 1;
         let mut escaped = false;
         loop {
             let rest = self.bytes.get(at..).unwrap_or_default();
-            match quote_or_escape(rest) {
-                Some(next) if rest[next] == b'"' => {
-                    self.at = at + next + 1;
-                    return Ok((self.slice(begin, at + next), escaped));
-                }
-                Some(next) => {
-                    escaped = true;
-                    at += next + 2;
-                }
-                None => return Err(Broken { at: self.at, expected: "the end of this string" }),
+            let Some(next) = quote_or_escape(rest) else { return Err(self.broken("the end of this string")) };
+            if rest[next] == b'"' {
+                self.at = at + next + 1;
+                return Ok(escaped);
             }
+            escaped = true;
+            at += next + 2;
         }
     }
 
@@ -175,15 +170,17 @@ impl<'a> Cursor<'a> {
             if self.peek() != Some(b'"') {
                 return Err(self.broken("a key"));
             }
-            let (key, escaped) = self.string()?;
+            let begin = self.at + 1;
+            let escaped = self.string()?;
+            let end = self.at - 1;
             if !self.take(b':') {
                 return Err(self.broken("`:`"));
             }
             if escaped {
-                let key = self.unescape(key)?;
+                let key = self.unescape(self.slice(begin, end))?;
                 field(self, key.as_bytes())?;
             } else {
-                field(self, key.as_bytes())?;
+                field(self, &self.bytes[begin..end])?;
             }
             if self.take(b'}') {
                 return Ok(true);
@@ -222,7 +219,9 @@ impl<'a> Cursor<'a> {
             self.skip()?;
             return Ok(None);
         }
-        let (within, escaped) = self.string()?;
+        let begin = self.at + 1;
+        let escaped = self.string()?;
+        let within = self.slice(begin, self.at - 1);
         Ok(Some(if escaped { Cow::Owned(self.unescape(within)?) } else { Cow::Borrowed(within) }))
     }
 
