@@ -15,7 +15,7 @@ use crate::act::{Act, Log};
 ///
 /// What several trails tell counts once: of acts with the same event id in the same account, one is kept. If they
 /// differ, as the same event does in CloudTrail and in OCSF, it is the least by all that a row holds, whichever came
-/// first. Each such act costs about 80 bytes until [`AccessHours::seal`]; acts without an id cost nothing once counted.
+/// first. Each such act costs about 100 bytes until [`AccessHours::seal`]; acts without an id cost nothing once counted.
 ///
 /// ```
 /// use flowsift_access::{AccessHours, Act, Log};
