@@ -2,6 +2,7 @@
 
 use super::cluster::Cluster;
 use super::facts::{Facts, HostKey};
+use super::fall::{Fall, falls};
 use super::model::{Change, Graph, Incident, Link, LinkKind, SCHEMA_VERSION, Stage, Status, Tactic};
 use super::parties::{hosts, remotes};
 use super::score::{expected_per_day, score};
@@ -44,7 +45,8 @@ impl<'a> Material<'a> {
         let findings: Vec<&Finding> = self.findings_of(cluster).into_iter().map(|at| &self.findings[at]).collect();
         let window = &self.facts.window;
         let scored = score(cluster, self.suspects, self.rates);
-        let hosts = hosts(self, cluster);
+        let falls = falls(cluster, self.suspects);
+        let hosts = hosts(self, cluster, &falls);
         let since_s = self.signals(cluster).map(|(_, signal)| signal.since_s);
         let at_s = || cluster.ties.iter().map(|(tie, _)| tie.at_s);
         let first_seen_s = since_s.chain(at_s()).min().unwrap_or(window.from_s);
@@ -58,7 +60,7 @@ impl<'a> Material<'a> {
             closed_reason: None,
             merged_into: None,
             change: Change::Opened,
-            title: title(self, cluster, &hosts),
+            title: title(self, cluster, &hosts, &falls),
             severity: scored.severity,
             score: scored.score,
             expected_per_day: expected_per_day(scored.score, self.facts.hosts, window.to_s - window.from_s),
@@ -69,7 +71,7 @@ impl<'a> Material<'a> {
             last_seen_s: last_seen_s.unwrap_or(first_seen_s),
             opened_at_s: window.to_s,
             updated_at_s: window.to_s,
-            stages: self.stages(cluster),
+            stages: self.stages(cluster, &falls),
             subjects: subjects.into_iter().map(str::to_owned).collect(),
             findings: findings.len() as u64,
             links: links(cluster),
@@ -101,8 +103,9 @@ impl<'a> Material<'a> {
         format!("{:032x}", hash.finish())
     }
 
-    /// Returns the tactics in the order of time.
-    fn stages(self, cluster: &Cluster) -> Vec<Stage> {
+    /// Returns the tactics in the order of time. A tactic begins with its first sign that counts; where it has none, with
+    /// its first.
+    fn stages(self, cluster: &Cluster, falls: &BTreeMap<&HostKey, Fall>) -> Vec<Stage> {
         let mut stages: BTreeMap<Tactic, Stage> = BTreeMap::new();
         let empty = |tactic, at_s| Stage {
             tactic,
@@ -111,11 +114,16 @@ impl<'a> Material<'a> {
             techniques: Vec::new(),
             subjects: Vec::new(),
         };
-        for (_, signal) in self.signals(cluster) {
+        let counts = |host: &HostKey, signal: &Signal| falls.get(host).is_none_or(|fall| fall.counts(signal));
+        let mut signals: Vec<(&HostKey, &Signal)> = self.signals(cluster).collect();
+        signals.sort_by_key(|(host, signal)| (!counts(host, signal), signal.since_s));
+        for (host, signal) in signals {
             let Some(tactic) = signal.tactic else { continue };
             let finding = &self.findings[signal.finding];
             let stage = stages.entry(tactic).or_insert_with(|| empty(tactic, signal.since_s));
-            stage.first_seen_s = stage.first_seen_s.min(signal.since_s);
+            if counts(host, signal) {
+                stage.first_seen_s = stage.first_seen_s.min(signal.since_s);
+            }
             stage.last_seen_s = stage.last_seen_s.max(signal.last_s);
             stage.techniques.extend(finding.techniques.iter().cloned());
             stage.subjects.push(finding.subject.clone());

@@ -26,6 +26,7 @@ mod cluster;
 mod link;
 
 mod assemble;
+mod fall;
 mod parties;
 mod score;
 mod title;

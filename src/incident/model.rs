@@ -142,7 +142,7 @@ pub struct IncidentHost {
     pub instance_id: Option<String>,
     /// Its part in the story.
     pub part: HostPart,
-    /// When its first sign was seen.
+    /// When its first sign was seen that counts: of a host that another entered, from the entry on.
     #[serde(rename = "since", with = "text_forms::rfc3339_text")]
     pub since_s: i64,
 }

@@ -3,6 +3,7 @@
 use super::assemble::Material;
 use super::cluster::Cluster;
 use super::facts::HostKey;
+use super::fall::Fall;
 use super::kind::Kind;
 use super::model::{HostPart, IncidentHost, IncidentRemote, RemotePart};
 use crate::detect::Finding;
@@ -13,10 +14,9 @@ use std::collections::BTreeMap;
 /// Most outside remotes that an incident names; those with the plainest part come first.
 pub(super) const MAX_REMOTES: usize = 100;
 
-/// Returns the hosts of a cluster in the order of their first signs: suspects, and those on the way between them.
-pub(super) fn hosts(material: Material<'_>, cluster: &Cluster) -> Vec<IncidentHost> {
-    let suspects = cluster.hosts.iter().filter_map(|host| material.suspects.get(host));
-    let mut order: Vec<(i64, bool, &HostKey)> = suspects.map(|one| (one.since_s, false, &one.host)).collect();
+/// Returns the hosts of a cluster in the order in which they fell: suspects, and those on the way between them.
+pub(super) fn hosts(material: Material<'_>, cluster: &Cluster, falls: &BTreeMap<&HostKey, Fall>) -> Vec<IncidentHost> {
+    let mut order: Vec<(i64, bool, &HostKey)> = falls.iter().map(|(host, fall)| (fall.at_s, true, *host)).collect();
     let mut pivots: BTreeMap<&HostKey, i64> = BTreeMap::new();
     for (tie, _) in &cluster.ties {
         if let Some(via) = &tie.via {
@@ -24,15 +24,16 @@ pub(super) fn hosts(material: Material<'_>, cluster: &Cluster) -> Vec<IncidentHo
             *since_s = tie.at_s.min(*since_s);
         }
     }
-    order.extend(pivots.into_iter().map(|(host, since_s)| (since_s, true, host)));
+    // The host between two stands before the one that it opened.
+    order.extend(pivots.into_iter().map(|(host, at_s)| (at_s, false, host)));
     order.sort_unstable();
-    let first = order.iter().position(|(_, is_pivot, _)| !is_pivot);
-    let part = |at: usize, is_pivot: bool| match is_pivot {
-        true => HostPart::Pivot,
-        false if Some(at) == first => HostPart::First,
-        false => HostPart::Compromised,
+    let first = order.iter().position(|(_, is_suspect, _)| *is_suspect);
+    let part = |at: usize, is_suspect: bool| match is_suspect {
+        false => HostPart::Pivot,
+        true if Some(at) == first => HostPart::First,
+        true => HostPart::Compromised,
     };
-    let named = |(at, (since_s, is_pivot, host)): (usize, (i64, bool, &HostKey))| {
+    let named = |(at, (at_s, is_suspect, host)): (usize, (i64, bool, &HostKey))| {
         let place = material.facts.place_of(host);
         let own = material.suspects.get(host).into_iter().flat_map(|suspect| &suspect.signals);
         let own: Vec<&Finding> = own
@@ -49,8 +50,8 @@ pub(super) fn hosts(material: Material<'_>, cluster: &Cluster) -> Vec<IncidentHo
             vpc_id: told(&|one| one.vpc_id.as_ref()).or_else(|| place?.vpc_id.clone()),
             interface_id: told(&|one| one.interface_id.as_ref()).or_else(|| place?.interface_id.clone()),
             instance_id: told(&|one| one.instance_id.as_ref()).or_else(|| place?.instance_id.clone()),
-            part: part(at, is_pivot),
-            since_s,
+            part: part(at, is_suspect),
+            since_s: falls.get(host).filter(|_| is_suspect).map_or(at_s, |fall| fall.since_s),
         }
     };
     order.into_iter().enumerate().map(named).collect()

@@ -31,6 +31,13 @@ pub(super) struct Signal {
     pub(super) inside: Option<Address>,
 }
 
+impl Signal {
+    /// Returns whether a benign host may show the like at any time: regular or long contact of severity medium at most.
+    pub(super) fn is_plain(&self) -> bool {
+        matches!(self.kind, Kind::CommandAndControl | Kind::Inside) && self.severity <= Severity::Medium
+    }
+}
+
 /// A host with signs that open an incident.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Suspect {
@@ -45,6 +52,17 @@ impl Suspect {
     /// Returns the signs that open an incident.
     pub(super) fn opening(&self) -> impl Iterator<Item = &Signal> {
         self.signals.iter().filter(|signal| signal.opens)
+    }
+
+    /// Returns the sign that shows that the host was entered at a second: its first, or where that lies further back, its
+    /// first from then on, `slack_s` allowed. Calls inside begin at any time and show nothing. `None` where none follows.
+    pub(super) fn sign_after_s(&self, entered_s: i64, slack_s: i64) -> Option<i64> {
+        let from_s = entered_s - slack_s;
+        if self.since_s >= from_s {
+            return Some(self.since_s);
+        }
+        let later = self.opening().filter(|signal| signal.kind != Kind::Inside && signal.since_s >= from_s);
+        later.map(|signal| signal.since_s).min()
     }
 }
 

@@ -3,6 +3,7 @@
 use super::assemble::Material;
 use super::cluster::Cluster;
 use super::facts::HostKey;
+use super::fall::Fall;
 use super::kind::Kind;
 use super::model::IncidentHost;
 use super::signal::Signal;
@@ -32,10 +33,18 @@ struct Phrase {
 
 /// Returns the title, such as `10.0.57.128 calls 103.6.160.233, entered 10.0.28.247, 5.3 GB left`.
 ///
-/// Signs that only support an incident are told where nothing else is.
-pub(super) fn title(material: Material<'_>, cluster: &Cluster, hosts: &[IncidentHost]) -> String {
+/// Neither what only supports an incident is told, nor plain calls of a host before it was entered.
+pub(super) fn title(
+    material: Material<'_>,
+    cluster: &Cluster,
+    hosts: &[IncidentHost],
+    falls: &BTreeMap<&HostKey, Fall>,
+) -> String {
     let mut phrases: Vec<Phrase> = Vec::new();
-    let signals: Vec<(&HostKey, &Signal)> = material.signals(cluster).filter(|(_, signal)| signal.opens).collect();
+    let signals: Vec<(&HostKey, &Signal)> = material
+        .signals(cluster)
+        .filter(|(host, signal)| signal.opens && falls.get(host).is_none_or(|fall| fall.counts(signal)))
+        .collect();
     let kinds: BTreeSet<Kind> = signals.iter().map(|(_, signal)| signal.kind).collect();
     for (order, kind) in kinds.into_iter().enumerate() {
         let of_kind: Vec<(&HostKey, &Signal)> =

@@ -11,7 +11,7 @@ use std::collections::BTreeMap;
 /// How long after it was entered the host between opens the next.
 const WITHIN_S: i64 = 6 * HOUR_S;
 
-/// How long before its first sign the second suspect was entered.
+/// How long before a sign the second suspect was entered.
 const BEFORE_SIGN_S: i64 = 12 * HOUR_S;
 
 /// The least novelty of the second step: a day of history without it.
@@ -66,13 +66,14 @@ pub(super) fn add(links: Links<'_>, ties: &mut Vec<Tie>) {
 fn entries<'a>(links: Links<'a>) -> BTreeMap<&'a HostKey, Vec<(&'a HostKey, &'a PairFact)>> {
     let mut entries: BTreeMap<&HostKey, Vec<(&HostKey, &PairFact)>> = BTreeMap::new();
     for suspect in links.suspects.values().filter(|suspect| !links.forwards(&suspect.host)) {
-        let when_s = suspect.since_s - BEFORE_SIGN_S..=suspect.since_s + LATE_S;
+        let before_sign =
+            |met_s: i64| suspect.sign_after_s(met_s, LATE_S).is_some_and(|sign_s| sign_s - met_s <= BEFORE_SIGN_S);
         let entered = links.facts.pairs_of(&suspect.host).iter().filter(|pair| {
             pair.role == Role::Server
                 && !pair.external
                 && pair.is_management()
                 && pair.answered()
-                && when_s.contains(&pair.met_s())
+                && before_sign(pair.met_s())
                 && links.novelty(pair) >= LEAST_NOVELTY
         });
         for pair in entered {

@@ -14,15 +14,22 @@ use super::facts::{Facts, HostKey, PairFact};
 use super::model::LinkKind;
 use super::signal::Suspect;
 use crate::detect::Finding;
-use flow::codes::Role;
+use flow::Address;
+use flow::codes::{Role, TCP};
 use flow::time::HOUR_S;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Records tell times no finer than their window, ten minutes at most, and delivery adds some.
 pub(super) const SLACK_S: i64 = 15 * 60;
 
 /// A host may show its first sign so long before whoever entered it is seen to.
-const LATE_S: i64 = HOUR_S;
+pub(super) const LATE_S: i64 = HOUR_S;
+
+/// What a service sends in a session; a banner is shorter.
+const SESSION_BYTES: u64 = 1_000;
+
+/// What no more hosts answer is no crowd.
+const FEW_ANSWERS: usize = 5;
 
 /// The strength that a path from host to host must reach.
 const LEAST_STRENGTH: f64 = 1.9;
@@ -48,6 +55,14 @@ impl Tie {
     pub(super) fn is_path(&self) -> bool {
         matches!(self.kind, LinkKind::Lateral | LinkKind::Bridge | LinkKind::ScanHit)
     }
+}
+
+/// A sign of a host that was entered.
+#[derive(Clone, Copy)]
+struct Sign {
+    at_s: i64,
+    /// Whether it is the `first` that the host shows, or the `next` after the entry.
+    name: &'static str,
 }
 
 /// What links are made from.
@@ -78,7 +93,7 @@ impl<'a> Links<'a> {
                 .then_with(|| owner(a).cmp(&owner(b)))
                 .then_with(|| a.explanation.cmp(&b.explanation))
         });
-        let mut told = std::collections::BTreeSet::new();
+        let mut told = BTreeSet::new();
         ties.retain(|tie| told.insert((tie.kind, tie.from.clone(), tie.to.clone())));
         ties
     }
@@ -86,6 +101,14 @@ impl<'a> Links<'a> {
     /// Returns when a suspect shows its first sign; `None` for other hosts.
     fn since_s(self, host: &HostKey) -> Option<i64> {
         Some(self.suspects.get(host)?.since_s)
+    }
+
+    /// Returns the sign by which a suspect shows that it was entered at a second. What it shows long before, such as a
+    /// benign caller, hides no entry. `None` where no sign follows, and for other hosts.
+    fn sign_after(self, host: &HostKey, entered_s: i64) -> Option<Sign> {
+        let suspect = self.suspects.get(host)?;
+        let at_s = suspect.sign_after_s(entered_s, LATE_S)?;
+        Some(Sign { at_s, name: if at_s == suspect.since_s { "first" } else { "next" } })
     }
 
     /// Returns the answered connections that a host opened to suspect hosts inside, each with the host that it reached.
@@ -100,6 +123,25 @@ impl<'a> Links<'a> {
             (reached != host && self.suspects.contains_key(reached) && !self.forwards(reached))
                 .then_some((pair, reached))
         })
+    }
+
+    /// Returns the TCP ports on which a crowd of hosts answered a host with a session, as they answer a scanner that logs
+    /// in, unless half of them are suspect: that one of them shows a sign later is chance.
+    fn crowded_ports(self, host: &HostKey) -> BTreeSet<u16> {
+        let mut answered: BTreeMap<u16, BTreeSet<Address>> = BTreeMap::new();
+        let sessions = self.facts.pairs_of(host).iter().filter(|pair| {
+            pair.role == Role::Client && !pair.external && pair.protocol == TCP && pair.bytes_in >= SESSION_BYTES
+        });
+        for pair in sessions {
+            answered.entry(pair.port).or_default().insert(pair.remote);
+        }
+        let is_suspect = |remote: &&Address| {
+            self.facts.host_behind(host, **remote).is_some_and(|one| self.suspects.contains_key(one))
+        };
+        answered.retain(|_, remotes| {
+            remotes.len() > FEW_ANSWERS && 2 * remotes.iter().filter(is_suspect).count() < remotes.len()
+        });
+        answered.into_keys().collect()
     }
 
     fn forwards(self, host: &HostKey) -> bool {

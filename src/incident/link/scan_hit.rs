@@ -1,6 +1,6 @@
 //! A suspect host whose sweep, scan or guessing hit another suspect.
 
-use super::{LATE_S, LEAST_STRENGTH, Links, SLACK_S, Tie, first_start_s, port_text};
+use super::{LEAST_STRENGTH, Links, SESSION_BYTES, SLACK_S, Sign, Tie, first_start_s, port_text};
 use crate::detect::Severity;
 use crate::incident::facts::{HostKey, PairFact};
 use crate::incident::kind::Kind;
@@ -9,30 +9,30 @@ use crate::incident::signal::Signal;
 use flow::codes::Role;
 
 /// Adds links from a suspect to a suspect of its account and region that its scan, sweep or guessing names or covers and
-/// that answered, before its own first sign. Services that many hosts use answer everyone and do not count.
+/// that answered, before a sign of its own. Services that many hosts use answer everyone and do not count; nor
+/// does what a crowd answers.
 pub(super) fn add(links: Links<'_>, ties: &mut Vec<Tie>) {
     for suspect in links.suspects.values().filter(|suspect| !links.facts.calls_everyone(&suspect.host)) {
         let from = &suspect.host;
+        let crowded = links.crowded_ports(from);
         let is_probe = |signal: &&Signal| {
             matches!(signal.kind, Kind::Discovery | Kind::Credential) && signal.severity >= Severity::Medium
         };
         for signal in suspect.signals.iter().filter(is_probe) {
             for (pair, to) in links.paths_of(from) {
                 let near = from.account_id == to.account_id && from.region == to.region;
-                if !near || !covers(links, signal, pair) || links.facts.is_hub(to, pair.port) {
+                let says_nothing = crowded.contains(&pair.port) || links.facts.is_hub(to, pair.port);
+                if !near || !covers(links, signal, pair) || says_nothing {
                     continue;
                 }
                 let Some(at_s) = first_start_s(pair, signal.since_s - SLACK_S) else { continue };
-                if links.since_s(to).is_some_and(|since_s| at_s <= since_s + LATE_S) {
-                    ties.push(tie(from, to, signal, pair, at_s));
+                if let Some(sign) = links.sign_after(to, at_s) {
+                    ties.push(tie(from, to, signal, pair, (at_s, sign)));
                 }
             }
         }
     }
 }
-
-/// What a service sends in a session; a banner is shorter.
-const SESSION_BYTES: u64 = 1_000;
 
 /// Returns whether a scan is of the remote of a pair, or a sweep of its port, and found more than an open port.
 fn covers(links: Links<'_>, signal: &Signal, pair: &PairFact) -> bool {
@@ -47,7 +47,7 @@ fn covers(links: Links<'_>, signal: &Signal, pair: &PairFact) -> bool {
         && finding.protocol.is_none_or(|protocol| protocol == pair.protocol)
 }
 
-fn tie(from: &HostKey, to: &HostKey, signal: &Signal, pair: &PairFact, at_s: i64) -> Tie {
+fn tie(from: &HostKey, to: &HostKey, signal: &Signal, pair: &PairFact, (at_s, sign): (i64, Sign)) -> Tie {
     let what = if signal.kind == Kind::Credential { "guessed passwords of" } else { "scanned" };
     Tie {
         kind: LinkKind::ScanHit,
@@ -57,10 +57,11 @@ fn tie(from: &HostKey, to: &HostKey, signal: &Signal, pair: &PairFact, at_s: i64
         strength: LEAST_STRENGTH,
         at_s,
         explanation: format!(
-            "{} {what} {}, which answered on {} before its first sign.",
+            "{} {what} {}, which answered on {} before its {} sign.",
             from.address,
             to.address,
-            port_text(pair.port)
+            port_text(pair.port),
+            sign.name
         ),
     }
 }

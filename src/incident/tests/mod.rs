@@ -1,5 +1,6 @@
 //! Incidents of handmade findings and facts.
 
+mod entries;
 mod links;
 mod scores;
 mod stories;
