@@ -14,14 +14,19 @@ use flow::codes::Role;
 pub(super) fn add(links: Links<'_>, ties: &mut Vec<Tie>) {
     for suspect in links.suspects.values().filter(|suspect| !links.facts.calls_everyone(&suspect.host)) {
         let from = &suspect.host;
+        // Who logs in at a crowd over one port logs in wherever another answers.
         let crowded = links.crowded_ports(from);
+        let scans = || suspect.signals.iter().filter(|signal| signal.kind == Kind::Discovery);
+        let scanned = |port: &u16| scans().any(|scan| links.findings[scan.finding].port.is_none_or(|one| one == *port));
+        let by_crowd = crowded.iter().any(scanned);
         let is_probe = |signal: &&Signal| {
             matches!(signal.kind, Kind::Discovery | Kind::Credential) && signal.severity >= Severity::Medium
         };
         for signal in suspect.signals.iter().filter(is_probe) {
             for (pair, to) in links.paths_of(from) {
                 let near = from.account_id == to.account_id && from.region == to.region;
-                let says_nothing = crowded.contains(&pair.port) || links.facts.is_hub(to, pair.port);
+                let of_crowd = by_crowd && signal.kind == Kind::Discovery;
+                let says_nothing = of_crowd || links.facts.is_hub(to, pair.port);
                 if !near || !covers(links, signal, pair) || says_nothing {
                     continue;
                 }

@@ -128,3 +128,12 @@ fn a_scan_that_a_crowd_answers_links_nobody() {
     }
     assert!(worm.are_one(), "half of those that answered are suspect");
 }
+
+#[test]
+fn a_scan_of_several_ports_that_a_crowd_answers_on_one_links_nobody() {
+    let mut world = scanned(6);
+    let scan = world.find("port_sweep", Severity::Medium, "10.0.9.9", "none", (400, 460));
+    (scan.port, scan.protocol) = (Some(443), Some(TCP));
+    world.session("10.0.9.9", "10.0.0.1", 443, 420);
+    assert!(!world.are_one());
+}
