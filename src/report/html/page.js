@@ -24,10 +24,10 @@
     pre.parentNode.insertBefore(button, pre);
   });
 
-  // Paper has no clicks: everything that is folded is printed open.
+  // Paper has no clicks: everything that is folded is printed open, except the stories of low incidents.
   var folded = [];
   window.addEventListener("beforeprint", function () {
-    folded = Array.prototype.slice.call(document.querySelectorAll("details:not([open])"));
+    folded = Array.prototype.slice.call(document.querySelectorAll("details:not([open]):not(.story)"));
     folded.forEach(function (details) { details.open = true; });
   });
   window.addEventListener("afterprint", function () {

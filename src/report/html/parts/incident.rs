@@ -6,7 +6,7 @@ use super::reach::reach;
 use super::story::{links, stages, timeline};
 use super::tables::{begin_table, end_table, facts, figure, table};
 use super::{Sheet, begin_section, commands};
-use crate::detect::Finding;
+use crate::detect::{Finding, Severity};
 use crate::incident::Incident;
 use crate::report::html::draw::lanes::lanes;
 use crate::report::html::markup::Markup;
@@ -88,6 +88,11 @@ fn article(out: &mut Markup, sheet: &Sheet<'_>, at: usize, incident: &Incident, 
     out.raw(" ").leaf("span", &[("class", "change")], words::change(incident)).close("p");
     out.leaf("h2", &[("id", &heading)], &incident.title);
     facts(out, &summary(incident));
+    // Many low incidents are benign: unfolded, they would bury what is worth a look.
+    let is_folded = incident.severity < Severity::Medium;
+    if is_folded {
+        out.raw("<details class=\"story\">").leaf("summary", &[], "Stages, timeline, reach and evidence").raw("\n");
+    }
     stages(out, incident);
     who(out, incident);
     let marker = format!("{id}-entry");
@@ -102,6 +107,9 @@ fn article(out: &mut Markup, sheet: &Sheet<'_>, at: usize, incident: &Incident, 
     evidence(out, findings, incident);
     plots_of(out, sheet, incident, findings);
     commands::commands(out, incident);
+    if is_folded {
+        out.close("details");
+    }
     out.close("article");
 }
 
