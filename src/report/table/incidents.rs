@@ -24,7 +24,7 @@ fn tells_more(incident: &Incident) -> bool {
 }
 
 /// Returns incidents as text: rank, severity, score and title, then hosts and since when, stages, and why the hosts belong
-/// together; `timeline` adds what happened, by time. Empty without incidents. With a limit of rows, at most [`TOLD`] are
+/// together; `timeline` adds what happened, by time. Empty without incidents. With a limit of rows, at most `TOLD` are
 /// told, and those of severity low that are a single finding are counted only.
 ///
 /// Control characters are replaced.

@@ -39,7 +39,7 @@ impl HubShares {
         self.values().iter().all(|share| *share <= 0.0)
     }
 
-    /// Returns the shares in the order of [`Hub`].
+    /// Returns the shares in the order of `Hub`.
     pub const fn values(&self) -> [f64; 5] {
         [self.directory, self.jump, self.deployment, self.monitoring, self.scanner]
     }
