@@ -73,17 +73,7 @@ judged AS (
 -- include: clocks
 -- include: settled
 -- The sums are those of the hosts that keep time together.
-summed AS (
-    SELECT
-        *,
-        b['first_contact'] AS first_contact,
-        b['bytes_out'] AS bytes_out,
-        b['bytes_in'] AS bytes_in,
-        b['packets_out'] AS packets_out,
-        b['connections_answered'] AS connections
-    FROM held
-    WHERE b IS NOT NULL
-),
+-- include: train_sums
 timed AS (
     SELECT
         h.*,

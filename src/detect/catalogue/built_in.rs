@@ -41,5 +41,6 @@ pub(super) const PARTS: &[(&str, &str)] = &[
     ("settled", include_str!("../../../queries/detections/parts/settled.sql")),
     ("sweeps", include_str!("../../../queries/detections/parts/sweeps.sql")),
     ("takers", include_str!("../../../queries/detections/parts/takers.sql")),
+    ("train_sums", include_str!("../../../queries/detections/parts/train_sums.sql")),
     ("unheard", include_str!("../../../queries/detections/parts/unheard.sql")),
 ];
