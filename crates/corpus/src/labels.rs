@@ -3,7 +3,8 @@
 use std::path::Path;
 
 use crate::error::CorpusError;
-use flow::{Address, error_text};
+use crate::named_columns::read_rows;
+use flow::Address;
 
 /// One line of `labels.csv`.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -59,47 +60,16 @@ pub fn write_labels(path: &Path, labels: &[Label]) -> Result<(), CorpusError> {
 /// # Errors
 /// [`CorpusError::Io`] when the file cannot be read, [`CorpusError::InvalidInput`] with the line that is wrong.
 pub fn read_labels(path: &Path) -> Result<Vec<Label>, CorpusError> {
-    let file = std::fs::File::open(path).map_err(CorpusError::io(path, "read"))?;
-    let mut reader = csv::Reader::from_reader(file);
-    let broken = |error: csv::Error| {
-        let line = error.position().map_or(1, csv::Position::line);
-        CorpusError::input(path, format_args!("line {line}"), error_text(&error))
-    };
-    let header = reader.headers().map_err(broken)?.clone();
-    let mut indices = [0; HEADER.len()];
-    for (index, name) in indices.iter_mut().zip(HEADER) {
-        *index = header.iter().position(|column| column.trim() == name).ok_or_else(|| {
-            let message = format!("no column `{name}`; expected {}", HEADER.join(","));
-            CorpusError::input(path, "line 1", message)
-        })?;
-    }
-    let mut labels = Vec::new();
-    for record in reader.records() {
-        let record = record.map_err(broken)?;
-        let line = record.position().map_or(0, csv::Position::line);
-        let cell = |column: usize| record.get(indices[column]).unwrap_or("").trim();
-        let wrong = |column: usize, expected: &str| {
-            let message = format!("`{}` is `{}`; expected {expected}", HEADER[column], cell(column));
-            CorpusError::input(path, format_args!("line {line}"), message)
-        };
-        let address = |column: usize| cell(column).parse::<Address>().map_err(|_| wrong(column, "an address"));
-        let number = |column: usize, high: u32| match cell(column) {
-            "" | "-" => Ok(None),
-            text => match text.parse::<u32>() {
-                Ok(number) if number <= high => Ok(Some(number)),
-                _ => Err(wrong(column, &format!("a number up to {high}, or nothing"))),
-            },
-        };
-        labels.push(Label {
-            src: address(0)?,
-            dst: address(1)?,
-            port: number(2, 65_535)?.map(|port| port as u16),
-            protocol: number(3, 255)?.map(|protocol| protocol as u8),
-            label: cell(4).to_owned(),
-            source: cell(5).to_owned(),
-        });
-    }
-    Ok(labels)
+    read_rows(path, &HEADER, |row| {
+        Ok(Label {
+            src: row.address(0)?,
+            dst: row.address(1)?,
+            port: row.number(2, 65_535)?,
+            protocol: row.number(3, 255)?,
+            label: row.cell(4).to_owned(),
+            source: row.cell(5).to_owned(),
+        })
+    })
 }
 
 #[cfg(test)]

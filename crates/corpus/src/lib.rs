@@ -13,6 +13,7 @@
 
 mod error;
 mod labels;
+mod named_columns;
 mod options;
 mod random;
 

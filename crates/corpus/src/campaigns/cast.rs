@@ -47,7 +47,7 @@ impl Cast {
     }
 }
 
-/// Gives roles to hosts that have none yet.
+/// Assigns roles to hosts without one.
 #[derive(Debug)]
 pub struct Casting<'w> {
     world: &'w World,

@@ -3,8 +3,9 @@
 use std::path::Path;
 
 use crate::error::CorpusError;
+use crate::named_columns::read_rows;
+use flow::Address;
 use flow::time::{parse_time, rfc3339};
-use flow::{Address, error_text};
 
 /// The part of the other side in a stage.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
@@ -89,46 +90,20 @@ pub fn write_campaigns(path: &Path, stages: &[StageTruth]) -> Result<(), CorpusE
 /// # Errors
 /// [`CorpusError::Io`] when the file cannot be read, [`CorpusError::InvalidInput`] with the line that is wrong.
 pub fn read_campaigns(path: &Path) -> Result<Vec<StageTruth>, CorpusError> {
-    let file = std::fs::File::open(path).map_err(CorpusError::io(path, "read"))?;
-    let mut reader = csv::Reader::from_reader(file);
-    let broken = |error: csv::Error| {
-        let line = error.position().map_or(1, csv::Position::line);
-        CorpusError::input(path, format_args!("line {line}"), error_text(&error))
-    };
-    let header = reader.headers().map_err(broken)?.clone();
-    let mut indices = [0; HEADER.len()];
-    for (index, name) in indices.iter_mut().zip(HEADER) {
-        *index = header.iter().position(|column| column.trim() == name).ok_or_else(|| {
-            CorpusError::input(path, "line 1", format!("no column `{name}`; expected {}", HEADER.join(",")))
-        })?;
-    }
-    let mut stages = Vec::new();
-    for record in reader.records() {
-        let record = record.map_err(broken)?;
-        let line = record.position().map_or(0, csv::Position::line);
-        let cell = |column: usize| record.get(indices[column]).unwrap_or("").trim();
-        let wrong = |column: usize, expected: &str| {
-            let message = format!("`{}` is `{}`; expected {expected}", HEADER[column], cell(column));
-            CorpusError::input(path, format_args!("line {line}"), message)
-        };
-        let given = |column: usize| Some(cell(column)).filter(|text| !matches!(*text, "" | "-"));
-        let address = |column: usize| cell(column).parse::<Address>().map_err(|_| wrong(column, "an address"));
-        let port = given(6).map(|text| text.parse::<u16>().map_err(|_| wrong(6, "a port, or nothing"))).transpose()?;
-        let part = |text: &str| Part::ALL.into_iter().find(|part| part.name() == text);
-        stages.push(StageTruth {
-            campaign: given(0).ok_or_else(|| wrong(0, "the name of a campaign"))?.to_owned(),
-            stage: cell(1).to_owned(),
-            tactic: cell(2).to_owned(),
-            time_s: parse_time(cell(3), 0).map_err(|_| wrong(3, "a time such as 2024-04-19T06:00:00Z"))?,
-            src: address(4)?,
-            dst: given(5).map(|_| address(5)).transpose()?,
-            port,
-            part: given(7)
-                .map(|text| part(text).ok_or_else(|| wrong(7, &Part::ALL.map(Part::name).join(", "))))
-                .transpose()?,
-        });
-    }
-    Ok(stages)
+    let part = |text: &str| Part::ALL.into_iter().find(|part| part.name() == text);
+    read_rows(path, &HEADER, |row| {
+        let wrong_part = || row.wrong(7, &Part::ALL.map(Part::name).join(", "));
+        Ok(StageTruth {
+            campaign: row.given(0).ok_or_else(|| row.wrong(0, "the name of a campaign"))?.to_owned(),
+            stage: row.cell(1).to_owned(),
+            tactic: row.cell(2).to_owned(),
+            time_s: parse_time(row.cell(3), 0).map_err(|_| row.wrong(3, "a time such as 2024-04-19T06:00:00Z"))?,
+            src: row.address(4)?,
+            dst: row.given(5).map(|_| row.address(5)).transpose()?,
+            port: row.number(6, 65_535)?,
+            part: row.given(7).map(|text| part(text).ok_or_else(wrong_part)).transpose()?,
+        })
+    })
 }
 
 #[cfg(test)]
