@@ -3,13 +3,14 @@
 //! `cargo run --release -p flowsift-access --example cloudtrail_rate [OBJECTS] [EVENTS]` makes that many gzip objects of
 //! so many events in memory (20 of 5,000 by default) and reads them on one thread, in three rounds. Rates are of CPU time. The word `scanner` leaves the twin out, for a profile.
 
-#![allow(clippy::print_stdout, clippy::unwrap_used)]
+#![allow(clippy::print_stdout)]
 
+use std::error::Error;
 use std::fmt::Write as _;
 use std::io::Write as _;
 use std::time::Instant;
 
-use flowsift_access::{AccessHours, Inflater, LogKind, ReadOptions, read_object};
+use flowsift_access::{AccessError, AccessHours, Inflater, LogKind, ReadOptions, read_object};
 
 /// A small generator of numbers: the same objects in every run.
 struct Numbers(u64);
@@ -60,7 +61,7 @@ const CALLS: &[(&str, &str, &str)] = &[
     ("iam", "ListRoles", "null"),
 ];
 
-fn record(numbers: &mut Numbers, text: &mut String) {
+fn record(numbers: &mut Numbers, text: &mut String) -> std::fmt::Result {
     let who = numbers.skewed(2_000);
     let (service, action, parameters) = CALLS[numbers.skewed(CALLS.len() as u64) as usize];
     let (minute, second) = (numbers.next() % 60, numbers.next() % 60);
@@ -74,31 +75,33 @@ fn record(numbers: &mut Numbers, text: &mut String) {
     write!(
         text,
         r#"{{"eventVersion":"1.09","userIdentity":{{"type":"AssumedRole","principalId":"AROAEXAMPLE{who:06}:session-{who}","arn":"arn:aws:sts::112233445566:assumed-role/role-{who:04}/session-{who}","accountId":"112233445566","accessKeyId":"ASIAEXAMPLE{who:09}","sessionContext":{{"sessionIssuer":{{"type":"Role","principalId":"AROAEXAMPLE{who:06}","arn":"arn:aws:iam::112233445566:role/role-{who:04}","accountId":"112233445566","userName":"role-{who:04}"}},"webIdFederationData":{{}},"attributes":{{"creationDate":"2023-11-22T13:00:00Z","mfaAuthenticated":"false"}}}}}},"eventTime":"2023-11-22T14:{minute:02}:{second:02}Z","eventSource":"{service}.amazonaws.com","eventName":"{action}","awsRegion":"eu-central-1","sourceIPAddress":"{address}","userAgent":"aws-sdk-go-v2/1.21.0 os/linux lang/go#1.21.3 md/GOOS#linux md/GOARCH#amd64 api/{service}#1.38.5",{error}"requestParameters":{parameters},"responseElements":null,"additionalEventData":{{"SignatureVersion":"SigV4","CipherSuite":"ECDHE-RSA-AES128-GCM-SHA256","bytesTransferredIn":0,"bytesTransferredOut":{}.0}},"requestID":"{:016x}","eventID":"{:016x}{:016x}","readOnly":true,"resources":[{{"accountId":"112233445566","type":"AWS::S3::Bucket","ARN":"arn:aws:s3:::data-lake-prod"}}],"eventType":"AwsApiCall","managementEvent":true,"recipientAccountId":"112233445566","eventCategory":"Management","tlsDetails":{{"tlsVersion":"TLSv1.3","cipherSuite":"TLS_AES_128_GCM_SHA256","clientProvidedHostHeader":"{service}.eu-central-1.amazonaws.com"}}}}"#,
-        numbers.next() % 100_000, numbers.next(), id.0, id.1,
+        numbers.next() % 100_000,
+        numbers.next(),
+        id.0,
+        id.1,
     )
-    .unwrap();
 }
 
-fn object(numbers: &mut Numbers, events: usize) -> (Vec<u8>, usize) {
+fn object(numbers: &mut Numbers, events: usize) -> Result<(Vec<u8>, usize), Box<dyn Error>> {
     let mut text = String::from(r#"{"Records":["#);
     for event in 0..events {
         if event > 0 {
             text.push(',');
         }
-        record(numbers, &mut text);
+        record(numbers, &mut text)?;
     }
     text.push_str("]}");
     let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::default());
-    encoder.write_all(text.as_bytes()).unwrap();
-    (encoder.finish().unwrap(), text.len())
+    encoder.write_all(text.as_bytes())?;
+    Ok((encoder.finish()?, text.len()))
 }
 
-fn main() {
+fn main() -> Result<(), Box<dyn Error>> {
     let mut numbers = std::env::args().skip(1).filter_map(|number| number.parse::<usize>().ok());
     let is_alone = std::env::args().any(|word| word == "scanner");
     let (objects, events) = (numbers.next().unwrap_or(20), numbers.next().unwrap_or(5_000));
     let mut numbers = Numbers(7);
-    let made: Vec<(Vec<u8>, usize)> = (0..objects).map(|_| object(&mut numbers, events)).collect();
+    let made = (0..objects).map(|_| object(&mut numbers, events)).collect::<Result<Vec<_>, _>>()?;
     let (gzip, raw) = made.iter().fold((0, 0), |(gzip, raw), (object, text)| (gzip + object.len(), raw + text));
     let total = (objects * events) as f64;
     println!(
@@ -109,7 +112,10 @@ fn main() {
 
     let mut inflater = Inflater::default();
     for _ in 0..3 {
-        let inflate = timed(|| made.iter().for_each(|(object, _)| assert!(inflater.text("o", object).is_ok())));
+        let mut inflated = Ok(());
+        let inflate =
+            timed(|| inflated = made.iter().try_for_each(|(object, _)| inflater.text("o", object).map(|_| ())));
+        inflated?;
         let mut seconds = [0.0; 4];
         for (place, (is_slow, folds)) in
             [(false, false), (false, true), (true, false), (true, true)].into_iter().enumerate()
@@ -119,18 +125,22 @@ fn main() {
             }
             let options = ReadOptions { kind: Some(LogKind::CloudTrail), is_slow, ..ReadOptions::default() };
             let mut hours = AccessHours::default();
-            let mut acts = 0u64;
-            seconds[place] = timed(|| {
-                for (object, _) in &made {
+            let mut read_all = || -> Result<u64, AccessError> {
+                made.iter().try_fold(0, |acts, (object, _)| {
                     let read = if folds {
                         hours.object(|sink| read_object(&mut inflater, "o", object, &options, sink))
                     } else {
                         read_object(&mut inflater, "o", object, &options, &mut |_| {})
                     };
-                    acts += read.unwrap().counts.acts;
-                }
-            });
-            assert_eq!(acts as f64, total);
+                    Ok(acts + read?.counts.acts)
+                })
+            };
+            let mut acts = Ok(0);
+            seconds[place] = timed(|| acts = read_all());
+            let acts = acts?;
+            if acts as f64 != total {
+                return Err(format!("{acts} acts were read, expected {total}").into());
+            }
         }
         let rate = |place: usize| total / seconds[place] / 1_000.0;
         print!(
@@ -146,6 +156,7 @@ fn main() {
         }
         println!();
     }
+    Ok(())
 }
 
 /// Returns the CPU seconds of this thread, so that other work on the machine does not count; the clock's, where the

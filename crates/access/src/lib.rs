@@ -67,5 +67,5 @@ pub use inflate::{Inflater, MAX_INFLATED_BYTES};
 pub use read::{Counts, ObjectRead, ReadOptions, read_object};
 pub use recognise::{HEAD_BYTES, LogKind, recognise};
 pub use waist::{
-    AccessHour, AccessHours, Credentials, Distinct, LedgerEntry, MOST_DISTINCT, Principals, QUIET_S, Sums, Uses,
+    AccessHour, AccessHours, Credentials, Distinct, LedgerEntry, MAX_DISTINCT, Principals, QUIET_S, Sums, Uses,
 };

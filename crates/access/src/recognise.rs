@@ -150,7 +150,7 @@ fn by_content(head: &[u8]) -> LogKind {
     if text.starts_with(['{', '[']) { json(text) } else { lines(text.lines().next().unwrap_or_default()) }
 }
 
-/// Tells JSON by the names of its fields. A record in a CloudWatch message has its quotes escaped, so a name is looked
+/// Returns which log wrote JSON, by the names of its fields. A record in a CloudWatch message has its quotes escaped, so a name is looked
 /// for with the quote before it only.
 fn json(text: &str) -> LogKind {
     let has = |name: &str| text.match_indices(name).any(|(at, _)| text[..at].ends_with('"'));

@@ -125,7 +125,7 @@ pub struct Act<'a> {
 }
 
 impl<'a> Act<'a> {
-    /// Returns an act of which nothing but the log and the time is known.
+    /// Returns an act with its log and time, and nothing else.
     pub fn new(log: Log, time_us: i64) -> Self {
         let none = || Cow::Borrowed("");
         Self {

@@ -81,7 +81,7 @@ pub(super) fn organisation(record: &Value) -> Result<Act<'_>, &'static str> {
     Ok(act)
 }
 
-/// Tells an action by its words: the cloud has no keys, but English.
+/// Returns the action that a sentence names: the cloud logs English text and no keys.
 fn class(action: &str) -> ActionClass {
     let action = action.to_ascii_lowercase();
     let has = |parts: &[&str]| parts.iter().any(|part| action.contains(part));

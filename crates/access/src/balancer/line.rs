@@ -3,20 +3,20 @@
 use std::borrow::Cow;
 
 /// Most fields of a line that are kept; AWS writes 34 and adds to them.
-const MOST_FIELDS: usize = 40;
+const MAX_FIELDS: usize = 40;
 
 /// The fields of a line.
 pub(super) struct Fields<'a> {
-    parts: [&'a str; MOST_FIELDS],
+    parts: [&'a str; MAX_FIELDS],
     count: usize,
 }
 
 impl<'a> Fields<'a> {
     /// Splits a line at its spaces. Within double quotes a space is part of the word, and `\"` a quote.
     pub fn of(line: &'a str) -> Self {
-        let mut fields = Self { parts: [""; MOST_FIELDS], count: 0 };
+        let mut fields = Self { parts: [""; MAX_FIELDS], count: 0 };
         let mut at = 0;
-        while at < line.len() && fields.count < MOST_FIELDS {
+        while at < line.len() && fields.count < MAX_FIELDS {
             let (word, next) = if line.as_bytes()[at] == b'"' { quoted(line, at + 1) } else { bare(line, at) };
             fields.parts[fields.count] = word;
             fields.count += 1;

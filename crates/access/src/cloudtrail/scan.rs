@@ -1,6 +1,6 @@
 //! The one-pass scanner: JSON text to [`Record`].
 
-use super::record::{Extra, Identity, NAMING, Parameters, Record, Resource, Response, Session};
+use super::record::{Extra, Identity, NAMING, Parameters, Record, Resource, Response, Session, Text};
 use crate::error::Broken;
 use crate::json::Cursor;
 
@@ -37,6 +37,19 @@ pub(super) fn record<'a>(cursor: &mut Cursor<'a>) -> Result<Option<Record<'a>>, 
     Ok(is_object.then_some(record))
 }
 
+/// Returns the text of one field of an object.
+fn text_of<'a>(cursor: &mut Cursor<'a>, name: &[u8]) -> Result<Text<'a>, Broken> {
+    let mut text = None;
+    cursor.object(|cursor, key| {
+        match key == name {
+            true => text = cursor.text()?,
+            false => _ = cursor.skip()?,
+        }
+        Ok(())
+    })?;
+    Ok(text)
+}
+
 fn identity<'a>(cursor: &mut Cursor<'a>) -> Result<Identity<'a>, Broken> {
     let mut identity = Identity::default();
     cursor.object(|cursor, key| {
@@ -50,16 +63,7 @@ fn identity<'a>(cursor: &mut Cursor<'a>) -> Result<Identity<'a>, Broken> {
             b"invokedBy" => identity.invoked_by = cursor.text()?,
             b"identityProvider" => identity.identity_provider = cursor.text()?,
             b"sessionContext" => identity.session = session(cursor)?,
-            b"onBehalfOf" => {
-                identity.on_behalf_of = None;
-                cursor.object(|cursor, key| {
-                    match key {
-                        b"userId" => identity.on_behalf_of = cursor.text()?,
-                        _ => _ = cursor.skip()?,
-                    }
-                    Ok(())
-                })?;
-            }
+            b"onBehalfOf" => identity.on_behalf_of = text_of(cursor, b"userId")?,
             _ => _ = cursor.skip()?,
         }
         Ok(())
@@ -71,16 +75,7 @@ fn session<'a>(cursor: &mut Cursor<'a>) -> Result<Session<'a>, Broken> {
     let mut session = Session::default();
     cursor.object(|cursor, key| {
         match key {
-            b"sessionIssuer" => {
-                session.issuer = None;
-                cursor.object(|cursor, key| {
-                    match key {
-                        b"arn" => session.issuer = cursor.text()?,
-                        _ => _ = cursor.skip()?,
-                    }
-                    Ok(())
-                })?;
-            }
+            b"sessionIssuer" => session.issuer = text_of(cursor, b"arn")?,
             b"attributes" => {
                 (session.created, session.mfa) = (None, None);
                 cursor.object(|cursor, key| {

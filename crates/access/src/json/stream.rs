@@ -10,7 +10,7 @@ use super::Cursor;
 use crate::error::Broken;
 
 /// CloudWatch messages within CloudWatch messages that are opened.
-const MOST_WRAPPINGS: usize = 3;
+const MAX_WRAPPINGS: usize = 3;
 
 /// The keys of an object that hold records.
 pub(crate) struct Wrapping {
@@ -26,7 +26,7 @@ pub(crate) fn stream(
     wrapping: &Wrapping,
     record: &mut dyn FnMut(&mut Cursor<'_>) -> Result<(), Broken>,
 ) -> Result<(), Broken> {
-    within(text, wrapping, MOST_WRAPPINGS, record)
+    within(text, wrapping, MAX_WRAPPINGS, record)
 }
 
 fn within(

@@ -11,7 +11,7 @@ use crate::time::{SECOND_US, parse_us};
 const EVENTS: Wrapping = Wrapping { records: &["events", "records"] };
 
 /// Times above this are milliseconds: as seconds they would be after the year 5000.
-const MOST_SECONDS: i64 = 100_000_000_000;
+const MAX_SECONDS: i64 = 100_000_000_000;
 
 /// Reads events of AWS in OCSF.
 pub(crate) fn read(text: &str, counts: &mut Counts, sink: &mut dyn FnMut(&Act<'_>)) -> Result<(), Broken> {
@@ -25,7 +25,7 @@ fn act(event: &Value) -> Result<Act<'_>, &'static str> {
     let time_us = match &event["time"] {
         Value::String(text) => parse_us(text),
         Value::Number(number) => number.as_i64().and_then(|time| {
-            if time.abs() > MOST_SECONDS { time.checked_mul(1_000) } else { time.checked_mul(SECOND_US) }
+            if time.abs() > MAX_SECONDS { time.checked_mul(1_000) } else { time.checked_mul(SECOND_US) }
         }),
         _ => parse_us(text_at(event, &["time_dt"])),
     };

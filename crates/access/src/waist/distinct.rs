@@ -1,9 +1,9 @@
 //! How many different things: exact up to a bound, and known to be more above it.
 
 /// Most things that are told apart.
-pub const MOST_DISTINCT: usize = 256;
+pub const MAX_DISTINCT: usize = 256;
 
-/// A set of 64-bit hashes that keeps the smallest [`MOST_DISTINCT`].
+/// A set of 64-bit hashes that keeps the smallest [`MAX_DISTINCT`].
 ///
 /// Which are kept does not depend on the order in which they came, so sets merge in any order to the same set.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -16,12 +16,12 @@ impl Distinct {
     /// Adds a hash.
     pub fn add(&mut self, hash: u64) {
         let Err(place) = self.hashes.binary_search(&hash) else { return };
-        if self.hashes.len() < MOST_DISTINCT {
+        if self.hashes.len() < MAX_DISTINCT {
             self.hashes.insert(place, hash);
             return;
         }
         self.is_capped = true;
-        if place < MOST_DISTINCT {
+        if place < MAX_DISTINCT {
             self.hashes.pop();
             self.hashes.insert(place, hash);
         }
@@ -65,8 +65,8 @@ mod tests {
             };
             let whole = set(&hashes);
             let exact: std::collections::BTreeSet<u64> = hashes.iter().copied().collect();
-            prop_assert_eq!(whole.count(), exact.len().min(MOST_DISTINCT));
-            prop_assert_eq!(whole.is_capped(), exact.len() > MOST_DISTINCT);
+            prop_assert_eq!(whole.count(), exact.len().min(MAX_DISTINCT));
+            prop_assert_eq!(whole.is_capped(), exact.len() > MAX_DISTINCT);
 
             let (left, right) = hashes.split_at(cut.min(hashes.len()));
             let mut merged = set(right);

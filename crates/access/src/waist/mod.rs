@@ -7,7 +7,7 @@ mod ledger;
 mod row;
 mod uses;
 
-pub use distinct::{Distinct, MOST_DISTINCT};
+pub use distinct::{Distinct, MAX_DISTINCT};
 pub use hours::AccessHours;
 pub use ledger::{Credentials, LedgerEntry, Principals};
 pub use row::{AccessHour, Sums};
