@@ -162,6 +162,17 @@ mod tests {
 
     const WINDOW: Window = Window { from_s: 20 * DAY_S, to_s: 21 * DAY_S, baseline_from_s: 6 * DAY_S };
 
+    fn pair(account: &str) -> NamedPair {
+        NamedPair {
+            account_id: account.to_owned(),
+            region: "r".to_owned(),
+            host: "10.0.0.1".parse().unwrap(),
+            remote: "192.0.2.1".parse().unwrap(),
+            port: 443,
+            protocol: 6,
+        }
+    }
+
     #[test]
     fn what_was_met_yesterday_is_no_habit() {
         let met = |span_days: i64, days: i64| {
@@ -177,14 +188,6 @@ mod tests {
 
     #[test]
     fn what_was_flagged_while_it_was_new_becomes_no_habit() {
-        let pair = |account: &str| NamedPair {
-            account_id: account.to_owned(),
-            region: "r".to_owned(),
-            host: "10.0.0.1".parse().unwrap(),
-            remote: "192.0.2.1".parse().unwrap(),
-            port: 443,
-            protocol: 6,
-        };
         let flags = [9, 12, 10].map(|day| FlaggedPair { pair: pair("a"), from_s: day * DAY_S });
         let habits = Habits::new(3 * DAY_S, flags);
         let of = |account: &str| {
@@ -215,14 +218,6 @@ mod tests {
 
     #[test]
     fn what_people_found_to_be_fine_is_flagged_no_more() {
-        let pair = |account: &str| NamedPair {
-            account_id: account.to_owned(),
-            region: "r".to_owned(),
-            host: "10.0.0.1".parse().unwrap(),
-            remote: "192.0.2.1".parse().unwrap(),
-            port: 443,
-            protocol: 6,
-        };
         let mut habits = Habits::new(0, ["a", "b"].map(|account| FlaggedPair { pair: pair(account), from_s: 5 }));
         let NamedPair { account_id, region, host, remote, .. } = pair("a");
         habits.lift([FinePair { account_id, region, host, remote }]);

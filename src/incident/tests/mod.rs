@@ -6,10 +6,11 @@ mod scores;
 mod stories;
 
 use super::facts::{Facts, HostKey, PairFact, Place};
+use super::made::found;
 use super::model::Incident;
 use super::notes::IncidentNotes;
 use super::weight::Rates;
-use crate::detect::{FLOW_LOG, Finding, SCHEMA_VERSION, Severity, Subject};
+use crate::detect::{Finding, Severity, Subject};
 use flow::Address;
 use flow::codes::{Role, TCP};
 use flow::time::{DAY_S, HOUR_S};
@@ -82,41 +83,22 @@ impl World {
             ..Subject::default()
         };
         self.findings.push(Finding {
-            schema_version: SCHEMA_VERSION,
             id: subject.id(FROM_S, FROM_S + DAY_S),
             subject: subject.hash(),
-            incident_id: None,
-            detection: detection.to_owned(),
-            title: detection.to_owned(),
             severity,
-            score: 0.5,
-            p_value: None,
             account_id: Some(self.account.to_owned()),
             region: Some(self.region.to_owned()),
             host: Some(host),
-            interface_id: None,
-            instance_id: None,
-            vpc_id: None,
             remote,
             port: Some(443),
-            protocol: Some(TCP),
-            role: Some(Role::Client),
-            principal: None,
-            credential: None,
-            source: None,
-            app: None,
-            object: None,
-            logs: vec![FLOW_LOG.to_owned()],
-            event_ids: Vec::new(),
             first_seen_s: at(minutes.0),
             last_seen_s: at(minutes.1),
             window_start_s: FROM_S,
             window_end_s: FROM_S + DAY_S,
             techniques: vec!["T1071".to_owned()],
-            evidence: json!({}).as_object().unwrap().clone(),
             explanation: String::new(),
             coverage: Some(0.9),
-            members: Vec::new(),
+            ..found(detection, "10.0.0.1", None, (0, 0))
         });
         self.findings.last_mut().unwrap()
     }
