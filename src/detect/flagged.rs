@@ -11,7 +11,7 @@ use rollup::habits::NamedPair;
 use std::collections::{BTreeSet, HashSet};
 
 /// Findings of at least this severity flag their pairs.
-const LEAST: Severity = Severity::Medium;
+const MIN_SEVERITY: Severity = Severity::Medium;
 
 /// The columns of `pairs` that are read, in this order.
 const COLUMNS: [&str; 7] = ["account_id", "region", "host", "remote", "port", "protocol", "first_contact"];
@@ -21,7 +21,8 @@ const COLUMNS: [&str; 7] = ["account_id", "region", "host", "remote", "port", "p
 /// # Errors
 /// [`DetectError::Pairs`] when `pairs` cannot be read from disk.
 pub fn flagged_pairs(findings: &[Finding], derived: &Derived) -> Result<Vec<NamedPair>, DetectError> {
-    let told: BTreeSet<NamedPair> = findings.iter().filter(|one| one.severity >= LEAST).flat_map(pairs_of).collect();
+    let told: BTreeSet<NamedPair> =
+        findings.iter().filter(|one| one.severity >= MIN_SEVERITY).flat_map(pairs_of).collect();
     if told.is_empty() {
         return Ok(Vec::new());
     }

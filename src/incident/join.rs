@@ -5,7 +5,7 @@ use super::cluster::{Cluster, clusters};
 use super::facts::{Facts, HostKey};
 use super::link::Links;
 use super::model::Incident;
-use super::notes::{IncidentNotes, LEAST_HISTORY_HOURS};
+use super::notes::{IncidentNotes, MIN_HISTORY_HOURS};
 use super::signal::{Suspect, hosts_of, is_allowed, suspects};
 use super::weight::Rates;
 use crate::detect::Finding;
@@ -31,7 +31,7 @@ pub(super) fn join(
         pairs_left_out: 0,
         links_refused: 0,
         history_hours,
-        links_limited: suspects.len() > 1 && history_hours < LEAST_HISTORY_HOURS,
+        links_limited: suspects.len() > 1 && history_hours < MIN_HISTORY_HOURS,
     };
     let ties = Links { findings, suspects: &suspects, facts }.all();
     let clusters = clusters(suspects.keys(), ties);

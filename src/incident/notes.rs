@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 /// Without so many hours of history, whether a path is new cannot be told.
-pub const LEAST_HISTORY_HOURS: u64 = 6;
+pub const MIN_HISTORY_HOURS: u64 = 6;
 
 /// What was read for incidents and what their limits left out.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]

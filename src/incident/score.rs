@@ -19,7 +19,7 @@ const OVER_KINDS: f64 = 0.8;
 
 /// What a path from host to host adds, by its strength, and the most that all of them add.
 const PATH_SHARE: f64 = 0.6;
-const MOST_OF_PATHS: f64 = 3.0;
+const MAX_OF_PATHS: f64 = 3.0;
 
 /// What each further kind adds that comes in the order of an intrusion.
 const IN_ORDER: f64 = 0.5;
@@ -78,7 +78,7 @@ pub(super) fn score(cluster: &Cluster, suspects: &BTreeMap<HostKey, Suspect>, ra
         by_kind.entry(*kind).or_default().push(*weight);
     }
     let kinds = by_kind.into_values().map(|weights| decaying_sum(weights, WITHIN_KIND)).collect();
-    let paths = (PATH_SHARE * shown.paths.values().sum::<f64>()).min(MOST_OF_PATHS);
+    let paths = (PATH_SHARE * shown.paths.values().sum::<f64>()).min(MAX_OF_PATHS);
     let in_order = IN_ORDER * longest_order(&shown.steps).saturating_sub(1) as f64;
     let score = decaying_sum(kinds, OVER_KINDS) + paths + in_order;
     let score = (score * 1_000.0).round() / 1_000.0;

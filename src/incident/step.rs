@@ -10,7 +10,7 @@ use rollup::window::Window;
 const NOVELTY_S: i64 = 6 * HOUR_S;
 
 /// Flow logs give the first packet of a window with up to so many seconds of delay, whatever the window.
-const LEAST_SLACK_S: i64 = 60;
+const MIN_SLACK_S: i64 = 60;
 
 /// Bytes beyond habit from which a pull adds to the rank.
 const PULL_FLOOR_LOG10: f64 = 5.0;
@@ -127,7 +127,7 @@ pub(super) fn is_inside_call(pair: &PairFact) -> bool {
 
 /// Returns how much the times of a pair may be off: the aggregation window, and never less than a minute.
 pub(super) fn slack_s(pair: &PairFact) -> i64 {
-    i64::from(pair.window_s).max(LEAST_SLACK_S)
+    i64::from(pair.window_s).max(MIN_SLACK_S)
 }
 
 /// Returns whether two sides had not met before a second; `None` where too little data before can tell.

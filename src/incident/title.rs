@@ -16,7 +16,7 @@ use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// A title tells at most so many things; the stages tell all.
-const MOST_PHRASES: usize = 4;
+const MAX_PHRASES: usize = 4;
 
 /// What stands behind bytes that left; whose they were does not matter where a story goes before.
 const LEFT: &str = " left";
@@ -55,7 +55,7 @@ pub(super) fn title(
     phrases.sort_unstable();
     let mut title = hosts.first().map(|first| first.host.to_string()).unwrap_or_default();
     let mut actor = hosts.first().map(|first| first.host);
-    for (at, phrase) in phrases.into_iter().take(MOST_PHRASES).enumerate() {
+    for (at, phrase) in phrases.into_iter().take(MAX_PHRASES).enumerate() {
         title.push_str(if at == 0 { " " } else { ", " });
         if phrase.actor.is_some() && phrase.actor != actor {
             title.push_str(&format!("{} ", phrase.actor.map(|host| host.to_string()).unwrap_or_default()));

@@ -1,6 +1,6 @@
 //! A suspect host that entered a host without signs, which then entered another suspect: a jump host.
 
-use super::{LATE_S, LEAST_STRENGTH, Links, SLACK_S, Tie, port_text};
+use super::{LATE_S, Links, MIN_STRENGTH, SLACK_S, Tie, port_text};
 use crate::incident::facts::{HostKey, PairFact};
 use crate::incident::model::LinkKind;
 use flow::codes::Role;
@@ -15,7 +15,7 @@ const WITHIN_S: i64 = 6 * HOUR_S;
 const BEFORE_SIGN_S: i64 = 12 * HOUR_S;
 
 /// The least novelty of the second step: a day of history without it.
-const LEAST_NOVELTY: f64 = 1.0;
+const MIN_NOVELTY: f64 = 1.0;
 
 /// Adds links over a host without signs. The search begins at the second suspect, so the thousands of paths of a busy jump
 /// host are never walked; its first step stands among the pairs of the first suspect.
@@ -46,7 +46,7 @@ pub(super) fn add(links: Links<'_>, ties: &mut Vec<Tie>) {
                     from: from.clone(),
                     to: (*to).clone(),
                     via: Some(via.clone()),
-                    strength: LEAST_STRENGTH,
+                    strength: MIN_STRENGTH,
                     at_s: opened_s,
                     explanation: format!(
                         "{} opened {} of {}, which opened {} of {} for the first time within {after}.",
@@ -74,7 +74,7 @@ fn entries<'a>(links: Links<'a>) -> BTreeMap<&'a HostKey, Vec<(&'a HostKey, &'a 
                 && pair.is_management()
                 && pair.answered()
                 && before_sign(pair.met_s())
-                && links.novelty(pair) >= LEAST_NOVELTY
+                && links.novelty(pair) >= MIN_NOVELTY
         });
         for pair in entered {
             let via = links.facts.host_behind(&suspect.host, pair.remote);

@@ -1,6 +1,6 @@
 //! A suspect host that entered another, in the order of time.
 
-use super::{LEAST_STRENGTH, Links, SLACK_S, Sign, Tie, first_start_s, port_text};
+use super::{Links, MIN_STRENGTH, SLACK_S, Sign, Tie, first_start_s, port_text};
 use crate::incident::facts::{HostKey, PairFact};
 use crate::incident::kind::Kind;
 use crate::incident::model::LinkKind;
@@ -8,10 +8,10 @@ use flow::time::{DAY_S, HOUR_S};
 use flow::units::duration_text;
 
 /// Of a port that a crowd answered, a path counts that a day of history does not have.
-const LEAST_NOVELTY_OF_MANY: f64 = 1.0;
+const MIN_NOVELTY_OF_MANY: f64 = 1.0;
 
 /// Adds links from a suspect to a suspect that it reached: answered, after its own first sign and before a sign of the
-/// other, over a service that is no hub, by a path of at least [`LEAST_STRENGTH`].
+/// other, over a service that is no hub, by a path of at least [`MIN_STRENGTH`].
 pub(super) fn add(links: Links<'_>, ties: &mut Vec<Tie>) {
     for suspect in links.suspects.values() {
         let from = &suspect.host;
@@ -26,14 +26,14 @@ pub(super) fn add(links: Links<'_>, ties: &mut Vec<Tie>) {
             }
             let guessed = guessed(links, from, to);
             // With a day of history, a nightly scanner is known by its habit.
-            if crowded.contains(&pair.port) && novelty < LEAST_NOVELTY_OF_MANY && !guessed {
+            if crowded.contains(&pair.port) && novelty < MIN_NOVELTY_OF_MANY && !guessed {
                 continue;
             }
             let strength = novelty
                 + if pair.is_management() { 1.0 } else { 0.0 }
                 + soon(sign.at_s - at_s)
                 + if guessed { 1.5 } else { 0.0 };
-            if strength >= LEAST_STRENGTH - 1e-9 {
+            if strength >= MIN_STRENGTH - 1e-9 {
                 ties.push(Tie {
                     kind: LinkKind::Lateral,
                     from: from.clone(),

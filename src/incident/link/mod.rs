@@ -32,7 +32,7 @@ const SESSION_BYTES: u64 = 1_000;
 const FEW_ANSWERS: usize = 5;
 
 /// The strength that a path from host to host must reach.
-const LEAST_STRENGTH: f64 = 1.9;
+const MIN_STRENGTH: f64 = 1.9;
 
 /// A link between two suspect hosts.
 #[derive(Debug, Clone, PartialEq)]

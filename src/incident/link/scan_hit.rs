@@ -1,6 +1,6 @@
 //! A suspect host whose sweep, scan or guessing hit another suspect.
 
-use super::{LEAST_STRENGTH, Links, SESSION_BYTES, SLACK_S, Sign, Tie, first_start_s, port_text};
+use super::{Links, MIN_STRENGTH, SESSION_BYTES, SLACK_S, Sign, Tie, first_start_s, port_text};
 use crate::detect::Severity;
 use crate::incident::facts::{HostKey, PairFact};
 use crate::incident::kind::Kind;
@@ -59,7 +59,7 @@ fn tie(from: &HostKey, to: &HostKey, signal: &Signal, pair: &PairFact, (at_s, si
         from: from.clone(),
         to: to.clone(),
         via: None,
-        strength: LEAST_STRENGTH,
+        strength: MIN_STRENGTH,
         at_s,
         explanation: format!(
             "{} {what} {}, which answered on {} before its {} sign.",

@@ -8,7 +8,7 @@ use flow::time::{DAY_S, HOUR_S};
 pub(super) const WIDTH: f64 = 1_120.0;
 
 /// Most parts that ticks cut an axis of time into.
-const MOST_PARTS: i64 = 10;
+const MAX_PARTS: i64 = 10;
 
 /// Steps between ticks, in seconds.
 const STEPS_S: [i64; 16] = [
@@ -54,8 +54,8 @@ impl TimeAxis {
     /// Returns the step between ticks, in seconds.
     fn step_s(&self) -> i64 {
         let span_s = self.to_s.saturating_sub(self.from_s);
-        let listed = STEPS_S.into_iter().find(|step| span_s / step <= MOST_PARTS);
-        listed.unwrap_or((span_s / MOST_PARTS / DAY_S + 1) * DAY_S)
+        let listed = STEPS_S.into_iter().find(|step| span_s / step <= MAX_PARTS);
+        listed.unwrap_or((span_s / MAX_PARTS / DAY_S + 1) * DAY_S)
     }
 
     /// Returns the seconds of the ticks.
@@ -63,7 +63,7 @@ impl TimeAxis {
         let step = self.step_s();
         let first = self.from_s.div_euclid(step).saturating_add(i64::from(self.from_s.rem_euclid(step) > 0)) * step;
         let to_s = self.to_s;
-        (0..=MOST_PARTS + 1).map(move |at| first + at * step).take_while(move |tick| *tick <= to_s)
+        (0..=MAX_PARTS + 1).map(move |at| first + at * step).take_while(move |tick| *tick <= to_s)
     }
 
     /// Draws a line at each tick from `top` to `bottom`, with its time below, and the day where it changes.

@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex};
 use tokio::sync::oneshot;
 
 /// Connections of strangers at a time.
-const MOST: usize = 64;
+const MAX_STRANGERS: usize = 64;
 
 /// The strangers.
 #[derive(Debug, Default)]
@@ -35,7 +35,7 @@ impl Strangers {
     pub(in crate::serve) fn come(self: &Arc<Self>) -> StrangersPlace {
         let (tell, told) = oneshot::channel();
         let mut waiting = lock(&self.waiting);
-        while waiting.by_arrival.len() >= MOST {
+        while waiting.by_arrival.len() >= MAX_STRANGERS {
             let Some((_, first)) = waiting.by_arrival.pop_first() else { break };
             let _ = first.send(());
         }
@@ -67,7 +67,7 @@ mod tests {
     async fn who_has_waited_longest_makes_room() {
         let strangers = Arc::new(Strangers::default());
         let mut first = strangers.come();
-        let mut others: Vec<StrangersPlace> = (1..MOST).map(|_| strangers.come()).collect();
+        let mut others: Vec<StrangersPlace> = (1..MAX_STRANGERS).map(|_| strangers.come()).collect();
         assert!(first.told.try_recv().is_err() && others[0].told.try_recv().is_err());
         drop(others.pop());
         others.push(strangers.come());
@@ -76,6 +76,6 @@ mod tests {
         first.needed().await;
         assert!(others.iter_mut().all(|other| other.told.try_recv().is_err()));
         drop(first);
-        assert_eq!(lock(&strangers.waiting).by_arrival.len(), MOST);
+        assert_eq!(lock(&strangers.waiting).by_arrival.len(), MAX_STRANGERS);
     }
 }

@@ -14,7 +14,7 @@ use std::sync::Arc;
 /// The share of the pool that one result may take: one in so many.
 const SHARE: usize = 8;
 /// The most bytes of one result, whatever the pool.
-const MOST_BYTES: usize = 256 << 20;
+const MAX_BYTES: usize = 256 << 20;
 /// Bytes made at a time.
 const SLICE_BYTES: usize = 8 << 20;
 /// Results up to this size are not counted: operators hold few of them at a time.
@@ -36,8 +36,8 @@ impl ResultBudget {
     /// Returns the budget of a session with this memory.
     pub(super) fn of(pool: &Arc<dyn MemoryPool>) -> Self {
         let most = match pool.memory_limit() {
-            MemoryLimit::Finite(bytes) => (bytes / SHARE).min(MOST_BYTES),
-            _ => MOST_BYTES,
+            MemoryLimit::Finite(bytes) => (bytes / SHARE).min(MAX_BYTES),
+            _ => MAX_BYTES,
         };
         Self { pool: pool.clone(), most }
     }

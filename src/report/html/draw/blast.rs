@@ -11,7 +11,7 @@ use flow::units::{bytes_text, counted};
 use std::collections::BTreeMap;
 
 /// Boxes of a column; the table has all.
-const MOST_BOXES: usize = 14;
+const MAX_BOXES: usize = 14;
 /// The height of a box, and of the gap below it.
 const BOX: f64 = 40.0;
 const GAP: f64 = 10.0;
@@ -173,7 +173,7 @@ fn trim(cards: Vec<Card>) -> Board {
         .filter(|card| {
             let count = counts.entry(card.column).or_default();
             *count += 1;
-            *count <= MOST_BOXES || card.class == "card shared"
+            *count <= MAX_BOXES || card.class == "card shared"
         })
         .collect();
     Board { left_out: all - kept.len(), cards: kept, width: 0.0, height: 0.0 }

@@ -8,7 +8,7 @@ use crate::report::html::scale::WIDTH;
 use flow::units::{count_text, counted, duration_text};
 
 /// Most bins.
-const MOST_BINS: i64 = 60;
+const MAX_BINS: i64 = 60;
 /// Gaps of more than so many times the median are counted, not drawn.
 const LONG_TIMES: i64 = 4;
 const LEFT: f64 = 52.0;
@@ -45,7 +45,7 @@ impl Gaps {
         let (least, median_s) = (*gaps.first()?, *gaps.get(gaps.len() / 2)?);
         let grid_s = gaps.iter().copied().fold(0, divisor).max(1);
         let most = gaps.last().copied()?.min(median_s.max(grid_s).saturating_mul(LONG_TIMES));
-        let bin_s = ((most - least) / grid_s / MOST_BINS + 1) * grid_s;
+        let bin_s = ((most - least) / grid_s / MAX_BINS + 1) * grid_s;
         let from_s = least.div_euclid(bin_s) * bin_s;
         let mut bins = vec![0; usize::try_from((most - from_s) / bin_s + 1).ok()?];
         let mut longer = 0;
@@ -131,7 +131,7 @@ mod tests {
             .collect();
         let gaps = Gaps::of(&starts).unwrap();
         assert_eq!((gaps.grid_s, gaps.bin_s), (1, 4));
-        assert!(gaps.bins.len() <= MOST_BINS as usize && gaps.bins.iter().sum::<u64>() == 399);
+        assert!(gaps.bins.len() <= MAX_BINS as usize && gaps.bins.iter().sum::<u64>() == 399);
     }
 
     #[test]

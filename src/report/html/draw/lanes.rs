@@ -10,9 +10,9 @@ use flow::Address;
 use flow::units::counted;
 
 /// Hosts drawn; the table has all.
-const MOST_LANES: usize = 20;
+const MAX_LANES: usize = 20;
 /// Rows of one kind of bars in a lane: what overlaps more is drawn over another.
-const MOST_ROWS: usize = 3;
+const MAX_ROWS: usize = 3;
 /// Where the axis begins, right of the names.
 const LEFT: f64 = 262.0;
 /// Where it ends.
@@ -125,7 +125,7 @@ pub(in crate::report::html) fn lanes(incident: &Incident, marker: &str) -> Optio
         lane.top = bottom;
         bottom += lane.height();
     }
-    let hosts = counted(incident.hosts.len().min(MOST_LANES) as u64, "host", "hosts");
+    let hosts = counted(incident.hosts.len().min(MAX_LANES) as u64, "host", "hosts");
     let title =
         format!("What {hosts} did over time, one row each in the order of compromise; the timeline says the same");
     let mut out = Markup::new();
@@ -149,7 +149,7 @@ fn span(incident: &Incident) -> Option<(i64, i64)> {
 }
 
 fn gather(incident: &Incident) -> Vec<Lane<'_>> {
-    let shown = &incident.hosts[..incident.hosts.len().min(MOST_LANES)];
+    let shown = &incident.hosts[..incident.hosts.len().min(MAX_LANES)];
     let lane = |name: String, about: String| Lane { name, about, bars: Vec::new(), rows: Vec::new(), top: 0.0 };
     let mut lanes: Vec<Lane<'_>> = (shown.iter())
         .map(|host| {
@@ -192,7 +192,7 @@ fn pack(lane: &mut Lane<'_>) {
         let mut ends_s: Vec<i64> = Vec::new();
         for bar in lane.bars.iter_mut().filter(|bar| bar.track == track) {
             let free = ends_s.iter().position(|end_s| *end_s < bar.from_s);
-            bar.row = free.unwrap_or_else(|| ends_s.len().min(MOST_ROWS - 1));
+            bar.row = free.unwrap_or_else(|| ends_s.len().min(MAX_ROWS - 1));
             match ends_s.get_mut(bar.row) {
                 Some(end_s) => *end_s = bar.to_s.max(*end_s),
                 None => ends_s.push(bar.to_s),
@@ -223,7 +223,7 @@ fn draw_lane(out: &mut Markup, lane: &Lane<'_>, axis: &TimeAxis) {
 fn draw_entries(out: &mut Markup, incident: &Incident, lanes: &[Lane<'_>], axis: &TimeAxis, marker: &str) {
     let lane_of = |address: Address| {
         let at = incident.hosts.iter().position(|host| host.host == address)?;
-        lanes.get(at).filter(|_| at < MOST_LANES)
+        lanes.get(at).filter(|_| at < MAX_LANES)
     };
     let sessions = incident.timeline.iter().filter(|entry| Track::of(entry) == Track::Sessions);
     let mut arrows: Vec<(Address, Address, i64, &str)> =

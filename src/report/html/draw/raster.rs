@@ -12,7 +12,7 @@ use std::fmt::Write as _;
 /// Rows of an hour.
 const ROWS: i64 = 24;
 /// Starts drawn one by one; more are counted in bins.
-const MOST_TICKS: usize = 2_000;
+const MAX_TICKS: usize = 2_000;
 /// The length of a bin, in seconds.
 const BIN_S: i64 = 60;
 const ROW: f64 = 11.0;
@@ -76,7 +76,7 @@ impl Raster {
             }
             last_day = day;
         }
-        if self.count() > MOST_TICKS {
+        if self.count() > MAX_TICKS {
             self.draw_bins(&mut out)
         } else {
             self.draw_ticks(&mut out)
@@ -130,7 +130,7 @@ impl Raster {
                 count_text(self.before as u64)
             );
         }
-        if self.count() > MOST_TICKS {
+        if self.count() > MAX_TICKS {
             note.push_str(" Starts are counted by the minute: the stronger, the more.");
         }
         note

@@ -7,9 +7,9 @@ use rollup::window::Window;
 use std::collections::BTreeMap;
 
 /// Fewest days of history for a band of the hour of the day.
-const LEAST_DAYS: i64 = 5;
+const MIN_DAYS: i64 = 5;
 /// Fewest weeks of history for a band of the hour of the week.
-const LEAST_WEEKS: i64 = 4;
+const MIN_WEEKS: i64 = 4;
 
 /// What is known of one hour of a host.
 #[derive(Debug, Clone, Copy)]
@@ -23,9 +23,9 @@ pub(super) fn habit(sent: &BTreeMap<i64, SentHour>, window: &Window) -> Habit {
     let first = sent.keys().next().copied().unwrap_or(window.from_s).max(window.baseline_from_s);
     let days = (window.from_s - first).max(0) / DAY_S;
     let count = |number: i64| u32::try_from(number).unwrap_or(u32::MAX);
-    if days / 7 >= LEAST_WEEKS {
+    if days / 7 >= MIN_WEEKS {
         Habit::HourOfWeek { weeks: count(days / 7) }
-    } else if days >= LEAST_DAYS {
+    } else if days >= MIN_DAYS {
         Habit::HourOfDay { days: count(days) }
     } else {
         Habit::Unknown { days: count(days) }

@@ -9,7 +9,7 @@ use flow::units::{bytes_text, count_text, counted, duration_text, number_text, s
 use serde_json::Value;
 
 /// Findings of an incident told in its article; all are in the list of findings.
-const MOST_TOLD: usize = 40;
+const MAX_TOLD: usize = 40;
 
 /// Writes the findings of an incident.
 pub(super) fn evidence(out: &mut Markup, findings: &[&Finding], incident: &Incident) {
@@ -19,7 +19,7 @@ pub(super) fn evidence(out: &mut Markup, findings: &[&Finding], incident: &Incid
         out.leaf("p", &[], &format!("None of its {told} is on this page: they are older, or below --min-severity."));
         return;
     }
-    for finding in findings.iter().take(MOST_TOLD) {
+    for finding in findings.iter().take(MAX_TOLD) {
         out.raw("<details class=\"finding\"><summary>");
         out.leaf("span", &[("class", words::severity_class(finding.severity))], finding.severity.as_str()).raw(" ");
         out.leaf("strong", &[], title(finding)).text(&format!(
@@ -31,8 +31,8 @@ pub(super) fn evidence(out: &mut Markup, findings: &[&Finding], incident: &Incid
         facts(out, &rows(finding).iter().map(|(name, value)| (name.as_str(), value.clone())).collect::<Vec<_>>());
         out.close("details");
     }
-    if findings.len() > MOST_TOLD {
-        let more = counted((findings.len() - MOST_TOLD) as u64, "more finding", "more findings");
+    if findings.len() > MAX_TOLD {
+        let more = counted((findings.len() - MAX_TOLD) as u64, "more finding", "more findings");
         out.leaf("p", &[("class", "note")], &format!("{more} of this incident: see all findings."));
     }
 }

@@ -14,7 +14,7 @@ use crate::report::html::words;
 use flow::units::{counted, number_text, share_text};
 
 /// Incidents drawn in full; the others are rows of the list.
-const MOST_ARTICLES: usize = 50;
+const MAX_ARTICLES: usize = 50;
 
 /// Writes the list of incidents, and one article for each.
 pub(in crate::report::html) fn incidents(out: &mut Markup, sheet: &Sheet<'_>) {
@@ -26,9 +26,9 @@ pub(in crate::report::html) fn incidents(out: &mut Markup, sheet: &Sheet<'_>) {
         return;
     }
     list(out, incidents);
-    if incidents.len() > MOST_ARTICLES {
-        let others = counted((incidents.len() - MOST_ARTICLES) as u64, "incident", "incidents");
-        let text = format!("The first {MOST_ARTICLES} are told below; {others} of lower rank are in incidents.jsonl.");
+    if incidents.len() > MAX_ARTICLES {
+        let others = counted((incidents.len() - MAX_ARTICLES) as u64, "incident", "incidents");
+        let text = format!("The first {MAX_ARTICLES} are told below; {others} of lower rank are in incidents.jsonl.");
         out.leaf("p", &[("class", "note")], &text);
     }
     out.close("section");
@@ -38,7 +38,7 @@ pub(in crate::report::html) fn incidents(out: &mut Markup, sheet: &Sheet<'_>) {
             members[at].push(finding);
         }
     }
-    for (at, incident) in incidents.iter().take(MOST_ARTICLES).enumerate() {
+    for (at, incident) in incidents.iter().take(MAX_ARTICLES).enumerate() {
         article(out, sheet, at, incident, &members[at]);
     }
 }
@@ -63,7 +63,7 @@ fn list(out: &mut Markup, incidents: &[Incident]) {
         severity_badge(out, incident);
         out.close("td").open("td", &[]);
         out.leaf("span", &[("class", "change")], words::change(incident)).close("td").open("td", &[("class", "wide")]);
-        match at < MOST_ARTICLES {
+        match at < MAX_ARTICLES {
             true => out.leaf("a", &[("href", &format!("#incident-{}", at + 1))], &incident.title),
             false => out.text(&incident.title),
         };

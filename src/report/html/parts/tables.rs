@@ -3,7 +3,7 @@
 use crate::report::html::markup::Markup;
 
 /// Rows of a table beside a figure; more are counted below it.
-const MOST_ROWS: usize = 500;
+const MAX_ROWS: usize = 500;
 
 /// A column: its head, and the class of its cells.
 pub(super) type Head = (&'static str, &'static str);
@@ -11,7 +11,7 @@ pub(super) type Head = (&'static str, &'static str);
 /// Writes a table in a box that scrolls where the page is narrow.
 pub(super) fn table(out: &mut Markup, caption: &str, heads: &[Head], rows: &[Vec<String>]) {
     begin_table(out, caption, heads);
-    for row in rows.iter().take(MOST_ROWS) {
+    for row in rows.iter().take(MAX_ROWS) {
         out.open("tr", &[]);
         for ((_, class), cell) in heads.iter().zip(row) {
             out.leaf("td", &[("class", class)], cell);
@@ -19,8 +19,8 @@ pub(super) fn table(out: &mut Markup, caption: &str, heads: &[Head], rows: &[Vec
         out.close("tr");
     }
     end_table(out);
-    if rows.len() > MOST_ROWS {
-        let more = rows.len() - MOST_ROWS;
+    if rows.len() > MAX_ROWS {
+        let more = rows.len() - MAX_ROWS;
         out.leaf("p", &[("class", "note")], &format!("{more} more rows are left out; the files of --out have all."));
     }
 }

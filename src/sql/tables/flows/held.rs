@@ -8,7 +8,7 @@ use std::collections::{HashSet, VecDeque};
 use std::sync::Arc;
 
 /// Bytes that the waiting rows of a partition may take, as far as the pool has them; an object with more is decoded twice.
-const MOST_BYTES: usize = 32 << 20;
+const MAX_BYTES: usize = 32 << 20;
 
 /// The rows of the object that is being decoded, as far as they fit.
 pub(super) struct HeldRows {
@@ -34,7 +34,7 @@ impl HeldRows {
             return;
         }
         let bytes = self.new_bytes(&batch);
-        self.full = self.reservation.size() + bytes > MOST_BYTES || self.reservation.try_grow(bytes).is_err();
+        self.full = self.reservation.size() + bytes > MAX_BYTES || self.reservation.try_grow(bytes).is_err();
         if !self.full {
             self.rows += batch.num_rows();
             self.batches.push_back(batch);
