@@ -1,4 +1,7 @@
 //! A suspect host that entered a host without signs, which then entered another suspect: a jump host.
+//!
+//! Many may be on a jump host at once. Whoever entered it last before it opened the next session is the likeliest to have
+//! opened it, so that session links with no other: two intruders who use one jump host stay two incidents.
 
 use super::{LATE_S, Links, MIN_STRENGTH, SLACK_S, Tie, port_text};
 use crate::incident::facts::{HostKey, PairFact};
@@ -17,6 +20,9 @@ const BEFORE_SIGN_S: i64 = 12 * HOUR_S;
 /// The least novelty of the second step: a day of history without it.
 const MIN_NOVELTY: f64 = 1.0;
 
+/// A session from host to host over a port.
+type Session = (HostKey, HostKey, u16);
+
 /// Adds links over a host without signs. The search begins at the second suspect, so the thousands of paths of a busy jump
 /// host are never walked; its first step stands among the pairs of the first suspect.
 pub(super) fn add(links: Links<'_>, ties: &mut Vec<Tie>) {
@@ -24,6 +30,7 @@ pub(super) fn add(links: Links<'_>, ties: &mut Vec<Tie>) {
     if entries.is_empty() {
         return;
     }
+    let mut last_entered: BTreeMap<Session, (i64, Tie)> = BTreeMap::new();
     for suspect in links.suspects.values().filter(|suspect| !links.forwards(&suspect.host)) {
         let from = &suspect.host;
         let sessions = links
@@ -41,7 +48,7 @@ pub(super) fn add(links: Links<'_>, ties: &mut Vec<Tie>) {
                     continue;
                 };
                 let after = duration_text((opened_s - at_s).max(60) as f64);
-                ties.push(Tie {
+                let tie = Tie {
                     kind: LinkKind::Bridge,
                     from: from.clone(),
                     to: (*to).clone(),
@@ -56,10 +63,16 @@ pub(super) fn add(links: Links<'_>, ties: &mut Vec<Tie>) {
                         port_text(second.port),
                         to.address,
                     ),
-                });
+                };
+                let session = (via.clone(), (*to).clone(), second.port);
+                let last = last_entered.entry(session).or_insert_with(|| (at_s, tie.clone()));
+                if (at_s, &tie.from) > (last.0, &last.1.from) {
+                    *last = (at_s, tie);
+                }
             }
         }
     }
+    ties.extend(last_entered.into_values().map(|(_, tie)| tie));
 }
 
 /// Returns the new sessions by which hosts without signs entered suspect hosts, by the host without signs.

@@ -16,16 +16,18 @@ const RARE_HOSTS: u64 = 5;
 const FEW_HOSTS: u64 = 50;
 
 /// Adds links between suspect hosts that have findings about one outside remote that they call, in the order of their
-/// first signs.
+/// first signs. A finding of low severity counts only where nobody else calls the remote: hosts that are suspect for other
+/// reasons share benign services, too.
 pub(super) fn add(links: Links<'_>, ties: &mut Vec<Tie>) {
-    let mut callers: BTreeMap<Address, BTreeSet<&HostKey>> = BTreeMap::new();
+    // By remote, the callers, and whether what is said of each would open an incident.
+    let mut callers: BTreeMap<Address, BTreeMap<&HostKey, bool>> = BTreeMap::new();
     let mut told_together: BTreeSet<Address> = BTreeSet::new();
     for suspect in links.suspects.values() {
         for signal in &suspect.signals {
             let finding = &links.findings[signal.finding];
             if finding.role == Some(Role::Client) {
                 for remote in &signal.outside {
-                    callers.entry(*remote).or_default().insert(&suspect.host);
+                    *callers.entry(*remote).or_default().entry(&suspect.host).or_default() |= signal.opens;
                 }
                 if finding.remote.is_some() && hosts_of(finding).len() > 1 {
                     told_together.extend(&signal.outside);
@@ -33,15 +35,18 @@ pub(super) fn add(links: Links<'_>, ties: &mut Vec<Tie>) {
             }
         }
     }
-    for (remote, hosts) in callers.into_iter().filter(|(_, hosts)| hosts.len() > 1) {
-        let known = hosts.iter().filter_map(|host| prevalence(links.facts.pairs_of(host), remote)).max();
+    for (remote, mut hosts) in callers.into_iter().filter(|(_, hosts)| hosts.len() > 1) {
+        let known = hosts.keys().filter_map(|host| prevalence(links.facts.pairs_of(host), remote)).max();
         let callers = known.unwrap_or(0).max(hosts.len() as u64);
+        if callers > hosts.len() as u64 {
+            hosts.retain(|_, opens| *opens);
+        }
         let few = callers <= FEW_HOSTS && 2 * hosts.len() as u64 >= callers;
         if callers > RARE_HOSTS && !few && !told_together.contains(&remote) {
             continue;
         }
         let mut hosts: Vec<(i64, &HostKey)> =
-            hosts.into_iter().map(|host| (links.suspects[host].since_s, host)).collect();
+            hosts.into_keys().map(|host| (links.suspects[host].since_s, host)).collect();
         hosts.sort_unstable();
         for pair in hosts.windows(2) {
             let ((_, from), (at_s, to)) = (pair[0], pair[1]);

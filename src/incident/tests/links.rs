@@ -40,6 +40,18 @@ fn a_rare_remote_links_and_a_common_one_does_not() {
 }
 
 #[test]
+fn a_weak_sign_links_only_where_nobody_else_calls_the_remote() {
+    for (prevalence, joined) in [(2, true), (3, false)] {
+        let mut world = two_beacons(72);
+        for (host, severity) in [("10.0.0.1", Severity::Medium), ("10.0.0.2", Severity::Low)] {
+            world.beacon(host, "192.0.2.9", 300).severity = severity;
+            world.call(host, "192.0.2.9", prevalence, 300);
+        }
+        assert_eq!(world.are_one(), joined, "{prevalence}");
+    }
+}
+
+#[test]
 fn a_remote_of_up_to_fifty_links_where_half_of_its_callers_are_suspect() {
     for (suspects, joined) in [(19, false), (20, true)] {
         let mut world = World::new(72);
@@ -199,6 +211,20 @@ fn the_same_address_in_two_accounts_is_two_hosts() {
     world.beacon("10.0.0.1", "203.0.113.1", 60);
     world.account("2").beacon("10.0.0.1", "198.51.100.2", 60);
     assert_eq!(world.groups(), [["10.0.0.1"], ["10.0.0.1"]]);
+}
+
+#[test]
+fn two_intruders_on_one_jump_host_stay_apart() {
+    let mut world = two_beacons(72);
+    world.beacon("10.0.0.3", "203.0.113.3", 70);
+    world.beacon("10.0.0.4", "198.51.100.4", 260);
+    for (host, minute) in [("10.0.0.1", 100), ("10.0.0.3", 120)] {
+        world.session(host, "10.0.9.9", 22, minute);
+    }
+    for (host, minute) in [("10.0.0.2", 110), ("10.0.0.4", 130)] {
+        world.session("10.0.9.9", host, 22, minute);
+    }
+    assert_eq!(world.groups(), [["10.0.0.1", "10.0.9.9", "10.0.0.2"], ["10.0.0.3", "10.0.9.9", "10.0.0.4"]]);
 }
 
 #[test]

@@ -5,7 +5,8 @@
 //! their own. All other hosts are benign.
 //!
 //! **Whose an incident is.** That of every campaign that has one of its hosts with signs of their own as a compromised
-//! host or as a target. It is true when it is some campaign's or attack's, and mixed when hosts with signs of two
+//! host. A target of the campaign counts where a compromised host is in the incident, or where a finding is about both; by
+//! itself it may show a sign of its benign life. An incident is true when it is some campaign's or attack's, and mixed when hosts with signs of two
 //! campaigns, or of a campaign and of none, are in it. Pivots count for nobody, since others use them too.
 //!
 //! **Findings.** A finding belongs to a campaign when its host is compromised, or when both of its sides have a part in
@@ -166,6 +167,12 @@ impl Involved {
         self.compromised.contains(&host) || self.targets.contains(&host)
     }
 
+    /// Returns whether both sides of a finding have a part in the campaign.
+    fn is_between(&self, finding: &JudgedFinding) -> bool {
+        let sides = [finding.host, finding.remote];
+        sides.iter().all(|side| side.is_some_and(|side| self.all.contains(&side)))
+    }
+
     fn inside(&self) -> impl Iterator<Item = Address> {
         self.compromised.iter().chain(&self.pivots).chain(&self.targets).copied()
     }
@@ -183,15 +190,22 @@ struct Judge<'a> {
     campaigns: BTreeMap<&'a str, Involved>,
     attacked: BTreeSet<Address>,
     pivots: BTreeSet<Address>,
+    /// Targets with a finding about their campaign, and its name.
+    told: BTreeSet<(Address, &'a str)>,
 }
 
 impl<'a> Judge<'a> {
-    fn new(truth: &IncidentTruth<'a>) -> Self {
+    fn new(truth: &IncidentTruth<'a>, findings: &[JudgedFinding]) -> Self {
         let campaigns = Involved::by_campaign(truth.stages);
         let attacks = truth.labels.iter().filter(|label| label.is_attack()).map(|label| label.src);
         let attacked = attacks.filter(|src| !campaigns.values().any(|of| of.owns(*src))).collect();
         let pivots = campaigns.values().flat_map(|of| of.pivots.iter().copied()).collect();
-        Self { campaigns, attacked, pivots }
+        let hosts_told = |(name, of): (&&'a str, &Involved)| {
+            let told = findings.iter().filter(|finding| of.is_between(finding)).filter_map(|finding| finding.host);
+            told.map(|host| (host, *name)).collect::<Vec<_>>()
+        };
+        let told = campaigns.iter().flat_map(hosts_told).collect();
+        Self { campaigns, attacked, pivots, told }
     }
 
     /// Returns whose a host is; `None` for a pivot that is nobody's own.
@@ -205,15 +219,21 @@ impl<'a> Judge<'a> {
     }
 
     fn owners(&self, incident: &JudgedIncident) -> Vec<Owner<'a>> {
-        incident.signed().filter_map(|host| self.owner_of_host(host)).collect()
+        let signed: Vec<Address> = incident.signed().collect();
+        let is_about = |name: &str, host: Address| {
+            let of = &self.campaigns[name];
+            signed.iter().any(|host| of.compromised.contains(host)) || self.told.contains(&(host, name))
+        };
+        let owner = |host: Address| match self.owner_of_host(host)? {
+            Owner::Campaign(name) if !is_about(name, host) => Some(Owner::Benign(Some(host))),
+            owner => Some(owner),
+        };
+        signed.iter().copied().filter_map(owner).collect()
     }
 
     fn owner_of_finding(&self, finding: &JudgedFinding) -> Owner<'a> {
         let Some(host) = finding.host else { return Owner::Benign(None) };
-        let is_about = |of: &Involved| {
-            let both = finding.remote.is_some_and(|remote| of.all.contains(&host) && of.all.contains(&remote));
-            of.compromised.contains(&host) || both
-        };
+        let is_about = |of: &Involved| of.compromised.contains(&host) || of.is_between(finding);
         match self.campaigns.iter().find(|(_, of)| is_about(of)) {
             Some((name, _)) => Owner::Campaign(name),
             None if self.attacked.contains(&host) => Owner::Attack(host),
@@ -230,7 +250,7 @@ pub fn judge_incidents(
     truth: &IncidentTruth<'_>,
     min_severity: FindingSeverity,
 ) -> IncidentEvaluation {
-    let judge = Judge::new(truth);
+    let judge = Judge::new(truth, findings);
     let incidents: Vec<&JudgedIncident> =
         windows.last().into_iter().flatten().filter(|incident| incident.status != IncidentStatus::Merged).collect();
     let owners: Vec<Vec<Owner<'_>>> = incidents.iter().map(|incident| judge.owners(incident)).collect();

@@ -121,6 +121,24 @@ fn a_campaign_in_two_incidents_is_fragmented() {
 }
 
 #[test]
+fn a_target_by_itself_is_told_only_by_what_is_about_the_campaign() {
+    let whole = || incident("x", 7.0, &["10.0.0.1", "10.0.0.2"], &["a1", "a2", "a4"]);
+    // The target calls a remote of its own: nothing of the campaign.
+    let result = judged(vec![whole(), incident("y", 5.0, &["10.0.0.3"], &["n2"])]);
+    assert_eq!((result.fragmentation, result.at_score[0].true_incidents), (Some(1.0), 1));
+    // A finding says what the compromised host pulled from it.
+    let stages = stages();
+    let truth = IncidentTruth { stages: &stages, labels: &[], host_days: None };
+    let told = [finding("a5", "10.0.0.3", "10.0.0.2")];
+    let incidents = [vec![whole(), incident("y", 5.0, &["10.0.0.3"], &["a5"])]];
+    let result = judge_incidents(&incidents, &told, &truth, FindingSeverity::Medium);
+    assert_eq!((result.fragmentation, result.at_score[0].true_incidents), (Some(2.0), 2));
+    // With a compromised host beside it, it belongs there.
+    let result = judged(vec![incident("x", 7.0, &["10.0.0.1", "10.0.0.2", "10.0.0.3"], &["a1", "n2"])]);
+    assert_eq!((result.fragmentation, result.mixed), (Some(1.0), 0));
+}
+
+#[test]
 fn what_does_not_belong_together_is_mixed() {
     let everything = ["10.0.0.1", "10.0.0.2", "10.0.0.5", "10.0.0.9"];
     let result = judged(vec![incident("x", 5.0, &everything, &["a1", "a2", "a3", "a4", "b1", "n1"])]);
