@@ -28,8 +28,8 @@ fn low_ones_support_and_open_nothing() {
     world.find("rare_egress", Severity::Low, "10.0.0.1", "203.0.113.1", (60, 120));
     assert!(world.join().0.is_empty());
     world.find("beacon", Severity::Medium, "10.0.0.1", "203.0.113.1", (50, 130));
-    // 2 + 0.8 · 1.301; a low upload is no step.
-    assert_eq!(scored(&world), (3.041, Severity::Low));
+    // 1.301 + 0.8 · 1; a low upload is no step.
+    assert_eq!(scored(&world), (2.101, Severity::Low));
 }
 
 #[test]
@@ -40,7 +40,7 @@ fn a_remote_counts_once_for_each_kind_whoever_meets_it() {
         world.find("rotating_beacon", Severity::Low, host, "203.0.113.1", (minute, 1_000));
     }
     // Three hosts share a poller: one item, and the shared remote adds nothing.
-    assert_eq!(scored(&world), (2.0, Severity::Low));
+    assert_eq!(scored(&world), (1.0, Severity::Low));
 }
 
 #[test]
@@ -50,11 +50,11 @@ fn kinds_add_up_and_their_order_counts() {
     world.find("beacon", Severity::Medium, "10.0.0.1", "203.0.113.2", (60, 600));
     let upload = world.find("bulk_egress", Severity::Medium, "10.0.0.1", "203.0.113.1", (700, 760));
     evidence(upload, "bytes_out", 5_300_000_000_u64);
-    // Calls 3.097 + 0.5 · 2 = 4.097, upload 2: 4.097 + 0.8 · 2 = 5.697; one step after another 0.5.
-    assert_eq!(scored(&world), (6.197, Severity::High));
+    // Calls 2.523 + 0.5 · 1 = 3.023, upload 2: 3.023 + 0.8 · 2 = 4.623; one step after another 0.5.
+    assert_eq!(scored(&world), (5.123, Severity::Medium));
     world.findings[2].first_seen_s = at(10);
     // Uploads before the first call are no step after it.
-    assert_eq!(scored(&world), (5.697, Severity::Medium));
+    assert_eq!(scored(&world), (4.623, Severity::Medium));
 }
 
 #[test]
@@ -63,14 +63,14 @@ fn paths_are_evidence_and_three_kinds_make_it_critical() {
     world.beacon("10.0.0.1", "203.0.113.1", 60);
     world.beacon("10.0.0.2", "198.51.100.2", 240);
     world.session("10.0.0.1", "10.0.0.2", 22, 200);
-    // 3.097 · 1.5 = 4.645; path 0.6 · 3 = 1.8; entered before the second call 0.5.
-    assert_eq!(scored(&world), (6.945, Severity::High));
+    // 2.523 · 1.5 = 3.784; path 0.6 · 3 = 1.8; entered before the second call 0.5.
+    assert_eq!(scored(&world), (6.084, Severity::High));
     world.find("bulk_egress", Severity::High, "10.0.0.2", "192.0.2.3", (500, 560));
-    // 4.645 + 0.8 · 3.097 = 7.123; path 1.8; two steps 1.0.
-    assert_eq!(scored(&world), (9.923, Severity::Critical));
+    // 3.784 + 0.8 · 3.097 = 6.262; path 1.8; two steps 1.0.
+    assert_eq!(scored(&world), (9.062, Severity::Critical));
     let expected = world.join().0[0].expected_per_day;
-    // 1,000 hosts · 10^−9.923.
-    assert!((expected - 1.19e-7).abs() < 1e-12, "{expected}");
+    // 1,000 hosts · 10^−9.062.
+    assert!((expected - 8.67e-7).abs() < 1e-12, "{expected}");
 }
 
 #[test]
