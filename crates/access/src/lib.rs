@@ -3,7 +3,7 @@
 //! **Question it answers**: what acts does this object hold, whichever of CloudTrail, Okta, Atlassian and the load
 //! balancers wrote it? [`read_object`] answers with [`Act`]s, all of one shape. [`AccessHours`] folds them to what
 //! detections read, as `pair_hours` does for flows; [`Credentials`] and [`Principals`] remember when each was used,
-//! longer than logs are kept.
+//! longer than logs are kept. [`Ties`] tell who is who: which key made which, who used it, and from where.
 //!
 //! **Cost**: CloudTrail goes through a scanner of its own that takes one pass over the text and leaves what is not asked
 //! for; serde_json is its slow twin in tests. Balancers' lines are split in place. The other logs are small and go
@@ -22,7 +22,7 @@
 //! | texts | `inflate`: gzip, all of its members; `json/`: a cursor, and containers to records |
 //! | logs | `cloudtrail/`, `ocsf/`, `okta/`, `atlassian/`, `balancer/`: records to acts; [`iam`]: lists of credentials |
 //! | objects | [`recognise()`]: what an object is; [`read_object`]: an object to its acts |
-//! | waist | `waist/`: acts to hours and ledgers |
+//! | waist | `waist/`: acts to hours, ledgers and ties |
 //!
 //! ```
 //! # use flowsift_access as access;
@@ -67,5 +67,6 @@ pub use inflate::{Inflater, MAX_INFLATED_BYTES};
 pub use read::{Counts, ObjectRead, ReadOptions, read_object};
 pub use recognise::{HEAD_BYTES, LogKind, recognise};
 pub use waist::{
-    AccessHour, AccessHours, Credentials, Distinct, LedgerEntry, MAX_DISTINCT, Principals, QUIET_S, Sums, Uses,
+    AccessHour, AccessHours, Credentials, Distinct, Identities, LedgerEntry, MAX_DISTINCT, MAX_TIES, Principals,
+    QUIET_S, Sums, Tie, TieRule, Ties, Uses, identity, instance_of,
 };

@@ -10,6 +10,7 @@ use flow::Address;
 
 pub use agent::agent_family;
 pub use class::{ActionClass, Outcome, PrincipalKind};
+pub(crate) use credential::last_four;
 pub use credential::{Credential, CredentialKind};
 
 /// The log that tells an act.
