@@ -11,8 +11,10 @@
 //! | [`pages`] | crate | reads Parquet pages |
 //! | [`scan`] | crate | turns Parquet objects into typed flow records |
 //! | [`rollup`] | crate | folds flow records into `pair_hours`, and those into the tables of detections |
+//! | [`access`] | crate | turns logs of accesses into acts, and folds them to hours and ledgers |
 //! | [`corpus`] | crate | generates labelled corpora and judges findings against labels |
 //! | [`source`] | module | finds objects: AWS's S3 layouts, files, folders, globs |
+//! | [`accesses`] | module | gathers the logs of accesses of a source |
 //! | [`hours`] | module | gathers `pair_hours` of a source and keeps them between runs |
 //! | [`intel`] | module | reads indicators, networks and allow-lists |
 //! | [`sql`] | module | offers the tables and functions in SQL |
@@ -24,6 +26,7 @@
 //!
 //! Begin with `cli/detect/mod.rs`, which walks the whole way once.
 
+pub mod accesses;
 pub mod cli;
 pub mod detect;
 pub mod hours;

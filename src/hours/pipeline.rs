@@ -11,9 +11,12 @@ use super::flags::Flags;
 use super::gather::{Progress, gather};
 use super::gathered::Gathered;
 use super::kept::KeptHours;
+use super::span::without_strays;
 use super::unit_job::{GatherContext, GatherOptions};
-use crate::source::{CopiedObject, Grain, Source, SourceError, TimeRange, Unit, units};
+use crate::accesses::{self, AccessLogs, GatherAccesses};
+use crate::source::{AccessObject, CopiedObject, Grain, Source, SourceError, TimeRange, Unit, WantedLogs, units};
 use ::memory::Memory;
+use access::Tz;
 use rollup::coverage::{Forwarders, HostFacts, forwarders, host_facts};
 use rollup::derive::{Derived, Known, Wanted, derive};
 use rollup::habits::Habits;
@@ -31,6 +34,8 @@ pub struct Pipeline {
     pub kept: Option<KeptHours>,
     /// The window, and the history before it.
     pub window: WindowOptions,
+    /// The zone of logs of accesses that write local time; without it they are taken as UTC.
+    pub zone: Option<Tz>,
     /// Threads that decode, at least 1.
     pub threads: usize,
     /// How objects are fetched.
@@ -50,16 +55,19 @@ pub struct ListedUnits {
     pub objects: u64,
     /// Parquet objects left out because of the times in their names.
     pub pruned_objects: u64,
-    /// Objects that are not Parquet.
+    /// Objects that hold logs of accesses, where they were asked for.
+    pub accesses: Vec<AccessObject>,
+    /// Objects that are neither.
     pub other_objects: u64,
-    /// Objects that repeat another one, and are no part of any unit.
+    /// Objects that repeat another one, and do not count.
     pub copies: Vec<CopiedObject>,
 }
 
 impl ListedUnits {
     /// Returns the bytes of all objects as listed.
     pub fn bytes(&self) -> u64 {
-        self.units.iter().map(Unit::bytes).sum()
+        let accesses: u64 = self.accesses.iter().map(|one| one.object.size).sum();
+        self.units.iter().map(Unit::bytes).sum::<u64>() + accesses
     }
 }
 
@@ -68,6 +76,8 @@ impl ListedUnits {
 pub struct SourceHours {
     /// The hours, their coverage, and what was read for them.
     pub gathered: Gathered,
+    /// The logs of accesses beside them.
+    pub accesses: AccessLogs,
     /// The window and its history, fitted to the hours there are.
     pub window: Window,
     /// First and last hour of the data, in seconds since 1970, without strays; `None` when there is none.
@@ -85,15 +95,16 @@ pub struct SourceHours {
 }
 
 impl Pipeline {
-    /// Lists the units that the window and its history may need: whole ones when hours are kept.
+    /// Lists the units that the window and its history may need, whole ones when hours are kept, and the logs of accesses
+    /// if `logs` wants them.
     ///
     /// # Errors
     /// [`SourceError`] when the source cannot be listed.
-    pub async fn list(&self) -> Result<ListedUnits, SourceError> {
-        let range = TimeRange { from_s: self.window.earliest_s(), to_s: self.window.latest_s() };
+    pub async fn list(&self, logs: WantedLogs) -> Result<ListedUnits, SourceError> {
         let grain = if self.kept.is_some() { Grain::Unit } else { Grain::Object };
-        let listing = self.source.list_by(&range, grain).await?;
+        let listing = self.source.list_by(&self.range(), grain, logs).await?;
         Ok(ListedUnits {
+            accesses: listing.accesses,
             objects: listing.objects.len() as u64,
             pruned_objects: listing.pruned_objects,
             other_objects: listing.other_objects,
@@ -102,13 +113,37 @@ impl Pipeline {
         })
     }
 
-    /// Gathers the hours of `units`, and chooses the window by them.
+    /// Returns the window and its history.
+    fn range(&self) -> TimeRange {
+        TimeRange { from_s: self.window.earliest_s(), to_s: self.window.latest_s() }
+    }
+
+    /// Gathers the logs of accesses of a listing.
     ///
     /// # Errors
-    /// As [`gather`].
+    /// [`HoursError::Worker`] when they could not be read to the end.
+    pub fn gather_accesses(&self, objects: &[AccessObject], progress: &dyn Progress) -> Result<AccessLogs, HoursError> {
+        let context = GatherAccesses {
+            runtime: &self.runtime,
+            reader: self.source.reader(),
+            range: self.range(),
+            zone: self.zone,
+            threads: self.threads,
+            concurrency: self.fetch.concurrency,
+            budget_bytes: self.fetch.budget_bytes,
+            memory: self.memory.clone(),
+        };
+        let done = |bytes| progress.object_done(bytes, 0);
+        accesses::gather(&context, objects.to_vec(), &done).map_err(|_| HoursError::Worker)
+    }
+
+    /// Gathers the hours of what was listed, and chooses the window by them and by the logs of accesses.
+    ///
+    /// # Errors
+    /// As [`gather`] and [`Pipeline::gather_accesses`].
     pub fn gather(
         &self,
-        units: &[Unit],
+        listed: &ListedUnits,
         is_internal: &IsInternal<'_>,
         progress: &dyn Progress,
     ) -> Result<SourceHours, HoursError> {
@@ -126,11 +161,13 @@ impl Pipeline {
             options: &options,
             is_internal,
         };
-        let gathered = gather(&context, units, progress)?;
+        let gathered = gather(&context, &listed.units, progress)?;
+        let accesses = self.gather_accesses(&listed.accesses, progress)?;
         let (hours_s, (host_facts, forwarders)) = rayon::join(
             || gathered.hours(&self.window),
             || (host_facts(&gathered.coverage), forwarders(&gathered.coverage)),
         );
+        let hours_s = both(hours_s, hours_of(&accesses));
         let (window, baseline) = choose_window(&self.window, hours_s);
         let flags = match &self.kept {
             Some(kept) if window.has_history() => self.runtime.block_on(kept.load_flags(&window)),
@@ -139,7 +176,32 @@ impl Pipeline {
         let habits = Habits::new(self.window.habit_s, flags.pairs);
         let damaged_flags = flags.damaged;
         let data_hours_s = hours_s;
-        Ok(SourceHours { gathered, window, data_hours_s, baseline, host_facts, forwarders, habits, damaged_flags })
+        Ok(SourceHours {
+            gathered,
+            accesses,
+            window,
+            data_hours_s,
+            baseline,
+            host_facts,
+            forwarders,
+            habits,
+            damaged_flags,
+        })
+    }
+}
+
+/// Returns the first and the last hour of acts, without strays.
+fn hours_of(accesses: &AccessLogs) -> Option<(i64, i64)> {
+    let by_hour = &accesses.acts_by_hour;
+    let (first, last) = by_hour.first_key_value().zip(by_hour.last_key_value())?;
+    Some(without_strays((*first.0, *last.0), by_hour))
+}
+
+/// Returns the span that holds both.
+fn both(a: Option<(i64, i64)>, b: Option<(i64, i64)>) -> Option<(i64, i64)> {
+    match (a, b) {
+        (Some(a), Some(b)) => Some((a.0.min(b.0), a.1.max(b.1))),
+        (a, b) => a.or(b),
     }
 }
 

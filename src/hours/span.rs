@@ -44,7 +44,8 @@ fn records_by_hour(coverage: &[RecordBatch], needed: &Range<i64>) -> BTreeMap<i6
     by_hour
 }
 
-fn without_strays((first_s, last_s): (i64, i64), records_by_hour: &BTreeMap<i64, u64>) -> (i64, i64) {
+/// Returns the span without the hours at its ends that hold only strays.
+pub(super) fn without_strays((first_s, last_s): (i64, i64), records_by_hour: &BTreeMap<i64, u64>) -> (i64, i64) {
     let within = || records_by_hour.range(first_s..=last_s).filter(|(_, records)| **records > 0);
     let hours = within().count() as u64;
     let total = within().map(|(_, records)| records).sum::<u64>();

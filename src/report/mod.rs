@@ -22,7 +22,7 @@ pub use incidents::{read_incidents, write_incidents};
 pub use jsonl::{read_jsonl, write_jsonl};
 pub use manifest::{Manifest, ManifestFile, RunFacts};
 pub use summary::{
-    BaselineOrigin, BaselineSpan, DataSpan, HeldBack, IncidentLife, LogGap, ObjectCounts, SkippedObject, StageTime,
-    Summary,
+    AccessLogSummary, BaselineOrigin, BaselineSpan, DataSpan, HeldBack, IncidentLife, LogGap, ObjectCounts,
+    SkippedObject, StageTime, Summary,
 };
 pub use table::{TableOptions, findings_table, incidents_text, write_table};

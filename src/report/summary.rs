@@ -6,10 +6,12 @@ use std::io::Write;
 
 use serde::Serialize;
 
+mod access_logs;
 mod life;
 mod objects;
 mod silence;
 
+pub use access_logs::AccessLogSummary;
 use life::by_severity;
 pub use life::{HeldBack, IncidentLife};
 pub use objects::{ObjectCounts, SkippedObject};
@@ -109,6 +111,15 @@ pub struct Summary {
     /// The objects that repeat another one; the reason names it.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub copied_objects: Vec<SkippedObject>,
+    /// The logs of accesses, in the order of their names in tables. Left out when there are none.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub access_logs: Vec<AccessLogSummary>,
+    /// Objects that hold lists of credentials.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub credential_lists: u64,
+    /// Objects of logs that stand beside those of accesses and are not read, by kind.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub logs_beside: BTreeMap<String, u64>,
     /// What did not work with kept hours, in one line; nothing is missing from the findings.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub kept_trouble: Option<String>,
@@ -240,6 +251,9 @@ impl Summary {
         }
         if let Some(copies) = self.copies_text() {
             line("warning", &copies);
+        }
+        for (at, log) in self.access_texts().iter().enumerate() {
+            line(if at == 0 { "accesses" } else { "" }, log);
         }
         line("rows", &self.rows_text());
         if self.doubly_logged_records > 0 {

@@ -80,8 +80,11 @@ pub(crate) enum FolderKind {
     Unknown,
     /// `AWSLogs`, an organisation, an account, the flow-log service or a region: flow logs may be below.
     Above,
-    /// Logs of another service (CloudTrail, load balancers, …): no flow logs are below.
+    /// Logs of another service (Config, WAF, …): neither flow logs nor logs of accesses are below.
     Foreign,
+    /// Logs of accesses (CloudTrail, load balancers): the span of the folder is `[from_s, to_s)`, without a bound above
+    /// the years; below a day are only objects.
+    Access { from_s: i64, to_s: i64, is_day: bool },
     /// A dated folder of another writer: a year, or anything below one.
     Claimed { is_year: bool },
     /// A year, month or day; the span is `[from_s, to_s)`.
@@ -101,7 +104,7 @@ pub fn parse_key(key: &str) -> KeyFacts {
         _ => file.as_ref().map(|file| Partition::day_of(file.time_s)),
     };
     let layout = match facts.date {
-        Date::Day(_) | Date::Hour(_) if !facts.service => Layout::Dated,
+        Date::Day(_) | Date::Hour(_) if !facts.service && !facts.access => Layout::Dated,
         Date::Day(_) | Date::Hour(_) if facts.hive => Layout::Hive,
         Date::Day(_) | Date::Hour(_) => Layout::Plain,
         _ => Layout::Bare,
@@ -122,19 +125,33 @@ pub(crate) fn folder_kind(prefix: &str) -> FolderKind {
     if facts.foreign {
         return FolderKind::Foreign;
     }
+    if facts.access {
+        let (from_s, to_s) = span_of(facts.date).unwrap_or((i64::MIN, i64::MAX));
+        return FolderKind::Access { from_s, to_s, is_day: matches!(facts.date, Date::Day(_) | Date::Hour(_)) };
+    }
     if facts.date != Date::None && !facts.service {
         return FolderKind::Claimed { is_year: matches!(facts.date, Date::Year(_)) };
     }
-    match facts.date {
-        Date::Hour(from_s) => FolderKind::Hour { from_s, to_s: from_s + HOUR_S },
-        Date::Day(from_s) => FolderKind::Dated { from_s, to_s: from_s + DAY_S },
+    match (facts.date, span_of(facts.date)) {
+        (Date::Hour(_), Some((from_s, to_s))) => FolderKind::Hour { from_s, to_s },
+        (_, Some((from_s, to_s))) => FolderKind::Dated { from_s, to_s },
+        // A date outside the calendar is no date: the folder is listed.
+        (date, None) if date != Date::None || facts.inside => FolderKind::Above,
+        _ => FolderKind::Unknown,
+    }
+}
+
+/// Returns the span of a date, `[from_s, to_s)`; `None` without a date, or for one outside the calendar.
+fn span_of(date: Date) -> Option<(i64, i64)> {
+    match date {
+        Date::None => None,
+        Date::Hour(from_s) => Some((from_s, from_s + HOUR_S)),
+        Date::Day(from_s) => Some((from_s, from_s + DAY_S)),
         Date::Month(year, month) => {
             let (next_year, next_month) = if month == 12 { (year + 1, 1) } else { (year, month + 1) };
-            span(midnight(year, month, 1), midnight(next_year, next_month, 1))
+            Some((midnight(year, month, 1)?, midnight(next_year, next_month, 1)?))
         }
-        Date::Year(year) => span(midnight(year, 1, 1), midnight(year + 1, 1, 1)),
-        Date::None if facts.inside => FolderKind::Above,
-        Date::None => FolderKind::Unknown,
+        Date::Year(year) => Some((midnight(year, 1, 1)?, midnight(year + 1, 1, 1)?)),
     }
 }
 
@@ -156,17 +173,52 @@ fn is_date_name(name: &str) -> bool {
     matches!(name, "year" | "eventday" | "event_day" | "dt" | "date" | "event_date" | "tp_date")
 }
 
-/// Returns whether an object is a log of another service, stored next to the flow logs.
-pub(crate) fn is_foreign(key: &str) -> bool {
-    key.rsplit_once('/').is_some_and(|(folders, _)| walk(folders).foreign)
+/// What the folders of a key say that is stored there.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Stored {
+    /// Flow logs, in the folder of their service.
+    Flows,
+    /// Logs of accesses, in the folder of CloudTrail or of load balancers.
+    Accesses,
+    /// Logs of another service.
+    Foreign,
+    /// Anything.
+    Anything,
 }
 
-/// Returns the kind of a year's or a month's folder. A date outside the calendar is no date: the folder is listed.
-fn span(from_s: Option<i64>, to_s: Option<i64>) -> FolderKind {
-    match (from_s, to_s) {
-        (Some(from_s), Some(to_s)) => FolderKind::Dated { from_s, to_s },
-        _ => FolderKind::Above,
+/// Returns what the folders of a key, or of a folder with its last `/`, say that is stored there.
+pub(crate) fn stored_at(key: &str) -> Stored {
+    let Some((folders, _)) = key.rsplit_once('/') else { return Stored::Anything };
+    match walk(folders) {
+        FolderFacts { foreign: true, .. } => Stored::Foreign,
+        FolderFacts { access: true, .. } => Stored::Accesses,
+        FolderFacts { service: true, .. } => Stored::Flows,
+        _ => Stored::Anything,
     }
+}
+
+/// Returns the day that the folders of a key name in the way of any writer, such as `okta/2023/11/22/`; `None` if they
+/// name none. It may be local time, or that of the delivery.
+pub(crate) fn claimed_day(key: &str) -> Option<Partition> {
+    let folders: Vec<&str> = key.rsplit_once('/')?.0.split('/').collect();
+    folders.windows(3).rev().find_map(|three| {
+        let part = |at: usize, length: usize| number(three[at]).filter(|_| three[at].len() == length);
+        let from_s = midnight(part(0, 4)?.cast_signed(), part(1, 2)?, part(2, 2)?)?;
+        Some(Partition { from_s, to_s: from_s + DAY_S })
+    })
+}
+
+/// Returns the folders of a key before the first that names a date in the way of any writer.
+pub(crate) fn folders_before_dates(key: &str) -> &str {
+    let mut end = 0;
+    for folder in undated_folders(key).split_inclusive('/') {
+        let name = folder.trim_end_matches('/');
+        if number(name).is_some_and(|year| name.len() == 4 && (1970..2100).contains(&year)) {
+            break;
+        }
+        end += folder.len();
+    }
+    &key[..end]
 }
 
 #[derive(Clone, Copy, PartialEq, Default, Debug)]
@@ -189,9 +241,15 @@ struct FolderFacts<'a> {
     /// Inside the flow logs' own folder.
     service: bool,
     hive: bool,
+    /// Inside the folder of another service.
     foreign: bool,
+    /// Inside the folder of a service whose logs tell of accesses.
+    access: bool,
     date: Date,
 }
+
+/// The services beside the flow logs whose folders hold logs of accesses.
+const ACCESS_SERVICES: [&str; 2] = ["CloudTrail", "elasticloadbalancing"];
 
 fn walk(folders: &str) -> FolderFacts<'_> {
     let mut facts = FolderFacts::default();
@@ -206,7 +264,7 @@ fn walk(folders: &str) -> FolderFacts<'_> {
         } else if folder == "vpcflowlogs" {
             facts.service = true;
             facts.inside = true;
-        } else if facts.service && !facts.hive {
+        } else if (facts.service || facts.access) && !facts.hive {
             step_plain(&mut facts, folder);
         } else if is_account_id(folder) {
             facts.account = Some(folder);
@@ -214,7 +272,8 @@ fn walk(folders: &str) -> FolderFacts<'_> {
             facts.foreign = false;
         } else if below_aws_logs && facts.account.is_some() && !facts.service && !facts.foreign {
             // AWSLogs/ACCOUNT/<something other than vpcflowlogs>: CloudTrail, elasticloadbalancing, Config, …
-            facts.foreign = true;
+            facts.access = ACCESS_SERVICES.contains(&folder);
+            facts.foreign = !facts.access;
         }
     }
     facts

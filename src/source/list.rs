@@ -3,9 +3,9 @@
 use futures::stream::{self, StreamExt, TryStreamExt};
 
 use super::error::SourceError;
-use super::layout::{FolderKind, folder_kind, is_foreign, parse_key};
+use super::layout::{FolderKind, Stored, folder_kind, parse_key, stored_at};
 use super::listing::{Found, ListFilter};
-use super::object::{Kind, Location, Object, TimeRange, WILDCARDS, is_hidden, kind_of};
+use super::object::{Location, Object, TimeRange, WILDCARDS, is_hidden, kind_of};
 use super::s3::{Bucket, ListedObject};
 use super::table_folder::{TableFolder, TableFormat};
 
@@ -49,7 +49,7 @@ struct StepResult {
     tables: Vec<TableFolder>,
 }
 
-/// Lists the Parquet objects below a key, without the folders that are outside the window.
+/// Lists the objects below a key, without the folders that are outside the window.
 ///
 /// # Errors
 /// [`SourceError::NoMatch`] for a pattern without a match, and any error of S3.
@@ -65,12 +65,12 @@ pub(crate) async fn list_bucket(
         && let Some(single) = bucket.head(key).await
     {
         // An object named by itself is listed whatever its name and time.
-        return Ok(Found { objects: vec![object(bucket, single)], alone: true, ..Found::default() });
+        return Ok(Found::alone(object(bucket, single)));
     }
     let mut found = Found::default();
     let prefix = root_prefix(key, pattern.is_some());
     // A foreign folder that the user named is listed.
-    let foreign_wanted = folder_kind(&prefix) == FolderKind::Foreign;
+    let foreign_wanted = matches!(stored_at(&prefix), Stored::Foreign | Stored::Accesses);
     let below = key.strip_prefix(prefix.as_str()).unwrap_or("");
     // A pattern that spells out a hidden folder asks for it.
     let hidden_wanted = pattern.is_some() && below.split('/').any(is_hidden);
@@ -95,9 +95,10 @@ pub(crate) async fn list_bucket(
     let strict = glob::MatchOptions { require_literal_separator: true, ..glob::MatchOptions::new() };
     let mut matched = pattern.is_none();
     for entry in listed {
-        if (!foreign_wanted && is_foreign(&entry.key)) || filter.left_out.has_key(&bucket.name, &entry.key) {
+        if filter.left_out.has_key(&bucket.name, &entry.key) {
             continue;
         }
+        let stored = stored_at(&entry.key);
         if let Some(pattern) = pattern {
             // A folder that matches is taken with everything below, as on disk.
             let folders = entry.key.match_indices('/').map(|(at, _)| &entry.key[..at]);
@@ -109,11 +110,8 @@ pub(crate) async fn list_bucket(
         }
         let below_root = entry.key.strip_prefix(&prefix).unwrap_or(&entry.key);
         let below_root = if hidden_wanted { below_root.rsplit('/').next().unwrap_or(below_root) } else { below_root };
-        match kind_of(below_root, filter.any_name) {
-            Kind::Ignored => {}
-            Kind::Other => found.other_objects += 1,
-            Kind::Parquet => found.objects.push(object(bucket, entry)),
-        }
+        let kind = kind_of(below_root, filter.any_name);
+        found.sort_in(kind, stored, foreign_wanted, filter, || object(bucket, entry));
     }
     if !matched && found.pruned_folders == 0 {
         return Err(SourceError::NoMatch { pattern: format!("s3://{}/{key}", bucket.name) });
@@ -158,6 +156,13 @@ async fn step(bucket: &Bucket, visit: Visit, descent: &DescentFilter<'_>) -> Res
         unknown += usize::from(matches!(kind, FolderKind::Unknown | FolderKind::Claimed { .. }));
         match kind {
             FolderKind::Foreign if !descent.foreign_wanted => {}
+            FolderKind::Access { .. } if !descent.filter.logs.has_accesses() && !descent.foreign_wanted => {}
+            _ if !descent.filter.logs.has_flows() && stored_at(&folder) == Stored::Flows => {}
+            FolderKind::Access { from_s, to_s, .. } if !descent.filter.window.overlaps(from_s, to_s) => {
+                found.pruned_folders += 1;
+            }
+            FolderKind::Access { is_day: true, .. } => found.next.push(Visit::All { prefix: folder }),
+            FolderKind::Access { .. } => found.next.push(Visit::Look { prefix: folder, blind: 0 }),
             // Folders of other writers bound no time until the records have shown it; a year is split up for speed.
             FolderKind::Claimed { is_year: true } => found.next.push(Visit::Look { prefix: folder, blind: 0 }),
             FolderKind::Claimed { is_year: false } => found.next.push(Visit::All { prefix: folder }),

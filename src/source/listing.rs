@@ -1,8 +1,10 @@
 //! The input and the result of a listing.
 
+use super::access_objects::AccessObject;
 use super::copies::CopiedObject;
+use super::layout::Stored;
 use super::left_out::LeftOut;
-use super::object::{Object, TimeRange};
+use super::object::{Kind, Object, TimeRange, is_named_otherwise, may_log_accesses};
 use super::options::SourceOptions;
 use super::table_folder::TableFolder;
 use std::collections::BTreeSet;
@@ -12,7 +14,10 @@ use std::collections::BTreeSet;
 pub struct Listing {
     /// The Parquet objects that may hold records of the time range, sorted by URL, each once.
     pub objects: Vec<Object>,
-    /// Objects seen that are not Parquet (such as `.log.gz`).
+    /// Objects that hold logs of accesses or lists of credentials, sorted by URL, each once. Empty unless they were asked
+    /// for.
+    pub accesses: Vec<AccessObject>,
+    /// Objects seen that are neither (such as `.log.gz`).
     pub other_objects: u64,
     /// Objects that repeat another object of the listing, and are left out.
     pub copies: Vec<CopiedObject>,
@@ -55,11 +60,13 @@ pub(crate) struct ListFilter {
     pub(super) left_out: LeftOut,
     /// Files need not end in `.parquet`.
     pub(crate) any_name: bool,
+    /// Which logs are looked for.
+    pub(crate) logs: WantedLogs,
 }
 
 impl ListFilter {
-    pub(super) fn new(range: &TimeRange, options: &SourceOptions, left_out: LeftOut) -> Self {
-        Self { window: ListWindow::new(range, options), left_out, any_name: options.any_name }
+    pub(super) fn new(range: &TimeRange, options: &SourceOptions, left_out: LeftOut, logs: WantedLogs) -> Self {
+        Self { window: ListWindow::new(range, options), left_out, any_name: options.any_name, logs }
     }
 }
 
@@ -72,10 +79,77 @@ pub(crate) struct Found {
     pub(crate) alone: bool,
     /// Objects that are not Parquet.
     pub(crate) other_objects: u64,
+    /// Those of them that may hold logs of accesses.
+    pub(crate) others: Vec<Object>,
     /// Folders that were not listed because of their date.
     pub(crate) pruned_folders: u64,
     /// Folders of table formats.
     pub(crate) tables: BTreeSet<TableFolder>,
+}
+
+impl Found {
+    /// Returns the listing of a single object that the user named. What it holds is known by its bytes alone, so one whose
+    /// name says that it is no Parquet may be a log of accesses.
+    pub(crate) fn alone(object: Object) -> Self {
+        let mut found = Self { alone: true, ..Self::default() };
+        match is_named_otherwise(object.name()) {
+            true => found.others.push(object),
+            false => found.objects.push(object),
+        }
+        found
+    }
+
+    /// Adds an object by its kind and by what its folders say; `foreign_wanted` if the user named the folder of another
+    /// service.
+    pub(crate) fn sort_in(
+        &mut self,
+        kind: Kind,
+        stored: Stored,
+        foreign_wanted: bool,
+        filter: &ListFilter,
+        object: impl FnOnce() -> Object,
+    ) {
+        match (kind, stored) {
+            (Kind::Ignored, _) => {}
+            (_, Stored::Foreign) if !foreign_wanted => {}
+            (Kind::Parquet, Stored::Accesses) if !foreign_wanted => {}
+            (Kind::Parquet, _) if filter.logs.has_flows() => self.objects.push(object()),
+            (Kind::Parquet, _) => {}
+            (Kind::Other, _) if !filter.logs.has_accesses() => {
+                self.other_objects += u64::from(stored != Stored::Accesses || foreign_wanted);
+            }
+            (Kind::Other, Stored::Flows) => self.other_objects += 1,
+            (Kind::Other, _) => {
+                self.other_objects += 1;
+                let object = object();
+                if may_log_accesses(object.name()) {
+                    self.others.push(object);
+                }
+            }
+        }
+    }
+}
+
+/// Which logs of a source a listing looks for.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum WantedLogs {
+    /// Flow logs: the folders of all other logs are left alone.
+    #[default]
+    Flows,
+    /// Flow logs and logs of accesses.
+    All,
+    /// Logs of accesses: the folders of flow logs are left alone.
+    Accesses,
+}
+
+impl WantedLogs {
+    pub(crate) fn has_flows(self) -> bool {
+        self != Self::Accesses
+    }
+
+    pub(crate) fn has_accesses(self) -> bool {
+        self != Self::Flows
+    }
 }
 
 /// What is listed together with a wanted object.

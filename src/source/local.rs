@@ -6,9 +6,9 @@ use std::path::{Path, PathBuf};
 use std::time::UNIX_EPOCH;
 
 use super::error::SourceError;
-use super::layout::{FolderKind, folder_kind, is_foreign, parse_key};
+use super::layout::{FolderKind, Stored, folder_kind, parse_key, stored_at};
 use super::listing::{Found, ListFilter};
-use super::object::{Kind, Location, Object, TimeRange, WILDCARDS, is_hidden, kind_of};
+use super::object::{Location, Object, TimeRange, WILDCARDS, is_hidden, kind_of};
 use super::table_folder::{TableFolder, TableFormat};
 
 /// Runs a listing on tokio's blocking threads.
@@ -27,13 +27,11 @@ pub(crate) async fn blocking<T: Send + 'static>(
 /// [`SourceError::Io`] when the root cannot be read.
 pub(crate) fn list_path(root: &Path, filter: &ListFilter) -> Result<Found, SourceError> {
     let metadata = fs::metadata(root).map_err(|error| io("list", root, error))?;
-    let mut found = Found::default();
-    if metadata.is_dir() {
-        FolderWalk::new(root, filter).folder(root, "", &mut found)?;
-    } else {
-        found.objects.push(object(root, &real_path(root)?, &metadata));
-        found.alone = true;
+    if !metadata.is_dir() {
+        return Ok(Found::alone(object(root, &real_path(root)?, &metadata)));
     }
+    let mut found = Found::default();
+    FolderWalk::new(root, filter).folder(root, "", &mut found)?;
     Ok(found)
 }
 
@@ -77,7 +75,13 @@ pub(crate) fn list_glob(pattern: &str, filter: &ListFilter) -> Result<Found, Sou
         } else {
             let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
             let real = real_path(&path)?;
-            sort_in(&path, &real, filter, &name, &metadata, &mut found);
+            // A file that a pattern picks is wanted wherever it lies.
+            sort_in(
+                &Entry { path: &path, real: &real, below_root: &name, metadata: &metadata },
+                true,
+                filter,
+                &mut found,
+            );
         }
     }
     if any { Ok(found) } else { Err(SourceError::NoMatch { pattern: pattern.to_owned() }) }
@@ -93,7 +97,7 @@ struct FolderWalk<'a> {
 
 impl<'a> FolderWalk<'a> {
     fn new(root: &Path, filter: &'a ListFilter) -> Self {
-        let foreign_wanted = folder_kind(&slashed(root)) == FolderKind::Foreign;
+        let foreign_wanted = matches!(stored_at(&(slashed(root) + "/")), Stored::Foreign | Stored::Accesses);
         Self { filter, seen: HashSet::new(), foreign_wanted }
     }
 
@@ -119,16 +123,22 @@ impl<'a> FolderWalk<'a> {
             // A dangling link, or a file removed in the meantime, is not an object.
             let Ok(metadata) = fs::metadata(&path) else { continue };
             if metadata.is_file() {
-                if self.foreign_wanted || !is_foreign(&slashed(&path)) {
-                    // Nearly every file is no link, and resolving each path takes as long as everything else.
-                    let own = entry.file_type().is_ok_and(|kind| kind.is_file());
-                    let real = if own { real.join(entry.file_name()) } else { real_path(&path)? };
-                    sort_in(&path, &real, self.filter, &format!("{below_root}{name}"), &metadata, found);
-                }
+                // Nearly every file is no link, and resolving each path takes as long as everything else.
+                let own = entry.file_type().is_ok_and(|kind| kind.is_file());
+                let real = if own { real.join(entry.file_name()) } else { real_path(&path)? };
+                let below_root = &format!("{below_root}{name}");
+                let entry = Entry { path: &path, real: &real, below_root, metadata: &metadata };
+                sort_in(&entry, self.foreign_wanted, self.filter, found);
             } else if metadata.is_dir() {
-                match folder_kind(&slashed(&path)) {
+                let slashed = slashed(&path);
+                let logs = self.filter.logs;
+                match folder_kind(&slashed) {
                     FolderKind::Foreign if !self.foreign_wanted => {}
-                    FolderKind::Dated { from_s, to_s } | FolderKind::Hour { from_s, to_s }
+                    FolderKind::Access { .. } if !logs.has_accesses() && !self.foreign_wanted => {}
+                    _ if !logs.has_flows() && stored_at(&(slashed + "/")) == Stored::Flows => {}
+                    FolderKind::Dated { from_s, to_s }
+                    | FolderKind::Hour { from_s, to_s }
+                    | FolderKind::Access { from_s, to_s, .. }
                         if !self.filter.window.overlaps(from_s, to_s) =>
                     {
                         found.pruned_folders += 1;
@@ -141,16 +151,21 @@ impl<'a> FolderWalk<'a> {
     }
 }
 
+/// A file of a folder.
+struct Entry<'a> {
+    path: &'a Path,
+    real: &'a Path,
+    below_root: &'a str,
+    metadata: &'a Metadata,
+}
+
 /// Adds a file to a listing by its kind.
-fn sort_in(path: &Path, real: &Path, filter: &ListFilter, below_root: &str, metadata: &Metadata, found: &mut Found) {
-    if filter.left_out.has_path(real) {
+fn sort_in(entry: &Entry<'_>, foreign_wanted: bool, filter: &ListFilter, found: &mut Found) {
+    if filter.left_out.has_path(entry.real) {
         return;
     }
-    match kind_of(below_root, filter.any_name) {
-        Kind::Ignored => {}
-        Kind::Other => found.other_objects += 1,
-        Kind::Parquet => found.objects.push(object(path, real, metadata)),
-    }
+    let (kind, stored) = (kind_of(entry.below_root, filter.any_name), stored_at(&slashed(entry.path)));
+    found.sort_in(kind, stored, foreign_wanted, filter, || object(entry.path, entry.real, entry.metadata));
 }
 
 /// Returns the table format whose own folder this is.
@@ -224,6 +239,7 @@ fn io(action: &'static str, path: &Path, source: std::io::Error) -> SourceError 
 mod tests {
     use super::super::SourceOptions;
     use super::super::left_out::LeftOut;
+    use super::super::listing::WantedLogs;
     use super::*;
 
     fn touch(root: &Path, name: &str) {
@@ -233,7 +249,11 @@ mod tests {
     }
 
     fn everything() -> ListFilter {
-        ListFilter::new(&TimeRange::default(), &SourceOptions::default(), LeftOut::default())
+        filter(&TimeRange::default(), WantedLogs::Flows)
+    }
+
+    fn filter(range: &TimeRange, logs: WantedLogs) -> ListFilter {
+        ListFilter::new(range, &SourceOptions::default(), LeftOut::default(), logs)
     }
 
     fn names(listing: &Found) -> Vec<&str> {
@@ -254,9 +274,34 @@ mod tests {
         let trail = list_path(&root.path().join("AWSLogs/123456789012/CloudTrail"), &everything()).unwrap();
         assert_eq!(names(&trail), ["5.parquet"], "named on purpose");
         let range = TimeRange { from_s: Some(1_713_600_000), to_s: None };
-        let late = ListFilter::new(&range, &SourceOptions::default(), LeftOut::default());
-        let late = list_path(root.path(), &late).unwrap();
+        let late = list_path(root.path(), &filter(&range, WantedLogs::Flows)).unwrap();
         assert_eq!((names(&late), late.pruned_folders), (vec!["1.PARQUET", "2.parquet"], 1));
+    }
+
+    #[test]
+    fn logs_of_accesses_are_found_where_they_are_wanted() {
+        let root = tempfile::tempdir().unwrap();
+        let account = "AWSLogs/123456789012";
+        touch(root.path(), &format!("{account}/vpcflowlogs/r/2024/04/19/1.parquet"));
+        touch(root.path(), &format!("{account}/vpcflowlogs/r/2024/04/19/1.log.gz"));
+        touch(root.path(), &format!("{account}/CloudTrail/r/2024/04/19/2.json.gz"));
+        touch(root.path(), &format!("{account}/CloudTrail/r/2024/04/22/3.json.gz"));
+        touch(root.path(), &format!("{account}/CloudTrail/r/2024/04/22/4.parquet"));
+        touch(root.path(), &format!("{account}/CloudTrail-Digest/r/2024/04/22/5.json.gz"));
+        touch(root.path(), "okta/2024/04/19/6");
+        touch(root.path(), "okta/2024/04/19/7.md");
+        let range = TimeRange { from_s: Some(1_713_700_000), to_s: None };
+        let found = |range, logs| {
+            let found = list_path(root.path(), &filter(&range, logs)).unwrap();
+            let others: Vec<String> = found.others.iter().map(|object| object.name().to_owned()).collect();
+            (names(&found).join(" "), others.join(" "), found.other_objects, found.pruned_folders)
+        };
+        let of = |objects: &str, others: &str, count, pruned| (objects.to_owned(), others.to_owned(), count, pruned);
+        let all = TimeRange::default();
+        assert_eq!(found(all, WantedLogs::Flows), of("1.parquet", "", 3, 0));
+        assert_eq!(found(all, WantedLogs::All), of("1.parquet", "2.json.gz 3.json.gz 6", 5, 0));
+        assert_eq!(found(all, WantedLogs::Accesses), of("", "2.json.gz 3.json.gz 6", 4, 0));
+        assert_eq!(found(range, WantedLogs::All), of("", "3.json.gz 6", 3, 2));
     }
 
     #[cfg(unix)]

@@ -12,6 +12,7 @@
 mod error;
 mod file_buffers;
 pub mod layout;
+mod log_rule;
 mod options;
 
 mod identity;
@@ -25,6 +26,7 @@ mod spans;
 mod table_folder;
 mod units;
 
+mod access_objects;
 mod listing;
 
 mod list;
@@ -39,10 +41,12 @@ mod folder_times;
 
 mod open;
 
+pub use access_objects::AccessObject;
 pub use copies::CopiedObject;
 pub use error::{Cause, SourceError};
 pub use layout::{KeyFacts, Layout, Partition, parse_key};
-pub use listing::{Grain, Listing};
+pub use listing::{Grain, Listing, WantedLogs};
+pub use log_rule::{LogRule, LogRuleError};
 pub use object::{Location, Object, TimeRange};
 pub use open::Source;
 pub use options::SourceOptions;

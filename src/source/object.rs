@@ -88,6 +88,43 @@ pub(crate) enum Kind {
 const OTHER_FILES: &[&str] =
     &[".gz", ".json", ".jsonl", ".csv", ".txt", ".log", ".crc", ".md5", ".xml", ".zip", ".avro", ".orc", ".manifest"];
 
+/// The ends of names of files that hold no log of accesses either.
+const NO_LOGS: &[&str] = &[
+    ".crc",
+    ".md5",
+    ".xml",
+    ".zip",
+    ".avro",
+    ".orc",
+    ".manifest",
+    ".parquet",
+    ".md",
+    ".html",
+    ".sql",
+    ".png",
+    ".pdf",
+    ".sha256",
+    ".sha512",
+    ".yaml",
+    ".yml",
+    ".toml",
+    ".py",
+    ".sh",
+    ".pcap",
+];
+
+/// Returns whether a file of this name, which is not Parquet, may hold a log of accesses.
+pub(crate) fn may_log_accesses(name: &str) -> bool {
+    let name = name.to_ascii_lowercase();
+    !NO_LOGS.iter().any(|end| name.ends_with(end))
+}
+
+/// Returns whether a file of this name holds something other than Parquet, even if it is named by itself.
+pub(crate) fn is_named_otherwise(name: &str) -> bool {
+    let name = name.to_ascii_lowercase();
+    OTHER_FILES.iter().any(|end| name.ends_with(end))
+}
+
 /// Returns whether a file or folder of this name is left out: hidden ones, and those that Spark, Hive and table formats
 /// keep beside the data, such as `_temporary` and `_delta_log`. `_day=19` is a partition.
 pub(crate) fn is_hidden(name: &str) -> bool {

@@ -1,5 +1,6 @@
 //! Everything that the user named as input: opened, then listed.
 
+use super::access_objects::{KnownKinds, Recognised, Recognition, is_wanted};
 use super::copies::find_copies;
 use super::error::SourceError;
 use super::folder_times::{FolderTimes, tree_of};
@@ -7,7 +8,7 @@ use super::identity::Identity;
 use super::layout::Layout;
 use super::left_out::{LeftOut, RunOutput};
 use super::list::{BucketQuery, list_bucket};
-use super::listing::{Grain, ListFilter, ListWindow, Listing};
+use super::listing::{Found, Grain, ListFilter, ListWindow, Listing, WantedLogs};
 use super::local::{blocking, list_glob, list_path};
 use super::object::{Location, Object, TimeRange, WILDCARDS};
 use super::options::SourceOptions;
@@ -60,6 +61,8 @@ pub struct Source {
     outputs: Vec<RunOutput>,
     /// What was learned of the folders of other writers.
     folder_times: Arc<Mutex<FolderTimes>>,
+    /// What objects were seen to be, whose names do not tell.
+    known_kinds: Arc<tokio::sync::Mutex<KnownKinds>>,
 }
 
 impl Source {
@@ -99,6 +102,7 @@ impl Source {
             options: options.clone(),
             outputs: Vec::new(),
             folder_times: Arc::default(),
+            known_kinds: Arc::default(),
         })
     }
 
@@ -109,38 +113,25 @@ impl Source {
         self.outputs.push(RunOutput { location: store.written(), names });
     }
 
-    /// Finds the objects that may hold records of `range`; objects named twice are listed once.
+    /// Finds the flow logs that may hold records of `range`; objects named twice are listed once.
     ///
     /// # Errors
-    /// [`SourceError::NothingFound`] when a source holds no Parquet at all (a time range that leaves nothing is not an
-    /// error), and any other [`SourceError`] when it cannot be listed.
+    /// [`SourceError::NothingFound`] when a source holds no log at all (a time range that leaves nothing is not an error),
+    /// and any other [`SourceError`] when it cannot be listed.
     pub async fn list(&self, range: &TimeRange) -> Result<Listing, SourceError> {
-        self.list_by(range, Grain::Object).await
+        self.list_by(range, Grain::Object, WantedLogs::Flows).await
     }
 
-    /// Lists as [`Source::list`] does, with the objects that `grain` adds.
+    /// Lists as [`Source::list`] does, with the objects that `grain` adds, and the logs that `logs` wants.
     ///
     /// # Errors
     /// As [`Source::list`].
-    pub async fn list_by(&self, range: &TimeRange, grain: Grain) -> Result<Listing, SourceError> {
+    pub async fn list_by(&self, range: &TimeRange, grain: Grain, logs: WantedLogs) -> Result<Listing, SourceError> {
         let mut all = Listing::default();
-        let filter = ListFilter::new(range, &self.options, LeftOut::of(&self.outputs));
+        let filter = ListFilter::new(range, &self.options, LeftOut::of(&self.outputs), logs);
         let mut alone: HashSet<Location> = HashSet::new();
         for (spec, root) in &self.roots {
-            let mut found = match root {
-                Root::Local(path) => {
-                    let (path, filter) = (path.clone(), filter.clone());
-                    blocking(spec, move || list_path(&path, &filter)).await?
-                }
-                Root::Glob { pattern } => {
-                    let (pattern, filter) = (pattern.clone(), filter.clone());
-                    blocking(spec, move || list_glob(&pattern, &filter)).await?
-                }
-                Root::S3 { bucket, key, pattern } => {
-                    let query = BucketQuery { key, pattern: pattern.as_ref(), filter: &filter };
-                    list_bucket(bucket, &query, self.options.list_concurrency).await?
-                }
-            };
+            let mut found = self.find(spec, root, &filter).await?;
             let bucket = match root {
                 Root::S3 { bucket, .. } => Some(bucket),
                 _ => None,
@@ -148,8 +139,24 @@ impl Source {
             for table in std::mem::take(&mut found.tables) {
                 table.keep_live(bucket, &mut found.objects, |url| root.names(url)).await?;
             }
-            if found.objects.is_empty() && found.pruned_folders == 0 {
-                return Err(SourceError::NothingFound { spec: spec.clone(), other_objects: found.other_objects });
+            let others = std::mem::take(&mut found.others).into_iter().filter(|object| object.size > 0);
+            let (others, outside): (Vec<_>, Vec<_>) =
+                others.partition(|object| found.alone || is_wanted(object, &filter.window));
+            let recognised = self.recognise(others).await;
+            let is_empty = found.objects.is_empty() && found.pruned_folders == 0 && !recognised.has_acts();
+            if found.alone {
+                // Reading it says what is wrong with it.
+                found.objects.extend(recognised.others);
+            }
+            if logs.has_accesses() {
+                found.other_objects = found.other_objects.saturating_sub(recognised.accesses.len() as u64);
+                all.accesses.extend(recognised.accesses);
+            }
+            if is_empty && !found.alone && !self.recognise(outside).await.has_acts() {
+                // Before it is called empty, the logs that were not wanted are looked for, too.
+                if logs == WantedLogs::All || self.is_empty(spec, root, &filter).await? {
+                    return Err(SourceError::NothingFound { spec: spec.clone(), other_objects: found.other_objects });
+                }
             }
             if found.alone {
                 alone.extend(found.objects.iter().map(|object| object.location.clone()));
@@ -162,6 +169,13 @@ impl Source {
         all.objects.sort_by(|a, b| a.url.cmp(&b.url));
         // Several local paths may name one file: the location is canonical, the URL is as given.
         all.objects.retain(|object| seen.insert(object.location.clone()));
+        let mut seen = HashSet::with_capacity(all.accesses.len());
+        all.accesses.sort_by(|a, b| a.object.url.cmp(&b.object.url));
+        all.accesses.retain(|one| seen.insert(one.object.location.clone()));
+        let copied = all.accesses.iter().filter(|one| !one.kind.has_ids()).map(|one| one.object.clone());
+        let of_accesses = find_copies(&copied.collect::<Vec<_>>(), &self.reader(), self.options.list_concurrency).await;
+        let copies: HashSet<&str> = of_accesses.iter().map(|copy| copy.object.as_ref()).collect();
+        all.accesses.retain(|one| !copies.contains(one.object.url.as_ref()));
         let bounded = self.bounded_trees(&all.objects, range).await;
         note_spans(&mut all.objects, &self.options, |object| bounded.contains(tree_of(object)));
         all.copies = find_copies(&all.objects, &self.reader(), self.options.list_concurrency).await;
@@ -169,6 +183,7 @@ impl Source {
             let copies: HashSet<&str> = all.copies.iter().map(|copy| copy.object.as_ref()).collect();
             all.objects.retain(|object| !copies.contains(object.url.as_ref()));
         }
+        all.copies.extend(of_accesses);
         let wanted = |object: &Object| alone.contains(&object.location) || object.starts.overlaps(range);
         let listed = all.objects.len();
         match grain {
@@ -182,6 +197,42 @@ impl Source {
         }
         all.pruned_objects = (listed - all.objects.len()) as u64;
         Ok(all)
+    }
+
+    /// Returns whether a root holds no log of any kind.
+    async fn is_empty(&self, spec: &str, root: &Root, filter: &ListFilter) -> Result<bool, SourceError> {
+        let any = self.find(spec, root, &ListFilter { logs: WantedLogs::All, ..filter.clone() }).await?;
+        let has_flows = !any.objects.is_empty() || any.pruned_folders > 0;
+        Ok(!has_flows && !self.recognise(any.others).await.has_acts())
+    }
+
+    /// Lists one root.
+    async fn find(&self, spec: &str, root: &Root, filter: &ListFilter) -> Result<Found, SourceError> {
+        match root {
+            Root::Local(path) => {
+                let (path, filter) = (path.clone(), filter.clone());
+                blocking(spec, move || list_path(&path, &filter)).await
+            }
+            Root::Glob { pattern } => {
+                let (pattern, filter) = (pattern.clone(), filter.clone());
+                blocking(spec, move || list_glob(&pattern, &filter)).await
+            }
+            Root::S3 { bucket, key, pattern } => {
+                let query = BucketQuery { key, pattern: pattern.as_ref(), filter };
+                list_bucket(bucket, &query, self.options.list_concurrency).await
+            }
+        }
+    }
+
+    /// Tells apart the objects that hold logs of accesses and all others. What was looked at once is known from then on.
+    async fn recognise(&self, objects: Vec<Object>) -> Recognised {
+        if objects.is_empty() {
+            return Recognised::default();
+        }
+        let reader = self.reader();
+        let (rules, concurrency) = (&self.options.log_rules[..], self.options.list_concurrency);
+        let mut known = self.known_kinds.lock().await;
+        Recognition { reader: &reader, rules, concurrency }.of(objects, &mut known).await
     }
 
     /// Returns the trees of other writers whose folders bound the times of their records. Where no time is asked for,

@@ -1,5 +1,6 @@
 //! How sources are reached and listed.
 
+use super::log_rule::LogRule;
 use tokio::runtime::Handle;
 
 /// How to reach and list sources; [`SourceOptions::default`] suits AWS.
@@ -26,6 +27,8 @@ pub struct SourceOptions {
     pub late_margin_s: i64,
     /// Takes files whose names do not end in `.parquet` for Parquet, except for those with another format's ending.
     pub any_name: bool,
+    /// What objects are, where neither their names nor their content tell; the first rule that fits counts.
+    pub log_rules: Vec<LogRule>,
     /// The runtime that carries the HTTP of data reads; `None` uses the caller's.
     pub io_runtime: Option<Handle>,
 }
@@ -43,6 +46,7 @@ impl Default for SourceOptions {
             early_margin_s: 15 * 60,
             late_margin_s: 60 * 60,
             any_name: false,
+            log_rules: Vec::new(),
             io_runtime: None,
         }
     }

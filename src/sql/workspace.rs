@@ -16,6 +16,7 @@ use crate::hours::{KeptHours, Pipeline};
 pub use crate::hours::{SkipKind, Skipped};
 use crate::intel::{Indicators, InternalNetworks, Networks};
 use crate::source::{Source, TimeRange};
+use access::Tz;
 use arrow::array::RecordBatch;
 use datafusion::common::tree_node::{TreeNode, TreeNodeRecursion};
 use datafusion::datasource::source_as_provider;
@@ -31,6 +32,8 @@ use tokio::runtime::Handle;
 pub struct WorkspaceOptions {
     /// The window of `pairs`, `hosts` and `destinations`, and the history before it. `flows` has the window's records.
     pub window: WindowOptions,
+    /// The zone of logs of accesses that write local time; without it they are taken as UTC.
+    pub zone: Option<Tz>,
     /// Feeds.
     pub indicators: Arc<Indicators>,
     /// Owners of networks.
@@ -111,6 +114,7 @@ impl Workspace {
             source: source.clone(),
             kept: options.kept,
             window: options.window,
+            zone: options.zone,
             threads: options.threads,
             fetch: options.fetch,
             memory: options.memory.memory().clone(),

@@ -9,9 +9,10 @@ use std::path::{Path, PathBuf};
 const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("source", &[]),
     ("intel", &[]),
-    ("hours", &["source"]),
-    ("sql", &["intel", "source", "hours"]),
-    ("detect", &["intel", "sql"]),
+    ("accesses", &["source"]),
+    ("hours", &["source", "accesses"]),
+    ("sql", &["intel", "source", "accesses", "hours"]),
+    ("detect", &["intel", "accesses", "sql"]),
     ("incident", &["source", "intel", "detect"]),
     ("report", &["detect", "incident"]),
     ("serve", &["sql"]),

@@ -73,6 +73,7 @@ impl Session {
         let options = SourceOptions { io_runtime: Some(io.handle().clone()), ..SourceOptions::default() };
         let source = io.block_on(Source::open(&[demo.to_str().unwrap().to_owned()], &options)).unwrap();
         let options = WorkspaceOptions {
+            zone: None,
             window: WindowOptions::default(),
             indicators: Arc::default(),
             networks: Arc::default(),

@@ -61,6 +61,8 @@ mod tests;
 mod time;
 mod waist;
 
+pub use chrono_tz::Tz;
+
 pub use act::{Act, ActionClass, Credential, CredentialKind, Log, Outcome, PrincipalKind, agent_family};
 pub use error::{AccessError, BadRecord};
 pub use inflate::{Inflater, MAX_INFLATED_BYTES};

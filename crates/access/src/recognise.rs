@@ -2,6 +2,7 @@
 
 use std::io::Read;
 
+use crate::act::Log;
 use crate::time::parse_us;
 
 /// Bytes of text that suffice to recognise a log.
@@ -47,6 +48,32 @@ pub enum LogKind {
 }
 
 impl LogKind {
+    /// Every kind.
+    pub const ALL: [LogKind; 17] = [
+        LogKind::CloudTrail,
+        LogKind::CloudTrailDigest,
+        LogKind::CloudTrailInsight,
+        LogKind::Ocsf,
+        LogKind::Okta,
+        LogKind::OktaTokens,
+        LogKind::AtlassianAudit,
+        LogKind::BitbucketAccess,
+        LogKind::Alb,
+        LogKind::AlbConnection,
+        LogKind::NlbTls,
+        LogKind::Clb,
+        LogKind::Waf,
+        LogKind::CredentialReport,
+        LogKind::AccessKeys,
+        LogKind::Parquet,
+        LogKind::Unknown,
+    ];
+
+    /// Returns the kind that [`LogKind::name`] names so.
+    pub fn of_name(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|kind| kind.name() == name)
+    }
+
     /// Returns the word that names the kind in settings and counts.
     pub const fn name(self) -> &'static str {
         match self {
@@ -70,19 +97,33 @@ impl LogKind {
         }
     }
 
+    /// Returns the log whose acts such objects tell; `None` for a kind without acts.
+    pub const fn log(self) -> Option<Log> {
+        match self {
+            LogKind::CloudTrail | LogKind::Ocsf => Some(Log::CloudTrail),
+            LogKind::Okta => Some(Log::Okta),
+            LogKind::AtlassianAudit => Some(Log::AtlassianAudit),
+            LogKind::BitbucketAccess => Some(Log::BitbucketAccess),
+            LogKind::Alb => Some(Log::Alb),
+            LogKind::NlbTls => Some(Log::NlbTls),
+            LogKind::Clb => Some(Log::Clb),
+            _ => None,
+        }
+    }
+
     /// Returns whether [`crate::read_object`] makes acts of it.
     pub const fn has_acts(self) -> bool {
-        matches!(
-            self,
-            LogKind::CloudTrail
-                | LogKind::Ocsf
-                | LogKind::Okta
-                | LogKind::AtlassianAudit
-                | LogKind::BitbucketAccess
-                | LogKind::Alb
-                | LogKind::NlbTls
-                | LogKind::Clb
-        )
+        self.log().is_some()
+    }
+
+    /// Returns whether its records have ids, by which records that several objects hold count once.
+    pub const fn has_ids(self) -> bool {
+        matches!(self, LogKind::CloudTrail | LogKind::Ocsf | LogKind::Okta)
+    }
+
+    /// Returns whether it is a list of credentials, which [`crate::iam`] reads.
+    pub const fn is_list(self) -> bool {
+        matches!(self, LogKind::CredentialReport | LogKind::AccessKeys | LogKind::OktaTokens)
     }
 }
 
@@ -231,6 +272,14 @@ mod tests {
         ] {
             assert_eq!(recognise(&format!("{folder}/{key}"), b""), kind, "{key}");
         }
+    }
+
+    #[test]
+    fn every_kind_is_found_by_its_name() {
+        for kind in LogKind::ALL {
+            assert_eq!(LogKind::of_name(kind.name()), Some(kind));
+        }
+        assert_eq!(LogKind::of_name("syslog"), None);
     }
 
     #[test]

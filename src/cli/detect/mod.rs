@@ -18,7 +18,7 @@ use crate::hours::{KeptHours, KeptTrouble, Pipeline};
 use crate::incident::life::KeptIncidents;
 use crate::incident::{self, Incident};
 use crate::report::Summary;
-use crate::source::Store;
+use crate::source::{Store, WantedLogs};
 use life::Life;
 pub(super) use options::DetectArgs;
 use out::{MANIFEST_FILE, Output, SUMMARY_FILE};
@@ -54,17 +54,18 @@ pub(super) fn run(global: &Global, args: &DetectArgs) -> Result<Exit, Failure> {
         source,
         kept,
         window: plan.input.window,
+        zone: plan.input.zone,
         threads: global.threads(),
         fetch,
         memory: memory.memory().clone(),
         runtime: runtime.handle().clone(),
     };
-    let listed = runtime.block_on(pipeline.list()).map_err(Failure::failed)?;
+    let listed = runtime.block_on(pipeline.list(WantedLogs::All)).map_err(Failure::failed)?;
 
     clock.enter(Stage::ScanAndRollup);
-    let bar = Bar::new(global, listed.objects, listed.bytes());
+    let bar = Bar::new(global, listed.objects + listed.accesses.len() as u64, listed.bytes());
     let is_internal = |address| plan.input.internal.contains(address);
-    let gathered = pipeline.gather(&listed.units, &is_internal, &bar);
+    let gathered = pipeline.gather(&listed, &is_internal, &bar);
     bar.clear();
     let mut hours = gathered.map_err(Failure::failed)?;
 

@@ -2,6 +2,7 @@
 
 use super::options::DetectArgs;
 use super::stages::RunTimes;
+use crate::accesses::LogRead;
 use crate::cli::options::Global;
 use crate::cli::options::memory::peak_memory_bytes;
 use crate::detect;
@@ -10,7 +11,8 @@ use crate::hours::{ListedUnits, Skipped, SourceHours};
 use crate::incident::model::Status;
 use crate::incident::{Incident, IncidentNotes};
 use crate::report::{
-    BaselineOrigin, BaselineSpan, DataSpan, HeldBack, IncidentLife, LogGap, ObjectCounts, SkippedObject, Summary,
+    AccessLogSummary, BaselineOrigin, BaselineSpan, DataSpan, HeldBack, IncidentLife, LogGap, ObjectCounts,
+    SkippedObject, Summary,
 };
 use ::memory::Memory;
 use flow::time::HOUR_S;
@@ -85,7 +87,16 @@ impl FinishedRun<'_> {
             log_gaps: log_gaps(&outcome.findings),
             baseline: self.baseline(),
             objects: self.objects(),
-            skipped_objects: skipped_objects(&gathered.skipped),
+            skipped_objects: self.skipped_objects(),
+            access_logs: self.access_logs(),
+            credential_lists: hours.accesses.read.lists.values().sum(),
+            logs_beside: hours
+                .accesses
+                .read
+                .others
+                .iter()
+                .map(|(kind, count)| (kind.name().to_owned(), *count))
+                .collect(),
             other_log_objects: skipped_objects(&gathered.other_logs),
             copied_objects: self.copied_objects(),
             kept_trouble: self.kept_trouble.clone(),
@@ -94,7 +105,7 @@ impl FinishedRun<'_> {
             skipdata_rows: gathered.counts.skipdata,
             rejected_rows: gathered.counts.rejected,
             unusable_rows: gathered.counts.unusable,
-            bytes_read: gathered.bytes_read,
+            bytes_read: gathered.bytes_read + hours.accesses.read.bytes,
             hosts: derived.hosts.num_rows() as u64,
             pairs: derived.pairs.rows() as u64,
             pair_hours: self.hour_rows,
@@ -145,10 +156,36 @@ impl FinishedRun<'_> {
             pruned: self.listed.pruned_objects,
             read: gathered.objects_read,
             reused: gathered.objects_reused,
-            skipped: gathered.skipped.len() as u64,
+            skipped: (gathered.skipped.len() + self.hours.accesses.read.skipped.len()) as u64,
             other_logs: gathered.other_logs.len() as u64,
             copies: self.listed.copies.len() as u64,
         }
+    }
+
+    /// Returns the objects that could not be read: flow logs first, then logs of accesses.
+    fn skipped_objects(&self) -> Vec<SkippedObject> {
+        let of_accesses = self.hours.accesses.read.skipped.iter();
+        let of_accesses =
+            of_accesses.map(|one| SkippedObject { object: one.object.clone(), reason: one.reason.clone() });
+        skipped_objects(&self.hours.gathered.skipped).into_iter().chain(of_accesses).collect()
+    }
+
+    fn access_logs(&self) -> Vec<AccessLogSummary> {
+        let summary = |(log, read): (&access::Log, &LogRead)| AccessLogSummary {
+            log: log.name().to_owned(),
+            objects: read.objects,
+            acts: read.acts,
+            duplicates: read.duplicates,
+            outside: read.outside,
+            bad_records: read.bad_records,
+            first_bad: read.first_bad.first().map(|bad| format!("{}: {}", bad.object, bad.problem)),
+            insights: read.insights,
+            zone_unknown: read.zone_unknown,
+            first_day_s: read.days.first().copied(),
+            last_day_s: read.days.last().copied(),
+            gaps: read.gaps().len() as u64,
+        };
+        self.hours.accesses.read.logs.iter().map(summary).collect()
     }
 
     fn copied_objects(&self) -> Vec<SkippedObject> {

@@ -6,7 +6,7 @@ use crate::cli::options::{Global, RunMemory};
 use crate::detect::{self, Detection, Finding, Severity, WindowOptions};
 use crate::hours::{Pipeline, Progress};
 use crate::intel::{AllowList, InternalNetworks, Verdicts};
-use crate::source::Source;
+use crate::source::{Source, WantedLogs};
 use corpus::suite::{
     BenignRate, Cell, CellResult, HabitResult, PeriodicResult, PeriodicService, Recorded, SuiteResult, SuiteSize,
     cells, scenario_names, write_cell, write_periodic,
@@ -195,6 +195,7 @@ impl Bench<'_> {
             source: self.runtime.block_on(Source::open(&spec, &options)).map_err(Failure::failed)?,
             kept: None,
             window: WindowOptions { from_s, baseline_s: 365 * 86_400, ..WindowOptions::default() },
+            zone: None,
             threads: self.global.threads(),
             fetch,
             memory: memory.memory().clone(),
@@ -202,8 +203,8 @@ impl Bench<'_> {
         };
         let internal = InternalNetworks::default();
         let is_internal = |address| internal.contains(address);
-        let listed = self.runtime.block_on(pipeline.list()).map_err(Failure::failed)?;
-        let mut hours = pipeline.gather(&listed.units, &is_internal, &Silent).map_err(Failure::failed)?;
+        let listed = self.runtime.block_on(pipeline.list(WantedLogs::Flows)).map_err(Failure::failed)?;
+        let mut hours = pipeline.gather(&listed, &is_internal, &Silent).map_err(Failure::failed)?;
         let pair_hours = std::mem::take(&mut hours.gathered.pair_hours);
         let detections: Vec<Detection> = detect::built_in().map_err(Failure::failed)?;
         // Cells hold only small connections on one port: only detections of timing can find anything in them.

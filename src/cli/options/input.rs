@@ -6,7 +6,8 @@ use crate::cli::stderr::tell;
 use crate::hours::{KeptHours, settings_hash};
 use crate::incident::life::KeptIncidents;
 use crate::intel::{Indicators, InternalNetworks, Networks, Warning};
-use crate::source::{Source, SourceError, SourceOptions, Store};
+use crate::source::{LogRule, Source, SourceError, SourceOptions, Store};
+use access::Tz;
 use clap::Args;
 use flow::Network;
 use flow::error_text;
@@ -41,6 +42,13 @@ pub(in crate::cli) struct InputArgs {
     /// Owners of networks: AWS ip-ranges.json or CSV; may be given several times
     #[arg(long, value_name = "FILE")]
     networks: Vec<PathBuf>,
+    /// What objects are whose names and content do not tell, such as okta=exports/*.json; `unknown` leaves them out; may be
+    /// given several times
+    #[arg(long, value_name = "KIND=GLOB")]
+    logs: Vec<LogRule>,
+    /// Time zone of logs that write local time, such as Bitbucket's access log: Europe/Berlin [default: UTC]
+    #[arg(long, value_name = "ZONE", value_parser = parse_zone)]
+    timezone: Option<Tz>,
     /// Monitored network; may be given several times [default: RFC 1918, 100.64.0.0/10, fc00::/7]
     #[arg(long, value_name = "CIDR")]
     internal: Vec<Network>,
@@ -49,6 +57,8 @@ pub(in crate::cli) struct InputArgs {
 /// The inputs, read and checked before any log is read.
 pub(in crate::cli) struct Input {
     pub(in crate::cli) window: WindowOptions,
+    /// The zone of logs that write local time.
+    pub(in crate::cli) zone: Option<Tz>,
     pub(in crate::cli) indicators: Indicators,
     pub(in crate::cli) networks: Networks,
     pub(in crate::cli) internal: InternalNetworks,
@@ -86,7 +96,14 @@ impl InputArgs {
         warn(indicators.warnings());
         warn(networks.warnings());
         let window = WindowOptions { from_s, to_s, baseline_s, habit_s: self.habit_days * DAY_S };
-        Ok(Input { window, indicators, networks, internal: self.internal(), settings: self.settings() })
+        Ok(Input {
+            window,
+            zone: self.timezone,
+            indicators,
+            networks,
+            internal: self.internal(),
+            settings: self.settings(),
+        })
     }
 
     fn internal(&self) -> InternalNetworks {
@@ -126,6 +143,7 @@ impl InputArgs {
                 Err(error) => return Err(Failure::failed(error)),
             }
         }
+        let options = &SourceOptions { log_rules: self.logs.clone(), ..options.clone() };
         let mut source = Source::open(sources, options).await.map_err(Failure::failed)?;
         if let Some(store) = &store {
             source.leave_out(store, KeptHours::FOLDERS);
@@ -134,6 +152,11 @@ impl InputArgs {
         let kept = store.clone().map(|store| KeptHours::new(store, input.settings));
         Ok(OpenedSource { source, kept, kept_unusable, state: store })
     }
+}
+
+/// Reads the name of a time zone.
+fn parse_zone(text: &str) -> Result<Tz, String> {
+    text.parse().map_err(|_| format!("`{text}` is no time zone: name one as Europe/Berlin or UTC"))
 }
 
 /// Prints warnings about lists.

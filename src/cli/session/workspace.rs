@@ -158,9 +158,10 @@ impl WorkspaceArgs {
         let shown = global.shows_progress_now();
         let progress =
             move |objects, bytes| -> Box<dyn Progress + Send> { Box::new(Bar::shown(shown, objects, bytes)) };
-        let Input { window, indicators, networks, internal, .. } = input;
+        let Input { window, zone, indicators, networks, internal, .. } = input;
         let options = WorkspaceOptions {
             window,
+            zone,
             indicators: Arc::new(indicators),
             networks: Arc::new(networks),
             internal: Arc::new(internal),

@@ -79,7 +79,9 @@ impl Summary {
         let silent = self.nodata_rows + self.skipdata_rows;
         let usable = self.rows.saturating_sub(silent + self.unusable_rows);
         let reason = match (objects.listed, objects.read + objects.reused, self.rows) {
-            _ if self.pairs > 0 => return None,
+            _ if self.pairs > 0 || self.acts() > 0 => return None,
+            (0, ..) if objects.skipped > 0 => format!("none of {} could be read", objects_named(objects.skipped)),
+            (0, ..) if !self.access_logs.is_empty() => "no act lies in the time range".to_owned(),
             (0, ..) => "no object lies in the time range".to_owned(),
             (listed, 0, _) if objects.other_logs == listed => {
                 let log = self.other_log_objects.first().map_or("other logs", |first| first.reason.as_str());

@@ -87,8 +87,13 @@ fn folders_have_their_kinds() {
     assert_eq!(folder_kind("AWSLogs/"), FolderKind::Above);
     assert_eq!(folder_kind("AWSLogs/o-abc/123456789012/"), FolderKind::Above);
     assert_eq!(folder_kind(&format!("{service}/eu-west-1/")), FolderKind::Above);
-    assert_eq!(folder_kind("AWSLogs/123456789012/CloudTrail/"), FolderKind::Foreign);
-    assert_eq!(folder_kind("AWSLogs/123456789012/elasticloadbalancing/eu-west-1/2024/"), FolderKind::Foreign);
+    assert_eq!(folder_kind("AWSLogs/123456789012/Config/"), FolderKind::Foreign);
+    assert_eq!(folder_kind("AWSLogs/123456789012/CloudTrail-Digest/eu-west-1/2024/"), FolderKind::Foreign);
+    let access = |from_s, to_s, is_day| FolderKind::Access { from_s, to_s, is_day };
+    assert_eq!(folder_kind("AWSLogs/o-abc/123456789012/CloudTrail/eu-west-1/"), access(i64::MIN, i64::MAX, false));
+    let balancer = "AWSLogs/123456789012/elasticloadbalancing/eu-west-1/2024/04/";
+    assert_eq!(folder_kind(balancer), access(DAY - 18 * DAY_S, DAY + 12 * DAY_S, false));
+    assert_eq!(folder_kind(&format!("{balancer}19/")), access(DAY, DAY + DAY_S, true));
     assert_eq!(folder_kind("AWSLogs/aws-account-id=123456789012/aws-service=elb/"), FolderKind::Foreign);
     // Before AWSLogs/ an account's folder may hold anything.
     assert_eq!(folder_kind("123456789012/vpc-name/"), FolderKind::Above);
@@ -101,8 +106,27 @@ fn folders_have_their_kinds() {
     );
     assert_eq!(folder_kind("lake/year=2024/"), FolderKind::Claimed { is_year: true });
     assert_eq!(folder_kind("lake/year=2024/month=4/day=19/hour=1/"), FolderKind::Claimed { is_year: false });
-    assert!(is_foreign("AWSLogs/123456789012/CloudTrail/eu-west-1/2024/04/19/a.parquet"));
-    assert!(!is_foreign("AWSLogs/123456789012/vpcflowlogs/eu-west-1/2024/04/19/a.parquet"));
+    for (folder, stored) in
+        [("CloudTrail", Stored::Accesses), ("WAFLogs", Stored::Foreign), ("vpcflowlogs", Stored::Flows)]
+    {
+        assert_eq!(stored_at(&format!("AWSLogs/123456789012/{folder}/eu-west-1/2024/04/19/a.gz")), stored);
+        assert_eq!(stored_at(&format!("AWSLogs/123456789012/{folder}/")), stored);
+    }
+    assert_eq!(stored_at("okta/2024/04/19/a.gz"), Stored::Anything);
+}
+
+#[test]
+fn any_writer_may_name_days_by_its_folders() {
+    let day = Some(Partition::day_of(DAY));
+    for folder in ["okta/2024/04/19", "jira/audit/2024/04/19/06", "AWSLogs/123456789012/CloudTrail/r/2024/04/19"] {
+        assert_eq!(claimed_day(&format!("{folder}/x.json")), day, "{folder}");
+    }
+    for key in ["okta/2024/04/x.json", "okta/2024/13/19/x.json", "2024/4/19/x.json", "2024-04-19/x", "x"] {
+        assert_eq!(claimed_day(key), None, "{key}");
+    }
+    assert_eq!(folders_before_dates("a/okta/2024/04/19/x.json"), "a/okta/");
+    assert_eq!(folders_before_dates("lake/dt=2024-04-19/x.json"), "lake/");
+    assert_eq!(folders_before_dates("port/8080/x.json"), "port/8080/");
 }
 
 proptest! {
@@ -110,6 +134,8 @@ proptest! {
     fn any_text_is_read_without_harm(key in ".{0,80}") {
         parse_key(&key);
         folder_kind(&key);
+        claimed_day(&key);
+        assert!(key.starts_with(folders_before_dates(&key)));
     }
 
     #[test]

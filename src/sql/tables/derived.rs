@@ -4,6 +4,7 @@ use super::display_schema::{present, presented};
 use super::skipped_objects::SkippedObjects;
 use crate::hours::{ListedUnits, Pipeline, Progress, Skipped, SourceHours};
 use crate::intel::InternalNetworks;
+use crate::source::WantedLogs;
 use ::memory::Memory;
 use arrow::array::RecordBatch;
 use arrow::datatypes::SchemaRef;
@@ -133,12 +134,12 @@ impl DerivedTables {
 
     /// Returns the bytes of the objects that the tables will be computed from, without kept hours.
     pub(in crate::sql) async fn bytes(&self) -> Result<u64> {
-        Ok(self.pipeline.list().await.map_err(external)?.bytes())
+        Ok(self.pipeline.list(WantedLogs::Flows).await.map_err(external)?.bytes())
     }
 
     async fn hours(self: &Arc<Self>) -> Result<Arc<SourceHours>> {
         let gathering = || async {
-            let listed = self.pipeline.list().await.map_err(external)?;
+            let listed = self.pipeline.list(WantedLogs::Flows).await.map_err(external)?;
             let this = self.clone();
             let hours = tokio::task::spawn_blocking(move || this.gather(&listed)).await.map_err(external)??;
             Ok(Arc::new(hours))
@@ -149,7 +150,7 @@ impl DerivedTables {
     fn gather(&self, listed: &ListedUnits) -> Result<SourceHours> {
         let is_internal = |address| self.internal.contains(address);
         let progress = (self.progress)(listed.objects, listed.bytes());
-        let hours = self.pipeline.gather(&listed.units, &is_internal, &*progress).map_err(external)?;
+        let hours = self.pipeline.gather(listed, &is_internal, &*progress).map_err(external)?;
         for skipped in hours.gathered.skipped.iter().chain(&hours.gathered.other_logs) {
             self.skipped.add_skipped(skipped.clone());
         }

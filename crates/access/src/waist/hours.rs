@@ -41,6 +41,9 @@ pub struct AccessHours {
     sealed: u64,
 }
 
+/// About how many bytes a row costs: its texts, its sums and its place.
+const ROW_BYTES: usize = 500;
+
 /// What one act adds to its row.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 struct Share {
@@ -106,6 +109,13 @@ impl AccessHours {
     /// Returns how many acts came more than once.
     pub fn duplicates(&self) -> u64 {
         self.with_id - self.sealed - self.open.len() as u64
+    }
+
+    /// Returns about how many bytes the fold holds.
+    pub fn held_bytes(&self) -> usize {
+        // An entry of the table of ids, its control byte and the room that a table keeps free.
+        const ID_BYTES: usize = (size_of::<(u128, Share)>() + 1) * 8 / 7;
+        self.open.capacity() * ID_BYTES + self.rows.count() * ROW_BYTES
     }
 
     /// Returns the rows in the order of hour and log, and then of all else.

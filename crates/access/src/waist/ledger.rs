@@ -4,7 +4,7 @@
 
 use std::collections::BTreeMap;
 
-use super::Uses;
+use super::{AccessHour, Uses};
 use crate::act::{Act, ActionClass, Credential, CredentialKind, Log, Outcome};
 
 /// What is known of one credential or principal.
@@ -59,8 +59,8 @@ fn earliest(a: Option<i64>, b: Option<i64>) -> Option<i64> {
 }
 
 /// Whether an act is a use of what it was done with: an attempt to log in is not.
-fn is_use(act: &Act<'_>) -> bool {
-    act.action_class != ActionClass::Login || act.outcome == Outcome::Success
+fn is_use(class: ActionClass, outcome: Outcome) -> bool {
+    class != ActionClass::Login || outcome == Outcome::Success
 }
 
 /// The ledger of credentials that outlive their sessions: keys, tokens, passwords.
@@ -74,12 +74,22 @@ pub struct Credentials {
 impl Credentials {
     /// Notes the credential of an act, and the one that the act made.
     pub fn add(&mut self, act: &Act<'_>) {
-        if is_use(act) && act.credential.kind().lasts() {
+        if is_use(act.action_class, act.outcome) && act.credential.kind().lasts() {
             self.entry(&act.credential).used(act.second(), &act.principal);
         }
         if act.outcome == Outcome::Success && act.child_credential.kind().lasts() {
             let made = self.entry(&act.child_credential);
             made.created_s = earliest(made.created_s, Some(act.second()));
+        }
+    }
+
+    /// Notes the credential of the acts of a row: the same as [`Credentials::add`] of each, since no silence within an
+    /// hour makes a gap. What they made, a row does not tell.
+    pub fn add_hour(&mut self, row: &AccessHour<'_>) {
+        if is_use(row.action_class, row.outcome) && row.credential.kind().lasts() {
+            let entry = self.entry(&row.credential);
+            entry.used(row.sums.first_s, row.principal);
+            entry.used(row.sums.last_s, row.principal);
         }
     }
 
@@ -123,9 +133,18 @@ pub struct Principals {
 impl Principals {
     /// Notes the principal of an act.
     pub fn add(&mut self, act: &Act<'_>) {
-        if is_use(act) && !act.principal.is_empty() {
+        if is_use(act.action_class, act.outcome) && !act.principal.is_empty() {
             let key = (act.log, act.principal.to_lowercase());
             self.entries.entry(key).or_default().used(act.second(), &act.principal);
+        }
+    }
+
+    /// Notes the principal of the acts of a row: the same as [`Principals::add`] of each.
+    pub fn add_hour(&mut self, row: &AccessHour<'_>) {
+        if is_use(row.action_class, row.outcome) && !row.principal.is_empty() {
+            let entry = self.entries.entry((row.log, row.principal.to_lowercase())).or_default();
+            entry.used(row.sums.first_s, row.principal);
+            entry.used(row.sums.last_s, row.principal);
         }
     }
 

@@ -62,3 +62,27 @@ fn ledgers_merge_in_any_order_and_any_number_of_times() {
     let entry = left.0.get(&Credential::key(KEY.into())).unwrap();
     assert_eq!((entry.owner(), entry.uses.gaps_s()), ("a", vec![3 * DAY_S - 5, 6 * DAY_S]));
 }
+
+#[test]
+fn rows_tell_a_ledger_the_same_as_their_acts() {
+    let (mut credentials, mut principals) = (Credentials::default(), Principals::default());
+    let mut hours = crate::AccessHours::default();
+    for number in 0..400i64 {
+        let second = number * number * 997 % (90 * DAY_S);
+        let mut act = act(second, if number % 3 == 0 { "P" } else { "q" }, if number % 7 == 0 { "" } else { KEY });
+        (act.event_id, act.log) =
+            (format!("e{number}").into(), if number % 2 == 0 { Log::Okta } else { Log::CloudTrail });
+        if number % 5 == 0 {
+            (act.action_class, act.outcome) = (ActionClass::Login, Outcome::Failure);
+        }
+        credentials.add(&act);
+        principals.add(&act);
+        hours.add(&act);
+    }
+    let (mut of_rows, mut who) = (Credentials::default(), Principals::default());
+    for row in hours.rows() {
+        of_rows.add_hour(&row);
+        who.add_hour(&row);
+    }
+    assert_eq!((of_rows, who), (credentials, principals));
+}
