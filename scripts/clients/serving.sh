@@ -15,7 +15,7 @@ finish() {
     rm -rf "$work"
 }
 trap finish EXIT
-"$FLOWSIFT" generate --out "$work/corpus" --rows "${ROWS:-20000}" --hosts 20 --hours 2 --attacks datasets/demo-attacks.toml --start 2023-11-22 --seed 7 --quiet
+"$FLOWSIFT" generate --out "$work/corpus" --rows "${ROWS:-20000}" --hosts 20 --hours 2 --attacks scripts/clients/attacks.toml --start 2023-11-22 --seed 7 --quiet
 export PGHOST=127.0.0.1 PGUSER=flowsift PGDATABASE=flowsift PGPASSWORD=of-this-run PAGER=cat
 FLOWSIFT_PASSWORD=$PGPASSWORD "$FLOWSIFT" serve "$work/corpus" --postgres 127.0.0.1:0 --threads 2 \
     ${serve_options[@]+"${serve_options[@]}"} 2>"$work/said" &

@@ -13,7 +13,7 @@ use std::io::Write;
 /// Run one of the queries of the catalogue
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:\n  flowsift query --list\n  flowsift query top_talkers datasets/demo\n  \
-    flowsift query host_day s3://flow-logs/AWSLogs --from 24h --param host=10.0.52.5\n  \
+    flowsift query host_day s3://flow-logs/AWSLogs --from 24h --param host=10.0.44.5\n  \
     flowsift query beacon_candidates --show")]
 pub(super) struct QueryArgs {
     /// Name of the query

@@ -288,7 +288,7 @@ mod tests {
         }
         let rows: Vec<usize> = some.iter().map(|(_, rows)| rows.num_rows()).collect();
         // The incident without a graph has its host and its remote all the same.
-        assert_eq!(rows, [2, 4, 9, 6]);
+        assert_eq!(rows, [2, 4, 10, 6]);
     }
 
     #[test]

@@ -15,7 +15,7 @@ use flow::units::{bytes_text, count_text};
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
 
-/// A title tells at most so many things; the stages tell all.
+/// A title tells at most so many things, those that matter most; the stages tell all.
 const MAX_PHRASES: usize = 4;
 
 /// What stands behind bytes that left; whose they were does not matter where a story goes before.
@@ -29,11 +29,28 @@ struct Phrase {
     /// The host that did it; `None` where the words name whoever did.
     actor: Option<Address>,
     words: String,
+    /// How much it matters, 0 to 7.
+    weight: u8,
+}
+
+/// How much it matters that a host was entered: only what left matters more.
+const ENTERED_WEIGHT: u8 = 6;
+
+fn weight(kind: Kind) -> u8 {
+    match kind {
+        Kind::Exfiltration => 7,
+        Kind::CommandAndControl | Kind::Listed => 5,
+        Kind::Impact => 4,
+        Kind::Credential => 3,
+        Kind::Exposure => 2,
+        Kind::Discovery => 1,
+        Kind::Inside | Kind::Odd => 0,
+    }
 }
 
 /// Returns the title, such as `10.0.57.128 calls 103.6.160.233, entered 10.0.28.247, 5.3 GB left`.
 ///
-/// Neither what only supports an incident is told, nor plain calls of a host before it was entered.
+/// Of many things, those that matter most are told: what left, then who was entered and what calls out. Neither what only supports an incident is told, nor plain calls of a host before it was entered.
 pub(super) fn title(
     material: Material<'_>,
     cluster: &Cluster,
@@ -53,9 +70,13 @@ pub(super) fn title(
     }
     phrases.extend(entered(cluster));
     phrases.sort_unstable();
+    // Of many, those that matter most; they are told in the order of time.
+    phrases.sort_by_key(|phrase| Reverse(phrase.weight));
+    phrases.truncate(MAX_PHRASES);
+    phrases.sort_unstable();
     let mut title = hosts.first().map(|first| first.host.to_string()).unwrap_or_default();
     let mut actor = hosts.first().map(|first| first.host);
-    for (at, phrase) in phrases.into_iter().take(MAX_PHRASES).enumerate() {
+    for (at, phrase) in phrases.into_iter().enumerate() {
         title.push_str(if at == 0 { " " } else { ", " });
         if phrase.actor.is_some() && phrase.actor != actor {
             title.push_str(&format!("{} ", phrase.actor.map(|host| host.to_string()).unwrap_or_default()));
@@ -104,7 +125,7 @@ fn phrase(findings: &[Finding], kind: Kind, signals: &[(&HostKey, &Signal)]) -> 
         }
     };
     let actor = Some(host.address).filter(|_| !words.ends_with(LEFT));
-    Some(Phrase { at_s, order: 0, actor, words })
+    Some(Phrase { at_s, order: 0, actor, words, weight: weight(kind) })
 }
 
 /// Returns the phrase for the hosts that were entered.
@@ -113,7 +134,8 @@ fn entered(cluster: &Cluster) -> Option<Phrase> {
     let first = paths().min_by_key(|tie| (tie.at_s, tie.from.address, tie.to.address))?;
     let reached: BTreeSet<&HostKey> = paths().map(|tie| &tie.to).collect();
     let words = format!("entered {}", and_more(first.to.address.to_string(), reached.len()));
-    Some(Phrase { at_s: first.at_s, order: usize::MAX, actor: Some(first.from.address), words })
+    let actor = Some(first.from.address);
+    Some(Phrase { at_s: first.at_s, order: usize::MAX, actor, words, weight: ENTERED_WEIGHT })
 }
 
 /// Returns the bytes that left: for each host and remote, the most that one finding tells, so that two findings about one

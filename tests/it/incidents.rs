@@ -1,6 +1,6 @@
 //! Incidents as a run of the whole program makes them.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::Path;
 
@@ -22,23 +22,64 @@ fn hosts(incident: &Value) -> Vec<&str> {
     incident["hosts"].as_array().unwrap().iter().map(|host| host["host"].as_str().unwrap()).collect()
 }
 
+/// What was planted in the demo: who did it to whom, and the part of whom.
+fn planted() -> Vec<(String, String, String)> {
+    let text = fs::read_to_string(Path::new(DEMO).join("campaigns.csv")).unwrap();
+    let fields = |line: &str| line.split(',').map(str::to_owned).collect::<Vec<String>>();
+    let rows = text.lines().skip(1).map(fields);
+    rows.map(|row| (row[4].clone(), row[5].clone(), row[7].clone())).collect()
+}
+
 #[test]
-fn both_attacks_of_the_demo_are_incidents_and_nothing_else() {
+fn the_intrusion_of_the_demo_is_one_incident_and_the_first() {
     let out = scratch();
     detect(DEMO, out.path(), &["--min-severity", "informational"]);
     let incidents = lines(&out.path().join("incidents.jsonl"));
-    let mut told: Vec<Vec<&str>> = incidents.iter().map(hosts).collect();
-    told.sort_unstable();
-    assert_eq!(told, [["10.0.24.10"], ["10.0.52.5"]]);
-    let remotes: BTreeMap<&str, &Value> =
-        incidents.iter().map(|incident| (hosts(incident)[0], &incident["remotes"][0])).collect();
-    let named = |host: &str| (&remotes[host]["address"], &remotes[host]["part"]);
-    assert_eq!(named("10.0.52.5"), (&"167.10.192.131".into(), &"controller".into()));
-    assert_eq!(named("10.0.24.10"), (&"128.196.187.90".into(), &"drop".into()));
+    let (intrusion, others) = incidents.split_first().unwrap();
+    let planted = planted();
+    let of_part = |wanted: &str| -> BTreeSet<String> {
+        planted.iter().filter(|(.., part)| part == wanted).map(|(_, target, _)| target.clone()).collect()
+    };
+    let owned = |texts: Vec<&str>| -> BTreeSet<String> { texts.into_iter().map(str::to_owned).collect() };
+    assert_eq!((owned(hosts(intrusion)), hosts(intrusion).len()), (of_part("compromised"), 2));
+    assert_eq!(intrusion["severity"], "critical");
+    for part in ["controller", "drop"] {
+        let remotes = intrusion["remotes"].as_array().unwrap().iter().filter(|remote| remote["part"] == part);
+        assert_eq!(owned(remotes.map(|remote| remote["address"].as_str().unwrap()).collect()), of_part(part));
+    }
+    // Who came in, and the database that was emptied, are in the graph; all stages are in the timeline.
+    let nodes = intrusion["graph"]["nodes"].as_array().unwrap();
+    let first = |class: &str| nodes.iter().find(|node| node["class"] == class).unwrap()["address"].as_str().unwrap();
+    assert_eq!(first("upstream"), planted[0].0);
+    assert_eq!(BTreeSet::from([first("reached").to_owned()]), of_part("target"));
+    let timeline = intrusion["timeline"].as_array().unwrap().iter();
+    let told: Vec<(&str, &str)> =
+        timeline.map(|entry| (entry["kind"].as_str().unwrap(), entry["actor"].as_str().unwrap())).collect();
+    let (source, gate, second) = (&*planted[0].0, &*planted[0].1, &*planted[2].1);
+    let expected = [
+        ("first_contact", source),
+        ("first_contact", gate),
+        ("cadence_begins", gate),
+        ("sweep", gate),
+        ("guessing", gate),
+        ("inside_session", gate),
+        ("session_after_guessing", gate),
+        ("first_contact", second),
+        ("cadence_begins", second),
+        ("inside_pull", second),
+        ("upload", second),
+        ("first_contact", second),
+    ];
+    assert_eq!(told, expected);
+    // Whoever calls a remote of its own, and the scanner, stand alone and low.
+    assert!(others.len() > 5);
+    assert!(others.iter().all(|other| other["severity"] == "low" && hosts(other).len() == 1));
 
     // Each finding of these hosts that is no mere note names its incident, and no other does.
-    let ids: BTreeMap<&str, &str> =
-        incidents.iter().map(|incident| (hosts(incident)[0], incident["id"].as_str().unwrap())).collect();
+    let ids: BTreeMap<&str, &str> = incidents
+        .iter()
+        .flat_map(|incident| hosts(incident).into_iter().map(|host| (host, incident["id"].as_str().unwrap())))
+        .collect();
     let findings = lines(&out.path().join("findings.jsonl"));
     let mut counts: BTreeMap<&str, u64> = BTreeMap::new();
     for finding in &findings {
@@ -54,7 +95,7 @@ fn both_attacks_of_the_demo_are_incidents_and_nothing_else() {
     }
     let summary: Value = serde_json::from_slice(&fs::read(out.path().join("summary.json")).unwrap()).unwrap();
     let counted: u64 = summary["incidents_by_severity"].as_object().unwrap().values().filter_map(Value::as_u64).sum();
-    assert_eq!(counted, 2);
+    assert_eq!(counted, incidents.len() as u64);
     assert!(summary["incident_notes"]["pairs_read"].as_u64().unwrap() > 0);
     assert!(summary["stages"].as_array().unwrap().iter().any(|stage| stage["stage"] == "incidents"));
     let manifest = fs::read_to_string(out.path().join("manifest.json")).unwrap();
@@ -66,12 +107,17 @@ fn the_table_begins_with_incidents_and_marks_findings() {
     let ran = flowsift(["detect", DEMO, "-q", "--format", "table"]).expect(0);
     let text = ran.text();
     let mut blocks = text.lines();
-    assert!(blocks.next().unwrap().starts_with("2 incidents: "), "{text}");
-    assert!(text.contains("\n1  "), "{text}");
+    assert!(blocks.next().unwrap().starts_with("12 incidents: 1 critical, "), "{text}");
+    assert!(text.contains("\n1  critical  "), "{text}");
+    assert!(text.contains("perhaps entered by ") && text.contains("; reached "), "{text}");
     assert!(text.contains(" since 20") && text.contains("IN  SEVERITY"), "{text}");
     assert!(!text.contains('\u{1b}') && text.lines().all(|line| line.chars().count() <= 120), "{text}");
-    let high = flowsift(["detect", DEMO, "-q", "--format", "table", "--min-severity", "critical"]).expect(0);
-    assert_eq!(high.text(), "No findings\n");
+    let worst = flowsift(["detect", DEMO, "-q", "--format", "table", "--min-severity", "critical"]).expect(0);
+    assert!(
+        worst.text().starts_with("1 incident: 1 critical\n") && worst.text().ends_with("No findings\n"),
+        "{}",
+        worst.text()
+    );
 }
 
 #[test]

@@ -30,26 +30,26 @@ fn sums_and_counts_are_those_of_another_engine() {
     for (sql, expected) in [
         (
             "SELECT count(*), sum(bytes), sum(packets) FROM flows WHERE action = 'ACCEPT'",
-            "146776,107076758947,109030638",
+            "148018,122370080774,124610186",
         ),
         (
             "SELECT count(*), count(DISTINCT srcaddr), min(start), max(\"end\"), count(tcp_flags) FROM flows",
-            "150145,2568,2023-11-22T00:00:01Z,2023-11-23T00:00:00Z,149983",
+            "149984,1773,2023-11-22T00:00:02Z,2023-11-23T00:00:00Z,149815",
         ),
-        ("SELECT log_status, count(*) FROM flows GROUP BY 1 ORDER BY 1", "NODATA,150\nOK,149983\nSKIPDATA,12"),
+        ("SELECT log_status, count(*) FROM flows GROUP BY 1 ORDER BY 1", "NODATA,151\nOK,149815\nSKIPDATA,18"),
         (
             "SELECT srcaddr, sum(bytes) AS b FROM flows WHERE action = 'ACCEPT' AND flow_direction = 'egress' \
              GROUP BY 1 ORDER BY b DESC LIMIT 3",
-            "10.0.8.4,16527687022\n10.0.8.9,14393004828\n10.0.56.4,14013924230",
+            "10.0.24.7,17845336844\n10.0.24.8,13563237661\n10.0.28.4,9916571149",
         ),
-        ("SELECT count(*) FROM flows WHERE hour = 13 AND (srcaddr = '10.0.8.4' OR dstaddr = '10.0.8.4')", "285"),
+        ("SELECT count(*) FROM flows WHERE hour = 13 AND (srcaddr = '10.0.8.4' OR dstaddr = '10.0.8.4')", "263"),
         (
             "SELECT count(*) FROM (SELECT 1 FROM flows WHERE flow_direction = 'egress' AND action = 'ACCEPT' \
              GROUP BY srcaddr, dstaddr, dstport, protocol)",
-            "21376",
+            "27407",
         ),
         // A missing value is NULL, however the file writes it.
-        ("SELECT count(*) FROM flows WHERE srcaddr IS NULL", "162"),
+        ("SELECT count(*) FROM flows WHERE srcaddr IS NULL", "169"),
         ("SELECT count(*) FROM flows WHERE srcaddr = '-'", "0"),
     ] {
         assert_eq!(rows(sql), expected, "{sql}");
@@ -61,13 +61,13 @@ fn questions_are_read_as_people_write_them() {
     for (sql, expected) in [
         ("SELECT sum(bytes) > 0 FROM flows GROUP BY srcaddr ORDER BY sum(bytes) DESC LIMIT 1", "true"),
         ("SELECT sum(bytes) IS NULL FROM flows GROUP BY srcaddr ORDER BY sum(bytes) DESC NULLS FIRST LIMIT 1", "true"),
-        ("SELECT min(start) AT TIME ZONE 'Asia/Tokyo' FROM flows", "2023-11-22T09:00:01"),
+        ("SELECT min(start) AT TIME ZONE 'Asia/Tokyo' FROM flows", "2023-11-22T09:00:02"),
         ("SELECT TIMESTAMP '2023-11-22 15:00:00' AT TIME ZONE 'Asia/Tokyo'", "2023-11-22T06:00:00Z"),
         (
             "SELECT '2023-11-22T06:00:00Z'::timestamptz, to_timestamp(1700632800)",
             "2023-11-22T06:00:00Z,2023-11-22T06:00:00Z",
         ),
-        ("SELECT to_char(min(start), 'YYYY-MM-DD HH24:MI:SS') FROM flows", "2023-11-22 00:00:01"),
+        ("SELECT to_char(min(start), 'YYYY-MM-DD HH24:MI:SS') FROM flows", "2023-11-22 00:00:02"),
         ("SELECT date_format(min(start), '%H:%M') FROM flows", "00:00"),
         ("SELECT (beacon(start)).connections = beacon(start).connections FROM flows", "true"),
         ("SELECT count(*) = count(*) FILTER (WHERE log_status = ANY('{OK,NODATA,SKIPDATA}')) FROM flows", "true"),
@@ -83,8 +83,8 @@ fn filters_on_texts_agree_however_they_are_asked() {
     for (by_entry, by_row) in [
         ("srcaddr LIKE '10.0.8.%'", "starts_with(concat(srcaddr, dstaddr), '10.0.8.')"),
         (
-            "srcaddr IN ('10.0.8.4', '10.0.8.9') OR dstaddr = '10.0.8.4'",
-            "(srcaddr = '10.0.8.4' OR srcaddr = '10.0.8.9' OR dstaddr = '10.0.8.4') AND bytes >= 0",
+            "srcaddr IN ('10.0.8.4', '10.0.8.5') OR dstaddr = '10.0.8.4'",
+            "(srcaddr = '10.0.8.4' OR srcaddr = '10.0.8.5' OR dstaddr = '10.0.8.4') AND bytes >= 0",
         ),
         (
             "srcaddr IS NULL OR regexp_like(srcaddr, '^10\\.')",
@@ -294,7 +294,7 @@ fn what_cannot_be_read_is_counted_and_the_rest_is_answered() {
     fs::write(&broken, b"PAR1 this is no Parquet PAR1").unwrap();
     let sql = "SELECT count(*) FROM flows; SELECT sum(records) FROM coverage";
     let ran = flowsift(["sql", DEMO, folder.path().to_str().unwrap(), "--format", "csv", "-c", sql]).expect(3);
-    assert_eq!(ran.text(), "count\n150145\nsum\n150145\n");
+    assert_eq!(ran.text(), "count\n149984\nsum\n149984\n");
     assert!(ran.err.contains("1 object could not be read") && ran.err.contains("fl-1_20231122T0300Z"), "{}", ran.err);
 }
 

@@ -42,6 +42,17 @@ fn the_title_tells_the_story() {
 }
 
 #[test]
+fn of_many_things_the_title_tells_what_left_and_whom_they_entered() {
+    let mut world = story();
+    world.find("brute_force", Severity::Medium, "10.0.57.128", "10.0.28.247", (190, 199));
+    let (incidents, ..) = world.join();
+    assert_eq!(
+        incidents[0].title,
+        "10.0.57.128 calls 103.6.160.233 and 1 more, guesses passwords of 10.0.28.247, entered 10.0.28.247, 5.3 GB left"
+    );
+}
+
+#[test]
 fn the_worst_call_is_named_and_not_the_first() {
     let mut world = World::new(72);
     world.find("beacon", Severity::Medium, "10.0.0.1", "203.0.113.1", (10, 900));

@@ -31,7 +31,7 @@ pub(super) fn period_s(finding: &Finding) -> Option<f64> {
 pub(super) fn cadences(story: &Story<'_>, told: &mut Vec<Told>) {
     let mut pairs_told = BTreeSet::new();
     for finding in &story.findings {
-        let Some(period_s) = period_s(finding) else { continue };
+        let Some(period_s) = period_s(finding).filter(|_| !is_guessed(story, finding)) else { continue };
         let pairs: Vec<&PairFact> = match finding.remote {
             // Of several hosts that share a remote, a finding names one.
             Some(remote) if finding.detection == "pooled_beacon" => {
@@ -50,6 +50,15 @@ pub(super) fn cadences(story: &Story<'_>, told: &mut Vec<Told>) {
             tell_finding(finding, told);
         }
     }
+}
+
+/// Returns whether calls are told as guesses of passwords, which is the worse of the two: those keep a pace, too.
+fn is_guessed(story: &Story<'_>, calls: &Finding) -> bool {
+    fn path(finding: &Finding) -> impl PartialEq + '_ {
+        (&finding.account_id, &finding.region, finding.host, finding.remote, finding.port, finding.role)
+    }
+    let mut guesses = story.findings.iter().filter(|finding| finding.detection == "brute_force");
+    guesses.any(|guess| guess.severity > calls.severity && path(guess) == path(calls))
 }
 
 /// Tells calls of which only the finding is known, such as those to remotes in turn.

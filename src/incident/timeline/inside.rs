@@ -20,6 +20,9 @@ const TIMES_HABIT: f64 = 3.0;
 /// Bytes from which a pull is unusual where no history tells the habit.
 const UNKNOWN_PULL_BYTES: u64 = 100_000_000;
 
+/// A connection from outside lasts at least so many seconds to be a session.
+const SESSION_S: u64 = 300;
+
 /// Tells the sessions that the incident's hosts opened or took inside, and what they pulled.
 pub(super) fn sessions_and_pulls(story: &Story<'_>, told: &mut Vec<Told>) {
     for (host, arrival_s) in &story.arrivals {
@@ -38,7 +41,7 @@ fn is_probe(pair: &PairFact) -> bool {
 }
 
 fn tell_session(story: &Story<'_>, pair: &PairFact, step: &Step, told: &mut Vec<Told>) {
-    if !step.opens_path() || step.is_shared() || is_probe(pair) {
+    if !step.opens_path() || step.is_shared() || is_probe(pair) || is_everyday(story, step) {
         return;
     }
     let span_s = (step.start_s, step.last_s);
@@ -51,6 +54,12 @@ fn tell_session(story: &Story<'_>, pair: &PairFact, step: &Step, told: &mut Vec<
     // A path that leads to another host of the incident is its story.
     let weight = if story.arrivals.contains_key(&step.to) { 5 } else { 2 + u8::from(step.is_management) };
     told.push(Told { weight, entry: one });
+}
+
+/// Returns whether a step says nothing without history: over the hours of one window, services of the inside are met for
+/// the first time all day long.
+fn is_everyday(story: &Story<'_>, step: &Step) -> bool {
+    !story.facts.window.has_history() && !step.is_management && !story.arrivals.contains_key(&step.to)
 }
 
 fn session_text(pair: &PairFact, is_new: Option<bool>, is_management: bool) -> String {
@@ -102,12 +111,17 @@ fn tell_pull(story: &Story<'_>, step: &Step, told: &mut Vec<Told>) {
     told.push(Told { weight: 4, entry: one });
 }
 
-/// Tells who entered a host of the incident over a new management path, from a host that is not of the incident.
+/// Tells who entered a host of the incident over a new management path in the day before its first sign: an inside host
+/// that is not of the incident, or an outside address that stayed.
 fn tell_entry(story: &Story<'_>, host: &HostKey, arrival_s: i64, pair: &PairFact, told: &mut Vec<Told>) {
     let opener = HostKey { address: pair.remote, ..host.clone() };
-    let is_entry = pair.role == Role::Server && !pair.external && pair.is_management() && pair.answered();
-    // What hosts of the incident open is told from their side.
-    if !is_entry || is_probe(pair) || story.arrivals.contains_key(&opener) {
+    let is_entry = pair.role == Role::Server && pair.is_management() && pair.answered();
+    let is_told = match pair.external {
+        true => pair.longest_s < SESSION_S || story.incident.remotes.iter().any(|known| known.address == pair.remote),
+        // What hosts of the incident open is told from their side.
+        false => story.arrivals.contains_key(&opener),
+    };
+    if !is_entry || is_probe(pair) || is_told {
         return;
     }
     let Some(start_s) = pair.first_start_after_s(arrival_s - DAY_S).filter(|at| *at <= arrival_s + slack_s(pair))
@@ -119,9 +133,13 @@ fn tell_entry(story: &Story<'_>, host: &HostKey, arrival_s: i64, pair: &PairFact
         return;
     }
     let (from, to, span_s) = (pair.remote, host.address, (start_s, pair.last_seen_s));
-    let mut one = entry(TimelineKind::InsideSession, span_s, (from, Some(to)), session_text(pair, is_new, true));
+    let (kind, tactic) = match pair.external {
+        true => (TimelineKind::FirstContact, Tactic::InitialAccess),
+        false => (TimelineKind::InsideSession, Tactic::LateralMovement),
+    };
+    let mut one = entry(kind, span_s, (from, Some(to)), session_text(pair, is_new, true));
     one.port = Some(pair.port);
-    one.tactic = Some(Tactic::LateralMovement);
+    one.tactic = Some(tactic);
     one.bytes = Some(pair.bytes_in.saturating_add(pair.bytes_out));
     one.query = command::between(from, to, span_s);
     told.push(Told { weight: 4, entry: one });

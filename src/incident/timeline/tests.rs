@@ -210,6 +210,57 @@ fn sessions_that_open_a_path_are_told() {
 }
 
 #[test]
+fn without_history_a_session_is_told_where_it_leads_on_or_administers() {
+    let one = incident(&[("10.0.0.1", 7 * H), ("10.0.0.2", 12 * H)]);
+    let bare = |to: &str, port| PairFact { baseline_hours: None, ..call("10.0.0.1", to, port, 9 * H) };
+    let known = without_history(vec![bare("10.0.0.2", 8080), bare("10.0.0.3", 22), bare("10.0.0.4", 8080)]);
+    let told = told(&one, &[], &known);
+    let to: Vec<Option<Address>> = told.iter().map(|entry| entry.target).collect();
+    assert_eq!(to, [Some(address("10.0.0.2")), Some(address("10.0.0.3"))]);
+}
+
+#[test]
+fn who_stays_from_outside_before_the_first_sign_is_told() {
+    let one = incident(&[("10.0.0.1", 5 * H)]);
+    let from = |remote: &str, at_s, longest_s| PairFact {
+        role: Role::Server,
+        longest_s,
+        ..call("10.0.0.1", remote, 22, at_s)
+    };
+    let known = facts(vec![
+        from("203.0.113.7", 4 * H, 1_500),
+        // Who only knocks, comes after it, or always came.
+        from("203.0.113.8", 4 * H, 60),
+        from("203.0.113.9", 6 * H, 1_500),
+        habit(from("203.0.113.10", 4 * H, 1_500)),
+    ]);
+    let told = told(&one, &[], &known);
+    let kinds: Vec<_> = told.iter().map(|entry| (entry.kind, entry.tactic)).collect();
+    assert_eq!(kinds, [(TimelineKind::FirstContact, Some(Tactic::InitialAccess))]);
+    assert_eq!(
+        told[0].text,
+        "203.0.113.7 opened tcp port 22 (ssh) of 10.0.0.1, which it had not met before; 25.0 KB moved, the longest \
+         connection lasted 25 m."
+    );
+}
+
+#[test]
+fn guesses_are_no_cadence() {
+    let one = incident(&[("10.0.0.1", 5 * H)]);
+    let path = Some(("10.0.0.2", 22));
+    let mut guesses = found("brute_force", "10.0.0.1", path, (5 * H, 6 * H));
+    guesses.severity = Severity::Medium;
+    let calls = with_evidence(found("beacon", "10.0.0.1", path, (5 * H, 6 * H)), &[("period_s", json!(3.0))]);
+    let calls = Finding { severity: Severity::Low, ..calls };
+    let told = told(&one, &[guesses.clone(), calls.clone()], &facts(vec![call("10.0.0.1", "10.0.0.2", 22, 5 * H)]));
+    assert_eq!((of(&told, TimelineKind::Guessing).len(), of(&told, TimelineKind::CadenceBegins).len()), (1, 0));
+    // Calls that are worse than what looks like guesses are told as calls.
+    let worse = Finding { severity: Severity::High, ..calls };
+    let told = super::timeline(&one, &[&guesses, &worse], &facts(vec![]));
+    assert_eq!(of(&told, TimelineKind::CadenceBegins).len(), 1);
+}
+
+#[test]
 fn a_pull_beyond_habit_is_told() {
     let one = incident(&[("10.0.0.1", 5 * H)]);
     let pull = |host: &str, bytes_in| PairFact { bytes_in, ..habit(call("10.0.0.1", host, 5432, 6 * H)) };

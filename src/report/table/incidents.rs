@@ -9,6 +9,8 @@ use flow::units::{count_text, counted, number_text};
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
+mod reach;
+
 /// Hosts of an incident that are named.
 const NAMED_HOSTS: usize = 5;
 
@@ -23,8 +25,8 @@ fn tells_more(incident: &Incident) -> bool {
     incident.severity >= Severity::Medium || incident.findings > 1 || incident.hosts.len() > 1
 }
 
-/// Returns incidents as text: rank, severity, score and title, then hosts and since when, stages, and why the hosts belong
-/// together; `timeline` adds what happened, by time. Empty without incidents. With a limit of rows, at most `TOLD` are
+/// Returns incidents as text: rank, severity, score and title, then hosts and since when, stages, from severity high on
+/// whom they reached, and why the hosts belong together; `timeline` adds what happened, by time. Empty without incidents. With a limit of rows, at most `TOLD` are
 /// told, and those of severity low that are a single finding are counted only.
 ///
 /// Control characters are replaced.
@@ -88,6 +90,7 @@ fn push_incident(text: &mut String, incident: &Incident, rank: (usize, usize), w
         format!("{}{findings}, {}", stages_text(incident), expected_text(incident.expected_per_day)),
     ];
     lines.extend(life_text(incident));
+    lines.extend(reach::reach_text(incident).filter(|_| incident.severity >= Severity::High));
     let tree: Vec<&str> =
         incident.links.iter().filter(|link| link.in_tree).map(|link| link.explanation.as_str()).collect();
     lines.extend(tree.iter().take(NAMED_LINKS).map(|link| format!("because {link}")));
@@ -180,7 +183,9 @@ fn push_timeline(text: &mut String, timeline: &[TimelineEntry], indent: usize, w
 #[cfg(test)]
 pub(super) mod tests {
     use super::*;
-    use crate::incident::model::{Change, Graph, Link, LinkKind, SCHEMA_VERSION, Stage, Status, TimelineKind};
+    use crate::incident::model::{
+        Change, Edge, Graph, Link, LinkKind, Node, NodeClass, SCHEMA_VERSION, Stage, Status, TimelineKind,
+    };
 
     fn host(text: &str, part: HostPart) -> IncidentHost {
         IncidentHost {
@@ -263,6 +268,44 @@ pub(super) mod tests {
         }
     }
 
+    /// Who entered from outside, a database that was emptied, another host, and one that did not answer.
+    fn graph() -> Graph {
+        let node = |text: &str, class| Node {
+            address: text.parse().unwrap(),
+            class,
+            rank: 4.0,
+            hops: 1,
+            reached_at_s: 1_713_490_000,
+            clients: None,
+        };
+        let edge = |from: &str, to: &str, port, bytes_in| Edge {
+            from: from.parse().unwrap(),
+            to: to.parse().unwrap(),
+            port,
+            protocol: flow::codes::TCP,
+            first_seen_s: 1_713_490_000,
+            connections: 1,
+            bytes_out: 900,
+            bytes_in,
+            is_new: Some(true),
+            answered: true,
+        };
+        Graph {
+            nodes: vec![
+                node("198.51.100.7", NodeClass::Upstream),
+                node("10.0.8.4", NodeClass::Reached),
+                node("10.0.8.5", NodeClass::Reached),
+                node("10.0.8.6", NodeClass::Attempted),
+            ],
+            edges: vec![
+                edge("198.51.100.7", "10.0.57.128", 22, 2_000),
+                edge("10.0.28.247", "10.0.8.4", 5432, 5_400_000_000),
+                edge("10.0.28.247", "10.0.8.5", 443, 3_000),
+            ],
+            left_out: BTreeMap::from([("attempted".to_owned(), 3)]),
+        }
+    }
+
     /// An incident of three hosts with a timeline, and one of a single host with hostile text.
     fn examples() -> Vec<Incident> {
         let hosts = vec![
@@ -276,6 +319,7 @@ pub(super) mod tests {
             .map(stage)
             .into();
         first.findings = 7;
+        first.graph = graph();
         first.links = vec![
             link(
                 "10.0.57.128 opened port 22 (SSH) of 10.0.9.9, which opened port 22 (SSH) of 10.0.28.247 for the first \
