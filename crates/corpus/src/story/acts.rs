@@ -1,5 +1,7 @@
 //! What happens on a day, before it becomes text: small values that are drawn in any order and sorted by time.
 
+use rayon::slice::ParallelSliceMut;
+
 use crate::traffic::connection::Connection;
 
 macro_rules! agents {
@@ -404,12 +406,12 @@ impl Acts {
 
     /// Sorts each log by time; what happened at once stays in the order in which it was added.
     pub fn sort(&mut self) {
-        self.calls.sort_by_key(|call| call.time_s);
-        self.okta.sort_by_key(|event| event.time_ms);
-        self.audits.sort_by_key(|record| (record.product, record.time_us));
-        self.gits.sort_by_key(|request| request.time_ms);
-        self.requests.sort_by_key(|request| (request.node, request.time_us));
-        self.connections.sort_by_key(|connection| connection.begin);
+        self.calls.par_sort_by_key(|call| call.time_s);
+        self.okta.par_sort_by_key(|event| event.time_ms);
+        self.audits.par_sort_by_key(|record| (record.product, record.time_us));
+        self.gits.par_sort_by_key(|request| request.time_ms);
+        self.requests.par_sort_by_key(|request| (request.node, request.time_us));
+        self.connections.par_sort_by_key(|connection| connection.begin);
     }
 
     /// Returns the number of events of all logs beside the flow logs.

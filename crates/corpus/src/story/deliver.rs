@@ -18,7 +18,7 @@ use crate::random::mix2;
 
 /// A log has one object a day up to so many records, one an hour up to twenty-four times as many, and then one for five
 /// minutes.
-const MAX_RECORDS_A_DAY: usize = 20_000;
+const MAX_RECORDS_A_DAY: usize = 2_000;
 
 /// Levels of compression: small where the day is one object, fast else.
 const SMALL: i32 = 9;
