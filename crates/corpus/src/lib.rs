@@ -27,6 +27,7 @@ mod objects;
 
 mod evaluate;
 mod generate;
+mod story;
 pub mod suite;
 
 pub use attacks::{AttackKind, AttackSpec, default_attacks, parse_attacks};
@@ -38,13 +39,17 @@ pub use error::CorpusError;
 pub use evaluate::campaigns::{
     CampaignResult, IdChurn, IncidentEvaluation, IncidentTruth, IncidentsAtScore, judge_incidents,
 };
-pub use evaluate::findings::{FindingSeverity, JudgedFinding, read_findings};
+pub use evaluate::findings::{FindingSeverity, JudgedFinding, ToldCaller, read_findings};
 pub use evaluate::incidents::{
     HostPart, IncidentHost, IncidentStatus, JudgedIncident, ReachedGraph, ReachedNode, read_incidents,
 };
+pub use evaluate::story::{FalseFinding, StageFinding, StageRecall, StoryEvaluation, judge_story};
 pub use evaluate::{AttackRecall, DetectionPrecision, Evaluation, evaluate, judge};
 pub use generate::{GenerateSummary, generate};
 pub use labels::{Label, read_labels, write_labels};
 pub use objects::flow_file::CorpusFile;
 pub use options::{FolderLayout, FolderPeriod, GenerateOptions, PageCodec, PageVersion};
+pub use story::labels::{StoryLabel, read_story_labels, write_story_labels};
+pub use story::options::{StoryOptions, Variation};
+pub use story::{StorySummary, generate_story};
 pub use world::hubs::HubShares;

@@ -45,6 +45,17 @@ impl<const N: usize> NamedRow<'_, N> {
     }
 }
 
+/// Returns whether a file has all columns of a header.
+///
+/// # Errors
+/// [`CorpusError::Io`] when the file cannot be read, [`CorpusError::InvalidInput`] when it is no CSV.
+pub(crate) fn has_columns(path: &Path, header: &[&str]) -> Result<bool, CorpusError> {
+    let file = std::fs::File::open(path).map_err(CorpusError::io(path, "read"))?;
+    let mut reader = csv::Reader::from_reader(file);
+    let names = reader.headers().map_err(|error| CorpusError::input(path, "line 1", error_text(&error)))?;
+    Ok(header.iter().all(|name| names.iter().any(|column| column.trim() == *name)))
+}
+
 /// Reads a file, row by row. Further columns are ignored.
 ///
 /// # Errors

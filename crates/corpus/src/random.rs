@@ -17,6 +17,9 @@ pub enum Purpose {
     Backup = 9,
     Hub = 10,
     Campaign = 11,
+    StoryPerson = 12,
+    StoryMachine = 13,
+    StoryPlot = 14,
 }
 
 /// Mixes two numbers into one.

@@ -1,6 +1,7 @@
-//! `flowsift evaluate`: findings against labels, and incidents against campaigns.
+//! `flowsift evaluate`: findings against labels, incidents against campaigns, and both against a story.
 
 mod incidents;
+mod story;
 mod suite;
 mod suite_results;
 
@@ -19,7 +20,8 @@ use suite::SuiteOptions;
 /// Judge findings against labels, incidents against campaigns, or the detector on a suite of scenarios
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:\n  flowsift evaluate out/findings.jsonl corpus/labels.csv\n  \
-    flowsift evaluate out/findings.jsonl corpus/labels.csv --incidents out/incidents.jsonl --campaigns corpus/campaigns.csv")]
+    flowsift evaluate out/findings.jsonl corpus/labels.csv --incidents out/incidents.jsonl --campaigns corpus/campaigns.csv\n  \
+    flowsift evaluate out/findings.jsonl story/labels.csv --story")]
 pub(super) struct EvaluateArgs {
     /// Findings, as JSON Lines or Parquet
     #[arg(required_unless_present = "suite")]
@@ -29,6 +31,9 @@ pub(super) struct EvaluateArgs {
     labels: Option<PathBuf>,
     #[command(flatten)]
     incidents: IncidentFiles,
+    /// The labels are those of `generate --story`: stages found, by what, and what was told without cause
+    #[arg(long, conflicts_with_all = ["suite", "incidents", "campaigns", "host_days"])]
+    story: bool,
     /// Instead: generate implants of every habit among benign traffic, detect and rank them, and compare with RITA's score
     #[arg(long, conflicts_with_all = ["findings", "labels"])]
     suite: bool,
@@ -73,12 +78,30 @@ struct Judgement {
     incidents: Option<IncidentEvaluation>,
 }
 
+impl EvaluateArgs {
+    /// Fails when recall or precision is below what was asked for.
+    fn expect_at_least(&self, recall: Option<f64>, precision: Option<f64>) -> Result<Exit, Failure> {
+        for (name, got, least) in [("recall", recall, self.min_recall), ("precision", precision, self.min_precision)] {
+            if let Some(least) = least
+                && got.is_none_or(|got| got < least)
+            {
+                let got = got.map_or("none".to_owned(), |got| format!("{got:.3}"));
+                return Err(Failure::failed(format!("{name} is {got}, expected at least {least}")));
+            }
+        }
+        Ok(Exit::Done)
+    }
+}
+
 pub(super) fn run(global: &Global, args: &EvaluateArgs) -> Result<Exit, Failure> {
     let (Some(findings), Some(labels)) = (&args.findings, &args.labels) else { return run_suite(global, args) };
     let severity: FindingSeverity = serde_json::from_value(args.min_severity.clone().into()).map_err(|_| {
         let got = &args.min_severity;
         Failure::usage(format!("--min-severity `{got}`: expected informational, low, medium, high or critical"))
     })?;
+    if args.story {
+        return story::run(args, findings, labels, severity);
+    }
     let judged = guarded(&findings.display().to_string(), || Ok(evaluate(findings, labels, severity)));
     let judged = judged.map_err(Failure::failed)?.map_err(Failure::failed)?;
     let incidents = args.incidents.judge(findings, labels, severity)?;
@@ -99,15 +122,7 @@ pub(super) fn run(global: &Global, args: &EvaluateArgs) -> Result<Exit, Failure>
         }
     }
     let Evaluation { recall, precision, .. } = judged.findings;
-    for (name, got, least) in [("recall", recall, args.min_recall), ("precision", precision, args.min_precision)] {
-        if let Some(least) = least
-            && got.is_none_or(|got| got < least)
-        {
-            let got = got.map_or("none".to_owned(), |got| format!("{got:.3}"));
-            return Err(Failure::failed(format!("{name} is {got}, expected at least {least}")));
-        }
-    }
-    Ok(Exit::Done)
+    args.expect_at_least(recall, precision)
 }
 
 fn run_suite(global: &Global, args: &EvaluateArgs) -> Result<Exit, Failure> {

@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::error::CorpusError;
+use flow::time::parse_time;
 use flow::{Address, error_text};
 
 /// How severe a finding is.
@@ -53,6 +54,25 @@ pub struct JudgedFinding {
     pub subject: Option<String>,
     /// The incident that the finding belongs to, where the file tells.
     pub incident_id: Option<String>,
+    /// Who acted and when, where the file tells.
+    pub told: ToldCaller,
+}
+
+/// Who acted in a finding, from where and when. What a file does not tell is empty.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct ToldCaller {
+    /// The user, role or service account.
+    pub principal: Option<String>,
+    /// The key, token or session, by its last four characters.
+    pub credential: Option<String>,
+    /// The caller's address or network.
+    pub source: Option<String>,
+    /// Ids of events that show it.
+    pub event_ids: Vec<String>,
+    /// ATT&CK technique ids.
+    pub techniques: Vec<String>,
+    /// First and last second of the evidence, in seconds since 1970-01-01 UTC.
+    pub seen_s: Option<(i64, i64)>,
 }
 
 /// Reads findings from `.parquet`, or else as one JSON object per line, in the order of the file.
@@ -116,7 +136,25 @@ fn finding(path: &Path, place: &str, value: impl Fn(&str) -> Value) -> Result<Ju
         listed,
         subject: value("subject").as_str().map(str::to_owned),
         incident_id: value("incident_id").as_str().map(str::to_owned),
+        told: told_caller(value),
     })
+}
+
+fn told_caller(value: impl Fn(&str) -> Value) -> ToldCaller {
+    let text = |name: &str| value(name).as_str().map(str::to_owned);
+    let texts = |name: &str| match value(name) {
+        Value::Array(values) => values.iter().filter_map(Value::as_str).map(str::to_owned).collect(),
+        _ => Vec::new(),
+    };
+    let time = |name: &str| text(name).and_then(|text| parse_time(&text, 0).ok());
+    ToldCaller {
+        principal: text("principal"),
+        credential: text("credential"),
+        source: text("source"),
+        event_ids: texts("event_ids"),
+        techniques: texts("techniques"),
+        seen_s: time("first_seen").zip(time("last_seen")),
+    }
 }
 
 /// Collects every address anywhere in the evidence, in lists or in texts with commas or spaces.

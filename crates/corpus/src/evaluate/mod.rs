@@ -16,6 +16,7 @@
 pub mod campaigns;
 pub mod findings;
 pub mod incidents;
+pub mod story;
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::fmt::Write as _;

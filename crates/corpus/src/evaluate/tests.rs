@@ -23,6 +23,7 @@ fn finding(detection: &str, severity: FindingSeverity, host: &str, remote: &str,
         listed: Vec::new(),
         subject: None,
         incident_id: None,
+        told: Default::default(),
     }
 }
 

@@ -15,7 +15,7 @@ use crate::campaigns::spec::CampaignSpec;
 use crate::campaigns::truth::{StageTruth, write_campaigns};
 use crate::campaigns::{self, Campaign};
 use crate::error::CorpusError;
-use crate::generate::site_hour::{SiteHour, before_first_hour};
+use crate::generate::site_hour::{SiteHour, SiteState, before_first_hour};
 use crate::labels::{Label, write_labels};
 use crate::objects::columns;
 use crate::objects::flow_file::CorpusFile;
@@ -24,6 +24,7 @@ use crate::options::GenerateOptions;
 use crate::traffic::callers::{Caller, caller_of};
 use crate::traffic::hubs;
 use crate::traffic::periodic_services::services_of;
+use crate::traffic::records::HourRecords;
 use crate::world::World;
 use crate::world::endpoints::Endpoint;
 use crate::world::hubs::{Hub, HubShares};
@@ -132,6 +133,33 @@ pub fn generate(options: &GenerateOptions, progress: &(dyn Fn(u64) + Sync)) -> R
     }
     write_manifest(options, &world, &attacks, room, &summary)?;
     Ok(summary)
+}
+
+/// The benign traffic of a world, hour by hour, for corpora that add traffic of their own to it.
+pub struct Background<'a> {
+    world: &'a World,
+    options: &'a GenerateOptions,
+    room: PeriodicRoom,
+    states: Vec<SiteState>,
+}
+
+impl<'a> Background<'a> {
+    /// Prepares traffic of about `options.rows` rows, without attacks and campaigns.
+    ///
+    /// # Errors
+    /// [`CorpusError::InvalidOption`] when an option is out of range, or hubs need more than half of the rows.
+    pub fn new(world: &'a World, options: &'a GenerateOptions) -> Result<Self, CorpusError> {
+        options.validate()?;
+        let room = periodic_room(world, options, options.rows as f64)?;
+        Ok(Self { world, options, room, states: before_first_hour(world, options, Vec::new(), Vec::new()) })
+    }
+
+    /// Returns the records of an hour; hours must be asked for in their order.
+    pub fn hour(&mut self, hour: u32) -> Vec<HourRecords> {
+        let (world, options, room) = (self.world, self.options, self.room);
+        let of_site = |(number, state)| SiteHour { world, options, number, hour, room }.make(state);
+        self.states.iter_mut().enumerate().flat_map(of_site).collect()
+    }
 }
 
 /// Estimates the rows of all attacks, and fails when they leave no room for anything else.

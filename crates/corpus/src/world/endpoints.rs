@@ -16,6 +16,12 @@ pub const NO_ENDPOINT: Endpoint = Endpoint(u32::MAX);
 const V6_INTERFACE: u32 = 1 << 27;
 const V6_EXTERNAL: u32 = 1 << 31;
 
+/// Marks addresses of 198.18.0.0/15 among the numbers of resolvers, of which there are few.
+const BENCHMARK: u32 = 1 << 27;
+
+/// 198.18.0.0, which no other class of external addresses reaches.
+const FIRST_BENCHMARK: u32 = 198 << 24 | 18 << 16;
+
 /// Classes of external addresses; no address is in two.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 #[repr(u32)]
@@ -83,6 +89,11 @@ impl Endpoint {
         Self((class as u32) << 28 | (number & 0x0fff_ffff) | if v6 { V6_EXTERNAL } else { 0 })
     }
 
+    /// Returns the endpoint of an address of 198.18.0.0/15, the range for benchmarks; of others, one within it.
+    pub const fn benchmark(v4: u32) -> Self {
+        Self((ExternalClass::Resolver as u32) << 28 | BENCHMARK | (v4.wrapping_sub(FIRST_BENCHMARK) & 0x1_ffff))
+    }
+
     /// Returns whether the address is outside every monitored network.
     pub const fn is_external(self) -> bool {
         self.0 >= 1 << 28
@@ -107,12 +118,18 @@ impl Endpoint {
             // The endpoint itself is part of the address, so no two endpoints share one.
             let bits = prefix << 96 | u128::from(low & 0xffff) << 64 | u128::from(low >> 32) << 32 | u128::from(self.0);
             Address::from_bits(bits)
+        } else if self.is_benchmark() {
+            Address::from_v4_bits(FIRST_BENCHMARK + (self.0 & 0x1_ffff))
         } else if self.is_resolver() {
             let resolver = PUBLIC_RESOLVERS[(self.0 & 0x0fff_ffff) as usize % PUBLIC_RESOLVERS.len()];
             Address::from_v4_bits(u32::from_be_bytes(resolver))
         } else {
             Address::from_v4_bits(public_v4(permuted(self.0, seed)))
         }
+    }
+
+    const fn is_benchmark(self) -> bool {
+        self.is_resolver() && self.0 & BENCHMARK != 0
     }
 
     const fn is_resolver(self) -> bool {
@@ -210,6 +227,17 @@ mod tests {
                     }
                 }
             }
+        }
+    }
+
+    #[test]
+    fn addresses_for_benchmarks_stay_what_they_are() {
+        for address in ["198.18.0.10", "198.19.255.255", "198.19.200.23"] {
+            let v4 = address.parse::<Ipv4Addr>().unwrap();
+            let party = Endpoint::benchmark(v4.to_bits());
+            assert!(party.is_external() && !party.is_v6());
+            assert_eq!(party.external_address(3).to_string(), address);
+            assert_ne!(party, NO_ENDPOINT);
         }
     }
 

@@ -58,6 +58,7 @@ fn finding(subject: &str, host: &str, remote: &str) -> JudgedFinding {
         listed: Vec::new(),
         subject: Some(subject.into()),
         incident_id: None,
+        told: Default::default(),
     }
 }
 

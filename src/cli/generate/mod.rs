@@ -1,5 +1,7 @@
 //! `flowsift generate`: a corpus with planted attacks.
 
+mod story;
+
 use super::exit::{Exit, Failure};
 use super::options::Global;
 use clap::{Args, ValueEnum};
@@ -12,11 +14,13 @@ use flow::units::{bytes_text, count_text, counted};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use std::io::{IsTerminal, Write};
 use std::path::{Path, PathBuf};
+use story::StoryArgs;
 
 /// Make a seeded corpus of realistic flow logs with planted attacks and labels.csv
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:\n  flowsift generate --out corpus --rows 1000000 --hosts 300\n  \
-    flowsift generate --out corpus --hours 72 --campaigns datasets/demo-campaign.toml    # see docs/corpus.md")]
+    flowsift generate --out corpus --hours 72 --campaigns datasets/demo-campaign.toml    # see docs/corpus.md\n  \
+    flowsift generate --out story --story --seed 7")]
 pub(super) struct GenerateArgs {
     /// Folder to write AWSLogs/, labels.csv, corpus.json and, with --campaigns, campaigns.csv to
     #[arg(long, value_name = "DIR")]
@@ -102,6 +106,8 @@ pub(super) struct GenerateArgs {
     /// Share of rows that say NODATA
     #[arg(long, value_name = "SHARE", default_value_t = 0.001)]
     nodata: f64,
+    #[command(flatten)]
+    story: StoryArgs,
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
@@ -193,6 +199,9 @@ fn read_option(option: &str, path: &Path) -> Result<(String, String), Failure> {
 }
 
 pub(super) fn run(global: &Global, args: &GenerateArgs) -> Result<Exit, Failure> {
+    if args.story.story {
+        return story::run(global, &args.story, &args.out, args.seed);
+    }
     let options = args.options()?;
     options.validate().map_err(Failure::usage)?;
     let runtime = global.start_threads(None)?;
