@@ -51,7 +51,7 @@ impl<'a> Worker<'a> {
                     format!("byte {at}: got {got}, expected {expected}")
                 })
             }
-            Err(error) => Err(without_name(&error_text(&error), url)),
+            Err(error) => Err(error_text(&error)),
         };
         match read {
             Ok(()) => self.logs.read.objects += 1,
@@ -144,9 +144,4 @@ impl Told {
         }
         true
     }
-}
-
-/// Returns the text of an error without the name of its object, so that equal reasons can be grouped.
-fn without_name(text: &str, url: &str) -> String {
-    text.strip_prefix(&format!("{url}: ")).unwrap_or(text).to_owned()
 }
