@@ -111,7 +111,7 @@ fn neither_order_nor_threads_matter() {
         assert_eq!(other.hours.rows(), one.hours.rows(), "{threads}");
         assert_eq!(other.read, one.read, "{threads}");
         assert_eq!((&other.credentials, &other.principals), (&one.credentials, &one.principals), "{threads}");
-        assert_eq!(other.acts_by_hour, one.acts_by_hour);
+        assert_eq!((&other.acts_by_hour, &other.ties), (&one.acts_by_hour, &one.ties));
     }
 }
 
