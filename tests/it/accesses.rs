@@ -192,3 +192,164 @@ fn the_story_beside_the_project_is_read_whole() {
         assert!(all.err.contains(line), "{line}\n{}", all.err);
     }
 }
+
+fn sql(source: &Path, more: &[&str], query: &str) -> Ran {
+    let args = ["sql", source.to_str().unwrap(), "--format", "csv", "-c", query];
+    flowsift([&args[..], more].concat())
+}
+
+/// Asks, and compares the rows without their header.
+#[track_caller]
+fn answers(source: &Path, query: &str, rows: &[&str]) {
+    let ran = sql(source, &["--timezone", "Europe/Berlin"], query).expect(0);
+    assert_eq!(ran.text().lines().skip(1).collect::<Vec<_>>(), rows, "{query}");
+}
+
+#[test]
+fn each_log_is_a_table_and_all_of_them_are_one() {
+    let folder = scratch();
+    let root = access_lake(folder.path());
+    let root = root.as_path();
+    answers(
+        root,
+        "SELECT log, count(*), count(DISTINCT event_id) FROM accesses GROUP BY log ORDER BY log",
+        &["alb,1,0", "bitbucket_access,1,0", "cloudtrail,5,3", "okta,2,2"],
+    );
+    answers(
+        root,
+        "SELECT event_source, event_name, user_name, access_key_id, source_address, outcome, error_code, read_only,
+            identity_type, region, account_id FROM cloudtrail WHERE event_name = 'ListUsers'",
+        &["iam,ListUsers,build,ld01,203.0.113.4,denied,AccessDenied,true,IAMUser,eu-west-1,123456789012"],
+    );
+    answers(
+        root,
+        "SELECT request_parameters, response_elements FROM cloudtrail WHERE event_name = 'ListUsers'",
+        &[r#""{""bucketName"":""reports"",""key"":""01:00:00.csv""}","#],
+    );
+    answers(
+        root,
+        "SELECT event_type, result, actor, client_address, country, city, as_number, as_org, is_proxy FROM okta
+            WHERE actor = 'carol@example.com'",
+        &["user.session.start,FAILURE,carol@example.com,203.0.113.4,Germany,Berlin,3320,deutsche telekom ag,false"],
+    );
+    answers(
+        root,
+        "SELECT kind, balancer, node_address, client_address, client_port, target_address, target_port, status,
+            target_status, sent_bytes, method, host, path, query, protocol, tls_protocol, conn_trace_id, actions
+            FROM balancer_requests",
+        &["alb,app/web/50dc6c495c0c9188,10.0.0.1,198.51.100.9,51823,10.0.0.5,8080,200,200,52000,GET,jira.example.com,\
+            /browse/X-1,a=b,HTTP/1.1,TLSv1.2,TID_1,forward"],
+    );
+    answers(
+        root,
+        "SELECT user_name, project, repository, operation, status, bytes_out, labels, protocol, duration_ms,
+            CAST(date_part('epoch', time) AS BIGINT) FROM bitbucket_access",
+        &[r#"alice,core,engine,clone,200,123456,"clone, cache:hit",https,5120,1713514205"#],
+    );
+    answers(root, "SELECT count(*) FROM atlassian_audit", &["0"]);
+}
+
+#[test]
+fn times_accounts_and_texts_leave_out_what_is_not_asked_for() {
+    let folder = scratch();
+    let root = access_lake(folder.path());
+    let later = format!("AWSLogs/{ACCOUNT}/CloudTrail/eu-west-1/2024/05/20/a.json.gz");
+    put(&root, &later, &trail(&[call("00:05:00", "s3", "GetObject", "late", "198.51.100.9", "")]));
+    let plan = |filter: &str| {
+        let ran = sql(&root, &[], &format!("EXPLAIN SELECT event_id FROM cloudtrail WHERE {filter}")).expect(0);
+        let text = ran.text().to_owned();
+        let at = text.find("AccessesExec: ").unwrap_or_else(|| panic!("{text}"));
+        text[at..].split(',').next().unwrap_or_default().to_owned()
+    };
+    assert_eq!(plan("event_name = 'GetObject'"), "AccessesExec: objects=3");
+    assert_eq!(plan("event_time < '2024-05-01T00:00:00Z'"), "AccessesExec: objects=2");
+    assert_eq!(plan("region = 'us-east-1'"), "AccessesExec: objects=0");
+    assert_eq!(plan("account_id IN ('123456789012', '999999999999')"), "AccessesExec: objects=3");
+    answers(&root, "SELECT count(*) FROM cloudtrail WHERE region = 'us-east-1'", &["0"]);
+    answers(&root, "SELECT count(*) FROM cloudtrail WHERE region <> 'us-east-1'", &["6"]);
+    let windowed = sql(&root, &["--to", "2024-04-19T00:06:00Z"], "SELECT count(*) FROM cloudtrail").expect(0);
+    assert_eq!(windowed.text().lines().nth(1), Some("4"), "windows are whole hours");
+}
+
+#[test]
+fn no_credential_is_shown_whole() {
+    let folder = scratch();
+    let root = access_lake(folder.path());
+    for table in ["accesses", "cloudtrail", "okta", "balancer_requests", "bitbucket_access"] {
+        let ran = sql(&root, &[], &format!("SELECT * FROM {table}")).expect(0);
+        assert!(!ran.text().contains("AKIA"), "{table}: {}", ran.text());
+    }
+}
+
+#[test]
+fn a_damaged_object_has_no_rows_and_flow_logs_need_not_be_there() {
+    let folder = scratch();
+    let root = access_lake(folder.path());
+    let whole = trail(&[call("00:05:00", "s3", "GetObject", "cut", "198.51.100.9", "")]);
+    let name = format!("AWSLogs/{ACCOUNT}/CloudTrail/eu-west-1/2024/04/19/cut.json.gz");
+    put(&root, &name, &whole[..whole.len() / 2]);
+    let ran = sql(&root, &[], "SELECT count(*) FROM cloudtrail").expect(3);
+    assert!(ran.text().ends_with("\n5\n") && ran.err.contains("cut.json.gz: byte 0"), "{}{}", ran.text(), ran.err);
+    answers(&root, "SELECT count(*) FROM flows", &["0"]);
+    // And the other way round.
+    let flows = folder.path().join("flows");
+    hours(&flows);
+    answers(&flows, "SELECT count(*) FROM accesses", &["0"]);
+}
+
+#[test]
+fn questions_about_accesses_have_answers() {
+    let folder = scratch();
+    let root = access_lake(folder.path());
+    let ask = |name: &str, parameters: &[&str]| {
+        let mut args = vec!["query", name, root.to_str().unwrap(), "--format", "csv", "--timezone", "UTC"];
+        parameters.iter().for_each(|parameter| args.extend(["--param", parameter]));
+        let ran = flowsift(args).expect(0);
+        ran.text().lines().skip(1).map(str::to_owned).collect::<Vec<_>>()
+    };
+    let key = ask("key_acts", &["key=AKIA00000000alice01"]);
+    assert!(
+        key.len() == 1 && key[0].starts_with("s3,GetObject,success,arn:aws:iam::123456789012:user/alice,"),
+        "{key:?}"
+    );
+    let who = ask("address_users", &["address=198.51.100.9"]);
+    assert_eq!(
+        who.iter().map(|row| row.split(',').next().unwrap()).collect::<Vec<_>>(),
+        ["okta", "cloudtrail", "alb", "bitbucket_access"]
+    );
+    let first = ask("first_accesses", &["since=2024-04-19T00:30:00Z"]);
+    assert!(first.len() == 1 && first[0].starts_with("alice,bitbucket,"), "{first:?}");
+    let denied = ask("denied_calls", &[]);
+    assert!(denied.len() == 1 && denied[0].contains("user/build,ld01,1,1,1,1,"), "{denied:?}");
+    let repositories = ask("repositories_by_user", &[]);
+    assert!(repositories[0].starts_with("alice,198.51.100.9,1,0,1,123456,"), "{repositories:?}");
+    let client = ask("balancer_client", &["client=198.51.100.9"]);
+    assert!(client.len() == 1 && client[0].contains(",jira.example.com,1,0,1,52000,310,"), "{client:?}");
+    assert_eq!(ask("access_log_days", &[]).len(), 4);
+    for name in ["instance_sessions_outside", "admin_grants", "console_without_mfa"] {
+        assert!(ask(name, &[]).is_empty(), "{name}");
+    }
+}
+
+#[test]
+fn inspect_tells_logs_accounts_and_days() {
+    let folder = scratch();
+    let root = access_lake(folder.path());
+    for day in ["21", "22"] {
+        let calls = trail(&[call("00:05:00", "s3", "GetObject", "late", "198.51.100.9", "")]);
+        put(&root, &format!("AWSLogs/{ACCOUNT}/CloudTrail/eu-west-1/2024/04/{day}/a.json.gz"), &calls);
+    }
+    let ran = flowsift(["inspect", root.to_str().unwrap()]).expect(0);
+    let row = |log: &str| {
+        let row = ran.text().lines().find(|line| line.starts_with(log)).unwrap_or_else(|| panic!("{}", ran.text()));
+        row.split_whitespace().map(str::to_owned).collect::<Vec<_>>()
+    };
+    let trail = row("cloudtrail");
+    assert_eq!((&trail[1][..], &trail[2][..], &trail[3][..]), (ACCOUNT, "eu-west-1", "4"));
+    assert_eq!(trail[trail.len() - 4..], ["3", "2024-04-19", "2024-04-22", "2024-04-20..2024-04-20"]);
+    assert_eq!(row("okta")[1], "-");
+    let ran = flowsift(["inspect", root.to_str().unwrap(), "--format", "json"]).expect(0);
+    let found: Value = serde_json::from_str(ran.text()).unwrap();
+    assert_eq!(found["accesses"][0]["log"], "access-keys");
+    assert_eq!(found["accesses"].as_array().unwrap().len(), 5);
+}
