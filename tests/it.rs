@@ -3,6 +3,8 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::print_stdout, clippy::print_stderr)]
 
+#[path = "it/accesses.rs"]
+mod accesses;
 #[path = "it/benign.rs"]
 mod benign;
 #[path = "it/campaigns.rs"]

@@ -93,6 +93,7 @@ fn merged(parts: Vec<(AccessLogs, Lists)>) -> AccessLogs {
         all.hours.merge(&part.hours);
         all.credentials.merge(&part.credentials);
         all.principals.merge(&part.principals);
+        all.ties.merge(&part.ties);
         all.read.merge(part.read);
         lists.merge(of_part);
     }

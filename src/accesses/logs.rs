@@ -1,7 +1,7 @@
 //! What was gathered of the logs of accesses.
 
 use ::memory::Reservation;
-use access::{AccessHours, Credentials, Log, LogKind, Principals};
+use access::{AccessHours, Credentials, Log, LogKind, Principals, Ties};
 use flow::time::DAY_S;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -18,6 +18,8 @@ pub struct AccessLogs {
     pub credentials: Credentials,
     /// The principals, and when they acted; as far back as the credentials.
     pub principals: Principals,
+    /// Which credentials and principals acts made.
+    pub ties: Ties,
     /// What was read for them.
     pub read: Reading,
     /// The number of acts in each hour, by the hour's first second since 1970-01-01 UTC.

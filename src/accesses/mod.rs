@@ -18,3 +18,6 @@ mod worker;
 
 pub use gather::{GatherAccesses, WorkerLost, gather};
 pub use logs::{AccessLogs, BadPlace, LogRead, Reading, SkippedAccesses};
+
+#[cfg(test)]
+mod tests;

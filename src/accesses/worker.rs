@@ -6,7 +6,8 @@ use super::logs::{AccessLogs, BadPlace, LogRead, SkippedAccesses};
 use crate::source::{AccessObject, TimeRange};
 use ::memory::{Purpose, Reservation};
 use access::{
-    AccessError, Act, Credentials, Inflater, Log, LogKind, ObjectRead, Outcome, Principals, ReadOptions, read_object,
+    AccessError, Act, Credentials, Inflater, Log, LogKind, ObjectRead, Outcome, Principals, ReadOptions, Ties,
+    read_object,
 };
 use bytes::Bytes;
 use flow::error_text;
@@ -29,6 +30,7 @@ struct Told {
     /// Of acts before the history, and of credentials that acts made.
     credentials: Credentials,
     principals: Principals,
+    ties: Ties,
     /// The day and the account that were noted last: most acts have the same.
     last: Option<(Log, i64, String)>,
 }
@@ -51,7 +53,7 @@ impl<'a> Worker<'a> {
                     format!("byte {at}: got {got}, expected {expected}")
                 })
             }
-            Err(error) => Err(without_name(&error_text(&error), url)),
+            Err(error) => Err(error_text(&error)),
         };
         match read {
             Ok(()) => self.logs.read.objects += 1,
@@ -102,6 +104,7 @@ impl<'a> Worker<'a> {
         }
         self.logs.credentials.merge(&told.credentials);
         self.logs.principals.merge(&told.principals);
+        self.logs.ties.merge(&told.ties);
         Ok(())
     }
 
@@ -138,15 +141,11 @@ impl Told {
             }
             self.last = Some((act.log, day_s, act.account.to_string()));
         }
+        self.ties.add(act);
         // Hours tell when credentials were used, but not which ones acts made.
         if act.outcome == Outcome::Success && act.child_credential.kind().lasts() {
             self.credentials.add(act);
         }
         true
     }
-}
-
-/// Returns the text of an error without the name of its object, so that equal reasons can be grouped.
-fn without_name(text: &str, url: &str) -> String {
-    text.strip_prefix(&format!("{url}: ")).unwrap_or(text).to_owned()
 }

@@ -33,6 +33,15 @@ pub struct AccessObject {
     pub is_told: bool,
 }
 
+impl AccessObject {
+    /// Returns the first second of the day that the object's folders name, since 1970-01-01; `None` if they name none. It
+    /// may be local time, or that of the delivery.
+    pub fn day_s(&self) -> Option<i64> {
+        let day = self.object.facts.partition.or_else(|| claimed_day(&self.object.url))?;
+        Some(Partition::day_of(day.from_s).from_s)
+    }
+}
+
 /// The kinds of objects that were looked at, by URL.
 pub(super) type KnownKinds = HashMap<Arc<str>, LogKind>;
 

@@ -38,6 +38,7 @@ pub use literal::{Literal, bind};
 pub use memory::SharedMemory;
 pub use session::{CATALOG, TIME_ZONE, add_table, furnish, open_empty_session, open_session, open_session_within};
 pub use tables::SkippedObjects;
+pub use tables::accesses::AccessesExec;
 pub use tables::derived::StartProgress;
 pub use tables::flows::{FlowsExec, FlowsTable};
 pub use tokens::first_word;

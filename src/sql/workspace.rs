@@ -7,6 +7,7 @@ use super::engine::with_grouping;
 use super::functions::Lists;
 use super::memory::SharedMemory;
 use super::session::{open_session_within, set_habits};
+use super::tables::accesses::{AccessTable, AccessTables, AccessesExec, TABLES};
 use super::tables::derived::{DerivedTable, DerivedTables, StartProgress, TableName};
 use super::tables::files::with_files;
 use super::tables::flows::{FlowsExec, FlowsTable};
@@ -60,7 +61,7 @@ pub struct WorkspaceOptions {
     pub files: bool,
 }
 
-/// A session with the tables `flows`, `pair_hours`, `hosts`, `host_hours`, `destinations`, `pairs`, `coverage`,
+/// A session with the tables `flows`, `accesses` and those of each log of accesses, `pair_hours`, `hosts`, `host_hours`, `destinations`, `pairs`, `coverage`,
 /// `indicators`, `networks` and `findings`, those of incidents, all functions, and files as tables (`FROM 'assets.csv'`).
 pub struct Workspace {
     context: SessionContext,
@@ -110,6 +111,10 @@ impl Workspace {
         set_habits(&context).map_err(failed)?;
         let flows = FlowsTable::new(source.clone(), range, options.internal.clone());
         context.register_table("flows", Arc::new(flows)).map_err(failed)?;
+        let accesses = Arc::new(AccessTables::new(source.clone(), range, options.zone));
+        for kind in TABLES {
+            context.register_table(kind.name, Arc::new(AccessTable::new(&accesses, kind))).map_err(failed)?;
+        }
         let pipeline = Pipeline {
             source: source.clone(),
             kept: options.kept,
@@ -174,6 +179,8 @@ impl Workspace {
         plan.apply(|node| {
             if let Some(flows) = node.downcast_ref::<FlowsExec>() {
                 own.extend(&flows.skipped().list());
+            } else if let Some(accesses) = node.downcast_ref::<AccessesExec>() {
+                own.extend(&accesses.skipped().list());
             }
             Ok(TreeNodeRecursion::Continue)
         })?;
@@ -205,6 +212,8 @@ impl Workspace {
         plan.apply(|node| {
             if let Some(flows) = node.downcast_ref::<FlowsExec>() {
                 bytes += flows.bytes();
+            } else if let Some(accesses) = node.downcast_ref::<AccessesExec>() {
+                bytes += accesses.bytes();
             }
             Ok(TreeNodeRecursion::Continue)
         })?;

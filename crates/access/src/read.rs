@@ -42,9 +42,11 @@ pub struct Counts {
 }
 
 impl Counts {
-    pub(crate) fn act(&mut self, act: &Act<'_>, sink: &mut dyn FnMut(&Act<'_>)) {
+    /// Tells the act of a record.
+    pub(crate) fn act<'a>(&mut self, mut act: Act<'a>, record: &'a str, sink: &mut dyn FnMut(&Act<'_>)) {
         self.acts += 1;
-        sink(act);
+        act.record = Cow::Borrowed(record);
+        sink(&act);
     }
 
     pub(crate) fn bad(&mut self, record: BadRecord) {

@@ -1,12 +1,13 @@
 //! `flowsift inspect`: what a source holds, by listings and footers alone.
 
+mod accesses;
 mod decode;
 
 use super::exit::{Exit, Failure};
 use super::options::Global;
 use super::options::time::time_option;
 use crate::hours::fetch::read_footer;
-use crate::source::{Layout, Listing, Object, Source, TimeRange};
+use crate::source::{Grain, Layout, Listing, LogRule, Object, Source, SourceOptions, TimeRange, WantedLogs};
 use clap::{Args, ValueEnum};
 use decode::{Decoded, decode};
 use flow::error_text;
@@ -32,6 +33,9 @@ pub(super) struct InspectArgs {
     /// Only objects that may hold records before this time
     #[arg(long, value_name = "T")]
     to: Option<String>,
+    /// What objects are whose names and content do not tell, such as okta=exports/*.json; may be given several times
+    #[arg(long, value_name = "KIND=GLOB")]
+    logs: Vec<LogRule>,
     /// Footers read for each flow log: the first, the last and some between
     #[arg(long, value_name = "N", default_value_t = 3)]
     footers: usize,
@@ -84,6 +88,8 @@ struct Inspection {
     other_objects: u64,
     copies: u64,
     places: Vec<LocationSummary>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    accesses: Vec<accesses::AccessLogSummary>,
     variants: Vec<(Variant, u64)>,
     unreadable: Vec<String>,
     rows_in_footers: u64,
@@ -96,8 +102,10 @@ pub(super) fn run(global: &Global, args: &InspectArgs) -> Result<Exit, Failure> 
     let runtime = global.start_threads(None)?;
     let from_s = time_option("from", args.from.as_deref())?;
     let range = TimeRange { from_s, to_s: time_option("to", args.to.as_deref())? };
-    let source = runtime.block_on(Source::open(&args.sources, &global.source_options())).map_err(Failure::failed)?;
-    let listing = runtime.block_on(source.list(&range)).map_err(Failure::failed)?;
+    let options = SourceOptions { log_rules: args.logs.clone(), ..global.source_options() };
+    let source = runtime.block_on(Source::open(&args.sources, &options)).map_err(Failure::failed)?;
+    let listing = source.list_by(&range, Grain::Object, WantedLogs::All);
+    let listing = runtime.block_on(listing).map_err(Failure::failed)?;
     let mut found = runtime.block_on(inspect(args, &source, &listing));
     if args.decode {
         found.decoded = Some(decode(global, runtime.handle(), source.reader(), listing.objects)?);
@@ -158,6 +166,7 @@ async fn inspect(args: &InspectArgs, source: &Source, listing: &Listing) -> Insp
         other_objects: listing.other_objects,
         copies: listing.copies.len() as u64,
         places: places.into_values().collect(),
+        accesses: accesses::summaries(&listing.accesses),
         variants: Vec::new(),
         unreadable: Vec::new(),
         rows_in_footers: 0,
@@ -236,6 +245,10 @@ fn write_table(out: &mut impl Write, found: &Inspection) -> Result<(), Failure> 
         }
     )?;
     let dash = |text: &Option<String>| text.clone().unwrap_or_else(|| "-".to_owned());
+    accesses::write_table(out, &found.accesses)?;
+    if found.objects == 0 {
+        return Ok(());
+    }
     writeln!(
         out,
         "\n{:<13} {:<14} {:<14} {:>8} {:>9} {:>6}  {:<21} {:<21} FLOW LOGS",

@@ -217,6 +217,12 @@ fn obey(runner: &Runner<'_>, settings: &mut PromptSettings, command: &str) -> Re
 fn says(table: &str) -> &'static str {
     match table {
         "flows" => "flow records, straight from the logs",
+        "accesses" => "who did what, with which credential, from where: all logs beside flow logs",
+        "cloudtrail" => "AWS API calls and console logins, straight from CloudTrail's objects",
+        "okta" => "events of Okta's System Log",
+        "atlassian_audit" => "audit records of Jira, Confluence, Bitbucket and organisations",
+        "bitbucket_access" => "requests to Bitbucket: clones, fetches, archives, pushes",
+        "balancer_requests" => "requests to AWS's load balancers",
         "pair_hours" => "hour x host x remote x port x protocol x role",
         "pairs" => "host x remote x port x protocol x role over the window",
         "hosts" => "hosts in the window, with their baseline",

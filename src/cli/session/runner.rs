@@ -3,7 +3,7 @@
 use super::workspace::Opened;
 use crate::cli::exit::Failure;
 use crate::cli::stderr::tell;
-use crate::sql::{FlowsExec, Mistake, PlanRows, PlanThreads, Statement, cautions, explain};
+use crate::sql::{AccessesExec, FlowsExec, Mistake, PlanRows, PlanThreads, Statement, cautions, explain};
 use arrow::array::RecordBatch;
 use arrow::datatypes::SchemaRef;
 use datafusion::common::tree_node::{TreeNode, TreeNodeRecursion};
@@ -177,6 +177,9 @@ impl Watch {
             if let Some(flows) = node.downcast_ref::<FlowsExec>() {
                 let (bytes, rows) = flows.progress();
                 (read, records, most) = (read + bytes, records + rows, most + flows.bytes());
+            } else if let Some(accesses) = node.downcast_ref::<AccessesExec>() {
+                let (bytes, rows) = accesses.progress();
+                (read, records, most) = (read + bytes, records + rows, most + accesses.bytes());
             }
             Ok(TreeNodeRecursion::Continue)
         });

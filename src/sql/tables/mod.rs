@@ -3,6 +3,7 @@
 //!
 //! Begin reading at `derived`, or at `flows` for the scan of the logs.
 
+pub(super) mod accesses;
 pub(super) mod derived;
 mod display_schema;
 pub(super) mod files;

@@ -123,6 +123,8 @@ pub struct Act<'a> {
     pub bytes_in: Option<u64>,
     /// How long it took, in milliseconds.
     pub duration_ms: Option<u64>,
+    /// The record that tells it, as written. It may hold secrets, which are not for output. \[raw_data\]
+    pub record: Cow<'a, str>,
 }
 
 impl<'a> Act<'a> {
@@ -163,6 +165,7 @@ impl<'a> Act<'a> {
             bytes_out: None,
             bytes_in: None,
             duration_ms: None,
+            record: none(),
         }
     }
 

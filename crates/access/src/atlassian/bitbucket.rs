@@ -19,7 +19,7 @@ pub(crate) fn read(text: &str, zone: Option<Tz>, counts: &mut Counts, sink: &mut
         match act(line, zone) {
             Ok(Some(act)) => {
                 counts.zone_unknown += u64::from(zone.is_none());
-                counts.act(&act, sink);
+                counts.act(act, line, sink);
             }
             Ok(None) => counts.passed_over += 1,
             Err(expected) => counts.bad(BadRecord { at: index + 1, expected }),

@@ -20,8 +20,8 @@ const PAGES: Wrapping = Wrapping { records: &["records", "results", "entities", 
 
 /// Reads audit records of any Atlassian product, told apart record by record.
 pub(crate) fn read_audit(text: &str, counts: &mut Counts, sink: &mut dyn FnMut(&Act<'_>)) -> Result<(), Broken> {
-    values(text, &PAGES, &mut |value, at| match value.and_then(act) {
-        Ok(act) => counts.act(&act, sink),
+    values(text, &PAGES, &mut |value, record, at| match value.and_then(act) {
+        Ok(act) => counts.act(act, record, sink),
         Err(expected) => counts.bad(BadRecord { at, expected }),
     })
 }

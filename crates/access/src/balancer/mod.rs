@@ -93,7 +93,7 @@ fn lines<'a>(
             continue;
         }
         match read(&Fields::of(line)) {
-            Ok(act) => counts.act(&act, sink),
+            Ok(act) => counts.act(act, line, sink),
             Err(expected) => counts.bad(BadRecord { at: index + 1, expected }),
         }
     }

@@ -26,27 +26,28 @@ pub(crate) fn read(text: &str, counts: &mut Counts, sink: &mut dyn FnMut(&Act<'_
                 Err(broken.expected)
             }
         };
-        tell(read, begin, counts, sink);
+        tell(read, cursor.slice(begin, cursor.at()), begin, counts, sink);
         Ok(())
     })
 }
 
 /// Reads the same as [`read`] through serde_json: slower by several times, and simple.
 pub(crate) fn read_slowly(text: &str, counts: &mut Counts, sink: &mut dyn FnMut(&Act<'_>)) -> Result<(), Broken> {
-    values(text, &RECORDS, &mut |value, begin| {
+    values(text, &RECORDS, &mut |value, written, begin| {
         let read = value.and_then(|value| twin::record(value).ok_or("a JSON object"));
-        tell(read, begin, counts, sink);
+        tell(read, written, begin, counts, sink);
     })
 }
 
-fn tell(
-    read: Result<record::Record<'_>, &'static str>,
+fn tell<'a>(
+    read: Result<record::Record<'a>, &'static str>,
+    written: &'a str,
     at: usize,
     counts: &mut Counts,
     sink: &mut dyn FnMut(&Act<'_>),
 ) {
     match read.map_err(act::NoAct::Lacks).and_then(act::act_of) {
-        Ok(act) => counts.act(&act, sink),
+        Ok(act) => counts.act(act, written, sink),
         Err(act::NoAct::Insight) => counts.insights += 1,
         Err(act::NoAct::Lacks(expected)) => counts.bad(BadRecord { at, expected }),
     }

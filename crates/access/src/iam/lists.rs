@@ -106,7 +106,7 @@ fn list<T>(
 ) -> Result<(Vec<T>, Vec<BadRecord>), AccessError> {
     let (mut entries, mut bad) = (Vec::new(), Vec::new());
     let text = &*readable(text);
-    values(text, wrapping, &mut |value, at| match value.ok().and_then(&read) {
+    values(text, wrapping, &mut |value, _, at| match value.ok().and_then(&read) {
         Some(entry) => entries.push(entry),
         None => bad.push(BadRecord { at, expected: "an entry with an id" }),
     })

@@ -75,7 +75,7 @@ impl<'a> Cursor<'a> {
 
     /// Returns a part of the text. Both ends stand at ASCII, so there always is one.
     #[inline]
-    fn slice(&self, begin: usize, end: usize) -> &'a str {
+    pub fn slice(&self, begin: usize, end: usize) -> &'a str {
         self.text.get(begin..end).unwrap_or_default()
     }
 

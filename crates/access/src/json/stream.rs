@@ -102,19 +102,20 @@ fn message(
     within(&held, wrapping, depth, record).map_err(|_| Broken { at: begin, expected: "a message that holds a record" })
 }
 
-/// Calls `record` with each record of a text as a JSON object, or with what was expected there, and with the byte
-/// where it begins.
+/// Calls `record` with each record of a text as a JSON object, or with what was expected there, with the record as
+/// written, and with the byte where it begins.
 pub(crate) fn values(
     text: &str,
     wrapping: &Wrapping,
-    record: &mut dyn FnMut(Result<&Value, &'static str>, usize),
+    record: &mut dyn FnMut(Result<&Value, &'static str>, &str, usize),
 ) -> Result<(), Broken> {
     stream(text, wrapping, &mut |cursor| {
         cursor.peek();
         let at = cursor.at();
-        match serde_json::from_str(cursor.skip()?) {
-            Ok(value @ Value::Object(_)) => record(Ok(&value), at),
-            _ => record(Err("a JSON object"), at),
+        let written = cursor.skip()?;
+        match serde_json::from_str(written) {
+            Ok(value @ Value::Object(_)) => record(Ok(&value), written, at),
+            _ => record(Err("a JSON object"), written, at),
         }
         Ok(())
     })
@@ -133,7 +134,7 @@ mod tests {
 
     fn numbers(text: &str) -> Result<Vec<i64>, Broken> {
         let (mut found, mut bad) = (Vec::new(), 0);
-        values(text, &RECORDS, &mut |value, _| match value {
+        values(text, &RECORDS, &mut |value, _, _| match value {
             Ok(value) => found.push(value["n"].as_i64().unwrap()),
             Err(_) => bad += 1,
         })?;

@@ -15,8 +15,8 @@ const MAX_SECONDS: i64 = 100_000_000_000;
 
 /// Reads events of AWS in OCSF.
 pub(crate) fn read(text: &str, counts: &mut Counts, sink: &mut dyn FnMut(&Act<'_>)) -> Result<(), Broken> {
-    values(text, &EVENTS, &mut |value, at| match value.and_then(act) {
-        Ok(act) => counts.act(&act, sink),
+    values(text, &EVENTS, &mut |value, record, at| match value.and_then(act) {
+        Ok(act) => counts.act(act, record, sink),
         Err(expected) => counts.bad(BadRecord { at, expected }),
     })
 }

@@ -12,8 +12,8 @@ const EVENTS: Wrapping = Wrapping { records: &["events"] };
 
 /// Reads System Log events: an array, lines, EventBridge's wrapping, or objects without anything between them.
 pub(crate) fn read(text: &str, counts: &mut Counts, sink: &mut dyn FnMut(&Act<'_>)) -> Result<(), Broken> {
-    values(text, &EVENTS, &mut |value, at| match value.and_then(act) {
-        Ok(act) => counts.act(&act, sink),
+    values(text, &EVENTS, &mut |value, record, at| match value.and_then(act) {
+        Ok(act) => counts.act(act, record, sink),
         Err(expected) => counts.bad(BadRecord { at, expected }),
     })
 }

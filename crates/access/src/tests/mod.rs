@@ -62,5 +62,6 @@ pub(crate) fn owned(act: &Act<'_>) -> Act<'static> {
         bytes_out: act.bytes_out,
         bytes_in: act.bytes_in,
         duration_ms: act.duration_ms,
+        record: text(&act.record),
     }
 }

@@ -16,4 +16,6 @@ mod table;
 mod time_range;
 
 pub use plan::FlowsExec;
+pub(in crate::sql::tables) use plan::stretches;
 pub use table::FlowsTable;
+pub(in crate::sql::tables) use time_range::{both, range_of};

@@ -43,7 +43,7 @@ impl FlowsExec {
     pub(super) fn new(reading: Reading, pruned: Pruned, threads: usize, limit: Option<usize>) -> Self {
         // One partition then always returns the same first rows, and no other reads in vain.
         let threads = if limit.is_some() && reading.rows.filter().is_none() { 1 } else { threads };
-        let partitions = stretches(&reading.objects, threads);
+        let partitions = stretches(reading.objects.iter().map(|object| object.size), threads);
         let properties = PlanProperties::new(
             EquivalenceProperties::new(reading.rows.output().clone()),
             Partitioning::UnknownPartitioning(partitions.len()),
@@ -93,20 +93,23 @@ impl FlowsExec {
     }
 }
 
-/// Cuts objects into at most `count` stretches of about equal bytes; at least one, which may be empty.
-fn stretches(objects: &[Object], count: usize) -> Vec<Range<usize>> {
-    let total: u64 = objects.iter().map(|object| object.size.max(1)).sum();
+/// Cuts objects of these sizes into at most `count` stretches of about equal bytes; at least one, which may be empty.
+pub(in crate::sql::tables) fn stretches(
+    sizes: impl ExactSizeIterator<Item = u64> + Clone,
+    count: usize,
+) -> Vec<Range<usize>> {
+    let (length, total) = (sizes.len(), sizes.clone().map(|size| size.max(1)).sum::<u64>());
     let share = total.div_ceil(count.max(1) as u64).max(1);
     let (mut stretches, mut from, mut before) = (Vec::new(), 0, 0u64);
-    for (at, object) in objects.iter().enumerate() {
-        before += object.size.max(1);
+    for (at, size) in sizes.enumerate() {
+        before += size.max(1);
         // A stretch ends at the object boundary nearest to its share of all bytes.
-        if before >= share * (stretches.len() as u64 + 1) && at + 1 < objects.len() && stretches.len() + 1 < count {
+        if before >= share * (stretches.len() as u64 + 1) && at + 1 < length && stretches.len() + 1 < count {
             stretches.push(from..at + 1);
             from = at + 1;
         }
     }
-    stretches.push(from..objects.len());
+    stretches.push(from..length);
     stretches
 }
 
@@ -195,19 +198,9 @@ impl ExecutionPlan for FlowsExec {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::source::{KeyFacts, Location, TimeRange};
 
     #[test]
     fn stretches_hold_every_object_once_and_about_as_much_each() {
-        let object = |size| Object {
-            url: "x".into(),
-            location: Location::S3 { bucket: "b".into(), key: "x".into() },
-            size,
-            version: "v".into(),
-            modified_s: 0,
-            facts: KeyFacts::default(),
-            starts: TimeRange::default(),
-        };
         for (sizes, count, expected) in [
             (vec![10; 8], 2, vec![(0, 4), (4, 8)]),
             (vec![10; 3], 8, vec![(0, 1), (1, 2), (2, 3)]),
@@ -216,8 +209,8 @@ mod tests {
             (vec![], 3, vec![(0, 0)]),
             (vec![5], 0, vec![(0, 1)]),
         ] {
-            let objects: Vec<Object> = sizes.iter().copied().map(object).collect();
-            let found: Vec<_> = stretches(&objects, count).iter().map(|range| (range.start, range.end)).collect();
+            let found: Vec<_> =
+                stretches(sizes.iter().copied(), count).iter().map(|range| (range.start, range.end)).collect();
             assert_eq!(found, expected, "{sizes:?} {count}");
         }
     }

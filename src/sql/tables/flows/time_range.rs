@@ -11,10 +11,23 @@ const WINDOW_S: i64 = 600;
 /// Returns the range that `start` can have in the records of a query, derived from comparisons of `start`, `end` and
 /// `date`.
 pub(super) fn time_range(filters: &[Expr]) -> TimeRange {
-    filters.iter().fold(TimeRange::default(), |range, filter| both(range, of(filter)))
+    range_of(filters, &|column, from_s, to_s| match column {
+        "start" | "date" => TimeRange { from_s, to_s },
+        "end" => TimeRange { from_s: from_s.map(|from_s| from_s - WINDOW_S), to_s },
+        _ => TimeRange::default(),
+    })
 }
 
-fn both(a: TimeRange, b: TimeRange) -> TimeRange {
+/// Returns the range that the filters of a query leave; `meaning` turns the first second and the first second no longer
+/// wanted of a column into a range.
+pub(in crate::sql::tables) fn range_of(filters: &[Expr], meaning: &Meaning<'_>) -> TimeRange {
+    filters.iter().fold(TimeRange::default(), |range, filter| both(range, of(filter, meaning)))
+}
+
+/// The range of records in which a column lies in a range.
+type Meaning<'a> = dyn Fn(&str, Option<i64>, Option<i64>) -> TimeRange + 'a;
+
+pub(in crate::sql::tables) fn both(a: TimeRange, b: TimeRange) -> TimeRange {
     let from_s = [a.from_s, b.from_s].into_iter().flatten().max();
     let to_s = [a.to_s, b.to_s].into_iter().flatten().min();
     TimeRange { from_s, to_s }
@@ -24,11 +37,11 @@ fn either(a: TimeRange, b: TimeRange) -> TimeRange {
     TimeRange { from_s: a.from_s.zip(b.from_s).map(|(a, b)| a.min(b)), to_s: a.to_s.zip(b.to_s).map(|(a, b)| a.max(b)) }
 }
 
-fn of(filter: &Expr) -> TimeRange {
+fn of(filter: &Expr, meaning: &Meaning<'_>) -> TimeRange {
     let Expr::BinaryExpr(BinaryExpr { left, op, right }) = filter else { return TimeRange::default() };
     match op {
-        Operator::And => return both(of(left), of(right)),
-        Operator::Or => return either(of(left), of(right)),
+        Operator::And => return both(of(left, meaning), of(right, meaning)),
+        Operator::Or => return either(of(left, meaning), of(right, meaning)),
         _ => {}
     }
     let (column, op, value) = match (left.as_ref(), right.as_ref()) {
@@ -46,11 +59,7 @@ fn of(filter: &Expr) -> TimeRange {
         Operator::Lt | Operator::LtEq => (None, Some(last_s)),
         _ => (None, None),
     };
-    match column.name.as_str() {
-        "start" | "date" => TimeRange { from_s: from, to_s: to.map(|to_s| to_s + 1) },
-        "end" => TimeRange { from_s: from.map(|from_s| from_s - WINDOW_S), to_s: to.map(|to_s| to_s + 1) },
-        _ => TimeRange::default(),
-    }
+    meaning(&column.name, from, to.map(|to_s| to_s + 1))
 }
 
 /// First and last second of a time or a date.
