@@ -3,6 +3,10 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::print_stdout, clippy::print_stderr)]
 
+#[path = "it/access_detections.rs"]
+mod access_detections;
+#[path = "it/access_life.rs"]
+mod access_life;
 #[path = "it/accesses.rs"]
 mod accesses;
 #[path = "it/benign.rs"]

@@ -1,7 +1,8 @@
 //! Reads the logs beside flow logs: who did what, with which credential, from where.
 //!
 //! [`gather()`] reads the objects that a listing found ([`AccessObject`]) on all threads, and folds their acts to
-//! [`AccessLogs`]: hours, and ledgers of credentials and principals.
+//! [`AccessLogs`]: hours, and ledgers of credentials and principals. [`access_tables`] judges who did what by what they
+//! did before, day by day, and makes the tables that detections read.
 //!
 //! **Cost.** Nothing without such objects. One object is inflated at a time on each thread. The hours hold about 50 bytes
 //! for each act with an id, so that what two trails tell counts once, and 500 for each row.
@@ -11,13 +12,25 @@
 //! [`AccessObject`]: crate::source::AccessObject
 
 mod arrivals;
+pub mod batches;
+mod clients;
+mod columns;
+mod days;
 mod gather;
 mod lists;
 mod logs;
+mod names;
+mod places;
+mod shared_use;
+mod tables;
+mod uses;
+mod who;
 mod worker;
 
 pub use gather::{GatherAccesses, WorkerLost, gather};
 pub use logs::{AccessLogs, BadPlace, LogRead, Reading, SkippedAccesses};
+pub use places::Surroundings;
+pub use tables::{AccessTables, AccessWindow, access_tables};
 
 #[cfg(test)]
 mod tests;

@@ -37,6 +37,9 @@ pub enum DetectError {
     /// The table of pairs cannot be read back from disk.
     #[error("pairs cannot be read")]
     Pairs(#[source] RollupError),
+    /// The tables of the logs beside flow logs cannot be made.
+    #[error("tables of the access logs cannot be made")]
+    Accesses(#[from] arrow::error::ArrowError),
     /// A detection's result lacks a column or has it in another type.
     #[error("detection {name}: column `{column}` of the result is {got}, expected {expected}")]
     Result {

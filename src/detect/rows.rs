@@ -178,16 +178,16 @@ pub(super) fn findings(
             expected: "informational, low, medium, high or critical",
         })?;
         let host = address_at(batch.column_by_name("host"), row);
-        // Without a host, a finding is about a principal.
-        if host.is_none() && text_at(&principals, row).is_none() {
+        let remote = address_at(batch.column_by_name("remote"), row);
+        // Without a host, a finding is about a principal, or about an address outside that several of them share.
+        if host.is_none() && remote.is_none() && text_at(&principals, row).is_none() {
             return Err(DetectError::Result {
                 name: detection.name.clone(),
                 column: "host".to_owned(),
                 got: "no address".to_owned(),
-                expected: "an address, or a principal",
+                expected: "an address, a remote or a principal",
             });
         }
-        let remote = address_at(batch.column_by_name("remote"), row);
         let (port, protocol) = (whole_at::<u16>(&port, row), whole_at::<u8>(&protocol, row));
         let account_id = text_at(&account, row).map(str::to_owned);
         let region = text_at(&region, row).map(str::to_owned);

@@ -9,12 +9,16 @@ use super::rows::{findings, missing};
 use super::severity::Severity;
 use super::succession::join_successors;
 use super::told_once::tell_once;
-use crate::intel::{AllowList, Contact, Indicators, InternalNetworks, Networks, Suspect, VerdictEntry, Verdicts};
+use crate::accesses::{AccessLogs, AccessTables, AccessWindow, Surroundings, access_tables};
+use crate::intel::{
+    AWS_OWNER, AllowList, Contact, Indicators, InternalNetworks, Networks, Suspect, VerdictEntry, Verdicts,
+};
 use crate::sql::{
     Literal, SharedMemory, StagedQuery, add_table, bind, functions, furnish, open_empty_session, run_candidates,
 };
 use arrow::array::RecordBatch;
 use datafusion::prelude::SessionContext;
+use flow::Address;
 use futures::StreamExt;
 use kernels::discovery::benjamini_hochberg;
 use rayon::prelude::*;
@@ -46,6 +50,8 @@ pub struct Context<'a> {
     pub verdicts: &'a Verdicts,
     /// Tables of `coverage`.
     pub coverage: &'a [RecordBatch],
+    /// The logs beside flow logs; without acts, they cost nothing.
+    pub accesses: &'a AccessLogs,
     /// Facts of ENIs by name.
     pub host_facts: &'a HashMap<String, HostFacts>,
     /// Partitions of the plans, at least 1.
@@ -88,7 +94,7 @@ pub async fn detect(
         [] => vec![RecordBatch::new_empty(coverage_schema())],
         tables => tables.to_vec(),
     };
-    let tables = vec![
+    let mut tables = vec![
         ("hosts", vec![derived.hosts.clone()]),
         ("host_hours", vec![derived.host_hours.clone()]),
         ("destinations", vec![derived.destinations.clone()]),
@@ -97,6 +103,9 @@ pub async fn detect(
         ("coverage", coverage),
     ];
     let (from_s, to_s) = (context.window.from_s, context.window.to_s);
+    let accesses = tables_of_accesses(context)?;
+    let has_accesses = !accesses.is_empty();
+    tables.extend(accesses.into_iter().map(|(name, table)| (name, vec![table])));
     let (lost, (shares, session)) = rayon::join(
         || LostTimes::new(context.coverage, context.window.baseline_from_s, to_s),
         || {
@@ -122,6 +131,7 @@ pub async fn detect(
         Need::Indicators => !context.indicators.is_empty(),
         Need::History => context.window.has_history(),
         Need::Days => derived.host_days.num_rows() > 0,
+        Need::Accesses => has_accesses,
     };
     let able: Vec<&Detection> = detections.iter().filter(|detection| detection.needs.iter().all(has)).collect();
     // Planning is most of the cost of a detection on a small run, and it never waits for I/O.
@@ -169,6 +179,18 @@ pub async fn detect(
     raise_joint(&mut outcome.findings);
     sort_findings(&mut outcome.findings);
     Ok(outcome)
+}
+
+/// Returns the tables of the logs beside flow logs; none if there are no such logs.
+fn tables_of_accesses(context: &Context<'_>) -> Result<AccessTables, DetectError> {
+    // Whoever rents a machine in a cloud shares its owner with all others who do.
+    let owner_of = |address: Address| {
+        context.networks.lookup(address).map(|network| network.owner).filter(|owner| *owner != AWS_OWNER)
+    };
+    let is_internal = |address: Address| context.internal.contains(address);
+    let surroundings = Surroundings { owner_of: &owner_of, is_internal: &is_internal };
+    let window = AccessWindow { from_s: context.window.from_s, to_s: context.window.to_s };
+    Ok(access_tables(context.accesses, &surroundings, &window)?)
 }
 
 /// The parameters that every detection has besides its own.

@@ -27,6 +27,14 @@ pub enum Kind {
     Inside,
     /// Any other finding.
     Odd,
+    /// Somebody came in with what is another's: a key, a token, a password, an account.
+    Access,
+    /// Users, keys and rights are made to stay.
+    Persistence,
+    /// Data are gathered.
+    Collection,
+    /// Logs are silenced.
+    Evasion,
 }
 
 /// What a built-in detection shows: its kind and its tactic.
@@ -59,11 +67,51 @@ const BUILT_IN: &[(&str, Kind, Tactic)] = &[
     ("upload_asymmetry", Kind::Exfiltration, Tactic::Exfiltration),
 ];
 
+/// What the detections over the logs beside flow logs show.
+const OF_ACCESS: &[(&str, Kind, Tactic)] = &[
+    ("account_by_service", Kind::Persistence, Tactic::Persistence),
+    ("cloud_credential_made", Kind::Persistence, Tactic::Persistence),
+    ("console_without_mfa", Kind::Access, Tactic::InitialAccess),
+    ("credential_two_places", Kind::Access, Tactic::CredentialAccess),
+    ("guessing", Kind::Credential, Tactic::CredentialAccess),
+    ("identity_weakened", Kind::Persistence, Tactic::Persistence),
+    ("instance_credentials_outside", Kind::Access, Tactic::CredentialAccess),
+    ("mass_download", Kind::Collection, Tactic::Collection),
+    ("mass_reading", Kind::Collection, Tactic::Collection),
+    ("okta_denied", Kind::Access, Tactic::InitialAccess),
+    ("probing", Kind::Discovery, Tactic::Discovery),
+    ("shared_source", Kind::Access, Tactic::InitialAccess),
+    ("stale_credential", Kind::Access, Tactic::InitialAccess),
+    ("trail_silenced", Kind::Evasion, Tactic::DefenseEvasion),
+    ("unusual_access", Kind::Access, Tactic::InitialAccess),
+    ("unusual_client", Kind::Access, Tactic::InitialAccess),
+    ("woken_principal", Kind::Access, Tactic::InitialAccess),
+];
+
 /// Tactics of ATT&CK techniques, by their first characters, for detections that are not built in.
 const TECHNIQUES: &[(&str, Tactic)] = &[
     ("T1190", Tactic::InitialAccess),
     ("T1133", Tactic::InitialAccess),
     ("T1078", Tactic::InitialAccess),
+    ("T1199", Tactic::InitialAccess),
+    ("T1098", Tactic::Persistence),
+    ("T1136", Tactic::Persistence),
+    ("T1505", Tactic::Persistence),
+    ("T1556", Tactic::Persistence),
+    ("T1484", Tactic::Persistence),
+    ("T1526", Tactic::Discovery),
+    ("T1538", Tactic::Discovery),
+    ("T1580", Tactic::Discovery),
+    ("T1087", Tactic::Discovery),
+    ("T1619", Tactic::Discovery),
+    ("T1528", Tactic::CredentialAccess),
+    ("T1539", Tactic::CredentialAccess),
+    ("T1552", Tactic::CredentialAccess),
+    ("T1555", Tactic::CredentialAccess),
+    ("T1621", Tactic::CredentialAccess),
+    ("T1550", Tactic::LateralMovement),
+    ("T1530", Tactic::Collection),
+    ("T1119", Tactic::Collection),
     ("T1046", Tactic::Discovery),
     ("T1018", Tactic::Discovery),
     ("T1595", Tactic::Discovery),
@@ -116,7 +164,7 @@ pub fn tactic(finding: &Finding) -> Option<Tactic> {
 }
 
 fn built_in(detection: &str) -> Option<&'static (&'static str, Kind, Tactic)> {
-    BUILT_IN.iter().find(|(name, ..)| *name == detection)
+    BUILT_IN.iter().chain(OF_ACCESS).find(|(name, ..)| *name == detection)
 }
 
 #[cfg(test)]
@@ -127,7 +175,7 @@ mod tests {
 
     #[test]
     fn every_built_in_detection_has_a_kind() {
-        let known: BTreeSet<&str> = BUILT_IN.iter().map(|(name, ..)| *name).collect();
+        let known: BTreeSet<&str> = BUILT_IN.iter().chain(OF_ACCESS).map(|(name, ..)| *name).collect();
         let detections = detect::built_in().unwrap();
         assert_eq!(detections.iter().map(|one| one.name.as_str()).collect::<BTreeSet<&str>>(), known);
     }

@@ -221,6 +221,8 @@ pub enum Tactic {
     Discovery,
     /// TA0006: guessing of passwords.
     CredentialAccess,
+    /// TA0003: keys, users and rights are made to stay.
+    Persistence,
     /// TA0008: from host to host.
     LateralMovement,
     /// TA0009: data are gathered.

@@ -117,8 +117,8 @@ fn part(kind: Kind, finding: &Finding) -> Option<RemotePart> {
         Kind::Exfiltration => Some(RemotePart::Drop),
         Kind::Listed => Some(RemotePart::Indicator),
         Kind::Discovery | Kind::Credential | Kind::Impact => None,
-        Kind::Exposure => Some(RemotePart::Source),
-        Kind::Inside => None,
+        Kind::Exposure | Kind::Access => Some(RemotePart::Source),
+        Kind::Inside | Kind::Persistence | Kind::Collection | Kind::Evasion => None,
         Kind::Odd => Some(RemotePart::Controller),
     }
 }

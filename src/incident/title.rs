@@ -39,9 +39,9 @@ const ENTERED_WEIGHT: u8 = 6;
 fn weight(kind: Kind) -> u8 {
     match kind {
         Kind::Exfiltration => 7,
-        Kind::CommandAndControl | Kind::Listed => 5,
-        Kind::Impact => 4,
-        Kind::Credential => 3,
+        Kind::CommandAndControl | Kind::Collection | Kind::Listed => 5,
+        Kind::Access | Kind::Impact => 4,
+        Kind::Credential | Kind::Evasion | Kind::Persistence => 3,
         Kind::Exposure => 2,
         Kind::Discovery => 1,
         Kind::Inside | Kind::Odd => 0,
@@ -119,7 +119,7 @@ fn phrase(findings: &[Finding], kind: Kind, signals: &[(&HostKey, &Signal)]) -> 
         Kind::Impact => format!("floods {}", remote.unwrap_or_else(|| "a remote".to_owned())),
         Kind::Exposure => format!("answers the Internet on {}", service.unwrap_or_else(|| "several ports".to_owned())),
         Kind::Inside => format!("calls {} regularly", other.unwrap_or_else(|| "inside hosts".to_owned())),
-        Kind::Odd => {
+        Kind::Odd | Kind::Access | Kind::Persistence | Kind::Collection | Kind::Evasion => {
             let what = lower_first(&printable(&finding.title));
             format!("shows {}", if what.is_empty() { printable(&finding.detection) } else { what })
         }

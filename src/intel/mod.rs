@@ -22,6 +22,6 @@ pub use indicators::{IndicatorHit, Indicators};
 pub use internal::InternalNetworks;
 pub use known_services::known_service;
 pub use list_category::ListCategory;
-pub use networks::{NetworkOwner, Networks};
+pub use networks::{AWS_OWNER, NetworkOwner, Networks};
 pub use ranges::{AddressBlock, RangeMap};
 pub use verdicts::{Judged, Suspect, Verdict, VerdictEntry, Verdicts};

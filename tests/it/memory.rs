@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use ::memory::Memory;
 use flow::Address;
+use flowsift::accesses::AccessLogs;
 use flowsift::detect::{self, WindowOptions};
 use flowsift::hours::{GatherContext, GatherOptions, Progress, gather};
 use flowsift::intel::{AllowList, InternalNetworks, Verdicts};
@@ -56,6 +57,7 @@ fn findings(source: &str, memory: &Memory, threads: usize) -> (Vec<u8>, usize) {
         internal: Arc::default(),
         allow: &allow,
         verdicts: &Verdicts::default(),
+        accesses: &AccessLogs::default(),
         coverage: &gathered.coverage,
         host_facts: &HashMap::new(),
         threads,

@@ -22,6 +22,9 @@
 //! | [`discovery`] | Benjamini–Hochberg |
 //! | [`season`] | what is usual at an hour of the week, shrunken to wider levels |
 //! | [`drift`] | CUSUM of a daily level |
+//! | [`habit`] | a day's count against few earlier days: negative binomial, shrunken to peers |
+//! | [`novelty`] | surprisal of what somebody never did, conformal p-values |
+//! | [`interleaving`] | uses from two places that alternate: runs against shuffles |
 //! | [`random`], [`simulation`] | seeded trains, of benign traffic and implants, for the null tables and for tests |
 //! | [`train::intervals`] | resolution, check-ins out of bursts, gaps trimmed (D0) |
 //! | [`train::bursts`] | which connections belong to one check-in (D0) |
@@ -50,6 +53,9 @@ pub mod sizes;
 pub mod special;
 
 pub mod drift;
+pub mod habit;
+pub mod interleaving;
+pub mod novelty;
 pub mod season;
 pub mod simulation;
 

@@ -91,6 +91,7 @@ pub(super) fn run(global: &Global, args: &DetectArgs) -> Result<Exit, Failure> {
         internal: Arc::new(plan.input.internal.clone()),
         allow: &plan.allow,
         verdicts: life.verdicts(),
+        accesses: &hours.accesses,
         coverage: &hours.gathered.coverage,
         host_facts: &hours.host_facts,
         threads: global.threads(),

@@ -1,6 +1,7 @@
 //! `flowsift evaluate --suite`: runs the whole detector on scenarios, and judges its findings.
 
 use super::suite_results::{Judged, benign_result, cell_result, habit_results};
+use crate::accesses::AccessLogs;
 use crate::cli::exit::Failure;
 use crate::cli::options::{Global, RunMemory};
 use crate::detect::{self, Detection, Finding, Severity, WindowOptions};
@@ -220,6 +221,7 @@ impl Bench<'_> {
                 internal: Arc::default(),
                 allow: &allow,
                 verdicts: &verdicts,
+                accesses: &AccessLogs::default(),
                 coverage: &hours.gathered.coverage,
                 host_facts: &hours.host_facts,
                 threads: self.global.threads(),

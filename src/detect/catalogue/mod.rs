@@ -9,7 +9,7 @@
 //! | `-- techniques: T1071 T1573` | ATT&CK technique ids |
 //! | `-- about: …` | what it finds and when it is wrong; may repeat |
 //! | `-- discovery: p_value` | the run's false-discovery rate decides which rows are kept |
-//! | `-- needs: indicators` (or `history`, `days`) | there can be no rows without them |
+//! | `-- needs: indicators` (or `history`, `days`, `accesses`) | there can be no rows without them |
 //! | `-- once: suspects` | runs this part of its WITH once: it has few rows and is read several times, or it mostly has none, which ends the work |
 //! | `-- parameter NAME = DEFAULT: unit and effect` | one for each `$NAME` in the SQL |
 //!
@@ -68,10 +68,13 @@ pub enum Need {
     History,
     /// Rows of `host_days`: baseline and window of [`rollup::derive::MIN_DAYS`] together.
     Days,
+    /// Acts of the logs beside flow logs.
+    Accesses,
 }
 
 /// The needs by their names in headers.
-const NEEDS: [(&str, Need); 3] = [("indicators", Need::Indicators), ("history", Need::History), ("days", Need::Days)];
+const NEEDS: [(&str, Need); 4] =
+    [("indicators", Need::Indicators), ("history", Need::History), ("days", Need::Days), ("accesses", Need::Accesses)];
 
 /// A parameter of a detection.
 #[derive(Clone, Debug, PartialEq)]
@@ -179,7 +182,8 @@ fn parse(name: &str, sql: &str, parts: &Parts<'_>) -> Result<Detection, DetectEr
             Some(("needs", needs)) => {
                 for word in needs.split_whitespace() {
                     let known = NEEDS.iter().find(|(known, _)| *known == word);
-                    let unknown = || wrong(&format!("unknown need `{word}`; known are indicators, history and days"));
+                    let unknown =
+                        || wrong(&format!("unknown need `{word}`; known are indicators, history, days and accesses"));
                     detection.needs.push(known.ok_or_else(unknown)?.1);
                 }
             }
@@ -235,7 +239,10 @@ mod tests {
         assert_eq!(error, "detection mine, line 2: expected `-- parameter NAME = DEFAULT: unit and effect`");
         assert!(mine("SELECT 1").is_err());
         let error = mine("-- title: x\n-- needs: history luck\nSELECT 1").unwrap_err().to_string();
-        assert_eq!(error, "detection mine, line 2: unknown need `luck`; known are indicators, history and days");
+        assert_eq!(
+            error,
+            "detection mine, line 2: unknown need `luck`; known are indicators, history, days and accesses"
+        );
     }
 
     #[test]
@@ -247,8 +254,12 @@ mod tests {
     #[test]
     fn needs_are_what_the_sql_asks_for() {
         for detection in built_in().unwrap() {
-            let asks =
-                [(Need::Indicators, detection.sql.contains(" indicator(")), (Need::Days, detection.names("host_days"))];
+            let of_acts = ["access_hours", "identity_days", "wakings", "shared_credentials", "clients"];
+            let asks = [
+                (Need::Indicators, detection.sql.contains(" indicator(")),
+                (Need::Days, detection.names("host_days")),
+                (Need::Accesses, of_acts.iter().any(|table| detection.names(table))),
+            ];
             for (need, asks) in asks {
                 assert_eq!(detection.needs.contains(&need), asks, "{} {need:?}", detection.name);
             }

@@ -141,6 +141,7 @@ pub(super) const fn tactic(tactic: Tactic) -> (&'static str, &'static str) {
         Tactic::InitialAccess => ("Initial access", "TA0001"),
         Tactic::Discovery => ("Discovery", "TA0007"),
         Tactic::CredentialAccess => ("Credential access", "TA0006"),
+        Tactic::Persistence => ("Persistence", "TA0003"),
         Tactic::LateralMovement => ("Lateral movement", "TA0008"),
         Tactic::Collection => ("Collection", "TA0009"),
         Tactic::CommandAndControl => ("Command and control", "TA0011"),

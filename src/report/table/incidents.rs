@@ -152,6 +152,7 @@ fn tactic_text(tactic: Tactic) -> &'static str {
         Tactic::InitialAccess => "initial access",
         Tactic::Discovery => "discovery",
         Tactic::CredentialAccess => "credential access",
+        Tactic::Persistence => "persistence",
         Tactic::LateralMovement => "lateral movement",
         Tactic::Collection => "collection",
         Tactic::CommandAndControl => "command and control",

@@ -87,7 +87,16 @@ words! {
     }
 }
 
+/// Paths below which applications are administered: what is sent there changes how they work, or runs as code.
+const ADMIN_PATHS: &[&str] =
+    &["/plugins/servlet/", "/rest/scriptrunner/", "/rest/plugins/", "/setup/", "/secure/admin/"];
+
 impl ActionClass {
+    /// Returns whether acts of this class are few and matter one by one, so that hours keep what each was done to.
+    pub const fn is_rare(self) -> bool {
+        matches!(self, Self::CreateCredential | Self::Grant | Self::Admin)
+    }
+
     /// Returns the class of an AWS API call by its service (`s3`), its name and whether AWS calls it read-only.
     pub fn of_aws(service: &str, action: &str, read_only: Option<bool>) -> Self {
         let starts = |prefixes: &[&str]| prefixes.iter().any(|prefix| action.starts_with(prefix));
@@ -136,6 +145,7 @@ impl ActionClass {
             || path.contains("/download/");
         match method {
             "GET" | "HEAD" | "POST" if is_download => Self::Download,
+            "POST" | "PUT" | "PATCH" | "DELETE" if ADMIN_PATHS.iter().any(|admin| path.contains(admin)) => Self::Admin,
             "GET" | "HEAD" | "OPTIONS" => Self::Read,
             "POST" | "PUT" | "PATCH" => Self::Write,
             "DELETE" => Self::Delete,
@@ -191,5 +201,9 @@ mod tests {
         assert_eq!(class("s3", "GetObject"), ActionClass::Download);
         assert_eq!(ActionClass::of_aws("cloudtrail", "StopLogging", Some(false)), ActionClass::Admin);
         assert_eq!(ActionClass::of_http("POST", "/scm/core/core-1.git/git-upload-pack"), ActionClass::Download);
+        let console = "/plugins/servlet/scriptrunner/admin/console";
+        assert_eq!(ActionClass::of_http("POST", console), ActionClass::Admin);
+        assert_eq!(ActionClass::of_http("GET", console), ActionClass::Read);
+        assert_eq!(ActionClass::of_http("POST", "/plugins/servlet/archive/projects/A/repos/b"), ActionClass::Download);
     }
 }

@@ -9,7 +9,7 @@ use hashbrown::HashMap;
 
 use super::fold::Rows;
 use super::row::{AccessHour, RowHead, RowKey, Sums};
-use crate::act::{Act, Log};
+use crate::act::{Act, ActionClass, Log};
 
 /// Folds acts into hours, in any order and any split, to the same rows.
 ///
@@ -142,6 +142,7 @@ impl AccessHours {
                 credential_kind: act.credential.kind(),
                 action_class: act.action_class,
                 outcome: act.outcome,
+                mfa: act.mfa.filter(|_| act.action_class == ActionClass::Login),
             },
             texts: [
                 &act.account,
@@ -156,6 +157,7 @@ impl AccessHours {
                 &act.app,
                 &act.target,
                 &act.action,
+                if act.action_class.is_rare() { &act.object } else { "" },
             ],
         });
         let object = (!act.object.is_empty()).then(|| hash_of_object(&act.object_kind, &act.object));

@@ -5,7 +5,7 @@ use crate::act::{ActionClass, Log, Outcome, PrincipalKind};
 use crate::{Credential, CredentialKind};
 
 /// How many texts a row has.
-pub(super) const TEXTS: usize = 12;
+pub(super) const TEXTS: usize = 13;
 
 /// One hour of one principal's acts of one kind, and how many there were.
 #[derive(Debug, Clone, PartialEq)]
@@ -44,6 +44,11 @@ pub struct AccessHour<'a> {
     pub action_class: ActionClass,
     /// How it ended.
     pub outcome: Outcome,
+    /// Whether a login had a second factor; `None` of other acts, and where the log does not tell.
+    pub mfa: Option<bool>,
+    /// What an act that makes a credential, grants or administers was done to; empty of other acts, whose objects are
+    /// only counted.
+    pub object: &'a str,
     /// How many, how much and when.
     pub sums: Sums,
 }
@@ -92,6 +97,7 @@ pub(super) struct RowHead {
     pub credential_kind: CredentialKind,
     pub action_class: ActionClass,
     pub outcome: Outcome,
+    pub mfa: Option<bool>,
 }
 
 impl RowHead {
@@ -105,7 +111,8 @@ impl RowHead {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct RowKey<'a> {
     pub head: RowHead,
-    /// Account, region, principal, credential, source, network, country, agent family, service, app, target, action.
+    /// Account, region, principal, credential, source, network, country, agent family, service, app, target, action,
+    /// object.
     pub texts: [&'a str; TEXTS],
 }
 
@@ -125,6 +132,7 @@ impl<'a> RowKey<'a> {
             app,
             target,
             action,
+            object,
         ] = self.texts;
         AccessHour {
             hour_s: self.head.hour_s,
@@ -144,6 +152,8 @@ impl<'a> RowKey<'a> {
             action,
             action_class: self.head.action_class,
             outcome: self.head.outcome,
+            mfa: self.head.mfa,
+            object,
             sums,
         }
     }

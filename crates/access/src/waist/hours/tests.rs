@@ -96,3 +96,16 @@ proptest! {
         prop_assert_eq!(merged.duplicates(), whole.duplicates());
     }
 }
+
+#[test]
+fn rare_acts_keep_what_they_were_done_to_and_logins_their_second_factor() {
+    let mut grant = act(1, 1, 10, 7);
+    grant.action_class = crate::ActionClass::Grant;
+    let mut login = act(2, 1, 20, 8);
+    (login.action_class, login.mfa) = (crate::ActionClass::Login, Some(false));
+    let mut read = act(3, 1, 30, 9);
+    (read.action_class, read.mfa) = (crate::ActionClass::Read, Some(true));
+    let hours = fold(&[grant, login, read]);
+    let kept: Vec<_> = hours.rows().iter().map(|row| (row.object, row.mfa, row.sums.objects.count())).collect();
+    assert_eq!(kept, [("", Some(false), 1), ("", None, 1), ("o7", None, 1)]);
+}

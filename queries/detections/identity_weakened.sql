@@ -1,0 +1,93 @@
+-- title: Protection of identities lowered
+-- what: second factors reset, administrators made, identity providers, policies, zones, log streams and API tokens changed, in Okta and in an Atlassian product
+-- severity follows: what was changed, whether the actor's day was unusual, own earlier days of doing so
+-- techniques: T1556.006 T1098 T1484.002
+-- about: A help desk resets factors every day, and administrators change policies: who did so on earlier days is
+-- about: informational for the same, unless the day was unusual.
+-- needs: accesses
+-- once: beyond
+-- parameter habit_days = 3: days of doing so from which it is a habit
+-- parameter min_log_days = 7: days of logs before; with fewer, everybody does it for the first time
+WITH acts AS (
+    SELECT
+        identity, date_trunc('day', hour) AS day,
+        CASE
+            WHEN action LIKE 'system.idp.%' THEN 'identity provider'
+            WHEN action LIKE '%privilege.grant%' OR action LIKE '%role_granted%' THEN 'administrator'
+            WHEN action LIKE 'system.log_stream.%' THEN 'log stream'
+            WHEN action LIKE 'user.mfa.%' OR action LIKE '%mfa%' THEN 'second factor'
+            WHEN action LIKE 'system.api_token.%' OR action LIKE '%tokencreated%' OR action LIKE '%token_created%'
+                THEN 'API token'
+            WHEN action LIKE 'zone.%' THEN 'network zone'
+            WHEN action LIKE 'user.session.impersonation%' THEN 'impersonation'
+            ELSE 'policy'
+        END AS changed,
+        action, events, object, first_seen, last_seen
+    FROM access_hours
+    WHERE outcome = 'success' AND identity IS NOT NULL
+        AND principal_kind NOT IN ('system', 'aws_service', 'anonymous')
+        AND (log = 'okta' AND (
+                action LIKE 'user.mfa.factor.deactivate%' OR action LIKE 'user.mfa.factor.reset%'
+                OR action LIKE '%privilege.grant%' OR action LIKE 'policy.lifecycle.%' OR action LIKE 'policy.rule.%'
+                OR action LIKE 'zone.%' OR action LIKE 'system.idp.%' OR action LIKE 'system.log_stream.%'
+                OR action LIKE 'system.api_token.create%' OR action LIKE 'user.session.impersonation%')
+            OR log = 'atlassian_audit' AND (
+                action LIKE '%globalpermissiongranted%' OR action LIKE '%global.permission.added%'
+                OR action LIKE '%accesstokencreated%' OR action LIKE '%token_created%' OR action LIKE '%usercredentialupdated%'))
+),
+changes AS (
+    SELECT
+        identity, day, sum(events) AS changes,
+        array_agg(DISTINCT changed ORDER BY changed) AS changed,
+        array_slice(array_agg(DISTINCT action ORDER BY action), 1, 5) AS actions,
+        array_slice(array_agg(DISTINCT object ORDER BY object), 1, 5) AS objects,
+        min(object) AS object_changed,
+        bool_or(changed IN ('identity provider', 'administrator', 'log stream')) AS grave,
+        min(first_seen) AS first_act, max(last_seen) AS last_act
+    FROM acts
+    GROUP BY identity, day
+),
+counted AS (
+    SELECT *, row_number() OVER (PARTITION BY identity ORDER BY day) - 1 AS earlier_days, count(*) OVER (PARTITION BY identity) AS all_days FROM changes
+),
+beyond AS (
+    SELECT
+        i.*, c.changes, c.changed, c.actions, c.objects, c.object_changed, c.grave, c.first_act, c.last_act, c.earlier_days,
+        i.network_users = 0 AND i.log_days >= $min_log_days AS strange_network,
+        -- Doing so for the first time is unusual by itself: it takes more.
+        i.is_unusual AND i.new_place AS strange_day,
+        -- Without history before the window, the window itself shows what is done all the time.
+        c.earlier_days >= $habit_days
+            OR c.all_days >= $habit_days AND min(i.log_days) OVER (PARTITION BY i.identity) < $min_log_days AS is_habit,
+        CAST(c.changes AS DOUBLE) / (1 + c.earlier_days) + 100 * CAST(i.is_unusual AS INTEGER) + 10 * CAST(c.grave AS INTEGER)
+            AS weight
+    FROM counted c
+    JOIN identity_days i ON i.identity = c.identity AND i.day = c.day
+    WHERE i.in_window
+),
+-- include: worst_days
+SELECT
+    CASE
+        WHEN strange_day OR strange_network THEN 'high'
+        WHEN is_habit THEN 'informational'
+        WHEN grave AND earlier_days = 0 THEN 'high'
+        WHEN earlier_days = 0 THEN 'medium'
+        ELSE 'low'
+    END AS severity,
+    least(1.0, 0.4 + changes / 20.0 + CASE WHEN grave THEN 0.2 ELSE 0.0 END) AS score,
+    account_id, host, identity AS principal, credential, source, object_changed AS object, logs,
+    first_told AS first_seen, last_told AS last_seen,
+    changed, actions, objects, changes,
+    earlier_days,
+    days,
+    network,
+    network_users AS network_identities,
+    surprisal,
+    concat(
+        identity, ' changed ', array_to_string(changed, ', '), ' (', array_to_string(actions, ', '), ')',
+        CASE WHEN object_changed IS NULL THEN '' ELSE concat(' of ', array_to_string(objects, ', ')) END,
+        CASE WHEN earlier_days = 0 THEN '; it never did before'
+            ELSE concat('; it did on ', CAST(earlier_days AS VARCHAR), ' earlier days') END,
+        CASE WHEN strange_network THEN '; nobody used that network before' ELSE '' END, '.'
+    ) AS explanation
+FROM told
