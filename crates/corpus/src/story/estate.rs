@@ -80,7 +80,8 @@ impl Estate {
         let host_days = f64::from(hosts) * f64::from(times.days());
         let flows = GenerateOptions {
             out: options.out.clone(),
-            rows: (host_days * ROWS_A_HOST_DAY * busyness.max(1.0)) as u64,
+            // What people and programs ask of the products comes on top of this.
+            rows: (host_days * ROWS_A_HOST_DAY * (1.0 + (busyness - 1.0) / 8.0)) as u64,
             hosts,
             hours: times.days() * 24,
             start_s: times.begin_s,
@@ -147,6 +148,7 @@ impl Estate {
             User::Security => "secops.admin",
             User::Intruder => NEW_USER,
             User::Token => "access-token-user/877/3",
+            User::System => "system",
         }
     }
 

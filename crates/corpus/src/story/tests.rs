@@ -32,6 +32,7 @@ struct Story {
     /// Acts by log and id.
     acts: HashMap<(&'static str, String), Told>,
     counts: BTreeMap<&'static str, u64>,
+    summary: StorySummary,
 }
 
 fn files_below(folder: &Path) -> Vec<PathBuf> {
@@ -46,7 +47,7 @@ fn files_below(folder: &Path) -> Vec<PathBuf> {
 
 fn read_back(options: StoryOptions) -> Story {
     let folder = tempfile::tempdir().unwrap();
-    generate_story(&StoryOptions { out: folder.path().to_owned(), ..options }, &|_| {}).unwrap();
+    let summary = generate_story(&StoryOptions { out: folder.path().to_owned(), ..options }, &|_| {}).unwrap();
     let (mut acts, mut counts) = (HashMap::new(), BTreeMap::new());
     for path in files_below(folder.path()) {
         let key = path.strip_prefix(folder.path()).unwrap().to_str().unwrap();
@@ -75,7 +76,7 @@ fn read_back(options: StoryOptions) -> Story {
         assert!(read.kind != LogKind::Unknown || known.contains(&key), "{key} is not recognised");
     }
     let labels = read_story_labels(&folder.path().join("labels.csv")).unwrap();
-    Story { folder, labels, acts, counts }
+    Story { folder, labels, acts, counts, summary }
 }
 
 /// The story of datasets/story, made once.
@@ -149,6 +150,8 @@ fn every_labelled_record_is_read_with_its_time_and_its_caller() {
         ("return", 6),
     ];
     assert_eq!(stages, expected);
+    // What is counted is what is read.
+    assert_eq!(story.counts, story.summary.events_by_log);
     for log in ["alb", "atlassian_audit", "bitbucket_access", "cloudtrail", "okta"] {
         assert!(story.counts[log] > 1_000, "{log}: {:?}", story.counts);
     }
@@ -212,9 +215,10 @@ fn datasets_story_is_what_the_generator_writes() {
         files_below(folder).iter().map(|path| path.strip_prefix(folder).unwrap().to_owned()).collect()
     };
     let made_names = names(made);
-    assert_eq!(names(&committed), made_names);
+    let odd = names(&committed).into_iter().find(|name| !made_names.contains(name));
+    assert_eq!(odd, None, "a file that the generator does not write");
     for name in &made_names {
-        let same = fs::read(committed.join(name)).unwrap() == fs::read(made.join(name)).unwrap();
+        let same = fs::read(committed.join(name)).ok() == fs::read(made.join(name)).ok();
         assert!(same, "{} differs; run scripts/make-story", name.display());
     }
     let bytes: u64 = made_names.iter().map(|name| fs::metadata(committed.join(name)).unwrap().len()).sum();

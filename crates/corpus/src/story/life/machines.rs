@@ -30,6 +30,7 @@ pub fn of_day(estate: &Estate, day_s: i64) -> Acts {
         back_up(estate, day_s, &mut acts, draw);
     }
     welcome(estate, day_s, &mut acts, draw);
+    import(estate, day_s, &mut acts);
     if (day_s..day_s + DAY_S).contains(&estate.times.quarterly_s) {
         acts.calls.extend(quarterly_report(estate));
     }
@@ -140,6 +141,29 @@ fn back_up(estate: &Estate, day_s: i64, acts: &mut Acts, draw: &mut Stream) {
             time_ms: (day_s + 7_200 + i64::from(number) * 15) * 1_000 + draw.below(4_000) as i64,
         };
         transfer(estate, acts, &of, draw);
+    }
+}
+
+/// Okta takes over who works here from the directory of people, every night.
+fn import(estate: &Estate, day_s: i64, acts: &mut Acts) {
+    let draw = &mut Stream::new(estate.seed, Purpose::StoryMachine, 2, day_s.div_euclid(DAY_S) as u64);
+    let mut time_ms = (day_s + 4 * 3_600) * 1_000 + draw.below(90_000) as i64;
+    for act in [OktaAct::ImportStarted, OktaAct::ImportCompleted] {
+        acts.okta.push(OktaEvent {
+            time_ms,
+            actor: User::System,
+            act,
+            app: OktaApp::Workday,
+            target: None,
+            source: 0,
+            agent: Agent::AppSdk,
+            succeeded: true,
+            session: 0,
+            device: 0,
+            is_proxy: false,
+            draw: draw.bits(),
+        });
+        time_ms += draw.between(8_000, 60_000) as i64;
     }
 }
 

@@ -71,8 +71,9 @@ pub fn add(estate: &Estate, person: &Person, day_s: i64, acts: &mut Acts) {
     if person.is_operator {
         desk.operate(acts, at_work_ms);
     }
-    if desk.draw.chance(0.4) {
-        let end_ms = at_work_ms + 25_000_000 + desk.draw.below(5_000_000) as i64;
+    let end_ms = at_work_ms + 25_000_000 + desk.draw.below(5_000_000) as i64;
+    // Who works past midnight stays signed on.
+    if desk.draw.chance(0.4) && end_ms < (day_s + DAY_S) * 1_000 {
         desk.okta(acts, end_ms, OktaAct::SessionEnd, OktaApp::Dashboard, true);
     }
 }

@@ -89,7 +89,7 @@ fn user_id(product: Product, user: User) -> String {
         User::Admin => 1,
         User::Security => 2,
         User::Intruder => 877,
-        User::Token => 878,
+        User::Token | User::System => 878,
     };
     if product == Product::Bitbucket { number.to_string() } else { format!("JIRAUSER{}", 10_000 + number) }
 }

@@ -26,7 +26,7 @@ fn user_number(estate: &Estate, user: User) -> u64 {
         User::Service(service) => 1 << 20 | service as u64,
         User::Admin => 1 << 21,
         User::Security => 1 << 22,
-        User::Intruder | User::Token => 1 << 23,
+        User::Intruder | User::Token | User::System => 1 << 23,
     };
     mix2(estate.seed ^ 0x3030, number)
 }
@@ -38,21 +38,11 @@ pub fn write(out: &mut String, estate: &Estate, event: &OktaEvent) -> fmt::Resul
     let severity = if event.succeeded { "INFO" } else { "WARN" };
     out.push_str("{\"actor\":");
     user(out, estate, event.actor)?;
-    out.push_str(",\"client\":{\"userAgent\":");
-    let (raw, os, browser) = event.agent.texts();
-    let device = if browser == "UNKNOWN" { "Unknown" } else { "Computer" };
-    write!(
-        out,
-        "{{\"rawUserAgent\":\"{raw}\",\"os\":\"{os}\",\"browser\":\"{browser}\"}},\"zone\":\"null\",\
-         \"device\":\"{device}\",\"id\":null,\"ipAddress\":\"{}\",\"geographicalContext\":",
-        dotted(event.source)
-    )?;
-    place(out, event)?;
-    write!(
-        out,
-        "}},\"device\":null,\"authenticationContext\":{{\"authenticationProvider\":null,\"credentialProvider\":null,\
-        \"credentialType\":null,\"issuer\":null,\"interface\":null,\"authenticationStep\":0,"
-    )?;
+    client(out, event)?;
+    out.push_str(
+        ",\"device\":null,\"authenticationContext\":{\"authenticationProvider\":null,\"credentialProvider\":null,\
+         \"credentialType\":null,\"issuer\":null,\"interface\":null,\"authenticationStep\":0,",
+    );
     if event.session == 0 {
         out.push_str("\"rootSessionId\":\"unknown\",\"externalSessionId\":\"unknown\"}");
     } else {
@@ -61,39 +51,75 @@ pub fn write(out: &mut String, estate: &Estate, event: &OktaEvent) -> fmt::Resul
     }
     write!(
         out,
-        ",\"displayMessage\":\"{message}\",\"eventType\":\"{kind}\",\"outcome\":{{\"result\":\"{result}\",\"reason\":{reason}}},\
-         \"published\":\"{}.{:03}Z\",\"securityContext\":",
+        ",\"displayMessage\":\"{message}\",\"eventType\":\"{kind}\",\
+         \"outcome\":{{\"result\":\"{result}\",\"reason\":{reason}}},\"published\":\"{}.{:03}Z\",\"securityContext\":",
         Second(event.time_ms.div_euclid(1_000)),
         event.time_ms.rem_euclid(1_000),
     )?;
-    let network = network_of(event.source);
-    write!(
-        out,
-        "{{\"asNumber\":{},\"asOrg\":\"{}\",\"isp\":\"{}\",\"domain\":\".\",\"isProxy\":{}}},\"severity\":\"{severity}\",\
-         \"debugContext\":{{\"debugData\":",
-        network.asn,
-        network.owner.to_lowercase(),
-        network.owner.to_lowercase(),
-        event.is_proxy,
-    )?;
+    security(out, event)?;
+    write!(out, ",\"severity\":\"{severity}\",\"debugContext\":{{\"debugData\":")?;
     debug_data(out, event)?;
     write!(
         out,
-        "}},\"legacyEventType\":{},\"transaction\":{{\"type\":\"WEB\",\"id\":\"{}\",\"detail\":{{}}}},\"uuid\":\"{}\",\
-         \"version\":\"0\",\"request\":{{\"ipChain\":[{{\"ip\":\"{}\",\"geographicalContext\":",
+        "}},\"legacyEventType\":{},\"transaction\":{{\"type\":\"{}\",\"id\":\"{}\",\"detail\":{{}}}},\
+         \"uuid\":\"{}\",\"version\":\"0\",\"request\":{{\"ipChain\":[",
         legacy(event),
+        if event.actor == User::System { "JOB" } else { "WEB" },
         Hex::<32>(mix2(event.draw, 2)),
         event_id(event),
-        dotted(event.source),
     )?;
-    place(out, event)?;
-    out.push_str(",\"version\":\"V4\",\"source\":null}]},\"target\":");
+    if event.actor != User::System {
+        write!(out, "{{\"ip\":\"{}\",\"geographicalContext\":", dotted(event.source))?;
+        place(out, event)?;
+        out.push_str(",\"version\":\"V4\",\"source\":null}");
+    }
+    out.push_str("]},\"target\":");
     target(out, estate, event)?;
     out.push('}');
     Ok(())
 }
 
+/// Appends the client; the application itself has none.
+fn client(out: &mut String, event: &OktaEvent) -> fmt::Result {
+    if event.actor == User::System {
+        return out.write_str(
+            ",\"client\":{\"userAgent\":null,\"zone\":null,\"device\":null,\"id\":null,\"ipAddress\":null,\
+             \"geographicalContext\":null}",
+        );
+    }
+    let (raw, os, browser) = event.agent.texts();
+    let device = if browser == "UNKNOWN" { "Unknown" } else { "Computer" };
+    write!(
+        out,
+        ",\"client\":{{\"userAgent\":{{\"rawUserAgent\":\"{raw}\",\"os\":\"{os}\",\"browser\":\"{browser}\"}},\
+         \"zone\":\"null\",\"device\":\"{device}\",\"id\":null,\"ipAddress\":\"{}\",\"geographicalContext\":",
+        dotted(event.source)
+    )?;
+    place(out, event)?;
+    out.push('}');
+    Ok(())
+}
+
+fn security(out: &mut String, event: &OktaEvent) -> fmt::Result {
+    if event.actor == User::System {
+        return out.write_str("{\"asNumber\":null,\"asOrg\":null,\"isp\":null,\"domain\":null,\"isProxy\":null}");
+    }
+    let network = network_of(event.source);
+    let owner = network.owner.to_lowercase();
+    write!(
+        out,
+        "{{\"asNumber\":{},\"asOrg\":\"{owner}\",\"isp\":\"{owner}\",\"domain\":\".\",\"isProxy\":{}}}",
+        network.asn, event.is_proxy,
+    )
+}
+
 fn user(out: &mut String, estate: &Estate, user: User) -> fmt::Result {
+    if user == User::System {
+        return out.write_str(
+            "{\"id\":\"00uSystemPrincipal000\",\"type\":\"SystemPrincipal\",\"alternateId\":\"system@okta.com\",\
+             \"displayName\":\"Okta System\",\"detailEntry\":null}",
+        );
+    }
     write!(
         out,
         "{{\"id\":\"00u{}\",\"type\":\"User\",\"alternateId\":\"{}\",\"displayName\":\"{}\",\"detailEntry\":null}}",
@@ -132,11 +158,16 @@ fn legacy(event: &OktaEvent) -> &'static str {
         (OktaAct::SingleSignOn, _) => "\"app.auth.sso\"",
         (OktaAct::UserCreated, _) => "\"core.user.config.user_creation.success\"",
         (OktaAct::FactorActivated, _) => "\"core.user.factor.activate\"",
+        (OktaAct::ImportStarted, _) => "\"app.user_management.import.start\"",
+        (OktaAct::ImportCompleted, _) => "\"app.user_management.import.complete\"",
         (OktaAct::SignOnPolicy | OktaAct::UnauthorizedApp, _) => "null",
     }
 }
 
 fn debug_data(out: &mut String, event: &OktaEvent) -> fmt::Result {
+    if event.actor == User::System {
+        return out.write_str("{}");
+    }
     let path = match event.act {
         OktaAct::SingleSignOn | OktaAct::UnauthorizedApp => "/app/sso/saml",
         OktaAct::SessionEnd => "/login/signout",
@@ -178,7 +209,7 @@ fn target(out: &mut String, estate: &Estate, event: &OktaEvent) -> fmt::Result {
                  \"displayName\":\"Default Rule\",\"detailEntry\":null}}]"
             )
         }
-        OktaAct::SingleSignOn | OktaAct::UnauthorizedApp => {
+        OktaAct::SingleSignOn | OktaAct::UnauthorizedApp | OktaAct::ImportStarted | OktaAct::ImportCompleted => {
             let (label, kind) = event.app.texts();
             let id = Alphanumeric::<17>(mix2(estate.seed ^ 0x6170, event.app as u64));
             write!(
