@@ -217,6 +217,12 @@ impl Facts {
     /// Returns whether so many hosts use a service that its use says nothing: more than 20 and 2 % of all.
     #[must_use]
     pub fn is_hub(&self, host: &HostKey, port: u16) -> bool {
-        self.clients_of(host, port) > 20.max(self.hosts / 50)
+        self.is_crowd(self.clients_of(host, port))
+    }
+
+    /// Returns whether so many clients make a hub.
+    #[must_use]
+    pub fn is_crowd(&self, clients: u64) -> bool {
+        clients > 20.max(self.hosts / 50)
     }
 }

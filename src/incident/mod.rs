@@ -4,7 +4,7 @@
 //! strongest first and with stops (`cluster`). The evidence of a group gives a score (`score`), a title, stages and parts
 //! (`assemble`). The timeline tells what happened ([`timeline`]), the graph whom the hosts reached ([`reach`]).
 //!
-//! **Cost.** Two or three walks over `pairs` (`read`), none without suspect hosts; all else grows with the suspect hosts and their pairs.
+//! **Cost.** Two walks over `pairs` (`read`), seldom more, none without suspect hosts; all else grows with the suspect hosts and their pairs.
 //!
 //! **Where to begin.** [`incidents`] is the whole path; `join` its second half, on facts that tests make by hand.
 
@@ -108,18 +108,21 @@ pub fn incidents(
     let mut pairs_left_out = 0;
     if !hosts.is_empty() {
         let timed = findings.iter().flat_map(signal::remotes_of).filter(|remote| !logged.contains(remote)).collect();
-        let wanted = Wanted { hosts: hosts.into_iter().collect(), timed, degrees: true };
+        let wanted = Wanted { hosts: hosts.into_iter().collect(), timed, degrees: true, inside_only: false };
         let read = read_pairs(derived, &wanted)?;
         pairs_left_out = read.left_out;
         add_pairs(&mut facts, read, &derived.hosts);
     }
     let (mut incidents, mut notes) = join::join(findings, &is_inside, &facts, context.rates);
     timeline::timelines(&mut incidents, findings, &facts);
-    reach::graphs(&mut incidents, &facts, |hosts| {
-        let read = read_pairs(derived, &Wanted { hosts: hosts.clone(), ..Wanted::default() })?;
+    reach::graphs(&mut incidents, &facts, |hosts, asked| {
+        let inside_only = asked == reach::Asked::Inside;
+        let read = read_pairs(derived, &Wanted { hosts: hosts.clone(), inside_only, ..Wanted::default() })?;
         pairs_left_out += read.left_out;
-        Ok(read.pairs.into_values().flatten().collect())
+        Ok(read.pairs)
     })?;
     (notes.hosts_left_out, notes.pairs_left_out) = (hosts_left_out, pairs_left_out);
+    // Many small pieces, given back beside what follows.
+    rayon::spawn(move || drop(facts));
     Ok((incidents, notes))
 }

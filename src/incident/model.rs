@@ -310,7 +310,7 @@ pub struct TimelineEntry {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum TimelineKind {
-    /// A host met a remote for the first time in all kept history.
+    /// A host met a remote for the first time in all kept history, or was entered from outside.
     FirstContact,
     /// Regular calls begin.
     CadenceBegins,

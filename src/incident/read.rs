@@ -1,6 +1,6 @@
 //! Reads the pairs of implicated hosts, and how many hosts use a service, from the tables of a run.
 //!
-//! **Cost.** One walk over `pairs`, shard by shard: a few columns of every row, and all columns of the rows that are kept.
+//! **Cost.** One walk over `pairs`, shard by shard: the names of hosts of every row, a few columns of the rows of wanted hosts, and all columns of the rows that are kept.
 //! What is kept grows with the implicated hosts, up to [`MAX_PAIRS`] rows, and never with the records.
 
 use super::error::IncidentError;
@@ -10,6 +10,7 @@ use flow::Address;
 use rayon::prelude::*;
 use rollup::RollupError;
 use rollup::derive::{Derived, Stored};
+use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 mod rows;
@@ -44,6 +45,8 @@ pub struct Wanted {
     pub timed: HashSet<Address>,
     /// Whether the users of inside services are counted.
     pub degrees: bool,
+    /// Whether pairs with remotes outside are passed over once it is settled which rows are kept.
+    pub inside_only: bool,
 }
 
 /// Reads the pairs of some hosts in one walk. Multicast, link-local and loopback remotes are left out.
@@ -81,27 +84,27 @@ pub fn read_pairs(derived: &Derived, wanted: &Wanted) -> Result<PairsRead, Incid
         let most = read.in_degree.entry((host, port)).or_default();
         *most = count.max(*most);
     }
-    let mut kept: Vec<HashSet<usize>> = vec![HashSet::new(); shards.len()];
+    let mut kept: Vec<Vec<usize>> = vec![Vec::new(); shards.len()];
     for mut rows in candidates.into_values() {
-        rows.sort_unstable();
-        read.left_out += rows.len().saturating_sub(most) as u64;
-        for ((.., row), shard) in rows.into_iter().take(most) {
-            kept[shard].insert(row);
+        read.left_out += keep_first(&mut rows, most);
+        for ((.., row), shard) in rows {
+            kept[shard].push(row);
         }
     }
-    let rows = shards.par_iter().zip(&kept).map(|(shard, kept)| walk.keep(shard, kept));
-    let rows = rows.collect::<Result<Vec<Vec<PairFact>>, RollupError>>().map_err(IncidentError::Pairs)?;
-    for pair in rows.into_iter().flatten() {
-        match read.pairs.get_mut(&pair.host) {
-            Some(pairs) => pairs.push(pair),
-            None => {
-                read.pairs.insert(pair.host.clone(), vec![pair]);
+    let rows = shards.par_iter().zip(kept).map(|(shard, kept)| walk.keep(shard, kept));
+    let rows = rows.collect::<Result<Vec<Vec<Vec<PairFact>>>, RollupError>>().map_err(IncidentError::Pairs)?;
+    for of_host in rows.into_iter().flatten() {
+        let Some(host) = of_host.first().map(|pair| pair.host.clone()) else { continue };
+        match read.pairs.entry(host) {
+            Entry::Vacant(vacant) => {
+                vacant.insert(of_host);
             }
+            Entry::Occupied(mut occupied) => occupied.get_mut().extend(of_host),
         }
     }
-    for pairs in read.pairs.values_mut() {
+    read.pairs.par_iter_mut().for_each(|(_, pairs)| {
         pairs.sort_by_key(|pair| (pair.role, pair.remote, pair.port, pair.protocol));
-    }
+    });
     Ok(read)
 }
 
@@ -159,6 +162,16 @@ struct Walk<'a> {
     most: usize,
 }
 
+/// Keeps the least so many of some rows, if there are more. Returns how many it leaves out.
+fn keep_first<T: Ord>(rows: &mut Vec<T>, most: usize) -> u64 {
+    let left_out = rows.len().saturating_sub(most);
+    if left_out > 0 {
+        rows.sort_unstable();
+        rows.truncate(most);
+    }
+    left_out as u64
+}
+
 /// A row that may be kept: how much it tells, and where it stands in its shard. Less is better.
 type Candidate = (std::cmp::Reverse<(u8, u64)>, (Address, u16, u8, bool), usize);
 
@@ -181,20 +194,19 @@ impl<'a> Walk<'a> {
         for batch in read_columns(shard, LIGHT)? {
             let batch = batch?;
             if let Some(columns) = RankColumns::of(&batch) {
-                // The rows of an address follow one another.
-                let mut last: (&[u8], &[&'a HostKey]) = (&[], &[]);
-                for row in 0..batch.num_rows() {
-                    if last.0 != columns.host(row) {
-                        let address = columns.host(row);
-                        last = (address, self.by_address.get(address).map_or(&[], Vec::as_slice));
+                let mut begin = 0;
+                while begin < batch.num_rows() {
+                    let end = columns.end_of_host(begin);
+                    if let Some(host) = self.wanted_host(&columns, begin) {
+                        let rows = || (begin..end).filter(|row| !columns.is_local(*row));
+                        let opened = rows().filter(|row| columns.is_habit_inside(*row)).count() as u64;
+                        if opened > 0 {
+                            *seen.out_degree.entry(host).or_default() += opened;
+                        }
+                        let of_host = rows().map(|row| columns.candidate(row, first_row + row));
+                        seen.candidates.entry(host).or_default().extend(of_host);
                     }
-                    let is_owner =
-                        |host: &&&HostKey| (host.account_id.as_str(), host.region.as_str()) == columns.owner(row);
-                    let Some(host) = last.1.iter().find(is_owner).filter(|_| !columns.is_local(row)) else { continue };
-                    if columns.is_habit_inside(row) {
-                        *seen.out_degree.entry(*host).or_default() += 1;
-                    }
-                    seen.candidates.entry(*host).or_default().push(columns.candidate(row, first_row + row));
+                    begin = end;
                 }
             }
             if let Some(columns) = DegreeColumns::of(&batch).filter(|_| self.wanted.degrees) {
@@ -205,29 +217,44 @@ impl<'a> Walk<'a> {
         }
         seen.degrees.retain(|(host, ..), count| *count >= MIN_DEGREE || ends.contains(&Some(host.address)));
         for rows in seen.candidates.values_mut() {
-            rows.sort_unstable();
-            seen.left_out += rows.len().saturating_sub(self.most) as u64;
-            rows.truncate(self.most);
+            seen.left_out += keep_first(rows, self.most);
         }
         Ok(seen)
     }
 
-    /// Reads the rows of a shard that are kept.
-    fn keep(&self, shard: &Stored, kept: &HashSet<usize>) -> Result<Vec<PairFact>, RollupError> {
-        let mut pairs = Vec::with_capacity(kept.len());
+    /// Returns the host of a row, if it is wanted.
+    fn wanted_host(&self, columns: &RankColumns<'_>, row: usize) -> Option<&'a HostKey> {
+        let owner = columns.owner(row);
+        let of_address = self.by_address.get(columns.host(row))?;
+        of_address.iter().find(|host| (host.account_id.as_str(), host.region.as_str()) == owner).copied()
+    }
+
+    /// Reads the rows of a shard that are kept. Returns those of each host together; a host may come several times.
+    fn keep(&self, shard: &Stored, mut kept: Vec<usize>) -> Result<Vec<Vec<PairFact>>, RollupError> {
+        let mut hosts: Vec<Vec<PairFact>> = Vec::new();
         if kept.is_empty() {
-            return Ok(pairs);
+            return Ok(hosts);
         }
+        kept.sort_unstable();
+        let mut rest = kept.as_slice();
         let mut first_row = 0;
         for batch in read_columns(shard, FULL)? {
             let batch = batch?;
+            let (here, later) = rest.split_at(rest.partition_point(|row| *row < first_row + batch.num_rows()));
             if let Some(columns) = PairColumns::of(&batch) {
-                let rows = (0..batch.num_rows()).filter(|row| kept.contains(&(first_row + row)));
-                pairs.extend(rows.filter_map(|row| columns.pair(row, &self.wanted.timed)));
+                let is_wanted = |row: &usize| !(self.wanted.inside_only && columns.is_outside(*row));
+                let rows = here.iter().map(|row| row - first_row).filter(is_wanted);
+                for pair in rows.filter_map(|row| columns.pair(row, &self.wanted.timed)) {
+                    match hosts.last_mut().filter(|of_host| of_host[0].host == pair.host) {
+                        Some(of_host) => of_host.push(pair),
+                        None => hosts.push(vec![pair]),
+                    }
+                }
             }
+            rest = later;
             first_row += batch.num_rows();
         }
-        Ok(pairs)
+        Ok(hosts)
     }
 }
 

@@ -13,6 +13,9 @@ const NOVELTY_S: i64 = 6 * HOUR_S;
 const MIN_SLACK_S: i64 = 60;
 
 /// Bytes beyond habit from which a pull adds to the rank.
+const PULL_FLOOR_BYTES: u64 = 100_000;
+
+/// The same as a power of ten.
 const PULL_FLOOR_LOG10: f64 = 5.0;
 
 /// A connection that a host opened to another host inside, at or after a second.
@@ -59,6 +62,7 @@ impl Step {
         let start_s = pair.first_start_after_s(second - slack_s(pair))?;
         let same_place = || HostKey { address: pair.remote, ..pair.host.clone() };
         let to = facts.host_behind(&pair.host, pair.remote).cloned().unwrap_or_else(same_place);
+        let clients = facts.clients_of(&to, pair.port);
         Some(Self {
             from: pair.host.clone(),
             port: pair.port,
@@ -71,8 +75,8 @@ impl Step {
             is_new: is_new(pair, second, facts.window),
             is_management: pair.is_management(),
             answered: pair.answered(),
-            clients: facts.clients_of(&to, pair.port),
-            is_hub: facts.is_hub(&to, pair.port),
+            clients,
+            is_hub: facts.is_crowd(clients),
             usual_in: usual_in_by_bytes_out(pair, facts.window),
             to,
         })
@@ -98,6 +102,9 @@ impl Step {
 
     /// Returns the bytes that the pair's habit would bring in the window; `None` without history.
     pub(super) fn usual_in(&self, others: &[PairFact], window: Window) -> Option<f64> {
+        if !window.has_history() {
+            return self.usual_in;
+        }
         let same = |other: &&PairFact| {
             other.role == Role::Server
                 && other.remote == self.from.address
@@ -109,8 +116,12 @@ impl Step {
 
     /// Returns how much the step deserves a look, for the first hop: 3 for a new pair, 2 for a management port, up to 3
     /// for bytes pulled beyond habit, up to 1 for a service that few use, 2 less where nobody answered.
-    pub(super) fn rank(&self, hosts: u64, others: &[PairFact], window: Window) -> f64 {
-        let pull = (ln10(self.pulled_beyond(others, window)) - PULL_FLOOR_LOG10).clamp(0.0, 3.0);
+    pub(super) fn rank<'a>(&self, hosts: u64, others: impl FnOnce() -> &'a [PairFact], window: Window) -> f64 {
+        // Most steps bring too little to look up what is usual.
+        let pull = match self.bytes_in >= PULL_FLOOR_BYTES {
+            true => (ln10(self.pulled_beyond(others(), window)) - PULL_FLOOR_LOG10).clamp(0.0, 3.0),
+            false => 0.0,
+        };
         let new = if self.is_new == Some(true) { 3.0 } else { 0.0 };
         let management = if self.is_management { 2.0 } else { 0.0 };
         let silent = if self.answered { 0.0 } else { 2.0 };
@@ -142,6 +153,9 @@ pub(super) fn is_new(pair: &PairFact, second: i64, window: Window) -> Option<boo
 
 /// Returns how rare a service is: 1 for one that nobody else uses, 0 for one that all use.
 pub(super) fn rarity(clients: u64, hosts: u64) -> f64 {
+    if clients == 0 {
+        return 1.0;
+    }
     let (clients, hosts) = (ln10(clients), ln10(hosts.max(1)));
     1.0 - (clients / hosts).min(1.0)
 }

@@ -124,11 +124,12 @@ impl<'a> Life<'a> {
 
 /// Names the incidents of findings by their ids of now, also where what goes on would open none.
 fn name_incidents(findings: &mut [Finding], carried: &Carried) {
+    let by_subject = carried.ids_by_subject();
     for finding in findings {
         finding.incident_id = match &finding.incident_id {
             Some(fresh) => carried.ids.get(fresh).cloned(),
             None if finding.severity >= Severity::Low && !finding.is_held_back() => {
-                carried.incident_of(&finding.subject).map(str::to_owned)
+                by_subject.get(finding.subject.as_str()).map(|id| (*id).to_owned())
             }
             None => None,
         };

@@ -10,7 +10,7 @@ use crate::incident::{MAX_HOSTS, compare};
 use crate::intel::Verdicts;
 use flow::fnv::Fnv128;
 use flow::time::{DAY_S, rfc3339};
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 /// How long an incident that fell silent may be opened again under its id.
 const REOPEN_S: i64 = 30 * DAY_S;
@@ -47,13 +47,16 @@ pub struct Carried {
 }
 
 impl Carried {
-    /// Returns the id of the open incident that knows a subject.
+    /// Returns the ids of open incidents by the subjects that they know; of several that know one, the first.
     #[must_use]
-    pub fn incident_of(&self, subject: &str) -> Option<&str> {
-        let knows = |one: &&Incident| {
-            one.status == Status::Open && one.subjects.binary_search_by(|known| known.as_str().cmp(subject)).is_ok()
-        };
-        self.incidents.iter().find(knows).map(|one| one.id.as_str())
+    pub fn ids_by_subject(&self) -> HashMap<&str, &str> {
+        let mut ids = HashMap::new();
+        for one in self.incidents.iter().filter(|one| one.status == Status::Open) {
+            for subject in &one.subjects {
+                ids.entry(subject.as_str()).or_insert(one.id.as_str());
+            }
+        }
+        ids
     }
 
     /// Returns how many incidents the run tells with each change.

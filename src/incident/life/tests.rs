@@ -204,7 +204,7 @@ fn what_goes_on_more_quietly_is_no_silence() {
         runs.seen = [("a".to_owned(), day * DAY_S + 60)].into();
         let carried = runs.day(day, Vec::new());
         assert_eq!(told(&carried), [('1', Status::Open, Change::Unchanged, 1)], "day {day}");
-        assert_eq!((carried.incidents[0].findings, carried.incident_of("a").is_some()), (1, true));
+        assert_eq!((carried.incidents[0].findings, carried.ids_by_subject().contains_key("a")), (1, true));
     }
 }
 
@@ -218,7 +218,7 @@ fn what_a_person_resolved_stays_closed_and_what_returns_is_new() {
     assert_eq!(carried.incidents[0].closed_reason, Some(ClosedReason::Resolved));
     let verdict = carried.incidents[0].timeline.iter().find(|entry| entry.kind == TimelineKind::Verdict).unwrap();
     assert_eq!(verdict.text, "Judged resolved by v.csv:2 (alice): rebuilt (until 2036-12-31T23:59:59Z).");
-    assert_eq!(carried.incident_of("a"), None);
+    assert_eq!(carried.ids_by_subject().get("a"), None);
     let carried = runs.day(2, vec![on(2, "a", &["10.0.0.1"], &["a"])]);
     let again = &carried.incidents[0];
     assert_eq!((again.change, again.related.as_slice()), (Change::Opened, &["a".repeat(32)][..]));

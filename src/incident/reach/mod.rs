@@ -12,7 +12,8 @@ mod walk;
 
 use super::facts::{Facts, HostKey, PairFact};
 use super::model::Incident;
-use std::collections::{BTreeMap, BTreeSet};
+use rayon::prelude::*;
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use walk::Walk;
 
 /// Hops that are walked.
@@ -33,40 +34,57 @@ pub const MAX_ASKED: usize = 5_000;
 /// Computes the graph of each incident. Incidents come in the order of their rank: where too many hosts were reached, the
 /// second hop of the last ones is left out, and counted as `second_hop`.
 ///
-/// `more_pairs` returns the pairs of hosts that `facts` does not have. It is called at most twice: for hosts on the way
-/// between others, and for what the first hop reached; each time once for all incidents together.
+/// `more_pairs` returns the pairs of hosts that `facts` does not have, by host: all of them, or those inside alone. It is
+/// called for hosts of incidents, which have few, and once for what the first hop reached; each time for all incidents
+/// together.
 ///
 /// # Errors
 /// Those of `more_pairs`.
 pub fn graphs<E>(
     incidents: &mut [Incident],
     facts: &Facts,
-    mut more_pairs: impl FnMut(&BTreeSet<HostKey>) -> Result<Vec<PairFact>, E>,
+    mut more_pairs: impl FnMut(&BTreeSet<HostKey>, Asked) -> Result<BTreeMap<HostKey, Vec<PairFact>>, E>,
 ) -> Result<(), E> {
     let mut known = KnownPairs::of(facts);
     // A lone host without pairs was left out when pairs were read, as others come first.
     let joined = incidents.iter().filter(|incident| incident.hosts.len() > 1);
-    known.ask(joined.flat_map(walk::host_keys).collect(), &mut more_pairs)?;
-    let mut walks: Vec<Walk> = incidents.iter().map(|incident| Walk::begin(incident, &known)).collect();
+    known.ask(joined.flat_map(walk::host_keys).collect(), Asked::All, &mut more_pairs)?;
+    let mut walks: Vec<Walk> = incidents.par_iter().map(|incident| Walk::begin(incident, &known)).collect();
     for hop in 1..=MAX_HOPS {
-        walks.iter_mut().for_each(|walk| walk.go(hop, &known));
+        walks.par_iter_mut().for_each(|walk| walk.go(hop, &known));
         if hop < MAX_HOPS {
             let mut asked = BTreeSet::new();
             for walk in &mut walks {
                 walk.ask_for(&mut asked);
             }
-            known.ask(asked, &mut more_pairs)?;
+            // Of hosts of an incident, what they met outside is drawn.
+            let involved: HashSet<&HostKey> = walks.iter().flat_map(|walk| walk.involved.keys()).collect();
+            let (involved, others) = asked.into_iter().partition(|host| involved.contains(host));
+            known.ask(involved, Asked::All, &mut more_pairs)?;
+            known.ask(others, Asked::Inside, &mut more_pairs)?;
         }
     }
-    for (incident, walk) in incidents.iter_mut().zip(walks) {
+    incidents.par_iter_mut().zip(walks).for_each(|(incident, walk)| {
         incident.graph = drawing::graph(incident, walk, &known);
-    }
+    });
+    // Many small pieces, given back beside what follows.
+    let more = known.more;
+    rayon::spawn(move || drop(more));
     Ok(())
 }
 
 /// Returns when each host of an incident was compromised: its own first sign, or earlier where another of them entered it.
 pub(super) fn arrivals(incident: &Incident, facts: &Facts) -> BTreeMap<HostKey, i64> {
     Walk::begin(incident, &KnownPairs::of(facts)).involved
+}
+
+/// Which pairs of hosts are asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Asked {
+    /// All of them.
+    All,
+    /// Those with inside remotes.
+    Inside,
 }
 
 /// The pairs of a run as far as they have been asked for.
@@ -83,20 +101,19 @@ impl<'a> KnownPairs<'a> {
     fn ask<E>(
         &mut self,
         mut hosts: BTreeSet<HostKey>,
-        more_pairs: &mut impl FnMut(&BTreeSet<HostKey>) -> Result<Vec<PairFact>, E>,
+        asked: Asked,
+        more_pairs: &mut impl FnMut(&BTreeSet<HostKey>, Asked) -> Result<BTreeMap<HostKey, Vec<PairFact>>, E>,
     ) -> Result<(), E> {
         hosts.retain(|host| !self.facts.pairs.contains_key(host) && !self.more.contains_key(host));
         if hosts.is_empty() {
             return Ok(());
         }
-        let pairs = more_pairs(&hosts)?;
+        let mut pairs = more_pairs(&hosts, asked)?;
         // Who has no pair is not asked for again.
-        self.more.extend(hosts.into_iter().map(|host| (host, Vec::new())));
-        for pair in pairs {
-            if let Some(of_host) = self.more.get_mut(&pair.host) {
-                of_host.push(pair);
-            }
-        }
+        self.more.extend(hosts.into_iter().map(|host| {
+            let of_host = pairs.remove(&host).unwrap_or_default();
+            (host, of_host)
+        }));
         Ok(())
     }
 

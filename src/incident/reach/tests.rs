@@ -14,8 +14,13 @@ const H: i64 = 3_600;
 /// The graph of one incident; pairs of hosts that are not involved are handed out when asked for.
 fn graph(incident: &Incident, facts: &Facts, others: &[PairFact]) -> Graph {
     let mut incidents = [incident.clone()];
-    let more = |hosts: &BTreeSet<HostKey>| {
-        Ok::<_, Infallible>(others.iter().filter(|pair| hosts.contains(&pair.host)).cloned().collect())
+    let more = |hosts: &BTreeSet<HostKey>, asked: Asked| {
+        let mut pairs: BTreeMap<HostKey, Vec<PairFact>> = BTreeMap::new();
+        let is_asked = |pair: &&PairFact| hosts.contains(&pair.host) && (asked == Asked::All || !pair.external);
+        for pair in others.iter().filter(is_asked) {
+            pairs.entry(pair.host.clone()).or_default().push(pair.clone());
+        }
+        Ok::<_, Infallible>(pairs)
     };
     graphs(&mut incidents, facts, more).unwrap();
     let [incident] = incidents;
@@ -269,15 +274,21 @@ fn many_services_of_a_host_are_one_edge() {
 fn one_walk_serves_a_hop_of_all_incidents() {
     let mut incidents = [incident(&[("10.0.0.1", H)]), incident(&[("10.0.0.2", H), ("10.0.0.9", H)])];
     let known = facts(vec![call("10.0.0.1", "10.0.1.1", 22, 2 * H), call("10.0.0.2", "10.0.1.2", 22, 2 * H)]);
-    let asked: RefCell<Vec<Vec<String>>> = RefCell::default();
-    let more = |hosts: &BTreeSet<HostKey>| {
-        asked.borrow_mut().push(hosts.iter().map(|host| host.address.to_string()).collect());
-        Ok::<_, Infallible>(Vec::new())
+    let calls: RefCell<Vec<(Vec<String>, Asked)>> = RefCell::default();
+    let more = |hosts: &BTreeSet<HostKey>, asked: Asked| {
+        calls.borrow_mut().push((hosts.iter().map(|host| host.address.to_string()).collect(), asked));
+        Ok::<_, Infallible>(BTreeMap::new())
     };
     graphs(&mut incidents, &known, more).unwrap();
-    // First a host of an incident without pairs, then what the first hop reached.
-    assert_eq!(asked.into_inner(), [vec!["10.0.0.9".to_owned()], vec!["10.0.1.1".to_owned(), "10.0.1.2".to_owned()]]);
-    let failed = graphs(&mut incidents, &known, |_: &BTreeSet<HostKey>| Err("no disk"));
+    // First a host of an incident without pairs, then what the first hop reached: of those, calls outside say nothing.
+    assert_eq!(
+        calls.into_inner(),
+        [
+            (vec!["10.0.0.9".to_owned()], Asked::All),
+            (vec!["10.0.1.1".to_owned(), "10.0.1.2".to_owned()], Asked::Inside)
+        ]
+    );
+    let failed = graphs(&mut incidents, &known, |_: &BTreeSet<HostKey>, _: Asked| Err("no disk"));
     assert_eq!(failed, Err("no disk"));
 }
 

@@ -93,7 +93,7 @@ impl Walk {
         let mut shared = BTreeSet::new();
         for (host, arrival_s) in std::mem::take(&mut self.frontier) {
             let pairs = known.of_host(&host);
-            let is_wide = opens_to_many(pairs, known, arrival_s);
+            let is_wide = hop > 1 && opens_to_many(pairs, known, arrival_s);
             for step in pairs.iter().filter_map(|pair| Step::after(facts, pair, arrival_s)) {
                 let is_involved = self.involved.contains_key(&step.to);
                 if step.is_shared() && !is_involved {
@@ -103,7 +103,7 @@ impl Walk {
                     } else {
                         shared.insert((step.to.address, step.port));
                     }
-                } else if hop > 1 && is_wide && !(step.is_new == Some(true) && step.is_management) {
+                } else if is_wide && !(step.is_new == Some(true) && step.is_management) {
                     continue;
                 } else if is_involved || self.found.contains_key(&step.to.address) {
                     self.steps.push(step);
@@ -193,7 +193,7 @@ impl Found {
     /// Returns the highest rank of its steps, halved for each hop after the first.
     pub(super) fn rank(&self, known: &KnownPairs<'_>) -> f64 {
         let (hosts, window) = (known.facts.hosts, known.facts.window);
-        let ranks = self.steps.iter().map(|step| step.rank(hosts, known.of_host(&step.to), window));
+        let ranks = self.steps.iter().map(|step| step.rank(hosts, || known.of_host(&step.to), window));
         ranks.fold(f64::NEG_INFINITY, f64::max) * 0.5_f64.powi(i32::from(self.hops.max(1)) - 1)
     }
 }
@@ -228,8 +228,12 @@ fn settle_arrivals(involved: &mut BTreeMap<HostKey, i64>, known: &KnownPairs<'_>
 
 /// Returns whether a host opens connections to so many inside hosts, by habit, that its steps say nothing.
 fn opens_to_many(pairs: &[PairFact], known: &KnownPairs<'_>, arrival_s: i64) -> bool {
+    let many = WIDE_HOSTS.max(known.facts.hosts / WIDE_SHARE);
+    if pairs.len() as u64 <= many {
+        return false;
+    }
     let habits = pairs.iter().filter(|pair| is_inside_call(pair));
     let habits = habits.filter(|pair| is_new(pair, arrival_s, known.facts.window) == Some(false));
     let peers: BTreeSet<Address> = habits.map(|pair| pair.remote).collect();
-    peers.len() as u64 > WIDE_HOSTS.max(known.facts.hosts / WIDE_SHARE)
+    peers.len() as u64 > many
 }

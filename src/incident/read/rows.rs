@@ -110,6 +110,18 @@ impl<'a> NameColumns<'a> {
         })
     }
 
+    /// Returns whether two rows are of one host.
+    fn is_same_host(&self, one: usize, other: usize) -> bool {
+        self.hosts.value(one) == self.hosts.value(other)
+            && self.accounts.value(one) == self.accounts.value(other)
+            && self.regions.value(one) == self.regions.value(other)
+    }
+
+    /// Returns the end of the rows from `begin` on that are of one host. The rows of a host follow one another.
+    fn end_of_host(&self, begin: usize) -> usize {
+        (begin + 1..self.hosts.len()).find(|row| !self.is_same_host(begin, *row)).unwrap_or(self.hosts.len())
+    }
+
     fn is_client(&self, row: usize) -> bool {
         self.roles.value(row) == Role::Client.as_str()
     }
@@ -157,6 +169,11 @@ impl<'a> RankColumns<'a> {
 
     pub(super) fn host(&self, row: usize) -> &[u8] {
         self.names.hosts.value(row)
+    }
+
+    /// Returns the end of the rows from `begin` on that are of one host.
+    pub(super) fn end_of_host(&self, begin: usize) -> usize {
+        self.names.end_of_host(begin)
     }
 
     pub(super) fn owner(&self, row: usize) -> (&str, &str) {
@@ -218,55 +235,73 @@ impl<'a> DegreeColumns<'a> {
                 && !names.external.value(*row)
                 && self.rejected.value(*row) < self.records.value(*row)
         };
-        // The rows of a host follow one another, so its name is rarely made anew.
-        let mut last: Option<(usize, HostKey)> = None;
-        for row in (0..names.hosts.len()).filter(counts) {
-            let same = |at: usize| {
-                names.hosts.value(at) == names.hosts.value(row)
-                    && names.accounts.value(at) == names.accounts.value(row)
-                    && names.regions.value(at) == names.regions.value(row)
-            };
-            let host = match last.take().filter(|(at, _)| same(*at)) {
-                Some((_, host)) => host,
-                None => match names.host(row) {
-                    Some(host) => host,
-                    None => continue,
-                },
-            };
-            let key = (host, names.ports.value(row), names.protocols.value(row));
-            match degrees.get_mut(&key) {
-                Some(count) => *count += 1,
-                None => {
-                    degrees.insert(key.clone(), 1);
+        let mut services: HashMap<(u16, u8), u64> = HashMap::new();
+        let mut begin = 0;
+        while begin < names.hosts.len() {
+            let end = names.end_of_host(begin);
+            for row in (begin..end).filter(counts) {
+                *services.entry((names.ports.value(row), names.protocols.value(row))).or_default() += 1;
+            }
+            if let Some(host) = names.host(begin).filter(|_| !services.is_empty()) {
+                for ((port, protocol), count) in services.drain() {
+                    *degrees.entry((host.clone(), port, protocol)).or_default() += count;
                 }
             }
-            last = Some((row, key.0));
+            services.clear();
+            begin = end;
         }
     }
 }
 
 /// Everything that is kept of a row.
 pub(super) struct PairColumns<'a> {
-    batch: &'a RecordBatch,
     names: NameColumns<'a>,
+    connections: &'a PrimitiveArray<UInt64Type>,
+    records: &'a PrimitiveArray<UInt64Type>,
+    rejected: &'a PrimitiveArray<UInt64Type>,
+    bytes_out: &'a PrimitiveArray<UInt64Type>,
+    bytes_in: &'a PrimitiveArray<UInt64Type>,
+    packets_in: &'a PrimitiveArray<UInt64Type>,
+    first_seen: &'a PrimitiveArray<TimestampSecondType>,
+    last_seen: &'a PrimitiveArray<TimestampSecondType>,
+    longest_s: &'a PrimitiveArray<UInt64Type>,
+    active_hours: &'a PrimitiveArray<UInt32Type>,
+    window_s: &'a PrimitiveArray<UInt32Type>,
+    baseline_hours: &'a PrimitiveArray<UInt64Type>,
+    baseline_bytes_out: &'a PrimitiveArray<UInt64Type>,
+    baseline_first_seen: &'a PrimitiveArray<TimestampSecondType>,
+    first_contact: &'a BooleanArray,
+    prevalence_hosts: &'a PrimitiveArray<UInt64Type>,
     starts: &'a ListArray,
 }
 
 impl<'a> PairColumns<'a> {
     pub(super) fn of(batch: &'a RecordBatch) -> Option<Self> {
         Some(Self {
-            batch,
             names: NameColumns::of(batch)?,
+            connections: numbers(batch, "connections")?,
+            records: numbers(batch, "records")?,
+            rejected: numbers(batch, "rejected")?,
+            bytes_out: numbers(batch, "bytes_out")?,
+            bytes_in: numbers(batch, "bytes_in")?,
+            packets_in: numbers(batch, "packets_in")?,
+            first_seen: numbers(batch, "first_seen")?,
+            last_seen: numbers(batch, "last_seen")?,
+            longest_s: numbers(batch, "longest_s")?,
+            active_hours: numbers(batch, "active_hours")?,
+            window_s: numbers(batch, "window_s")?,
+            baseline_hours: numbers(batch, "baseline_hours")?,
+            baseline_bytes_out: numbers(batch, "baseline_bytes_out")?,
+            baseline_first_seen: numbers(batch, "baseline_first_seen")?,
+            first_contact: flags(batch, "first_contact")?,
+            prevalence_hosts: numbers(batch, "prevalence_hosts")?,
             starts: batch.column_by_name("starts")?.as_list_opt::<i32>()?,
         })
     }
 
-    fn count(&self, name: &str, row: usize) -> Option<u64> {
-        value(numbers::<UInt64Type>(self.batch, name)?, row)
-    }
-
-    fn second(&self, name: &str, row: usize) -> Option<i64> {
-        value(numbers::<TimestampSecondType>(self.batch, name)?, row)
+    /// Returns whether the remote of a row lies outside.
+    pub(super) fn is_outside(&self, row: usize) -> bool {
+        self.names.external.value(row)
     }
 
     /// Returns a row; the starts of remotes outside only where they are `timed`.
@@ -274,11 +309,11 @@ impl<'a> PairColumns<'a> {
         let remote = self.names.remote(row)?;
         let external = self.names.external.value(row);
         let starts_s = if !external || timed.contains(&remote) {
-            self.starts.value(row).as_primitive_opt::<Int64Type>()?.values().to_vec()
+            let (from, to) = (self.starts.value_offsets()[row] as usize, self.starts.value_offsets()[row + 1] as usize);
+            self.starts.values().as_primitive_opt::<Int64Type>()?.values().get(from..to)?.to_vec()
         } else {
             Vec::new()
         };
-        let first = flags(self.batch, "first_contact")?;
         Some(PairFact {
             host: self.names.host(row)?,
             remote,
@@ -286,22 +321,22 @@ impl<'a> PairColumns<'a> {
             protocol: self.names.protocols.value(row),
             role: if self.names.is_client(row) { Role::Client } else { Role::Server },
             external,
-            connections: self.count("connections", row)?,
-            records: self.count("records", row)?,
-            rejected: self.count("rejected", row)?,
-            bytes_out: self.count("bytes_out", row)?,
-            bytes_in: self.count("bytes_in", row)?,
-            packets_in: self.count("packets_in", row)?,
-            first_seen_s: self.second("first_seen", row)?,
-            last_seen_s: self.second("last_seen", row)?,
-            longest_s: self.count("longest_s", row)?,
-            active_hours: value(numbers::<UInt32Type>(self.batch, "active_hours")?, row)?,
-            first_contact: first.is_valid(row).then(|| first.value(row)),
-            baseline_bytes_out: self.count("baseline_bytes_out", row),
-            baseline_hours: self.count("baseline_hours", row),
-            baseline_first_seen_s: self.second("baseline_first_seen", row),
-            prevalence_hosts: self.count("prevalence_hosts", row)?,
-            window_s: value(numbers::<UInt32Type>(self.batch, "window_s")?, row)?,
+            connections: value(self.connections, row)?,
+            records: value(self.records, row)?,
+            rejected: value(self.rejected, row)?,
+            bytes_out: value(self.bytes_out, row)?,
+            bytes_in: value(self.bytes_in, row)?,
+            packets_in: value(self.packets_in, row)?,
+            first_seen_s: value(self.first_seen, row)?,
+            last_seen_s: value(self.last_seen, row)?,
+            longest_s: value(self.longest_s, row)?,
+            active_hours: value(self.active_hours, row)?,
+            first_contact: self.first_contact.is_valid(row).then(|| self.first_contact.value(row)),
+            baseline_bytes_out: value(self.baseline_bytes_out, row),
+            baseline_hours: value(self.baseline_hours, row),
+            baseline_first_seen_s: value(self.baseline_first_seen, row),
+            prevalence_hosts: value(self.prevalence_hosts, row)?,
+            window_s: value(self.window_s, row)?,
             starts_s,
         })
     }

@@ -22,6 +22,7 @@ pub use command::with_sources;
 use flow::Address;
 use flow::codes::{Role, protocol_name};
 use flow::services::service_name;
+use rayon::prelude::*;
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
@@ -32,12 +33,12 @@ pub fn timelines(incidents: &mut [Incident], findings: &[Finding], facts: &Facts
     for finding in findings {
         of_host.entry(finding.host).or_default().push(finding);
     }
-    for incident in incidents {
+    incidents.par_iter_mut().for_each(|incident| {
         let hosts: BTreeSet<Option<Address>> =
             incident.hosts.iter().map(|host| Some(host.host)).chain([None]).collect();
         let of_hosts: Vec<&Finding> = hosts.iter().filter_map(|host| of_host.get(host)).flatten().copied().collect();
         incident.timeline = told(&Story::of(incident, &of_hosts, facts, &meetings));
-    }
+    });
 }
 
 /// Returns the timeline of an incident: at most [`MAX_TIMELINE`] entries in the order of time.
