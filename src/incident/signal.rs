@@ -124,7 +124,7 @@ pub(super) fn suspects(
     by_host.into_iter().filter_map(suspect).collect()
 }
 
-fn signal(
+pub(super) fn signal(
     finding: &Finding,
     at: usize,
     host: &HostKey,

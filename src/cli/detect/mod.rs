@@ -102,7 +102,8 @@ pub(super) fn run(global: &Global, args: &DetectArgs) -> Result<Exit, Failure> {
     let mut outcome = ManuallyDrop::new(found);
 
     clock.enter(Stage::Incidents);
-    let context = incident::Context { window: hours.window, internal: &plan.input.internal, rates: life.rates() };
+    let (window, internal) = (hours.window, &plan.input.internal);
+    let context = incident::Context { window, internal, rates: life.rates(), accesses: None };
     let (fresh, notes) = incident::incidents(&mut outcome.findings, &derived, &context).map_err(Failure::failed)?;
     let monitored = derived.hosts.num_rows() as u64;
     let after = life.settle(fresh, &mut outcome.findings, &hours.window, monitored, &is_internal);
