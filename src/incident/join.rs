@@ -39,7 +39,7 @@ pub(super) fn join(
     };
     let ties = Links { findings, suspects: &suspects, facts }.all();
     let clusters = clusters(suspects.keys(), ties);
-    let bonds = Bonds { actors, suspects: &suspects, facts, told }.all();
+    let bonds = Bonds { findings, actors, suspects: &suspects, facts, told }.all();
     let (clusters, bonds_refused) = gather(clusters, actors, bonds);
     notes.links_refused = bonds_refused + clusters.iter().map(|cluster| cluster.refused.len() as u64).sum::<u64>() / 2;
     let material = Material { findings, suspects: &suspects, actors, facts, rates };

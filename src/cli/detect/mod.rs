@@ -103,7 +103,13 @@ pub(super) fn run(global: &Global, args: &DetectArgs) -> Result<Exit, Failure> {
 
     clock.enter(Stage::Incidents);
     let (window, internal) = (hours.window, &plan.input.internal);
-    let context = incident::Context { window, internal, rates: life.rates(), accesses: None };
+    let logs = &hours.accesses;
+    let accesses = (!logs.is_empty()).then(|| incident::Accesses {
+        hours: &logs.hours,
+        principals: &logs.principals,
+        ties: &logs.ties,
+    });
+    let context = incident::Context { window, internal, rates: life.rates(), accesses };
     let (fresh, notes) = incident::incidents(&mut outcome.findings, &derived, &context).map_err(Failure::failed)?;
     let monitored = derived.hosts.num_rows() as u64;
     let after = life.settle(fresh, &mut outcome.findings, &hours.window, monitored, &is_internal);

@@ -5,6 +5,7 @@
 
 use super::told::{Network, Span};
 use super::{Actor, ActorKey, Actors, Told};
+use crate::detect::Finding;
 use crate::incident::facts::{Facts, HostKey};
 use crate::incident::kind::Kind;
 use crate::incident::model::{LinkKind, Party};
@@ -67,6 +68,7 @@ impl Bond {
 /// What bonds are made from.
 #[derive(Clone, Copy)]
 pub(in crate::incident) struct Bonds<'a> {
+    pub(in crate::incident) findings: &'a [Finding],
     pub(in crate::incident) actors: &'a Actors,
     pub(in crate::incident) suspects: &'a BTreeMap<HostKey, Suspect>,
     pub(in crate::incident) facts: &'a Facts,
@@ -82,6 +84,7 @@ impl<'a> Bonds<'a> {
         self.hosts(&mut bonds);
         self.sources(&mut bonds);
         self.networks(&mut bonds);
+        self.strangers(&mut bonds);
         for bond in &mut bonds {
             bond.strength = (bond.strength * 1_000.0).round() / 1_000.0;
         }
@@ -278,6 +281,32 @@ impl<'a> Bonds<'a> {
                 let by = counted(count.max(1) as u64, "principal", "principals");
                 let words = |a: &str, b: &str| format!("{a} and {b} came from {}, which {by} used.", network.text());
                 chain(comers, LinkKind::SameNetwork, (2.0 - log10(count)).max(1.0), &words, bonds);
+            }
+        }
+    }
+
+    /// Actors whom a finding names together: strangers who came from one network on one day.
+    fn strangers(self, bonds: &mut Vec<Bond>) {
+        for (key, actor) in self.actors.iter().filter(|(key, _)| matches!(key, ActorKey::Source(_))) {
+            for sign in actor.signals.iter().filter(|sign| sign.opens) {
+                let finding = &self.findings[sign.finding];
+                let names = finding.evidence.get("names").and_then(serde_json::Value::as_array).into_iter().flatten();
+                for name in names.filter_map(serde_json::Value::as_str) {
+                    let Some((named, other)) = self.identity(&self.told.identities.of_principal(name)) else {
+                        continue;
+                    };
+                    if apart_s((sign.since_s, sign.last_s), (other.since_s, other.last_s())) > MAX_APART_S {
+                        continue;
+                    }
+                    bonds.push(Bond {
+                        kind: LinkKind::SameNetwork,
+                        explanation: format!("{} is one of the strangers that came with {}.", named.name(), key.name()),
+                        from: Node::Actor(key.clone()),
+                        to: Node::Actor(named),
+                        strength: 2.0,
+                        at_s: sign.since_s,
+                    });
+                }
             }
         }
     }

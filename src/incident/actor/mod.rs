@@ -101,25 +101,24 @@ impl Actor {
 /// Actors by name.
 pub(super) type Actors = BTreeMap<ActorKey, Actor>;
 
-/// Returns the actor of a finding without a host; `None` where it names nobody.
+/// Returns the actor of a finding about a principal, or else of one without a host; `None` where it names nobody.
 pub(super) fn actor_of(finding: &Finding, identities: &Identities) -> Option<ActorKey> {
-    if finding.host.is_some() {
-        return None;
-    }
     match &finding.principal {
         Some(principal) => Some(ActorKey::Identity(identities.of_principal(principal).into_owned())),
-        None => source_of(finding).map(ActorKey::Source),
+        None => source_of(finding).filter(|_| finding.host.is_none()).map(ActorKey::Source),
     }
 }
 
-/// Returns whether a finding is about a principal or an address, and no host.
+/// Returns whether a finding is about a principal, or about an address and no host.
 pub(super) fn names_actor(finding: &Finding) -> bool {
-    finding.host.is_none() && (finding.principal.is_some() || source_of(finding).is_some())
+    finding.principal.is_some() || (finding.host.is_none() && source_of(finding).is_some())
 }
 
-/// Returns the address that a finding's principal came from; `None` where it names a network or nothing.
+/// Returns the address that a finding's principal came from, the host from which it acted where that is named; `None`
+/// where it names a network or nothing.
 pub(super) fn source_of(finding: &Finding) -> Option<Address> {
-    finding.source.as_deref()?.parse().ok()
+    let host = finding.host.filter(|_| finding.principal.is_some());
+    host.or_else(|| finding.source.as_deref()?.parse().ok())
 }
 
 /// Returns the actors with signs that open an incident: at most [`MAX_SUSPECTS`], the worst first. The result does not
@@ -131,7 +130,7 @@ pub(super) fn actors(
     facts: &Facts,
 ) -> Actors {
     let mut named: Vec<(usize, ActorKey)> = (0..findings.len())
-        .filter(|at| findings[*at].host.is_none() && counts(&findings[*at]))
+        .filter(|at| counts(&findings[*at]))
         .filter_map(|at| Some((at, actor_of(&findings[at], identities)?)))
         .collect();
     named.sort_by(|(a, _), (b, _)| compare_findings(&findings[*a], &findings[*b]));
@@ -146,7 +145,7 @@ pub(super) fn actors(
         };
         let mut sign = signal(finding, at, &host, is_inside, facts);
         if let Some(source) = source {
-            match is_inside(&host, source) {
+            match finding.host == Some(source) || is_inside(&host, source) {
                 true => sign.inside = Some(source),
                 false => sign.outside = vec![source],
             }

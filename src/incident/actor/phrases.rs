@@ -78,16 +78,16 @@ fn words(detection: &str, name: &str, finding: &Finding) -> String {
         "cloud_credential_made" => format!("{name} makes credentials for {}", object()),
         "trail_silenced" => format!("{name} silences logs"),
         "account_by_service" => format!("{name} makes {}", object()),
-        "mass_download" => match number(&["repositories", "new_repositories", "objects"]) {
+        "mass_download" => match number(&["new_repositories", "repositories"]) {
             Some(count) => format!("{name} downloads {}{from}", counted(count, "repository", "repositories")),
             None => format!("{name} downloads far more than ever{from}"),
         },
-        "mass_reading" => match number(&["distinct_objects", "objects"]) {
+        "mass_reading" => match number(&["new_objects", "objects"]) {
             Some(count) => format!("{name} reads {}", counted(count, "object", "objects")),
             None => format!("{name} reads far more than ever"),
         },
         "unusual_client" => format!("{name} is an unusual client{at}"),
-        "shared_source" => match number(&["principals"]) {
+        "shared_source" => match number(&["identities", "principals"]) {
             Some(count) => format!("{} come{from}", counted(count, "principal", "principals")),
             None => format!("several principals come{from}"),
         },

@@ -107,6 +107,7 @@ fn story() -> World {
     world.add(&made);
     let mut taken = about("mass_download", Some("jmiller2"), Some("10.0.40.11"), (5 * HOUR_S, 6 * HOUR_S));
     taken.object = Some("core/core-1".to_owned());
+    (taken.host, taken.account_id, taken.region) = ("10.0.40.11".parse().ok(), None, None);
     world.findings.push(with_evidence(taken, &[("repositories", json!(76))]));
     for repository in 0..76 {
         let mut archive = act(Log::BitbucketAccess, 5 * HOUR_S, "jmiller2", "10.0.40.11");

@@ -32,7 +32,9 @@ pub fn timelines(incidents: &mut [Incident], findings: &[Finding], facts: &Facts
     let meetings = Meetings::of(incidents, facts);
     let mut of_host: HashMap<Option<Address>, Vec<&Finding>> = HashMap::new();
     for finding in findings {
-        of_host.entry(finding.host).or_default().push(finding);
+        // What a principal did is told by the incident of that one, wherever it was done.
+        let host = finding.host.filter(|_| !names_actor(finding));
+        of_host.entry(host).or_default().push(finding);
     }
     for incident in incidents {
         let hosts: BTreeSet<Option<Address>> =
@@ -114,9 +116,9 @@ impl<'a> Story<'a> {
         let is_told = |finding: &&&Finding| {
             let (account_id, region) = (finding.account_id.as_deref(), finding.region.as_deref());
             let is_of_host = match finding.host {
+                _ if names_actor(finding) => false,
                 Some(host) => arrivals.contains_key(&host_key(account_id, region, host)),
                 // A log as a whole: of the account and region of a host.
-                None if names_actor(finding) => false,
                 None => places.contains(&(account_id.unwrap_or_default(), region.unwrap_or_default())),
             };
             finding.severity >= Severity::Low && is_of_host
