@@ -216,7 +216,7 @@ fn without_history_a_session_is_told_where_it_leads_on_or_administers() {
     let bare = |to: &str, port| PairFact { baseline_hours: None, ..call("10.0.0.1", to, port, 9 * H) };
     let known = without_history(vec![bare("10.0.0.2", 8080), bare("10.0.0.3", 22), bare("10.0.0.4", 8080)]);
     let told = told(&one, &[], &known);
-    let to: Vec<Option<Address>> = told.iter().map(|entry| entry.target).collect();
+    let to: Vec<Option<Address>> = told.iter().map(|entry| entry.target.as_ref()?.address()).collect();
     assert_eq!(to, [Some(address("10.0.0.2")), Some(address("10.0.0.3"))]);
 }
 
