@@ -1,5 +1,6 @@
 //! Groups of hosts: links taken strongest first, with stops.
 
+use super::actor::{ActorKey, Bond};
 use super::facts::HostKey;
 use super::link::Tie;
 use super::model::LinkKind;
@@ -8,8 +9,8 @@ use std::collections::{BTreeMap, BTreeSet};
 /// An incident holds at most so many hosts with signs of their own. A larger one is a list that nobody reads.
 pub const MAX_HOSTS: usize = 50;
 
-/// Hosts that belong together, and why.
-#[derive(Debug, Clone, PartialEq)]
+/// Hosts and actors that belong together, and why.
+#[derive(Debug, Clone, Default, PartialEq)]
 pub(super) struct Cluster {
     /// Suspect hosts, sorted.
     pub(super) hosts: Vec<HostKey>,
@@ -17,6 +18,26 @@ pub(super) struct Cluster {
     pub(super) ties: Vec<(Tie, bool)>,
     /// A host of each cluster that would have joined, had it not become too large.
     pub(super) refused: BTreeSet<HostKey>,
+    /// Principals and addresses that act, sorted; none until they are gathered.
+    pub(super) actors: Vec<ActorKey>,
+    /// The bonds of actors, strongest first, and whether each is part of the tree.
+    pub(super) bonds: Vec<(Bond, bool)>,
+}
+
+impl Cluster {
+    /// Takes in the hosts of another.
+    pub(super) fn take(&mut self, other: Cluster) {
+        self.hosts.extend(other.hosts);
+        self.ties.extend(other.ties);
+        self.refused.extend(other.refused);
+    }
+
+    /// Brings hosts, links and bonds in their order: those of the tree first, else as strong as they are.
+    pub(super) fn settle(&mut self) {
+        self.hosts.sort_unstable();
+        self.ties.sort_by(|(a, in_a), (b, in_b)| in_b.cmp(in_a).then(b.strength.total_cmp(&a.strength)));
+        self.bonds.sort_by_key(|(_, in_tree)| !in_tree);
+    }
 }
 
 /// Groups suspect hosts by Kruskal's algorithm (1956): `ties`, which come strongest first, join two groups unless the
@@ -26,7 +47,7 @@ pub(super) struct Cluster {
 /// The clusters come in the order of their first host.
 pub(super) fn clusters<'a>(suspects: impl Iterator<Item = &'a HostKey>, ties: Vec<Tie>) -> Vec<Cluster> {
     let hosts: BTreeMap<&HostKey, usize> = suspects.enumerate().map(|(at, host)| (host, at)).collect();
-    let mut groups = Groups { parent: (0..hosts.len()).collect(), size: vec![1; hosts.len()] };
+    let mut groups = Groups::new(hosts.len());
     let mut taken: Vec<(Tie, bool)> = Vec::new();
     let mut refused: Vec<(HostKey, HostKey)> = Vec::new();
     for tie in ties.into_iter().filter(may_join) {
@@ -43,8 +64,7 @@ pub(super) fn clusters<'a>(suspects: impl Iterator<Item = &'a HostKey>, ties: Ve
     }
     let mut clusters: BTreeMap<usize, Cluster> = BTreeMap::new();
     for (host, at) in &hosts {
-        let empty = || Cluster { hosts: Vec::new(), ties: Vec::new(), refused: BTreeSet::new() };
-        clusters.entry(groups.root(*at)).or_insert_with(empty).hosts.push((*host).clone());
+        clusters.entry(groups.root(*at)).or_default().hosts.push((*host).clone());
     }
     let mut root = |host: &HostKey| hosts.get(host).map(|at| groups.root(*at));
     for (tie, in_tree) in taken {
@@ -77,13 +97,19 @@ fn may_join(tie: &Tie) -> bool {
 }
 
 /// Disjoint sets with path halving.
-struct Groups {
+pub(super) struct Groups {
     parent: Vec<usize>,
     size: Vec<usize>,
 }
 
 impl Groups {
-    fn root(&mut self, mut at: usize) -> usize {
+    /// Returns sets of one member each.
+    pub(super) fn new(members: usize) -> Self {
+        Self { parent: (0..members).collect(), size: vec![1; members] }
+    }
+
+    /// Returns the member that stands for a member's set.
+    pub(super) fn root(&mut self, mut at: usize) -> usize {
         while self.parent[at] != at {
             self.parent[at] = self.parent[self.parent[at]];
             at = self.parent[at];
@@ -91,7 +117,8 @@ impl Groups {
         at
     }
 
-    fn join(&mut self, a: usize, b: usize) {
+    /// Joins the sets that two members stand for.
+    pub(super) fn join(&mut self, a: usize, b: usize) {
         let (root, below) = if a < b { (a, b) } else { (b, a) };
         self.parent[below] = root;
         self.size[root] += self.size[below];

@@ -1,5 +1,6 @@
 //! Joins findings to incidents, from facts that were read.
 
+use super::actor::{ActorKey, Actors, Bonds, Told, actor_of, gather};
 use super::assemble::Material;
 use super::cluster::{Cluster, clusters};
 use super::facts::{Facts, HostKey};
@@ -9,6 +10,7 @@ use super::notes::{IncidentNotes, MIN_HISTORY_HOURS};
 use super::signal::{Suspect, hosts_of, is_allowed, suspects};
 use super::weight::Rates;
 use crate::detect::Finding;
+use access::Identities;
 use flow::Address;
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
@@ -21,6 +23,7 @@ pub(super) fn join(
     is_inside: &dyn Fn(&HostKey, Address) -> bool,
     facts: &Facts,
     rates: &Rates,
+    (actors, told): (&Actors, &Told),
 ) -> (Vec<Incident>, IncidentNotes) {
     let suspects = suspects(findings, is_inside, facts);
     let history_hours = facts.history_hours();
@@ -29,19 +32,22 @@ pub(super) fn join(
         hosts_left_out: 0,
         pairs_read: facts.pairs.values().map(|pairs| pairs.len() as u64).sum(),
         pairs_left_out: 0,
+        suspect_actors: actors.len() as u64,
         links_refused: 0,
         history_hours,
         links_limited: suspects.len() > 1 && history_hours < MIN_HISTORY_HOURS,
     };
     let ties = Links { findings, suspects: &suspects, facts }.all();
     let clusters = clusters(suspects.keys(), ties);
-    notes.links_refused = clusters.iter().map(|cluster| cluster.refused.len() as u64).sum::<u64>() / 2;
-    let material = Material { findings, suspects: &suspects, facts, rates };
+    let bonds = Bonds { findings, actors, suspects: &suspects, facts, told }.all();
+    let (clusters, bonds_refused) = gather(clusters, actors, bonds);
+    notes.links_refused = bonds_refused + clusters.iter().map(|cluster| cluster.refused.len() as u64).sum::<u64>() / 2;
+    let material = Material { findings, suspects: &suspects, actors, facts, rates };
     let mut made: Vec<(Incident, &Cluster)> =
         clusters.iter().map(|cluster| (material.incident(cluster), cluster)).collect();
     relate(&mut made);
     made.sort_by(|(a, _), (b, _)| compare(a, b));
-    let belongs = belongs(findings, &suspects, &made);
+    let belongs = belongs(findings, &suspects, (actors, &told.identities), &made);
     for (finding, id) in findings.iter_mut().zip(belongs) {
         finding.incident_id = id;
     }
@@ -68,10 +74,12 @@ fn relate(made: &mut [(Incident, &Cluster)]) {
 }
 
 /// Returns for each finding the incident of the host that it names: of signs, and of what the user allows about the same
-/// host, which is no evidence but may belong to the story. Findings of no host and informational ones belong to none.
+/// host or actor, which is no evidence but may belong to the story. Findings of neither and informational ones belong to
+/// none.
 fn belongs(
     findings: &[Finding],
     suspects: &BTreeMap<HostKey, Suspect>,
+    (actors, identities): (&Actors, &Identities),
     made: &[(Incident, &Cluster)],
 ) -> Vec<Option<String>> {
     let ids: BTreeMap<&HostKey, &str> = made
@@ -88,7 +96,20 @@ fn belongs(
             }
         }
     }
+    let of_actor: BTreeMap<&ActorKey, &str> = made
+        .iter()
+        .flat_map(|(incident, cluster)| cluster.actors.iter().map(|key| (key, incident.id.as_str())))
+        .collect();
+    for (key, actor) in actors {
+        for signal in &actor.signals {
+            belongs[signal.finding] = of_actor.get(key).map(|id| (*id).to_owned());
+        }
+    }
     for (at, finding) in findings.iter().enumerate().filter(|(_, finding)| is_allowed(finding)) {
+        if let Some(key) = actor_of(finding, identities) {
+            belongs[at] = of_actor.get(&key).map(|id| (*id).to_owned());
+            continue;
+        }
         let host = hosts_of(finding).into_iter().next();
         belongs[at] = host.and_then(|host| ids.get(&host).map(|id| (*id).to_owned()));
     }

@@ -1,12 +1,14 @@
 //! Ties findings into incidents: what entered, whom it reached, what left.
 //!
-//! Hosts with findings of severity medium and above are suspect. A link joins two of them when it is earned (`link`), the
+//! Hosts with findings of severity medium and above are suspect, and so are principals ([`Accesses`], `actor`). A link joins two of them when it is earned (`link`), the
 //! strongest first and with stops (`cluster`). The evidence of a group gives a score (`score`), a title, stages and parts
 //! (`assemble`). The timeline tells what happened ([`timeline`]), the graph whom the hosts reached ([`reach`]).
 //!
 //! **Cost.** Two walks over `pairs` (`read`), seldom more, none without suspect hosts; all else grows with the suspect hosts and their pairs.
 //!
 //! **Where to begin.** [`incidents`] is the whole path; `join` its second half, on facts that tests make by hand.
+
+mod actor;
 
 pub mod facts;
 pub mod kind;
@@ -39,6 +41,8 @@ mod made;
 #[cfg(test)]
 mod tests;
 
+pub use actor::Accesses;
+use actor::{MAX_DEEDS, MAX_THINGS};
 pub use cluster::MAX_HOSTS;
 pub use error::IncidentError;
 pub use facts::{Facts, HostKey, PairFact, Place};
@@ -50,6 +54,7 @@ pub use weight::Rates;
 
 use crate::detect::{Finding, Severity};
 use crate::intel::InternalNetworks;
+use actor::Told;
 use flow::Address;
 use read::{Wanted, add_pairs, read_pairs, read_places};
 use rollup::derive::Derived;
@@ -68,6 +73,8 @@ pub struct Context<'a> {
     pub internal: &'a InternalNetworks,
     /// How often benign hosts show each kind of evidence.
     pub rates: &'a Rates,
+    /// What the logs beside flow logs tell; `None` without such logs.
+    pub accesses: Option<Accesses<'a>>,
 }
 
 /// Returns what findings show of each host, as [`Rates::add_window`] counts it: those of severity low and above that are
@@ -99,7 +106,9 @@ pub fn incidents(
     let mut facts = Facts::new(context.window, derived.hosts.num_rows() as u64);
     facts.relays = derived.relays.iter().copied().collect();
     let named = findings.iter().flat_map(signal::remotes_of);
-    let addresses: HashSet<Address> = named.chain(findings.iter().filter_map(|finding| finding.host)).collect();
+    let sources = findings.iter().filter_map(actor::source_of);
+    let addresses: HashSet<Address> =
+        named.chain(findings.iter().filter_map(|finding| finding.host)).chain(sources).collect();
     facts.places = read_places(&derived.hosts, &addresses);
     // A remote is inside where the user says so, or where it is logged itself; read pairs say the same.
     let logged: HashSet<Address> = facts.places.keys().copied().collect();
@@ -113,7 +122,11 @@ pub fn incidents(
         pairs_left_out = read.left_out;
         add_pairs(&mut facts, read, &derived.hosts);
     }
-    let (mut incidents, mut notes) = join::join(findings, &is_inside, &facts, context.rates);
+    let identities = context.accesses.filter(|_| findings.iter().any(actor::names_actor));
+    let identities = identities.map(|accesses| accesses.identities()).unwrap_or_default();
+    let mut actors = actor::actors(findings, &identities, &is_inside, &facts);
+    let told = Told::read(&mut actors, identities, context.accesses);
+    let (mut incidents, mut notes) = join::join(findings, &is_inside, &facts, context.rates, (&actors, &told));
     timeline::timelines(&mut incidents, findings, &facts);
     reach::graphs(&mut incidents, &facts, |hosts, asked| {
         let inside_only = asked == reach::Asked::Inside;
@@ -121,6 +134,7 @@ pub fn incidents(
         pairs_left_out += read.left_out;
         Ok(read.pairs)
     })?;
+    actor::add_deeds(&mut incidents, findings, &actors, &told, context.accesses);
     (notes.hosts_left_out, notes.pairs_left_out) = (hosts_left_out, pairs_left_out);
     // Many small pieces, given back beside what follows.
     rayon::spawn(move || drop(facts));

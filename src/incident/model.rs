@@ -1,8 +1,10 @@
 //! An incident: the findings of one intrusion, with its hosts, its timeline and its reach.
 
 mod graph;
+mod party;
 
-pub use graph::{Edge, Graph, Node, NodeClass};
+pub use graph::{Deed, DeedKind, Edge, Graph, Node, NodeClass, Thing};
+pub use party::{Party, PartyKind};
 
 use crate::detect::Severity;
 use crate::detect::text_forms;
@@ -43,7 +45,7 @@ pub struct Incident {
     /// How many incidents of at least this score a day of benign traffic is expected to show: hosts × 10^−score × windows
     /// a day.
     pub expected_per_day: f64,
-    /// Compromised hosts, in the order of their first sign.
+    /// Compromised hosts, in the order of their first sign; none where only principals take part.
     pub hosts: Vec<IncidentHost>,
     /// Outside addresses that take part.
     pub remotes: Vec<IncidentRemote>,
@@ -237,17 +239,15 @@ pub enum Tactic {
     Impact,
 }
 
-/// Why two hosts of an incident belong together.
+/// Why two hosts or principals of an incident belong together.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Link {
     /// What kind of evidence it is.
     pub kind: LinkKind,
-    /// The host that came first.
-    #[serde(with = "text_forms::address_text")]
-    pub from: Address,
-    /// The other host.
-    #[serde(with = "text_forms::address_text")]
-    pub to: Address,
+    /// The host or principal that came first.
+    pub from: Party,
+    /// The other one.
+    pub to: Party,
     /// How strong the link is; at least 1.
     pub strength: f64,
     /// When it was seen.
@@ -273,6 +273,18 @@ pub enum LinkKind {
     ScanHit,
     /// Both have one instance, or one address that moved.
     SameInstance,
+    /// One principal made or changed the other.
+    Created,
+    /// A credential of one made a credential of the other.
+    Minted,
+    /// A principal acted from the host itself.
+    FromHost,
+    /// Both came from one address that few use.
+    SameSource,
+    /// Both came from one network that few use.
+    SameNetwork,
+    /// A balancer passed a suspect client on to the host.
+    Served,
 }
 
 /// One entry of a timeline.
@@ -286,12 +298,11 @@ pub struct TimelineEntry {
     pub end_s: i64,
     /// What happened.
     pub kind: TimelineKind,
-    /// The host that acted, or with which it happened.
-    #[serde(with = "text_forms::address_text")]
-    pub actor: Address,
+    /// The host or principal that acted, or with which it happened.
+    pub actor: Party,
     /// The other side.
-    #[serde(default, with = "text_forms::optional_address_text")]
-    pub target: Option<Address>,
+    #[serde(default)]
+    pub target: Option<Party>,
     /// The port of the service.
     pub port: Option<u16>,
     /// The tactic, where it has one.
@@ -332,6 +343,14 @@ pub enum TimelineKind {
     Upload,
     /// A service became reachable from outside.
     Exposure,
+    /// A principal or a credential was used as never before.
+    CredentialUsed,
+    /// Somebody was refused, or failed to log in.
+    AccessDenied,
+    /// A user, key or right was made or changed.
+    AccountMade,
+    /// Repositories, objects or pages were taken in bulk.
+    Download,
     /// A log ended or has a gap.
     LogGap,
     /// Any other finding.

@@ -16,6 +16,9 @@ pub struct IncidentNotes {
     pub pairs_read: u64,
     /// Rows that were left out, since their hosts have too many.
     pub pairs_left_out: u64,
+    /// Principals and addresses with signs that open incidents, in logs beside flow logs.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub suspect_actors: u64,
     /// Links that would have made an incident too large; the incidents are `related`.
     pub links_refused: u64,
     /// Hours of history before the window.
@@ -23,6 +26,11 @@ pub struct IncidentNotes {
     /// Whether there were suspect hosts, but too little history to tell new paths: links then need guessing or a scan, or
     /// a path that is new after some hours of the window.
     pub links_limited: bool,
+}
+
+/// A run without such logs has no word for them.
+fn is_zero(count: &u64) -> bool {
+    *count == 0
 }
 
 impl IncidentNotes {

@@ -97,6 +97,20 @@ pub(super) fn remotes(material: Material<'_>, cluster: &Cluster) -> Vec<Incident
             one.prevalence_hosts = one.prevalence_hosts.max(met);
         }
     }
+    for (_, signal) in material.acts(cluster) {
+        let owner = material.findings[signal.finding].evidence.get("network").and_then(serde_json::Value::as_str);
+        for source in &signal.outside {
+            let one = told.entry(*source).or_insert_with(|| Told {
+                part: RemotePart::Source,
+                first_s: signal.since_s,
+                port: None,
+                owner: None,
+                prevalence_hosts: None,
+            });
+            one.first_s = one.first_s.min(signal.since_s);
+            one.owner = one.owner.take().or_else(|| owner.map(str::to_owned));
+        }
+    }
     let mut remotes: Vec<(Address, Told)> = told.into_iter().collect();
     remotes.sort_by_key(|(address, told)| (told.part, told.first_s, *address));
     let remote = |(address, told): (Address, Told)| IncidentRemote {

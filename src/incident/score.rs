@@ -1,11 +1,12 @@
 //! How surprising the evidence of an incident is, and how severe that makes it.
 
+use super::actor::ActorKey;
+use super::assemble::Material;
 use super::cluster::Cluster;
 use super::facts::HostKey;
 use super::kind::Kind;
 use super::model::LinkKind;
-use super::signal::Suspect;
-use super::weight::Rates;
+use super::signal::Signal;
 use crate::detect::Severity;
 use flow::Address;
 use flow::time::DAY_S;
@@ -27,16 +28,27 @@ const IN_ORDER: f64 = 0.5;
 /// The steps of an intrusion whose order counts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Step {
+    Access,
     Discovery,
     Credential,
+    Persistence,
     Lateral,
     CommandAndControl,
+    Collection,
     Exfiltration,
 }
 
 /// The steps in the order of an intrusion.
-const STEPS: [Step; 5] =
-    [Step::Discovery, Step::Credential, Step::Lateral, Step::CommandAndControl, Step::Exfiltration];
+const STEPS: [Step; 8] = [
+    Step::Access,
+    Step::Discovery,
+    Step::Credential,
+    Step::Persistence,
+    Step::Lateral,
+    Step::CommandAndControl,
+    Step::Collection,
+    Step::Exfiltration,
+];
 
 /// A score and what it was made of.
 #[derive(Debug, Clone, PartialEq)]
@@ -46,18 +58,27 @@ pub(super) struct Score {
     pub(super) severity: Severity,
 }
 
+/// Who bears a piece of evidence that is about no outside remote.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+enum Bearer {
+    Host(HostKey),
+    Actor(ActorKey),
+}
+
 /// What an incident shows, as far as its score depends on it.
 #[derive(Debug, Clone, Default)]
 struct Shown {
-    /// The heaviest evidence of each kind about each remote, or about each host where there is no outside remote: however
-    /// many hosts show it and however many findings tell it.
-    items: BTreeMap<(Kind, Option<Address>, Option<HostKey>), f64>,
+    /// The heaviest evidence of each kind about each remote, or about each host or actor where there is no outside remote:
+    /// however many hosts show it and however many findings tell it.
+    items: BTreeMap<(Kind, Option<Address>, Option<Bearer>), f64>,
     /// When each step was seen, by findings that open incidents and by paths.
     steps: BTreeMap<Step, BTreeSet<i64>>,
     /// Kinds of findings that open incidents, besides paths.
     kinds: BTreeSet<Kind>,
     /// The strongest path between each two hosts.
     paths: BTreeMap<(HostKey, HostKey), f64>,
+    /// The strengths of the bonds on which an intruder moved.
+    bonds: Vec<f64>,
     worst: Option<Severity>,
 }
 
@@ -71,18 +92,19 @@ struct Shown {
 ///
 /// Critical from 9 with three kinds on; high from 6, or with a critical finding; medium from 4, or with a high finding;
 /// else low.
-pub(super) fn score(cluster: &Cluster, suspects: &BTreeMap<HostKey, Suspect>, rates: &Rates) -> Score {
-    let shown = shown(cluster, suspects, rates);
+pub(super) fn score(material: Material<'_>, cluster: &Cluster) -> Score {
+    let shown = shown(material, cluster);
     let mut by_kind: BTreeMap<Kind, Vec<f64>> = BTreeMap::new();
     for ((kind, ..), weight) in &shown.items {
         by_kind.entry(*kind).or_default().push(*weight);
     }
     let kinds = by_kind.into_values().map(|weights| decaying_sum(weights, WITHIN_KIND)).collect();
-    let paths = (PATH_SHARE * shown.paths.values().sum::<f64>()).min(MAX_OF_PATHS);
+    let bonds = shown.bonds.iter().sum::<f64>();
+    let paths = (PATH_SHARE * (shown.paths.values().sum::<f64>() + bonds)).min(MAX_OF_PATHS);
     let in_order = IN_ORDER * longest_order(&shown.steps).saturating_sub(1) as f64;
     let score = decaying_sum(kinds, OVER_KINDS) + paths + in_order;
     let score = (score * 1_000.0).round() / 1_000.0;
-    let kinds = shown.kinds.len() + usize::from(!shown.paths.is_empty());
+    let kinds = shown.kinds.len() + usize::from(!shown.paths.is_empty() || !shown.bonds.is_empty());
     let severity = match shown.worst {
         _ if score >= 9.0 && kinds >= 3 => Severity::Critical,
         Some(Severity::Critical) => Severity::High,
@@ -106,28 +128,16 @@ pub(super) fn expected_per_day(score: f64, hosts: u64, window_s: i64) -> f64 {
     format!("{expected:.2e}").parse().unwrap_or(expected)
 }
 
-fn shown(cluster: &Cluster, suspects: &BTreeMap<HostKey, Suspect>, rates: &Rates) -> Shown {
+fn shown(material: Material<'_>, cluster: &Cluster) -> Shown {
     let mut shown = Shown::default();
-    for suspect in cluster.hosts.iter().filter_map(|host| suspects.get(host)) {
-        for signal in &suspect.signals {
-            let weight = rates.weight(signal.kind, signal.severity);
-            let mut add = |remote: Option<Address>, host: Option<HostKey>| {
-                let heaviest = shown.items.entry((signal.kind, remote, host)).or_default();
-                *heaviest = heaviest.max(weight);
-            };
-            match signal.outside.as_slice() {
-                [remote] => add(Some(*remote), None),
-                _ => add(None, Some(suspect.host.clone())),
-            }
-            if signal.opens {
-                shown.kinds.insert(signal.kind);
-                if let Some(step) = step(signal.kind) {
-                    shown.steps.entry(step).or_default().insert(signal.since_s);
-                }
-            }
-            shown.worst = shown.worst.max(Some(signal.severity));
-        }
+    for (host, signal) in material.signals(cluster) {
+        shown.add(material, signal, || Bearer::Host(host.clone()));
     }
+    for (actor, signal) in material.acts(cluster) {
+        shown.add(material, signal, || Bearer::Actor(actor.clone()));
+    }
+    shown.bonds =
+        cluster.bonds.iter().filter(|(bond, in_tree)| *in_tree && bond.is_path()).map(|(b, _)| b.strength).collect();
     for (tie, _) in cluster.ties.iter().filter(|(tie, _)| tie.is_path()) {
         let strongest = shown.paths.entry((tie.from.clone(), tie.to.clone())).or_default();
         *strongest = strongest.max(tie.strength);
@@ -138,12 +148,34 @@ fn shown(cluster: &Cluster, suspects: &BTreeMap<HostKey, Suspect>, rates: &Rates
     shown
 }
 
+impl Shown {
+    fn add(&mut self, material: Material<'_>, signal: &Signal, bearer: impl Fn() -> Bearer) {
+        let weight = material.rates.weight(signal.kind, signal.severity);
+        let item = match signal.outside.as_slice() {
+            [remote] => (signal.kind, Some(*remote), None),
+            _ => (signal.kind, None, Some(bearer())),
+        };
+        let heaviest = self.items.entry(item).or_default();
+        *heaviest = heaviest.max(weight);
+        if signal.opens {
+            self.kinds.insert(signal.kind);
+            if let Some(step) = step(signal.kind) {
+                self.steps.entry(step).or_default().insert(signal.since_s);
+            }
+        }
+        self.worst = self.worst.max(Some(signal.severity));
+    }
+}
+
 fn step(kind: Kind) -> Option<Step> {
     match kind {
         Kind::Discovery => Some(Step::Discovery),
         Kind::Credential => Some(Step::Credential),
         Kind::CommandAndControl => Some(Step::CommandAndControl),
         Kind::Exfiltration => Some(Step::Exfiltration),
+        Kind::Access => Some(Step::Access),
+        Kind::Persistence => Some(Step::Persistence),
+        Kind::Collection => Some(Step::Collection),
         _ => None,
     }
 }

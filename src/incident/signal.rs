@@ -79,7 +79,8 @@ pub(super) fn is_allowed(finding: &Finding) -> bool {
 /// Returns the hosts that a finding is about: the one that it names first, then those that share the remote or follow one
 /// another as addresses of one train.
 pub(super) fn hosts_of(finding: &Finding) -> Vec<HostKey> {
-    let Some(named) = finding.host else { return Vec::new() };
+    // The host of a finding about a principal is where that one acted from.
+    let Some(named) = finding.host.filter(|_| finding.principal.is_none()) else { return Vec::new() };
     let successors = finding.evidence.get("successors").and_then(serde_json::Value::as_array).into_iter().flatten();
     let successors = successors.filter_map(|text| text.as_str()?.parse().ok());
     let pooled = finding.members.iter().copied().filter(|_| finding.remote.is_some());
@@ -124,7 +125,7 @@ pub(super) fn suspects(
     by_host.into_iter().filter_map(suspect).collect()
 }
 
-fn signal(
+pub(super) fn signal(
     finding: &Finding,
     at: usize,
     host: &HostKey,

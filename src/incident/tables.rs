@@ -3,8 +3,9 @@
 //! Columns have the names of the JSON fields, except where these are words of SQL (`from`, `to`). Times are
 //! `TIMESTAMP(MILLIS, UTC)`, addresses text and numbers signed, as in `findings`.
 
-use super::model::{Edge, Graph, Incident, IncidentHost, IncidentRemote, Node, NodeClass, TimelineEntry};
-use super::reach::MAX_DRAWN;
+mod graph;
+
+use super::model::{Incident, Party, TimelineEntry};
 use arrow::array::{
     ArrayRef, BooleanArray, Float64Array, Int32Array, Int64Array, ListBuilder, RecordBatch, StringArray, StringBuilder,
     TimestampMillisecondArray,
@@ -12,6 +13,7 @@ use arrow::array::{
 use arrow::datatypes::{DataType, Field, Schema};
 use arrow::error::ArrowError;
 use flow::Address;
+use graph::{edges_batch, nodes_batch};
 use serde::Serialize;
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -174,95 +176,13 @@ fn timeline_batch(incidents: &[Incident]) -> Result<RecordBatch, ArrowError> {
         time("end", each().map(|row| row.end_s)),
         text("kind", each().map(|row| word(&row.kind))),
         text("actor", each().map(|row| row.actor.to_string())),
-        optional_text("target", each().map(|row| row.target.map(|target| target.to_string()))),
+        optional_text("target", each().map(|row| row.target.as_ref().map(Party::to_string))),
         optional_number("port", each().map(|row| row.port.map(i32::from))),
         optional_text("tactic", each().map(|row| row.tactic.as_ref().map(word))),
         optional_count("bytes", each().map(|row| row.bytes)),
         optional_text("subject", each().map(|row| row.subject.as_ref())),
         text("text", each().map(|row| &row.text)),
         text("query", each().map(|row| &row.query)),
-    ])
-}
-
-/// A node with what its incident says about the host or remote.
-struct NodeRow<'a> {
-    incident_id: &'a str,
-    at: usize,
-    node: Node,
-    host: Option<&'a IncidentHost>,
-    remote: Option<&'a IncidentRemote>,
-}
-
-/// Returns the nodes of an incident. Its hosts and remotes are among them also where no graph was computed.
-fn node_rows(incident: &Incident) -> Vec<NodeRow<'_>> {
-    let Graph { nodes, .. } = &incident.graph;
-    let mut known: BTreeSet<Address> = nodes.iter().map(|node| node.address).collect();
-    let mut all = nodes.clone();
-    let bare =
-        |address, class, hops, reached_at_s| Node { address, class, rank: 0.0, hops, reached_at_s, clients: None };
-    let hosts = incident.hosts.iter().map(|host| bare(host.host, NodeClass::Involved, 0, host.since_s));
-    let remotes =
-        incident.remotes.iter().map(|remote| bare(remote.address, NodeClass::Remote, 1, incident.first_seen_s));
-    all.extend(hosts.chain(remotes).filter(|node| known.insert(node.address)));
-    let row = |(at, node): (usize, Node)| NodeRow {
-        incident_id: &incident.id,
-        at,
-        host: incident.hosts.iter().find(|host| host.host == node.address),
-        remote: incident.remotes.iter().find(|remote| remote.address == node.address),
-        node,
-    };
-    all.into_iter().enumerate().map(row).collect()
-}
-
-fn nodes_batch(incidents: &[Incident]) -> Result<RecordBatch, ArrowError> {
-    let rows: Vec<NodeRow<'_>> = incidents.iter().flat_map(node_rows).collect();
-    let each = || rows.iter();
-    let of_host =
-        |field: fn(&IncidentHost) -> Option<&String>| move |row: &NodeRow<'_>| row.host.and_then(field).cloned();
-    let part =
-        |row: &NodeRow<'_>| row.host.map(|host| word(&host.part)).or(row.remote.map(|remote| word(&remote.part)));
-    batch(vec![
-        text("incident_id", each().map(|row| row.incident_id)),
-        number("position", each().map(|row| position(row.at))),
-        text("address", each().map(|row| row.node.address.to_string())),
-        text("class", each().map(|row| word(&row.node.class))),
-        optional_text("part", each().map(part)),
-        real("rank", each().map(|row| row.node.rank)),
-        number("hops", each().map(|row| i32::from(row.node.hops))),
-        time("reached_at", each().map(|row| row.node.reached_at_s)),
-        optional_time("since", each().map(|row| row.host.map(|host| host.since_s))),
-        optional_count("clients", each().map(|row| row.node.clients)),
-        flag("drawn", each().map(|row| row.at < MAX_DRAWN)),
-        optional_text("account_id", each().map(of_host(|host| host.account_id.as_ref()))),
-        optional_text("region", each().map(of_host(|host| host.region.as_ref()))),
-        optional_text("vpc_id", each().map(of_host(|host| host.vpc_id.as_ref()))),
-        optional_text("interface_id", each().map(of_host(|host| host.interface_id.as_ref()))),
-        optional_text("instance_id", each().map(of_host(|host| host.instance_id.as_ref()))),
-        optional_number("port", each().map(|row| row.remote.and_then(|remote| remote.port.map(i32::from)))),
-        optional_text("owner", each().map(|row| row.remote.and_then(|remote| remote.owner.as_ref()))),
-        optional_count("prevalence_hosts", each().map(|row| row.remote.and_then(|remote| remote.prevalence_hosts))),
-    ])
-}
-
-fn edges_batch(incidents: &[Incident]) -> Result<RecordBatch, ArrowError> {
-    let rows: Vec<(&str, usize, &Edge)> = incidents
-        .iter()
-        .flat_map(|row| row.graph.edges.iter().enumerate().map(|(at, edge)| (row.id.as_str(), at, edge)))
-        .collect();
-    let each = || rows.iter().map(|(.., edge)| *edge);
-    batch(vec![
-        text("incident_id", rows.iter().map(|(id, ..)| *id)),
-        number("position", rows.iter().map(|(_, at, _)| position(*at))),
-        text("from_address", each().map(|row| row.from.to_string())),
-        text("to_address", each().map(|row| row.to.to_string())),
-        number("port", each().map(|row| i32::from(row.port))),
-        number("protocol", each().map(|row| i32::from(row.protocol))),
-        time("first_seen", each().map(|row| row.first_seen_s)),
-        count("connections", each().map(|row| row.connections)),
-        count("bytes_out", each().map(|row| row.bytes_out)),
-        count("bytes_in", each().map(|row| row.bytes_in)),
-        optional_flag("is_new", each().map(|row| row.is_new)),
-        flag("answered", each().map(|row| row.answered)),
     ])
 }
 

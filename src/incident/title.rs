@@ -1,5 +1,6 @@
 //! The title of an incident: what happened, in the order of time, in one line.
 
+use super::actor::phrases;
 use super::assemble::Material;
 use super::cluster::Cluster;
 use super::facts::HostKey;
@@ -44,14 +45,29 @@ fn weight(kind: Kind) -> u8 {
         Kind::Credential | Kind::Evasion | Kind::Persistence => 3,
         Kind::Exposure => 2,
         Kind::Discovery => 1,
+        Kind::Access | Kind::Persistence | Kind::Collection | Kind::Evasion => 3,
         Kind::Inside | Kind::Odd => 0,
     }
 }
 
-/// Returns the title, such as `10.0.57.128 calls 103.6.160.233, entered 10.0.28.247, 5.3 GB left`.
-///
-/// Of many things, those that matter most are told: what left, then who was entered and what calls out. Neither what only supports an incident is told, nor plain calls of a host before it was entered.
+/// Returns the title: what principals did, then what hosts did.
 pub(super) fn title(
+    material: Material<'_>,
+    cluster: &Cluster,
+    hosts: &[IncidentHost],
+    falls: &BTreeMap<&HostKey, Fall>,
+) -> String {
+    let of_actors = phrases(material.findings, &material.acts(cluster).collect::<Vec<_>>());
+    let of_hosts = title_of_hosts(material, cluster, hosts, falls);
+    let told = [of_actors, of_hosts].into_iter().filter(|part| !part.is_empty());
+    told.collect::<Vec<String>>().join("; ")
+}
+
+/// Returns what hosts did, such as `10.0.57.128 calls 103.6.160.233, entered 10.0.28.247, 5.3 GB left`.
+///
+/// Of many things, those that matter most are told: what left, then who was entered and what calls out. Neither what only
+/// supports an incident is told, nor plain calls of a host before it was entered.
+fn title_of_hosts(
     material: Material<'_>,
     cluster: &Cluster,
     hosts: &[IncidentHost],

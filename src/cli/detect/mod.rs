@@ -102,7 +102,14 @@ pub(super) fn run(global: &Global, args: &DetectArgs) -> Result<Exit, Failure> {
     let mut outcome = ManuallyDrop::new(found);
 
     clock.enter(Stage::Incidents);
-    let context = incident::Context { window: hours.window, internal: &plan.input.internal, rates: life.rates() };
+    let (window, internal) = (hours.window, &plan.input.internal);
+    let logs = &hours.accesses;
+    let accesses = (!logs.is_empty()).then(|| incident::Accesses {
+        hours: &logs.hours,
+        principals: &logs.principals,
+        ties: &logs.ties,
+    });
+    let context = incident::Context { window, internal, rates: life.rates(), accesses };
     let (fresh, notes) = incident::incidents(&mut outcome.findings, &derived, &context).map_err(Failure::failed)?;
     let monitored = derived.hosts.num_rows() as u64;
     let after = life.settle(fresh, &mut outcome.findings, &hours.window, monitored, &is_internal);

@@ -5,7 +5,7 @@ use super::grow::{Material, grow, hosts_together};
 use super::sameness::Marks;
 use super::snapshot::Snapshot;
 use crate::detect::Severity;
-use crate::incident::model::{Change, ClosedReason, Incident, Status, TimelineEntry, TimelineKind};
+use crate::incident::model::{Change, ClosedReason, Incident, Party, Status, TimelineEntry, TimelineKind};
 use crate::incident::{MAX_HOSTS, compare};
 use crate::intel::Verdicts;
 use flow::fnv::Fnv128;
@@ -133,7 +133,9 @@ impl Life {
 
     /// Adds an entry of the run itself to the timeline.
     fn tell(&mut self, kind: TimelineKind, text: String, to_s: i64) {
-        let Some(actor) = self.incident.hosts.first().map(|host| host.host) else { return };
+        let host = self.incident.hosts.first().map(|host| host.host.into());
+        let principal = || self.incident.principals.first().map(|name| Party::principal(name));
+        let Some(actor) = host.or_else(principal) else { return };
         let entry = TimelineEntry {
             time_s: to_s,
             end_s: to_s,

@@ -1,9 +1,11 @@
 //! How an incident takes in what a run shows of it, or another incident that became part of it.
 
+use super::deeds::add_older;
 use super::sameness::has_signs;
 use super::story::joined;
 use crate::incident::model::{
-    Edge, Graph, HostPart, Incident, IncidentHost, IncidentRemote, Link, LinkKind, Node, NodeClass, Stage, Tactic,
+    Edge, Graph, HostPart, Incident, IncidentHost, IncidentRemote, Link, LinkKind, Node, NodeClass, Party, Stage,
+    Tactic,
 };
 use flow::Address;
 use std::collections::{BTreeMap, BTreeSet};
@@ -20,6 +22,7 @@ const MAX_EDGES: usize = 400;
 pub(super) struct Material {
     hosts: BTreeSet<(Option<String>, Option<String>, Address)>,
     remotes: BTreeSet<Address>,
+    principals: BTreeSet<String>,
     tactics: BTreeSet<Tactic>,
 }
 
@@ -29,6 +32,7 @@ impl Material {
         Self {
             hosts: incident.hosts.iter().map(host_key).collect(),
             remotes: incident.remotes.iter().map(|remote| remote.address).collect(),
+            principals: incident.principals.iter().cloned().collect(),
             tactics: incident.stages.iter().map(|stage| stage.tactic).collect(),
         }
     }
@@ -65,7 +69,10 @@ pub(super) fn grow(old: &mut Incident, newer: &Incident) {
     old.related = union(&old.related, &newer.related);
     old.links = links(&old.links, &newer.links);
     old.timeline = joined(&old.timeline, &newer.timeline);
-    old.graph = graph(&old.graph, &newer.graph);
+    let older = std::mem::replace(&mut old.graph, Graph::default());
+    old.graph = graph(&older, &newer.graph);
+    (old.graph.things, old.graph.deeds) = (newer.graph.things.clone(), newer.graph.deeds.clone());
+    add_older(&mut old.graph, &older);
     old.coverage = match (old.coverage, newer.coverage) {
         (Some(a), Some(b)) => Some(a.min(b)),
         (a, b) => a.or(b),
@@ -149,9 +156,9 @@ fn stages(old: &[Stage], newer: &[Stage]) -> Vec<Stage> {
 
 /// Returns the links of both: those of the spanning tree first, each part strongest first.
 fn links(old: &[Link], newer: &[Link]) -> Vec<Link> {
-    let mut by_key: BTreeMap<(LinkKind, Address, Address), Link> = BTreeMap::new();
+    let mut by_key: BTreeMap<(LinkKind, Party, Party), Link> = BTreeMap::new();
     for link in old.iter().chain(newer) {
-        let key = (link.kind, link.from, link.to);
+        let key = (link.kind, link.from.clone(), link.to.clone());
         // A link is as strong as it was seen to be, and as old.
         if by_key.get(&key).is_none_or(|known| link.strength > known.strength) {
             by_key.insert(key, link.clone());
@@ -161,19 +168,19 @@ fn links(old: &[Link], newer: &[Link]) -> Vec<Link> {
     all.sort_by(|a, b| {
         b.strength
             .total_cmp(&a.strength)
-            .then_with(|| (a.at_s, a.from, a.to, a.kind).cmp(&(b.at_s, b.from, b.to, b.kind)))
+            .then_with(|| (a.at_s, &a.from, &a.to, a.kind).cmp(&(b.at_s, &b.from, &b.to, b.kind)))
     });
     // The tree of the union: Kruskal (1956) over the links in this order.
-    let mut group: BTreeMap<Address, Address> = BTreeMap::new();
+    let mut group: BTreeMap<Party, Party> = BTreeMap::new();
     for link in &mut all {
-        let root = |group: &BTreeMap<Address, Address>, address: Address| {
-            let mut at = address;
-            while let Some(above) = group.get(&at).filter(|above| **above != at) {
-                at = *above;
+        let root = |group: &BTreeMap<Party, Party>, party: &Party| {
+            let mut at = party;
+            while let Some(above) = group.get(at).filter(|above| *above != at) {
+                at = above;
             }
-            at
+            at.clone()
         };
-        let (from, to) = (root(&group, link.from), root(&group, link.to));
+        let (from, to) = (root(&group, &link.from), root(&group, &link.to));
         link.in_tree = from != to;
         if link.in_tree {
             group.insert(from, to);
@@ -236,7 +243,7 @@ fn graph(old: &Graph, newer: &Graph) -> Graph {
         }
     }
     cut("edges", edges.len().saturating_sub(MAX_EDGES));
-    Graph { nodes, edges: edges.into_values().take(MAX_EDGES).collect(), left_out }
+    Graph { nodes, edges: edges.into_values().take(MAX_EDGES).collect(), left_out, ..Graph::default() }
 }
 
 /// The order of nodes: compromised hosts, outside addresses, who entered the first host, then the others.
@@ -245,7 +252,7 @@ fn place(node: &Node) -> u8 {
         NodeClass::Involved => 0,
         NodeClass::Remote => 1,
         NodeClass::Upstream => 2,
-        NodeClass::Reached | NodeClass::Attempted | NodeClass::Shared => 3,
+        NodeClass::Reached | NodeClass::Attempted | NodeClass::Shared | NodeClass::Reachable => 3,
     }
 }
 

@@ -8,6 +8,7 @@
 //! **Cost.** Grows with the incidents that are open or ended in the last 30 days, not with the findings.
 
 mod closing;
+mod deeds;
 #[cfg(test)]
 pub(crate) mod examples;
 mod learn;

@@ -1,4 +1,4 @@
-//! When two incidents are one: they share a host with signs of its own, or the subject of a finding.
+//! When two incidents are one: they share a host with signs of its own, a principal, or the subject of a finding.
 
 use crate::incident::model::{HostPart, Incident, IncidentHost};
 use flow::Address;
@@ -8,6 +8,7 @@ use std::collections::BTreeSet;
 #[derive(Debug, Default)]
 pub(super) struct Marks {
     subjects: BTreeSet<String>,
+    principals: BTreeSet<String>,
     hosts: Vec<HostMark>,
 }
 
@@ -32,6 +33,7 @@ impl Marks {
     /// Adds those of an incident that became part of it.
     pub(super) fn add(&mut self, incident: &Incident) {
         self.subjects.extend(incident.subjects.iter().cloned());
+        self.principals.extend(incident.principals.iter().cloned());
         for host in incident.hosts.iter().filter(|host| has_signs(host)).map(HostMark::of) {
             if !self.hosts.contains(&host) {
                 self.hosts.push(host);
@@ -39,15 +41,17 @@ impl Marks {
         }
     }
 
-    /// Returns whether the two share a host with signs of its own, or a subject. Hosts of two accounts are never one.
+    /// Returns whether the two share a host with signs of its own, a principal or a subject. Hosts of two accounts are never one.
     pub(super) fn meet(&self, other: &Self) -> bool {
         !self.subjects.is_disjoint(&other.subjects)
+            || !self.principals.is_disjoint(&other.principals)
             || self.hosts.iter().any(|host| other.hosts.iter().any(|known| host.is_same(known)))
     }
 
-    /// Returns whether all subjects and hosts of `other` are known here.
+    /// Returns whether all subjects, principals and hosts of `other` are known here.
     pub(super) fn know(&self, other: &Self) -> bool {
         other.subjects.is_subset(&self.subjects)
+            && other.principals.is_subset(&self.principals)
             && other.hosts.iter().all(|host| self.hosts.iter().any(|known| host.is_same(known)))
     }
 }

@@ -1,18 +1,17 @@
 //! The timeline of an incident over many runs: what windows that overlap tell twice is told once, and it stays short.
 
-use crate::incident::model::{MAX_TIMELINE, TimelineEntry, TimelineKind};
-use flow::Address;
+use crate::incident::model::{MAX_TIMELINE, Party, TimelineEntry, TimelineKind};
 use flow::time::HOUR_S;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// What makes two entries of different runs one: kind, actor, target, port and subject.
-type EntryKey = (TimelineKind, Address, Option<Address>, Option<u16>, Option<String>);
+type EntryKey = (TimelineKind, Party, Option<Party>, Option<u16>, Option<String>);
 
 /// Kinds that happen once: of several entries of one key, the first is true.
 const ONCE: [TimelineKind; 3] = [TimelineKind::FirstContact, TimelineKind::CadenceBegins, TimelineKind::Exposure];
 
 fn key_of(entry: &TimelineEntry) -> EntryKey {
-    (entry.kind, entry.actor, entry.target, entry.port, entry.subject.clone())
+    (entry.kind, entry.actor.clone(), entry.target.clone(), entry.port, entry.subject.clone())
 }
 
 /// Joins two timelines; of entries that tell the same, the one of `newer` has the words.
@@ -46,8 +45,9 @@ pub(super) fn joined(older: &[TimelineEntry], newer: &[TimelineEntry]) -> Vec<Ti
 /// Sorts entries by time; those of one moment by what they are.
 fn sort(entries: &mut [TimelineEntry]) {
     entries.sort_by(|a, b| {
-        let moment = |entry: &TimelineEntry| (entry.time_s, entry.kind, entry.actor, entry.target, entry.port);
-        moment(a).cmp(&moment(b)).then_with(|| (&a.subject, &a.text).cmp(&(&b.subject, &b.text)))
+        (a.time_s, a.kind, &a.actor, &a.target, a.port)
+            .cmp(&(b.time_s, b.kind, &b.actor, &b.target, b.port))
+            .then_with(|| (&a.subject, &a.text).cmp(&(&b.subject, &b.text)))
     });
 }
 

@@ -33,7 +33,7 @@ pub(super) fn graph(incident: &Incident, mut walk: Walk, known: &KnownPairs<'_>)
     nodes.truncate(MAX_LISTED);
     let places: BTreeMap<Address, usize> = nodes.iter().enumerate().map(|(at, node)| (node.address, at)).collect();
     let edges = placed(edges, &places, &mut walk);
-    Graph { nodes, edges, left_out: walk.left_out }
+    Graph { nodes, edges, left_out: walk.left_out, ..Graph::default() }
 }
 
 /// Rounds a rank to thousandths, so that it reads the same everywhere.

@@ -5,6 +5,7 @@ mod links;
 mod scores;
 mod stories;
 
+use super::actor::Told;
 use super::facts::{Facts, HostKey, PairFact, Place};
 use super::made::found;
 use super::model::Incident;
@@ -16,6 +17,7 @@ use flow::codes::{Role, TCP};
 use flow::time::{DAY_S, HOUR_S};
 use rollup::window::Window;
 use serde_json::{Value, json};
+use std::collections::BTreeMap;
 
 /// First second of the window, which is a day long.
 const FROM_S: i64 = 20 * DAY_S;
@@ -161,7 +163,13 @@ impl World {
         let mut findings = self.findings.clone();
         let internal = crate::intel::InternalNetworks::default();
         let is_inside = |_: &HostKey, remote: Address| internal.contains(remote);
-        let (incidents, notes) = super::join::join(&mut findings, &is_inside, &self.facts, &Rates::default());
+        let (incidents, notes) = super::join::join(
+            &mut findings,
+            &is_inside,
+            &self.facts,
+            &Rates::default(),
+            (&BTreeMap::new(), &Told::default()),
+        );
         (incidents, notes, findings)
     }
 

@@ -3,6 +3,7 @@
 //! A timeline does not know where the logs lie, and says the same wherever they do: its commands read `"$LOGS"`, which
 //! the reader sets once, or which [`with_sources`] replaces.
 
+use crate::detect::Finding;
 use flow::Address;
 use flow::time::{HOUR_S, hour_of, rfc3339};
 
@@ -75,6 +76,21 @@ pub(super) fn logged_hours(interface_id: Option<&str>, span_s: (i64, i64)) -> St
         "SELECT hour, sum(records) AS records, sum(nodata) AS nodata, sum(skipdata) AS skipdata FROM coverage{} \
          GROUP BY hour ORDER BY hour",
         which.unwrap_or_default()
+    );
+    format!("flowsift sql {SOURCE} {} -c {}", bounds(span_s), quoted(&sql))
+}
+
+/// Returns a command that shows what the principal of a finding did, or who came from its address.
+pub(super) fn accesses_of(finding: &Finding, span_s: (i64, i64)) -> String {
+    let text = |value: &str| format!("'{}'", value.replace('\'', "''"));
+    let which = match (&finding.principal, &finding.source) {
+        (Some(principal), _) => format!("principal = {}", text(principal)),
+        (None, Some(source)) => format!("source = {}", text(source)),
+        (None, None) => "true".to_owned(),
+    };
+    let sql = format!(
+        "SELECT time, log, principal, credential, source, service, app, action, outcome, object FROM accesses \
+         WHERE {which} ORDER BY time"
     );
     format!("flowsift sql {SOURCE} {} -c {}", bounds(span_s), quoted(&sql))
 }

@@ -1,8 +1,9 @@
 //! What happened to the hosts of an incident, in the order of time.
 //!
-//! Entries come from findings of severity low and above, and from the pairs of the hosts. Where there are more than an
+//! Entries come from findings of severity low and above, about hosts and principals, and from the pairs of the hosts. Where there are more than an
 //! incident tells, the first and the last of each kind stay, then those that say most.
 
+mod accesses;
 mod cadence;
 mod command;
 mod guessing;
@@ -12,9 +13,10 @@ mod seen;
 #[cfg(test)]
 mod tests;
 
+use super::actor::names_actor;
 use super::facts::{Facts, HostKey, PairFact};
 use super::kind::tactic;
-use super::model::{Incident, MAX_TIMELINE, TimelineEntry, TimelineKind};
+use super::model::{Incident, MAX_TIMELINE, Party, TimelineEntry, TimelineKind};
 use super::step::host_key;
 use crate::detect::finding::compare_findings;
 use crate::detect::{Finding, Severity};
@@ -31,7 +33,9 @@ pub fn timelines(incidents: &mut [Incident], findings: &[Finding], facts: &Facts
     let meetings = Meetings::of(incidents, facts);
     let mut of_host: HashMap<Option<Address>, Vec<&Finding>> = HashMap::new();
     for finding in findings {
-        of_host.entry(finding.host).or_default().push(finding);
+        // What a principal did is told by the incident of that one, wherever it was done.
+        let host = finding.host.filter(|_| !names_actor(finding));
+        of_host.entry(host).or_default().push(finding);
     }
     incidents.par_iter_mut().for_each(|incident| {
         let hosts: BTreeSet<Option<Address>> =
@@ -59,6 +63,7 @@ fn told(story: &Story<'_>) -> Vec<TimelineEntry> {
     inside::sessions_and_pulls(story, &mut told);
     outside::uploads(story, &mut told);
     seen::others(story, &mut told);
+    accesses::accesses(story, &mut told);
     trimmed(told)
 }
 
@@ -94,6 +99,8 @@ struct Story<'a> {
     /// Its findings from the worst.
     findings: Vec<&'a Finding>,
     meetings: &'a Meetings<'a>,
+    /// Its findings about principals and addresses that act.
+    of_actors: Vec<&'a Finding>,
 }
 
 /// An entry, and how much it says: 1–5.
@@ -110,6 +117,7 @@ impl<'a> Story<'a> {
         let is_told = |finding: &&&Finding| {
             let (account_id, region) = (finding.account_id.as_deref(), finding.region.as_deref());
             let is_of_host = match finding.host {
+                _ if names_actor(finding) => false,
                 Some(host) => arrivals.contains_key(&host_key(account_id, region, host)),
                 // A log as a whole: of the account and region of a host.
                 None => places.contains(&(account_id.unwrap_or_default(), region.unwrap_or_default())),
@@ -121,7 +129,13 @@ impl<'a> Story<'a> {
             let key = |finding: &Finding| (Reverse(finding.severity), finding.first_seen_s);
             key(a).cmp(&key(b)).then_with(|| compare_findings(a, b))
         });
-        Self { incident, facts, arrivals, findings: of_hosts, meetings }
+        let is_of_actor = |finding: &&&Finding| {
+            finding.severity >= Severity::Low
+                && names_actor(finding)
+                && finding.incident_id.as_ref() == Some(&incident.id)
+        };
+        let of_actors = findings.iter().filter(is_of_actor).copied().collect();
+        Self { incident, facts, arrivals, findings: of_hosts, meetings, of_actors }
     }
 
     /// Returns the pairs of the incident's hosts.
@@ -158,13 +172,13 @@ fn sides(finding: &Finding) -> Option<(Address, Option<Address>)> {
 }
 
 /// Returns an entry without port, tactic, bytes and subject.
-fn entry(kind: TimelineKind, span_s: (i64, i64), sides: (Address, Option<Address>), text: String) -> TimelineEntry {
+fn entry<P: Into<Party>>(kind: TimelineKind, span_s: (i64, i64), sides: (P, Option<P>), text: String) -> TimelineEntry {
     TimelineEntry {
         time_s: span_s.0,
         end_s: span_s.1.max(span_s.0),
         kind,
-        actor: sides.0,
-        target: sides.1,
+        actor: sides.0.into(),
+        target: sides.1.map(Into::into),
         port: None,
         tactic: None,
         bytes: None,
@@ -224,8 +238,8 @@ fn trimmed(mut told: Vec<Told>) -> Vec<TimelineEntry> {
     told.into_iter().map(|one| one.entry).collect()
 }
 
-type Order<'a> = (i64, TimelineKind, Address, Option<Address>, Option<u16>, i64, Option<&'a str>);
+type Order<'a> = (i64, TimelineKind, &'a Party, Option<&'a Party>, Option<u16>, i64, Option<&'a str>);
 
 fn order(entry: &TimelineEntry) -> Order<'_> {
-    (entry.time_s, entry.kind, entry.actor, entry.target, entry.port, entry.end_s, entry.subject.as_deref())
+    (entry.time_s, entry.kind, &entry.actor, entry.target.as_ref(), entry.port, entry.end_s, entry.subject.as_deref())
 }

@@ -2,7 +2,7 @@
 
 use crate::detect::{Finding, Severity};
 use crate::incident::model::{
-    Change, ClosedReason, HostPart, Incident, LinkKind, NodeClass, RemotePart, Status, Tactic, TimelineKind,
+    Change, ClosedReason, DeedKind, HostPart, Incident, LinkKind, NodeClass, RemotePart, Status, Tactic, TimelineKind,
 };
 use flow::codes::{self, Role, protocol_name};
 use flow::time;
@@ -165,6 +165,10 @@ pub(super) const fn timeline_kind(kind: TimelineKind) -> &'static str {
         TimelineKind::InsidePull => "inside pull",
         TimelineKind::Upload => "upload",
         TimelineKind::Exposure => "exposure",
+        TimelineKind::CredentialUsed => "credential used",
+        TimelineKind::AccessDenied => "access denied",
+        TimelineKind::AccountMade => "account made",
+        TimelineKind::Download => "download",
         TimelineKind::LogGap => "log gap",
         TimelineKind::Finding => "finding",
         TimelineKind::Verdict => "verdict",
@@ -180,6 +184,12 @@ pub(super) const fn link_kind(kind: LinkKind) -> &'static str {
         LinkKind::Bridge => "over a third host",
         LinkKind::ScanHit => "scan that hit",
         LinkKind::SameInstance => "same instance",
+        LinkKind::Created => "one made the other",
+        LinkKind::Minted => "one credential made the other",
+        LinkKind::FromHost => "acted from the host",
+        LinkKind::SameSource => "same address",
+        LinkKind::SameNetwork => "same network",
+        LinkKind::Served => "passed on by a balancer",
     }
 }
 
@@ -192,6 +202,22 @@ pub(super) const fn node_class(class: NodeClass) -> &'static str {
         NodeClass::Shared => "shared service",
         NodeClass::Upstream => "came in before",
         NodeClass::Remote => "outside",
+        NodeClass::Reachable => "open to it before",
+    }
+}
+
+/// Returns what a principal did.
+pub(super) const fn deed_kind(kind: DeedKind) -> &'static str {
+    match kind {
+        DeedKind::Downloaded => "downloaded",
+        DeedKind::Created => "made users, keys or rights",
+        DeedKind::Changed => "changed",
+        DeedKind::Read => "read",
+        DeedKind::LoggedInto => "logged into",
+        DeedKind::Denied => "was refused",
+        DeedKind::Minted => "made a credential",
+        DeedKind::ActedAs => "acted as",
+        DeedKind::UsedFrom => "came from",
     }
 }
 

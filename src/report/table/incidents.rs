@@ -82,11 +82,7 @@ fn push_incident(text: &mut String, incident: &Incident, rank: (usize, usize), w
     let findings = counted(incident.findings, "finding", "findings");
     let since = minute_text(incident.first_seen_s, 0);
     let mut lines = vec![
-        format!(
-            "{} since {since}: {}",
-            counted(incident.hosts.len() as u64, "host", "hosts"),
-            hosts_text(&incident.hosts)
-        ),
+        parties_text(incident, &since),
         format!("{}{findings}, {}", stages_text(incident), expected_text(incident.expected_per_day)),
     ];
     lines.extend(life_text(incident));
@@ -126,6 +122,23 @@ fn reason_text(reason: ClosedReason) -> &'static str {
         ClosedReason::FalsePositive => "judged a false positive",
         ClosedReason::Benign => "judged benign",
         ClosedReason::Resolved => "resolved",
+    }
+}
+
+/// Returns who takes part, and since when.
+fn parties_text(incident: &Incident, since: &str) -> String {
+    let principals = || {
+        let named: Vec<&str> = incident.principals.iter().take(NAMED_HOSTS).map(String::as_str).collect();
+        let count = counted(incident.principals.len() as u64, "principal", "principals");
+        let more = incident.principals.len() - named.len();
+        let more = if more > 0 { format!(" and {} more", count_text(more as u64)) } else { String::new() };
+        format!("{count}: {}{more}", named.join(", "))
+    };
+    let hosts = || counted(incident.hosts.len() as u64, "host", "hosts");
+    match (incident.hosts.is_empty(), incident.principals.is_empty()) {
+        (true, false) => format!("since {since}, {}", principals()),
+        (_, true) => format!("{} since {since}: {}", hosts(), hosts_text(&incident.hosts)),
+        (false, false) => format!("{} since {since}: {}; {}", hosts(), hosts_text(&incident.hosts), principals()),
     }
 }
 

@@ -3,20 +3,31 @@
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 
-/// Returns the name by which all logs know a principal: in lower case, and of the session of a federated login the mail
-/// that it is named by.
+/// Returns the name by which all logs know a principal, in lower case: the name that a federated login brought, the session
+/// of an instance as it is, and of any other session its role, as programs make up a new name for each.
 ///
 /// ```
 /// use flowsift_access::identity;
 ///
-/// let role = "arn:aws:sts::112233445566:assumed-role/AWSReservedSSO_Admin_1a2b/Jo.Doe@example.com";
-/// assert_eq!(identity(role), "jo.doe@example.com");
+/// let role = |rest| format!("arn:aws:sts::112233445566:assumed-role/{rest}");
+/// assert_eq!(identity(&role("AWSReservedSSO_Admin_1a2b/Jo.Doe@example.com")), "jo.doe@example.com");
+/// assert_eq!(identity(&role("Deploy/botocore-session-17")), role("deploy"));
+/// assert_eq!(identity(&role("web/i-0abc1234def567890")), role("web/i-0abc1234def567890"));
 /// assert_eq!(identity("Jo.Doe@Example.com"), "jo.doe@example.com");
 /// assert_eq!(identity("arn:aws:iam::112233445566:user/ci/Deploy"), "arn:aws:iam::112233445566:user/ci/deploy");
 /// ```
 pub fn identity(principal: &str) -> Cow<'_, str> {
     let name = match principal.rsplit_once('/') {
         Some((_, name)) if principal.starts_with("arn:") && name.contains('@') => name,
+        Some((role, session)) if role.contains(":assumed-role/") => {
+            if role.contains("/AWSReservedSSO_") {
+                session
+            } else if instance_of(principal).is_some() {
+                principal
+            } else {
+                role
+            }
+        }
         _ => principal,
     };
     if name.chars().any(char::is_uppercase) { name.to_lowercase().into() } else { name.into() }

@@ -145,7 +145,7 @@ fn gather(incident: &Incident) -> Board {
                 let name = node.address.to_string();
                 cards.push(card(Column::Compromised, "card compromised", name, String::new(), vec![node.address]));
             }
-            NodeClass::Reached | NodeClass::Attempted => {
+            NodeClass::Reached | NodeClass::Attempted | NodeClass::Reachable => {
                 let column = if node.hops > 1 { Column::Further } else { Column::Reached };
                 let class = if node.class == NodeClass::Reached { "card" } else { "card attempted" };
                 let name = name_of(node, edge);

@@ -1,12 +1,11 @@
 //! Lanes: one row for each host in the order of compromise, time from left to right, a bar for each entry of the
 //! timeline, an arrow where one host entered another.
 
-use crate::incident::model::{Incident, LinkKind, Tactic, TimelineEntry, TimelineKind};
+use crate::incident::model::{Incident, LinkKind, Party, Tactic, TimelineEntry, TimelineKind};
 use crate::report::html::markup::Markup;
 use crate::report::html::scale::{TimeAxis, WIDTH};
 use crate::report::html::shapes::px;
 use crate::report::html::words;
-use flow::Address;
 use flow::units::counted;
 
 /// Hosts drawn; the table has all.
@@ -42,13 +41,17 @@ impl Track {
             | TimelineKind::CadenceBegins
             | TimelineKind::CadenceChanges
             | TimelineKind::CadenceEnds => Track::Calls,
-            TimelineKind::Sweep | TimelineKind::Guessing => Track::Scans,
-            TimelineKind::SessionAfterGuessing | TimelineKind::InsideSession => Track::Sessions,
-            TimelineKind::InsidePull => Track::Pulls,
-            TimelineKind::Upload => Track::Uploads,
-            TimelineKind::Exposure | TimelineKind::LogGap | TimelineKind::Verdict | TimelineKind::Merge => {
-                Track::Others
+            TimelineKind::Sweep | TimelineKind::Guessing | TimelineKind::AccessDenied => Track::Scans,
+            TimelineKind::SessionAfterGuessing | TimelineKind::InsideSession | TimelineKind::CredentialUsed => {
+                Track::Sessions
             }
+            TimelineKind::InsidePull | TimelineKind::Download => Track::Pulls,
+            TimelineKind::Upload => Track::Uploads,
+            TimelineKind::Exposure
+            | TimelineKind::AccountMade
+            | TimelineKind::LogGap
+            | TimelineKind::Verdict
+            | TimelineKind::Merge => Track::Others,
             TimelineKind::Finding => match entry.tactic {
                 Some(Tactic::CommandAndControl) => Track::Calls,
                 Some(Tactic::Discovery | Tactic::CredentialAccess) => Track::Scans,
@@ -161,8 +164,8 @@ fn gather(incident: &Incident) -> Vec<Lane<'_>> {
     lanes.push(lane("others".to_owned(), "outside, or not drawn".to_owned()));
     let others = lanes.len() - 1;
     for entry in &incident.timeline {
-        let of = |address: Address| shown.iter().position(|host| host.host == address);
-        let at = of(entry.actor).or_else(|| entry.target.and_then(of)).unwrap_or(others);
+        let of = |party: &Party| shown.iter().position(|host| *party == host.host);
+        let at = of(&entry.actor).or_else(|| entry.target.as_ref().and_then(of)).unwrap_or(others);
         let (track, to_s) = (Track::of(entry), end_of(entry, incident));
         lanes[at].bars.push(Bar { track, row: 0, from_s: entry.time_s, to_s, entry });
     }
@@ -180,7 +183,7 @@ fn end_of(entry: &TimelineEntry, incident: &Incident) -> i64 {
     }
     let ends = incident.timeline.iter().find(|other| {
         other.kind == TimelineKind::CadenceEnds
-            && (other.actor, other.target, other.port) == (entry.actor, entry.target, entry.port)
+            && (&other.actor, &other.target, other.port) == (&entry.actor, &entry.target, entry.port)
             && other.time_s >= entry.time_s
     });
     ends.map_or(incident.last_seen_s, |end| end.time_s).max(entry.time_s)
@@ -221,17 +224,18 @@ fn draw_lane(out: &mut Markup, lane: &Lane<'_>, axis: &TimeAxis) {
 
 /// Draws an arrow for each session between two lanes, and for each link that no session shows.
 fn draw_entries(out: &mut Markup, incident: &Incident, lanes: &[Lane<'_>], axis: &TimeAxis, marker: &str) {
-    let lane_of = |address: Address| {
-        let at = incident.hosts.iter().position(|host| host.host == address)?;
+    let lane_of = |party: &Party| {
+        let at = incident.hosts.iter().position(|host| *party == host.host)?;
         lanes.get(at).filter(|_| at < MAX_LANES)
     };
     let sessions = incident.timeline.iter().filter(|entry| Track::of(entry) == Track::Sessions);
-    let mut arrows: Vec<(Address, Address, i64, &str)> =
-        sessions.filter_map(|entry| Some((entry.actor, entry.target?, entry.time_s, entry.text.as_str()))).collect();
+    let mut arrows: Vec<(&Party, &Party, i64, &str)> = sessions
+        .filter_map(|entry| Some((&entry.actor, entry.target.as_ref()?, entry.time_s, entry.text.as_str())))
+        .collect();
     let entering = |kind| matches!(kind, LinkKind::Lateral | LinkKind::Bridge | LinkKind::ScanHit);
     for link in incident.links.iter().filter(|link| entering(link.kind)) {
-        if !arrows.iter().any(|(from, to, ..)| (*from, *to) == (link.from, link.to)) {
-            arrows.push((link.from, link.to, link.at_s, &link.explanation));
+        if !arrows.iter().any(|(from, to, ..)| (*from, *to) == (&link.from, &link.to)) {
+            arrows.push((&link.from, &link.to, link.at_s, &link.explanation));
         }
     }
     for (from, to, at_s, text) in arrows {

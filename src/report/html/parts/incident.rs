@@ -165,7 +165,9 @@ fn who(out: &mut Markup, incident: &Incident) {
         ("Account", "mono"),
         ("Region", ""),
     ];
-    table(out, "Hosts, to isolate", &heads, &hosts);
+    if !hosts.is_empty() || incident.principals.is_empty() {
+        table(out, "Hosts, to isolate", &heads, &hosts);
+    }
     if incident.remotes.is_empty() {
         return;
     }

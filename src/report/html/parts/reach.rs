@@ -1,16 +1,21 @@
 //! The blast radius of an incident: whom its hosts reached, and who entered the first.
 
-use super::tables::figure;
+use super::tables::{figure, table};
 use crate::incident::Incident;
-use crate::incident::model::{Edge, Node};
+use crate::incident::model::{Deed, Edge, Node};
 use crate::report::html::draw::blast::blast;
 use crate::report::html::markup::Markup;
 use crate::report::html::words;
 use flow::units::{bytes_text, count_text, number_text};
 use std::collections::BTreeMap;
 
-/// Writes the blast columns with their table.
+/// Writes the blast columns with their table, and what principals did.
 pub(super) fn reach(out: &mut Markup, incident: &Incident, marker: &str) {
+    hosts(out, incident, marker);
+    deeds(out, incident);
+}
+
+fn hosts(out: &mut Markup, incident: &Incident, marker: &str) {
     let Some(drawing) = blast(incident, marker) else { return };
     out.leaf("h3", &[], "Blast radius");
     let note = " Coloured and thick: the two had not met before. Dashed: no answer.";
@@ -32,6 +37,40 @@ pub(super) fn reach(out: &mut Markup, incident: &Incident, marker: &str) {
         let text = format!("Left out of the graph: {}.", texts.collect::<Vec<_>>().join(", "));
         out.leaf("p", &[("class", "note")], &text);
     }
+}
+
+/// Writes what principals reached, what refused them, and what was open to them before.
+fn deeds(out: &mut Markup, incident: &Incident) {
+    if incident.graph.deeds.is_empty() {
+        return;
+    }
+    out.leaf("h3", &[], "What the principals did");
+    let heads = [
+        ("From", "mono"),
+        ("To", "mono"),
+        ("What", ""),
+        ("How it takes part", ""),
+        ("First", "time"),
+        ("Last", "time"),
+        ("Events", "number"),
+        ("Objects", "number"),
+        ("Got", "number"),
+    ];
+    let of_deed = |deed: &Deed| {
+        vec![
+            deed.from.to_string(),
+            deed.to.to_string(),
+            words::deed_kind(deed.kind).to_owned(),
+            words::node_class(deed.class).to_owned(),
+            words::moment(deed.first_seen_s),
+            words::moment(deed.last_seen_s),
+            count_text(deed.events),
+            count_text(deed.objects),
+            bytes_text(deed.bytes),
+        ]
+    };
+    let rows: Vec<Vec<String>> = incident.graph.deeds.iter().map(of_deed).collect();
+    table(out, "What principals did since their first sign, and what was open to them before", &heads, &rows);
 }
 
 /// Returns a row for each edge, then one for each node without any.

@@ -42,7 +42,7 @@ pub(super) fn timeline(out: &mut Markup, incident: &Incident) {
     begin_table(out, &format!("What happened in incident {}, in the order of time", incident.id), &heads);
     for entry in &incident.timeline {
         let until = if entry.end_s > entry.time_s { words::moment(entry.end_s) } else { String::new() };
-        let other = match (entry.target, entry.port.filter(|port| *port > 0)) {
+        let other = match (&entry.target, entry.port.filter(|port| *port > 0)) {
             (Some(target), Some(port)) => format!("{target} port {port}"),
             (Some(target), None) => target.to_string(),
             (None, Some(port)) => format!("port {port}"),

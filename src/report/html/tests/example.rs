@@ -58,8 +58,8 @@ fn entry(
         time_s,
         end_s,
         kind,
-        actor,
-        target,
+        actor: actor.into(),
+        target: target.map(Into::into),
         port,
         tactic,
         bytes,
@@ -213,7 +213,8 @@ fn graph() -> Graph {
         nodes.push(node(&text, NodeClass::Reached, 0.5, 1));
         edges.push(edge((APP, &text), 9200, 1_000 * last, Some(false), true));
     }
-    Graph { nodes, edges, left_out: [("edges".to_owned(), 41), ("nodes".to_owned(), 3)].into() }
+    let left_out = [("edges".to_owned(), 41), ("nodes".to_owned(), 3)].into();
+    Graph { nodes, edges, left_out, ..Graph::default() }
 }
 
 /// The intrusion.
@@ -227,8 +228,8 @@ pub(super) fn intrusion() -> Incident {
     };
     let link = |kind, from: &str, to: &str, strength, at_s, in_tree, explanation: &str| Link {
         kind,
-        from: address(from),
-        to: address(to),
+        from: address(from).into(),
+        to: address(to).into(),
         strength,
         at_s,
         in_tree,
