@@ -45,7 +45,6 @@ fn weight(kind: Kind) -> u8 {
         Kind::Credential | Kind::Evasion | Kind::Persistence => 3,
         Kind::Exposure => 2,
         Kind::Discovery => 1,
-        Kind::Access | Kind::Persistence | Kind::Collection | Kind::Evasion => 3,
         Kind::Inside | Kind::Odd => 0,
     }
 }
