@@ -15,7 +15,7 @@ use super::days::{self, Dimension, Judged, JudgedReading};
 use super::names::Names;
 use super::places::{Places, Surroundings};
 use super::who::identity_of;
-use super::{clients, shared_use, uses};
+use super::{clients, two_places, uses};
 
 /// Most values that a list in a row has.
 const MAX_LISTED: usize = 5;
@@ -70,7 +70,7 @@ pub fn access_tables(
         ("identity_days", identity_days(&judged, &names, &places, window)?),
         ("reading_days", reading_days(&readings, &names, window)?),
         ("wakings", uses::table(logs, &identities, window, begin_s)?),
-        ("shared_credentials", shared_use::table(&rows, &identities, &places, window)?),
+        ("shared_credentials", two_places::table(&rows, &identities, &places, window)?),
         ("clients", clients::table(&rows, &judged, &places, window)?),
     ])
 }
