@@ -143,10 +143,12 @@ impl Everybody {
             day.of(*dimension).iter().any(|place| self.suspect.contains(place) && !users.contains_key(place))
         });
         let is_elsewhere = new_values.iter().any(|new| new.dimension.is_place() && new.is_told());
-        let (least, things) = match () {
-            () if is_suspect => (UNUSUAL_FROM_SUSPECT, 1),
-            () if day.is_program && is_elsewhere => (UNUSUAL_FOR_PROGRAMS, 2),
-            () => (UNUSUAL, 2),
+        let (least, things) = if is_suspect {
+            (UNUSUAL_FROM_SUSPECT, 1)
+        } else if day.is_program && is_elsewhere {
+            (UNUSUAL_FOR_PROGRAMS, 2)
+        } else {
+            (UNUSUAL, 2)
         };
         let new_things = usize::from(is_newcomer) + new_values.iter().filter(|new| new.is_told()).count();
         surprisal >= least * self.rarity() && new_things >= things && self.is_rare(surprisal)
