@@ -15,7 +15,7 @@ use super::days::{self, Dimension, Judged, JudgedReading};
 use super::names::Names;
 use super::places::{Places, Surroundings};
 use super::who::identity_of;
-use super::{clients, shared_use, uses};
+use super::{clients, two_places, uses};
 
 /// Most values that a list in a row has.
 const MAX_LISTED: usize = 5;
@@ -70,7 +70,7 @@ pub fn access_tables(
         ("identity_days", identity_days(&judged, &names, &places, window)?),
         ("reading_days", reading_days(&readings, &names, window)?),
         ("wakings", uses::table(logs, &identities, window, begin_s)?),
-        ("shared_credentials", shared_use::table(&rows, &identities, &places, window)?),
+        ("shared_credentials", two_places::table(&rows, &identities, &places, window)?),
         ("clients", clients::table(&rows, &judged, &places, window)?),
     ])
 }
@@ -166,7 +166,7 @@ fn identity_days(
         .whole("log_days", |one| Some(one.log_days))
         .count("identities", |one| one.identities)
         .count("network_users", |one| one.network_users)
-        .flag("new_place", |one| is_new(one, &[Dimension::Network, Dimension::Subnet, Dimension::Country]))
+        .flag("new_place", |one| Some(one.new_values.iter().any(|new| new.dimension.is_place() && new.is_told())))
         .flag("new_network", |one| Some(is_new_network(one)))
         .flag("new_agent", |one| is_new(one, &[Dimension::Agent]))
         .count("novelties", |one| one.new_values.iter().filter(|new| new.is_told()).count() as u64)
@@ -183,7 +183,7 @@ fn identity_days(
 
 /// Returns whether the place that is new is a network or a country, not only a subnet of a known network.
 fn is_new_network(one: &Judged<'_>) -> bool {
-    one.new_values.iter().any(|new| matches!(new.dimension, Dimension::Network | Dimension::Country))
+    one.new_values.iter().any(|new| matches!(new.dimension, Dimension::Network | Dimension::Country) && new.is_told())
 }
 
 /// Returns the address inside from which most acts came, if they came from inside: a host of the flow logs, maybe.

@@ -183,7 +183,8 @@ impl Life {
             let who = one.principal.clone().or_else(|| one.remote.map(|remote| remote.to_string())).unwrap_or_default();
             format!("{} {}", one.severity, who.rsplit('/').next().unwrap_or_default())
         };
-        let mut told: Vec<String> = self.found_by(|one| one.name == detection).iter().map(tell).collect();
+        let mut told: Vec<String> =
+            self.found_by(|one| one.name == detection || one.name == "log_gap").iter().map(tell).collect();
         told.sort();
         told
     }

@@ -36,6 +36,11 @@ impl Dimension {
     pub const ALL: [Self; 8] =
         [Self::Network, Self::Subnet, Self::Country, Self::Agent, Self::Service, Self::App, Self::Class, Self::Outcome];
 
+    /// Returns whether it is about where acts came from.
+    pub const fn is_place(self) -> bool {
+        matches!(self, Self::Network | Self::Subnet | Self::Country)
+    }
+
     /// Returns the word for it in evidence.
     pub const fn word(self) -> &'static str {
         match self {

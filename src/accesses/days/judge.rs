@@ -14,6 +14,9 @@ use flow::time::DAY_S;
 /// How many days the peers' rate of new values weighs.
 const PEER_DAYS: f64 = 5.0;
 
+/// The places that an unusual day makes suspect.
+const SUSPECT: [Dimension; 2] = [Dimension::Network, Dimension::Subnet];
+
 /// A value that is new to an identity.
 #[derive(Debug, Clone, PartialEq)]
 pub struct NewValue {
@@ -96,9 +99,9 @@ struct Everybody {
     days: u64,
     denied: [(u64, u64); 2],
     read: PeersRead,
-    /// Networks that unusual days used.
+    /// Networks and subnets that unusual days used.
     suspect: HashSet<u32>,
-    /// The surprisals of the days that became habits, ascending.
+    /// The surprisals of the days that became habits after the first ones, ascending.
     scores: Vec<f64>,
 }
 
@@ -119,7 +122,7 @@ pub fn judge<'a>(days: Vec<IdentityDay<'a>>, names: &Names, past: Past<'_>) -> V
         begin = end;
     }
     for one in &mut judged {
-        one.p_value = everybody.p_value(one.surprisal, !one.is_unusual);
+        one.p_value = everybody.p_value(one.surprisal, !one.is_unusual && one.log_days >= WARM_UP_DAYS);
     }
     judged
 }
@@ -133,16 +136,19 @@ impl Everybody {
     }
 
     /// Returns whether a day must not become a habit. One new thing alone may, such as a task that somebody takes over. A
-    /// network that only unusual days used makes all that comes from there suspect.
+    /// place that only unusual days used makes all that comes from there suspect.
     fn is_unusual(&self, day: &IdentityDay<'_>, surprisal: f64, is_newcomer: bool, new_values: &[NewValue]) -> bool {
-        let users = &self.users[Dimension::Network as usize];
-        let mut networks = day.of(Dimension::Network).iter();
-        let is_suspect = networks.any(|value| self.suspect.contains(value) && !users.contains_key(value));
-        let is_elsewhere = new_values.iter().any(|new| new.dimension == Dimension::Network && new.is_told());
-        let (least, things) = match () {
-            () if is_suspect => (UNUSUAL_FROM_SUSPECT, 1),
-            () if day.is_program && is_elsewhere => (UNUSUAL_FOR_PROGRAMS, 2),
-            () => (UNUSUAL, 2),
+        let is_suspect = SUSPECT.iter().any(|dimension| {
+            let users = &self.users[*dimension as usize];
+            day.of(*dimension).iter().any(|place| self.suspect.contains(place) && !users.contains_key(place))
+        });
+        let is_elsewhere = new_values.iter().any(|new| new.dimension.is_place() && new.is_told());
+        let (least, things) = if is_suspect {
+            (UNUSUAL_FROM_SUSPECT, 1)
+        } else if day.is_program && is_elsewhere {
+            (UNUSUAL_FOR_PROGRAMS, 2)
+        } else {
+            (UNUSUAL, 2)
         };
         let new_things = usize::from(is_newcomer) + new_values.iter().filter(|new| new.is_told()).count();
         surprisal >= least * self.rarity() && new_things >= things && self.is_rare(surprisal)
@@ -248,10 +254,13 @@ impl Everybody {
     fn learn(&mut self, judged: &Judged<'_>) {
         let (day, kind) = (&judged.day, usize::from(judged.day.is_program));
         if judged.is_unusual {
-            self.suspect.extend(day.of(Dimension::Network));
+            SUSPECT.iter().for_each(|dimension| self.suspect.extend(day.of(*dimension)));
             return;
         }
-        self.scores.push(judged.surprisal);
+        // In the first days everything is new, which says nothing about later ones.
+        if judged.log_days >= WARM_UP_DAYS {
+            self.scores.push(judged.surprisal);
+        }
         self.days += 1;
         self.newcomers += u64::from(judged.is_newcomer);
         let known = self.identities.entry(day.identity).or_default();

@@ -18,10 +18,10 @@ pub use reading::JudgedReading;
 /// Travel alone stays below it, and so do newcomers who come from known networks with known programs.
 pub const UNUSUAL: f64 = 2.25;
 
-/// The same for programs from a network that is new to them: they do not travel.
+/// The same for programs from a place that is new to them: they do not travel.
 pub const UNUSUAL_FOR_PROGRAMS: f64 = 2.0;
 
-/// The same for a network that only unusual days used: all that comes from there is suspect.
+/// The same for a place that only unusual days used: all that comes from there is suspect.
 pub const UNUSUAL_FROM_SUSPECT: f64 = 1.2;
 
 /// Neither does it count as unusual if more than this share of the usual days before it was as surprising. In a small
