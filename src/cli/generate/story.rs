@@ -11,7 +11,7 @@ use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 /// Options that have no meaning for a story.
-const OF_FLOW_LOGS_ALONE: [&str; 22] = [
+const OF_FLOW_LOGS_ALONE: [&str; 26] = [
     "rows",
     "hosts",
     "hours",
@@ -34,6 +34,10 @@ const OF_FLOW_LOGS_ALONE: [&str; 22] = [
     "fields",
     "page_version",
     "nat",
+    "nat_instances",
+    "ipv6",
+    "skipdata",
+    "nodata",
 ];
 
 /// What a story is made of.
