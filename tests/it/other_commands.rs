@@ -146,3 +146,28 @@ fn a_trace_has_every_stage_object_and_detection() {
     let ran = flowsift(["detect", corpus.source(), "--trace", "/nonexistent/trace.json"]).expect(2);
     assert!(ran.err.starts_with("error: --trace /nonexistent/trace.json: "), "{}", ran.err);
 }
+
+#[test]
+fn a_story_is_made_and_judged() {
+    let folder = scratch();
+    let out = folder.path().join("story");
+    let made = finish(program().args(["generate", "--story", "--people", "8", "--out"]).arg(&out)).expect(0);
+    assert!(made.err.contains(" events and ") && made.err.contains(" labels"), "{}", made.err);
+    for name in ["AWSLogs", "okta", "atlassian", "iam", "labels.csv", "networks.csv", "corpus.json"] {
+        assert!(out.join(name).exists(), "{name}");
+    }
+    let findings = folder.path().join("findings.jsonl");
+    let finding = r#"{"detection":"stale_credential","severity":"high","score":0.9,"principal":"apps-marketplace",
+        "first_seen":"2023-11-14T10:00:00Z","last_seen":"2023-11-14T11:00:00Z","incident_id":"i1"}"#;
+    fs::write(&findings, finding.replace('\n', "")).unwrap();
+    let judge = |more: &[&str]| {
+        finish(program().arg("evaluate").arg(&findings).arg(out.join("labels.csv")).arg("--story").args(more))
+    };
+    let judged = judge(&[]).expect(0);
+    assert!(judged.text().contains("stale_credential (high, 1)"), "{}", judged.text());
+    assert!(judged.text().contains("precision   100 %  1 of 1 findings"), "{}", judged.text());
+    judge(&["--min-recall", "0.5"]).expect(1);
+    flowsift(["generate", "--story", "--rows", "5", "--out", "x"]).expect(2);
+    let wrong = flowsift(["generate", "--story", "--variation", "slwo", "--out", "x"]).expect(2);
+    assert!(wrong.err.contains("one of none, gateway"), "{}", wrong.err);
+}

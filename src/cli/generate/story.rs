@@ -11,7 +11,7 @@ use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 /// Options that have no meaning for a story.
-const OF_FLOW_LOGS_ALONE: [&str; 22] = [
+const OF_FLOW_LOGS_ALONE: [&str; 26] = [
     "rows",
     "hosts",
     "hours",
@@ -34,6 +34,10 @@ const OF_FLOW_LOGS_ALONE: [&str; 22] = [
     "fields",
     "page_version",
     "nat",
+    "nat_instances",
+    "ipv6",
+    "skipdata",
+    "nodata",
 ];
 
 /// What a story is made of.
@@ -45,7 +49,7 @@ pub(super) struct StoryArgs {
     /// People of the story's company, 8 to 3900
     #[arg(long, value_name = "N", default_value_t = 24, requires = "story")]
     people: u32,
-    /// Events of the story to aim at over all logs beside the flow logs [default: about 10 a person and day]
+    /// Events of the story to aim at over all logs beside the flow logs [default: about 20 a person and day]
     #[arg(long, value_name = "N", requires = "story")]
     events: Option<u64>,
     /// How the story differs: gateway, audit_at_base, no_history, slow, token_archives, office_provider or lost_day

@@ -79,7 +79,7 @@ pub struct StoryOptions {
     /// People: 8 to 3,900. Hosts and pipelines grow with them.
     pub people: u32,
     /// Events to aim at over all logs beside the flow logs; the corpus comes within 10 %. `None` is what the people make
-    /// by themselves, about 6 a person and day.
+    /// by themselves, about 20 a person and day.
     pub events: Option<u64>,
     /// How the story differs.
     pub variation: Variation,
