@@ -19,7 +19,7 @@ pub(in crate::incident) fn short_name(principal: &str) -> &str {
     }
 }
 
-/// Returns what actors did, in the order of time, such as `Credential …2345 of ci, unused for 155 days, is used; …`. The
+/// Returns what actors did, in the order of time, such as `Credential …2345 of ci, unused for 155 days, was used; …`. The
 /// worst of each detection stands for it. Empty without signs that open an incident.
 pub(in crate::incident) fn phrases(findings: &[Finding], signs: &[(&ActorKey, &Signal)]) -> String {
     let mut groups: BTreeMap<&str, Vec<(&ActorKey, &Signal)>> = BTreeMap::new();
@@ -62,34 +62,38 @@ fn words(detection: &str, name: &str, finding: &Finding) -> String {
     };
     let unused = || number(&["gap_days"]).map(|days| format!(", unused for {},", counted(days, "day", "days")));
     match detection {
-        "stale_credential" => format!("{credential}{} is used{from}", unused().unwrap_or_default()),
-        "woken_principal" => format!("{name}{} is back{from}", unused().unwrap_or_default()),
-        "unusual_access" => format!("{name} acts as never before{from}"),
-        "credential_two_places" => format!("{credential} is used in two places"),
-        "instance_credentials_outside" => format!("{name} is used outside its instance{from}"),
-        "console_without_mfa" => format!("{name} logs in without a second factor{from}"),
-        "guessing" => format!("passwords of {name} are guessed{from}"),
+        "stale_credential" => format!("{credential}{} was used{from}", unused().unwrap_or_default()),
+        "woken_principal" => format!("{name}{} came back{from}", unused().unwrap_or_default()),
+        "unusual_access" => format!("{name} acted as never before{from}"),
+        "credential_two_places" => format!("{credential} was used in two places"),
+        "instance_credentials_outside" => format!("{name} acted outside its instance{from}"),
+        "console_without_mfa" => format!("{name} logged in without a second factor{from}"),
+        "guessing" if finding.principal.is_none() => format!("passwords were guessed from {name}"),
+        "guessing" => format!("passwords of {name} were guessed{from}"),
         "probing" => match number(&["distinct_denied", "denied"]) {
-            Some(count) => format!("{name} is refused {}", counted(count, "action", "actions")),
-            None => format!("{name} probes what it may do"),
+            Some(count) => format!("{name} tried {} in vain", counted(count, "action", "actions")),
+            None => format!("{name} probed what it may do"),
         },
-        "okta_denied" => format!("{name} is refused{at}{from}"),
-        "identity_weakened" => format!("{name} weakens the login of {}", object()),
-        "cloud_credential_made" => format!("{name} makes credentials for {}", object()),
-        "trail_silenced" => format!("{name} silences logs"),
-        "account_by_service" => format!("{name} makes {}", object()),
+        "okta_denied" => format!("Okta refused {name}{at}{from}"),
+        "identity_weakened" => format!("{name} weakened the login of {}", object()),
+        "cloud_credential_made" => format!("{name} made credentials for {}", object()),
+        "trail_silenced" => format!("{name} silenced logs"),
+        "account_by_service" => match number(&["accounts_made"]).filter(|count| *count > 0) {
+            Some(count) => format!("{name} made {}", counted(count, "account", "accounts")),
+            None => format!("{name} gave rights to others"),
+        },
         "mass_download" => match number(&["new_repositories", "repositories"]) {
-            Some(count) => format!("{name} downloads {}{from}", counted(count, "repository", "repositories")),
-            None => format!("{name} downloads far more than ever{from}"),
+            Some(count) => format!("{name} downloaded {}{from}", counted(count, "repository", "repositories")),
+            None => format!("{name} downloaded far more than ever{from}"),
         },
         "mass_reading" => match number(&["new_objects", "objects"]) {
-            Some(count) => format!("{name} reads {}", counted(count, "object", "objects")),
-            None => format!("{name} reads far more than ever"),
+            Some(count) => format!("{name} read {}", counted(count, "object", "objects")),
+            None => format!("{name} read far more than ever"),
         },
-        "unusual_client" => format!("{name} is an unusual client{at}"),
+        "unusual_client" => format!("{name} was an unusual client{at}"),
         "shared_source" => match number(&["identities", "principals"]) {
-            Some(count) => format!("{} come{from}", counted(count, "principal", "principals")),
-            None => format!("several principals come{from}"),
+            Some(count) => format!("{} came{from}", counted(count, "principal", "principals")),
+            None => format!("several principals came{from}"),
         },
         _ => format!("{name}: {}", finding.title),
     }

@@ -139,9 +139,9 @@ fn a_stolen_credential_is_one_incident_from_the_probe_to_the_upload() {
     );
     assert_eq!(
         one.title,
-        "svc-a@example.com and 2 more is refused from 203.0.113.21; credential …2345 of ci, unused for 155 days, is used \
-         from 203.0.113.22; svc-smartsheet@example.com is back from 203.0.113.23; jmiller2 downloads 76 repositories from \
-         10.0.40.11; 10.0.40.11 calls 203.0.114.7, 1 B left"
+        "Okta refused svc-a@example.com and 2 more from 203.0.113.21; credential …2345 of ci, unused for 155 days, was \
+         used from 203.0.113.22; svc-smartsheet@example.com came back from 203.0.113.23; jmiller2 downloaded 76 \
+         repositories from 10.0.40.11; 10.0.40.11 calls 203.0.114.7, 1 B left"
     );
 }
 

@@ -317,6 +317,7 @@ pub(super) mod tests {
                 edge("10.0.28.247", "10.0.8.5", 443, 3_000),
             ],
             left_out: BTreeMap::from([("attempted".to_owned(), 3)]),
+            ..Graph::default()
         }
     }
 
