@@ -7,7 +7,9 @@ use super::worker::Worker;
 use crate::source::{AccessObject, ObjectReader, TimeRange};
 use ::memory::Memory;
 use access::{Log, Tz};
+use flow::time::DAY_S;
 use std::collections::BTreeMap;
+use std::ops::Range;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use tokio::runtime::Handle;
@@ -33,6 +35,12 @@ pub struct GatherAccesses<'a> {
     pub memory: Memory,
 }
 
+/// Bytes of objects after whose last day their acts are put together and sealed.
+const TURN_BYTES: u64 = 32 << 20;
+
+/// How long, in seconds, before the day of an object its acts may lie, as far as trails that tell the same are concerned.
+const LATE_S: i64 = DAY_S;
+
 /// A thread that read objects has panicked, or no bytes came any more: what was read is not complete.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("a thread that read logs of accesses ended early")]
@@ -53,36 +61,62 @@ pub fn gather(
     if objects.is_empty() {
         return Ok(AccessLogs::default());
     }
-    let (objects, beside): (Vec<_>, Vec<_>) =
+    let (mut objects, beside): (Vec<_>, Vec<_>) =
         objects.into_iter().partition(|one| one.kind.has_acts() || one.kind.is_list());
+    // By day, so that days that are done can be sealed. Those without one may hold any day and come first.
+    objects.sort_by(|a, b| (a.day_s(), &a.object.url).cmp(&(b.day_s(), &b.object.url)));
     let objects: Arc<[AccessObject]> = objects.into();
     let arrivals =
         fetch(context.runtime, context.reader.clone(), objects.clone(), context.concurrency, context.budget_bytes);
-    let looked_at = AtomicUsize::new(0);
-    let work = || {
-        let mut worker = Worker::new(context);
-        while let Ok(arrived) = arrivals.recv() {
-            let object = &objects[arrived.index];
-            worker.read(object, arrived.bytes);
-            looked_at.fetch_add(1, Ordering::Relaxed);
-            done(object.object.size);
-        }
-        worker.into_parts()
-    };
     let threads = context.threads.clamp(1, objects.len().max(1));
-    let parts: Vec<_> = std::thread::scope(|scope| {
-        let workers: Vec<_> = (0..threads).map(|_| scope.spawn(work)).collect();
-        workers.into_iter().map(|worker| worker.join().map_err(|_| WorkerLost)).collect::<Result<_, _>>()
-    })?;
-    if looked_at.into_inner() != objects.len() {
-        return Err(WorkerLost);
+    let mut workers: Vec<Worker<'_>> = (0..threads).map(|_| Worker::new(context)).collect();
+    for turn in turns(&objects) {
+        let (taken, looked_at) = (AtomicUsize::new(turn.start), AtomicUsize::new(turn.start));
+        let work = |worker: &mut Worker<'_>| {
+            // Objects arrive in order, so those of the turn come before all others.
+            while taken.fetch_add(1, Ordering::Relaxed) < turn.end
+                && let Ok(arrived) = arrivals.recv()
+            {
+                let object = &objects[arrived.index];
+                worker.read(object, arrived.bytes);
+                looked_at.fetch_add(1, Ordering::Relaxed);
+                done(object.object.size);
+            }
+        };
+        std::thread::scope(|scope| {
+            let threads: Vec<_> = workers.iter_mut().map(|worker| scope.spawn(|| work(worker))).collect();
+            threads.into_iter().try_for_each(|thread| thread.join().map_err(|_| WorkerLost))
+        })?;
+        if looked_at.into_inner() != turn.end {
+            return Err(WorkerLost);
+        }
+        let next_day_s = objects.get(turn.end).and_then(AccessObject::day_s);
+        if let Some((first, others)) = workers.split_first_mut() {
+            others.iter_mut().for_each(|other| first.take_hours(other));
+            first.seal_before(next_day_s.map_or(i64::MIN, |day_s| day_s - LATE_S));
+        }
     }
+    let parts = workers.into_iter().map(Worker::into_parts).collect();
     let mut logs = merged(parts);
     for one in beside {
         *logs.read.others.entry(one.kind).or_default() += 1;
         done(one.object.size);
     }
     Ok(logs)
+}
+
+/// Cuts objects, sorted by day, into stretches of whole days and of at least [`TURN_BYTES`].
+fn turns(objects: &[AccessObject]) -> Vec<Range<usize>> {
+    let (mut turns, mut from, mut bytes) = (Vec::new(), 0, 0);
+    for (at, one) in objects.iter().enumerate() {
+        bytes += one.object.size;
+        let ends_day = objects.get(at + 1).is_none_or(|next| next.day_s() != one.day_s());
+        if ends_day && (bytes >= TURN_BYTES || at + 1 == objects.len()) {
+            turns.push(from..at + 1);
+            (from, bytes) = (at + 1, 0);
+        }
+    }
+    turns
 }
 
 /// Puts together what the threads read.

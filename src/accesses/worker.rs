@@ -108,6 +108,19 @@ impl<'a> Worker<'a> {
         Ok(())
     }
 
+    /// Takes over the hours of another thread.
+    pub(super) fn take_hours(&mut self, other: &mut Self) {
+        self.logs.hours.merge(&std::mem::take(&mut other.logs.hours));
+        other.held.shrink_to(0);
+    }
+
+    /// Seals the acts before a second: none of them can come once more.
+    pub(super) fn seal_before(&mut self, second: i64) {
+        self.logs.hours.seal_before(second);
+        self.held.shrink_to(0);
+        self.held.grow(self.logs.hours.held_bytes());
+    }
+
     /// Returns what the thread read.
     pub(super) fn into_parts(self) -> (AccessLogs, Lists) {
         (AccessLogs { held: Some(self.held), ..self.logs }, self.lists)

@@ -18,7 +18,7 @@ use std::path::PathBuf;
     after_help = "Examples:\n  flowsift sql datasets/demo -c 'SELECT host, sum(bytes) FROM flows GROUP BY host'\n  \
     flowsift sql s3://flow-logs/AWSLogs --from 24h -f hunt.sql --format csv -o hunt.csv\n  \
     flowsift sql datasets/demo\n\nTables: flows, accesses, cloudtrail, okta, atlassian_audit, \
-    bitbucket_access, balancer_requests, pair_hours, hosts, host_hours, host_days, destinations, services, pairs, coverage, indicators, \
+    bitbucket_access, balancer_requests, access_hours, credentials, principals, pair_hours, hosts, host_hours, host_days, destinations, services, pairs, coverage, indicators, \
     networks, findings, incidents, incident_timeline, incident_nodes, incident_edges; FROM 'file' reads Parquet, CSV and JSON."
 )]
 pub(super) struct SqlArgs {

@@ -7,7 +7,7 @@ use super::engine::with_grouping;
 use super::functions::Lists;
 use super::memory::SharedMemory;
 use super::session::{open_session_within, set_habits};
-use super::tables::accesses::{AccessTable, AccessTables, AccessesExec, TABLES};
+use super::tables::accesses::{AccessTable, AccessTables, AccessesExec, FOLDED, FoldedAccesses, FoldedTable, TABLES};
 use super::tables::derived::{DerivedTable, DerivedTables, StartProgress, TableName};
 use super::tables::files::with_files;
 use super::tables::flows::{FlowsExec, FlowsTable};
@@ -125,6 +125,11 @@ impl Workspace {
             memory: options.memory.memory().clone(),
             runtime: options.runtime,
         };
+        let folded = Arc::new(FoldedAccesses::new(pipeline.clone(), options.progress.clone()));
+        for (name, fold) in FOLDED {
+            let table = FoldedTable::new(&folded, fold).map_err(|error| failed(error.into()))?;
+            context.register_table(name, Arc::new(table)).map_err(failed)?;
+        }
         let derived = DerivedTables::new(pipeline, options.internal, options.progress)
             .map_err(|error| failed(DataFusionError::External(Box::new(error))))?;
         let derived = Arc::new(derived);
@@ -187,9 +192,12 @@ impl Workspace {
         query.apply_with_subqueries(|node| {
             if let LogicalPlan::TableScan(scan) = node
                 && let Ok(provider) = source_as_provider(&scan.source)
-                && let Some(table) = provider.downcast_ref::<DerivedTable>()
             {
-                own.extend(&table.tables().skipped().list());
+                if let Some(table) = provider.downcast_ref::<DerivedTable>() {
+                    own.extend(&table.tables().skipped().list());
+                } else if let Some(table) = provider.downcast_ref::<FoldedTable>() {
+                    own.extend(&table.accesses().skipped().list());
+                }
             }
             Ok(TreeNodeRecursion::Continue)
         })?;
@@ -217,19 +225,26 @@ impl Workspace {
             }
             Ok(TreeNodeRecursion::Continue)
         })?;
-        let mut unmade = None;
+        let (mut unmade, mut unfolded) = (None, None);
         query.apply_with_subqueries(|node| {
             if let LogicalPlan::TableScan(scan) = node
                 && let Ok(provider) = source_as_provider(&scan.source)
-                && let Some(table) = provider.downcast_ref::<DerivedTable>()
-                && !table.tables().is_made()
             {
-                unmade = Some(table.tables().clone());
+                if let Some(table) = provider.downcast_ref::<DerivedTable>().filter(|table| !table.tables().is_made()) {
+                    unmade = Some(table.tables().clone());
+                }
+                if let Some(table) = provider.downcast_ref::<FoldedTable>().filter(|table| !table.accesses().is_made())
+                {
+                    unfolded = Some(table.accesses().clone());
+                }
             }
             Ok(TreeNodeRecursion::Continue)
         })?;
         if let Some(tables) = unmade {
             bytes += tables.bytes().await?;
+        }
+        if let Some(accesses) = unfolded {
+            bytes += accesses.bytes().await?;
         }
         Ok(bytes)
     }

@@ -353,3 +353,24 @@ fn inspect_tells_logs_accounts_and_days() {
     assert_eq!(found["accesses"][0]["log"], "access-keys");
     assert_eq!(found["accesses"].as_array().unwrap().len(), 5);
 }
+
+#[test]
+fn what_is_folded_is_a_table_as_well() {
+    let folder = scratch();
+    let root = access_lake(folder.path());
+    let root = root.as_path();
+    answers(
+        root,
+        "SELECT log, sum(events), count(DISTINCT principal) FROM access_hours GROUP BY log ORDER BY log",
+        &["alb,1,0", "bitbucket_access,1,1", "cloudtrail,3,2", "okta,2,2"],
+    );
+    answers(
+        root,
+        "SELECT credential, credential_kind, created IS NOT NULL, last_seen IS NOT NULL FROM credentials ORDER BY 1, 3",
+        &["ce01,long_term_key,true,true", "ld01,long_term_key,false,true", "ld01,long_term_key,true,false"],
+    );
+    let ran = flowsift(["query", "unused_keys", root.to_str().unwrap(), "--format", "csv"]).expect(0);
+    let rows: Vec<&str> = ran.text().lines().skip(1).collect();
+    assert!(rows.len() == 1 && rows[0].starts_with("ld01,long_term_key,,2020-01-01T00:00:00Z,,1570"), "{rows:?}");
+    assert!(!ran.text().contains("AKIA"));
+}

@@ -218,6 +218,9 @@ fn says(table: &str) -> &'static str {
     match table {
         "flows" => "flow records, straight from the logs",
         "accesses" => "who did what, with which credential, from where: all logs beside flow logs",
+        "access_hours" => "hour x principal x credential x source x action of all of them",
+        "credentials" => "keys, tokens and passwords: made, first, last and longest unused",
+        "principals" => "users, roles and service accounts: first, last and longest unused",
         "cloudtrail" => "AWS API calls and console logins, straight from CloudTrail's objects",
         "okta" => "events of Okta's System Log",
         "atlassian_audit" => "audit records of Jira, Confluence, Bitbucket and organisations",

@@ -102,13 +102,12 @@ fn message(
     within(&held, wrapping, depth, record).map_err(|_| Broken { at: begin, expected: "a message that holds a record" })
 }
 
+/// Takes a record or what was expected, the record as written, and the byte where it begins.
+type OnValue<'f> = dyn FnMut(Result<&Value, &'static str>, &str, usize) + 'f;
+
 /// Calls `record` with each record of a text as a JSON object, or with what was expected there, with the record as
 /// written, and with the byte where it begins.
-pub(crate) fn values(
-    text: &str,
-    wrapping: &Wrapping,
-    record: &mut dyn FnMut(Result<&Value, &'static str>, &str, usize),
-) -> Result<(), Broken> {
+pub(crate) fn values(text: &str, wrapping: &Wrapping, record: &mut OnValue<'_>) -> Result<(), Broken> {
     stream(text, wrapping, &mut |cursor| {
         cursor.peek();
         let at = cursor.at();

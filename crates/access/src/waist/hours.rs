@@ -106,6 +106,24 @@ impl AccessHours {
         }
     }
 
+    /// Seals only acts before a second, since 1970-01-01 UTC; see [`AccessHours::seal`].
+    pub fn seal_before(&mut self, second: i64) {
+        self.sums.resize_with(self.rows.count(), Sums::default);
+        let (sums, sealed) = (&mut self.sums, &mut self.sealed);
+        self.open.retain(|_, share| {
+            let is_open = share.second >= second;
+            if !is_open {
+                add(&mut sums[share.row as usize], share);
+                *sealed += 1;
+            }
+            is_open
+        });
+        // A table keeps its room; one that is mostly empty gives it back.
+        if self.open.len() < self.open.capacity() / 4 {
+            self.open.shrink_to(self.open.len() * 2);
+        }
+    }
+
     /// Returns how many acts came more than once.
     pub fn duplicates(&self) -> u64 {
         self.with_id - self.sealed - self.open.len() as u64

@@ -97,6 +97,7 @@ const BUILT_IN: &[(&str, &str)] = queries! {
     "unapproved_dns"
     "unauthorised_attempts"
     "unusual_protocols"
+    "unused_keys"
     "upload_hours"
     "who_else"
     "who_talked_to"

@@ -39,6 +39,20 @@ fn acts_without_an_id_are_never_duplicates() {
 }
 
 #[test]
+fn what_is_sealed_stays_and_what_is_open_is_still_told_apart() {
+    let acts: Vec<Act<'_>> = (1..100).map(|id| act(id, id % 3, i64::from(id) * 600, id % 7)).collect();
+    let mut hours = fold(&acts);
+    hours.seal_before(30_000);
+    // Those after it came again, and one before it, which counts once more.
+    acts[49..].iter().for_each(|act| hours.add(act));
+    assert_eq!((hours.rows(), hours.duplicates()), (fold(&acts).rows(), 50));
+    hours.add(&acts[0]);
+    assert_eq!(hours.rows().iter().map(|row| row.sums.events).sum::<u64>(), 100);
+    hours.seal_before(i64::MAX);
+    assert_eq!(hours.rows().iter().map(|row| row.sums.events).sum::<u64>(), 100);
+}
+
+#[test]
 fn a_failed_object_leaves_nothing() {
     let mut hours = fold(&[act(1, 1, 10, 1)]);
     let failed: Result<(), &str> = hours.object(|sink| {
