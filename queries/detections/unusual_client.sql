@@ -15,8 +15,9 @@ WITH strangers AS (
     SELECT *, greatest(z_events, z_bytes) >= $min_z AND bytes_out >= $floor_bytes AS takes_much
     FROM clients
     WHERE NOT is_internal AND log_days >= $min_log_days AND coalesce(users, 0) = 0
-        -- A provider's network may be the whole town's: there, the subnet must be new as well, and nobody known there.
-        AND (network_clients = 0 OR subnet_clients = 0 AND users = 0)
+        -- A provider's network may be the whole town's: there, the subnet must be new as well, and nobody known there. Who
+        -- administers is known somewhere.
+        AND (network_clients = 0 OR users = 0 AND (subnet_clients = 0 OR administered > 0))
 )
 SELECT
     CASE
@@ -48,7 +49,7 @@ SELECT
     concat(
         source, ' sent ', CAST(events AS VARCHAR), ' requests to ', coalesce(app, 'an application'), ' on ',
         CAST(days AS VARCHAR), ' days and got ', human_bytes(bytes_out), '; nobody came from its ',
-        CASE WHEN network_clients = 0 THEN 'network' ELSE 'subnet' END, ' before',
+        CASE WHEN network_clients = 0 THEN 'network' WHEN subnet_clients = 0 THEN 'subnet' ELSE 'address' END, ' before',
         CASE WHEN users IS NULL THEN '' ELSE ' and no log knows a user there' END,
         CASE WHEN administered > 0
             THEN concat('; ', CAST(administered AS VARCHAR), ' requests to administration succeeded') ELSE '' END,
