@@ -100,7 +100,7 @@ fn agents(estate: &Estate, day_s: i64, round_s: i64, acts: &mut Acts, draw: &mut
             let (call, agent) = if is_secret {
                 (Call::GetSecretValue, Agent::AppSdk)
             } else {
-                (Call::UpdateInstanceInformation, Agent::SsmAgent)
+                (Call::UpdateInstanceInformation, Agent::Systems)
             };
             let time_s = round_s + draw.below(ROUND_S as u64) as i64;
             acts.calls.push(CloudCall { time_s, caller, call, source, agent, is_denied: false, draw: draw.bits() });
