@@ -3,13 +3,15 @@
 //! This crate answers how good the detections are. A corpus is a small world of hosts with roles, habits and services,
 //! with planted attacks whose timing is that of real tools; [`generate()`] writes it as AWS would have delivered it.
 //! [`evaluate()`] compares findings with the labels of a corpus or of a real capture, [`judge_incidents()`] incidents with
-//! its campaigns, and [`suite`] ranks implants among benign traffic of the same volume.
+//! its campaigns, and [`suite`] ranks implants among benign traffic of the same volume. [`generate_story()`] tells one
+//! intrusion in flow logs and all logs beside them, and [`judge_story()`] compares a run with it, stage by stage.
 //!
-//! **Cost.** Memory holds one hour of one account and region; the same options give the same bytes on any number of
-//! threads.
+//! **Cost.** Memory holds one hour of one account and region, of a story one day; the same options give the same bytes on
+//! any number of threads.
 //!
 //! **Where to begin.** [`generate()`] lists the steps in order: the world, the attacks, the traffic of each hour, its
-//! files, the labels. `world` and `traffic` hold what is invented, `objects` what AWS's format requires.
+//! files, the labels. `world` and `traffic` hold what is invented, `objects` what AWS's format requires; `story` has both for
+//! the other logs.
 
 mod error;
 mod labels;

@@ -86,7 +86,7 @@ struct Period {
 }
 
 /// Divides the sorted records of a log by time.
-fn divided<'a, T>(records: &'a [T], day_s: i64, second: impl Fn(&T) -> i64) -> Vec<(Period, &'a [T])> {
+fn divided<T>(records: &[T], day_s: i64, second: impl Fn(&T) -> i64) -> Vec<(Period, &[T])> {
     let of = match records.len() {
         0..=MAX_RECORDS_A_DAY => 1,
         count if count <= 24 * MAX_RECORDS_A_DAY => 24,

@@ -93,7 +93,11 @@ fn events_that_a_finding_names_match_and_labels_without_caller_go_by_technique()
     let download = |technique: &str| ToldCaller { techniques: vec![technique.into()], ..seen(DAY_S, DAY_S) };
     for (technique, found) in [("T1213", 1), ("T1213.003", 1), ("T1041", 0)] {
         let findings = [finding("mass_download", FindingSeverity::High, download(technique))];
-        assert_eq!(judge_story(&findings, &[bare.clone()], FindingSeverity::Medium).found, found, "{technique}");
+        assert_eq!(
+            judge_story(&findings, std::slice::from_ref(&bare), FindingSeverity::Medium).found,
+            found,
+            "{technique}"
+        );
     }
 }
 

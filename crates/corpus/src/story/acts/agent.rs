@@ -26,7 +26,7 @@ agents! {
     OpenSsh = "SSH-2.0-OpenSSH_9.2", "Unknown", "UNKNOWN";
     DeployCli = "aws-cli/2.13.25 Python/3.11.5 Linux/5.15.0-1047-aws exe/x86_64.ubuntu.22", "Linux", "UNKNOWN";
     ReportBoto = "Boto3/1.28.62 md/Botocore#1.31.62 ua/2.0 os/linux#5.15.0 md/arch#x86_64 lang/python#3.10.12", "Linux", "UNKNOWN";
-    SsmAgent = "aws-sdk-go/1.44.260 (go1.20.8; linux; amd64) amazon-ssm-agent/3.2.1705.0", "Linux", "UNKNOWN";
+    Systems = "aws-sdk-go/1.44.260 (go1.20.8; linux; amd64) amazon-ssm-agent/3.2.1705.0", "Linux", "UNKNOWN";
     AppSdk = "aws-sdk-java/2.20.162 Linux/5.10.197 OpenJDK_64-Bit_Server_VM/17.0.9 Java/17.0.9", "Linux", "UNKNOWN";
     Supplier = "SheetSync/4.2 (+https://sheetsync.example.net)", "Unknown", "UNKNOWN";
     IntruderScript = "python-requests/2.31.0", "Unknown", "UNKNOWN";

@@ -2,7 +2,7 @@
 //! newcomers.
 
 use super::{Transfer, transfer};
-use crate::random::{Purpose, Stream};
+use crate::random::{Purpose, Stream, mix2};
 use crate::story::acts::{
     Acts, Agent, AuditAct, AuditRecord, Call, Caller, CloudCall, GitAct, OktaAct, OktaApp, OktaEvent, Product, Service,
     Session, User, WebPath,
@@ -93,14 +93,14 @@ fn agents(estate: &Estate, day_s: i64, round_s: i64, acts: &mut Acts, draw: &mut
     let further = if estate.busyness > BUSY { estate.flows.hosts } else { 8 };
     let others = (8..further).map(|host| (host, networks::NAT));
     for (interface, source) in own.chain(others) {
-        let session_number = crate::random::mix2(day_s as u64 ^ estate.seed, interface.into());
+        let session_number = mix2(day_s as u64 ^ estate.seed, interface.into());
         let caller = Caller::Instance(interface, Session { number: session_number, since_s: day_s - 1_800 });
         for _ in 0..draw.dithered(estate.busyness) {
             let is_secret = draw.chance(0.1);
             let (call, agent) = if is_secret {
                 (Call::GetSecretValue, Agent::AppSdk)
             } else {
-                (Call::UpdateInstanceInformation, Agent::SsmAgent)
+                (Call::UpdateInstanceInformation, Agent::Systems)
             };
             let time_s = round_s + draw.below(ROUND_S as u64) as i64;
             acts.calls.push(CloudCall { time_s, caller, call, source, agent, is_denied: false, draw: draw.bits() });
@@ -169,7 +169,7 @@ fn import(estate: &Estate, day_s: i64, acts: &mut Acts) {
 
 /// An administrator makes the accounts of who begins on this day.
 fn welcome(estate: &Estate, day_s: i64, acts: &mut Acts, draw: &mut Stream) {
-    let (agent, device) = (Agent::ChromeMac, crate::random::mix2(estate.seed, 0x6164));
+    let (agent, device) = (Agent::ChromeMac, mix2(estate.seed, 0x6164));
     let mut time_us = (day_s + 8 * 3_600 + draw.below(3_000) as i64) * 1_000_000;
     for person in estate.people.iter().filter(|person| person.joined_s == day_s) {
         let user = User::Person(person.number);
@@ -182,7 +182,7 @@ fn welcome(estate: &Estate, day_s: i64, acts: &mut Acts, draw: &mut Stream) {
             source: networks::OFFICE,
             agent,
             succeeded: true,
-            session: crate::random::mix2(estate.seed, day_s as u64) | 1,
+            session: mix2(estate.seed, day_s as u64) | 1,
             device,
             is_proxy: false,
             draw: draw.bits(),

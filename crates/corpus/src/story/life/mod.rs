@@ -7,8 +7,7 @@ use rayon::prelude::*;
 
 pub use machines::quarterly_report;
 
-use super::acts::{Acts, AuditAct, AuditRecord, GitAct, GitRequest, Product};
-use super::acts::{Agent, User, WebPath};
+use super::acts::{Acts, Agent, AuditAct, AuditRecord, GitAct, GitRequest, Product, User, WebPath};
 use super::estate::{Asked, Estate, Visit};
 use crate::random::Stream;
 use crate::traffic::connection::Connection;

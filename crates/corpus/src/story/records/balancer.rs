@@ -2,8 +2,8 @@
 
 use std::fmt::{self, Write};
 
-use super::super::acts::{SEARCHES, WebPath, WebRequest};
 use crate::random::mix2;
+use crate::story::acts::{SEARCHES, WebPath, WebRequest};
 use crate::story::estate::{ACCOUNT, DOMAIN, Estate, REGION, dotted, repository};
 use crate::story::ids::{Hex, Uuid};
 use crate::story::moment::Second;

@@ -29,7 +29,7 @@ pub fn write(out: &mut String, estate: &Estate, request: &GitRequest) -> fmt::Re
     let duration_ms = 30 + mix2(request.draw, 4) as i64 % 60 + (request.bytes_out / 40_000) as i64;
     line(out, estate, request, 'i', request.time_ms - duration_ms.abs())?;
     out.push_str(" | - | - | - | - | - | ");
-    write!(out, "{} | \n", session(request))?;
+    writeln!(out, "{} | ", session(request))?;
     line(out, estate, request, 'o', request.time_ms)?;
     let labels = match request.act {
         GitAct::Fetch => "cache:hit, fetch, protocol:2",
