@@ -45,7 +45,10 @@ pub struct Accesses<'a> {
 impl Accesses<'_> {
     /// Returns who is who, from the names of all principals.
     pub(super) fn identities(&self) -> Identities {
-        Identities::of(self.principals.iter().map(|(_, name, _)| name))
+        // The ledger knows nobody who was only refused.
+        let rows = self.hours.rows();
+        let ledger = self.principals.iter().map(|(_, name, _)| name);
+        Identities::of(rows.iter().map(|row| row.principal).chain(ledger))
     }
 }
 
