@@ -51,7 +51,7 @@ pub fn interleaving(places: &[bool]) -> Option<Interleaving> {
 fn ln_ways(a: u64, b: u64, runs: u64) -> f64 {
     let half = runs / 2;
     let ways = |of_a: u64, of_b: u64| ln_choose(a - 1, of_a - 1) + ln_choose(b - 1, of_b - 1);
-    if runs % 2 == 0 {
+    if runs.is_multiple_of(2) {
         std::f64::consts::LN_2 + ways(half, half)
     } else {
         let (one, other) = (ways(half + 1, half), ways(half, half + 1));
