@@ -135,16 +135,18 @@ impl Told {
         }
     }
 
-    /// Returns the credentials that those of actors made, and they themselves, with whose they are.
+    /// Returns the credentials that those of actors made, over [`MAX_CHAIN`] others at most, each with the actor whose
+    /// credential came first.
     fn chains_of<'a>(&self, used: &[Tie<'a>], made: &'a Ties) -> BTreeMap<&'a str, String> {
         let of_actors = used.iter().filter(|tie| tie.rule == TieRule::UsedBy);
-        let mut keys: BTreeMap<&str, String> = of_actors.map(|tie| (tie.from(), self.name(tie.to()))).collect();
+        let own: BTreeMap<&str, String> = of_actors.map(|tie| (tie.from(), self.name(tie.to()))).collect();
         let made: Vec<Tie<'_>> = made.iter().into_iter().filter(|tie| tie.rule == TieRule::Minted).collect();
+        let mut keys: BTreeMap<&str, String> = BTreeMap::new();
         for _ in 0..MAX_CHAIN {
             let next: Vec<(&str, String)> = made
                 .iter()
                 .filter(|tie| !keys.contains_key(tie.to()))
-                .filter_map(|tie| Some((tie.to(), keys.get(tie.from())?.clone())))
+                .filter_map(|tie| Some((tie.to(), keys.get(tie.from()).or_else(|| own.get(tie.from()))?.clone())))
                 .collect();
             if next.is_empty() {
                 break;
