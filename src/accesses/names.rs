@@ -27,7 +27,7 @@ impl Names {
     }
 
     /// Returns the texts of numbers, sorted, at most `most` of them.
-    pub fn sorted<'a>(&'a self, numbers: impl Iterator<Item = u32>, most: usize) -> Vec<&'a str> {
+    pub fn sorted(&self, numbers: impl Iterator<Item = u32>, most: usize) -> Vec<&str> {
         let mut texts: Vec<&str> = numbers.map(|number| self.text(number)).collect();
         texts.sort_unstable();
         texts.truncate(most);

@@ -78,11 +78,9 @@ pub fn access_lake(root: &Path) -> PathBuf {
         [login("00:01:00", "alice", "SUCCESS", "198.51.100.9"), login("02:00:00", "carol", "FAILURE", "203.0.113.4")];
     put(root, "okta/2024/04/19/part-1.json.gz", &gzip(&logins.join("\n")));
     put(root, "bitbucket/2024/04/19/access.log", CLONE.as_bytes());
-    let keys = format!(
-        r#"{{"AccessKeyMetadata":[{{"UserName":"alice","AccessKeyId":"AKIA00000000alice01","Status":"Active",
-        "CreateDate":"2021-01-01T00:00:00Z"}},{{"UserName":"old","AccessKeyId":"AKIA000000000old01","Status":"Active",
-        "CreateDate":"2020-01-01T00:00:00Z"}}]}}"#
-    );
+    let keys = r#"{"AccessKeyMetadata":[{"UserName":"alice","AccessKeyId":"AKIA00000000alice01","Status":"Active",
+        "CreateDate":"2021-01-01T00:00:00Z"},{"UserName":"old","AccessKeyId":"AKIA000000000old01","Status":"Active",
+        "CreateDate":"2020-01-01T00:00:00Z"}]}"#;
     put(root, "iam/keys.json", keys.as_bytes());
     root.to_owned()
 }

@@ -104,7 +104,7 @@ pub(super) fn run(global: &Global, args: &DetectArgs) -> Result<Exit, Failure> {
     clock.enter(Stage::Incidents);
     let (window, internal) = (hours.window, &plan.input.internal);
     let logs = &hours.accesses;
-    let accesses = (!logs.is_empty()).then(|| incident::Accesses {
+    let accesses = (!logs.is_empty()).then_some(incident::Accesses {
         hours: &logs.hours,
         principals: &logs.principals,
         ties: &logs.ties,

@@ -61,15 +61,15 @@ impl World {
     fn incidents(&self) -> Vec<Incident> {
         let mut findings = self.findings.clone();
         let facts = facts(Vec::new());
-        let accesses = Some(Accesses { hours: &self.hours, principals: &self.principals, ties: &self.ties });
+        let accesses = Accesses { hours: &self.hours, principals: &self.principals, ties: &self.ties };
         let is_inside = |_: &HostKey, address: Address| address.to_string().starts_with("10.");
-        let identities = accesses.unwrap().identities();
+        let identities = accesses.identities();
         let mut actors = actors(&findings, &identities, &is_inside, &facts);
-        let told = Told::read(&mut actors, identities, accesses);
+        let told = Told::read(&mut actors, identities, Some(accesses));
         let rates = Rates::default();
         let (mut incidents, _) = join::join(&mut findings, &is_inside, &facts, &rates, (&actors, &told));
         timeline::timelines(&mut incidents, &findings, &facts);
-        add_deeds(&mut incidents, &findings, &actors, &told, accesses);
+        add_deeds(&mut incidents, &findings, &actors, &told, Some(accesses));
         let of_incidents = findings.iter().filter(|finding| finding.incident_id.is_some());
         assert_eq!(of_incidents.count() as u64, incidents.iter().map(|one| one.findings).sum::<u64>());
         incidents

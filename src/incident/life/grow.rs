@@ -69,7 +69,7 @@ pub(super) fn grow(old: &mut Incident, newer: &Incident) {
     old.related = union(&old.related, &newer.related);
     old.links = links(&old.links, &newer.links);
     old.timeline = joined(&old.timeline, &newer.timeline);
-    let older = std::mem::replace(&mut old.graph, Graph::default());
+    let older = std::mem::take(&mut old.graph);
     old.graph = graph(&older, &newer.graph);
     (old.graph.things, old.graph.deeds) = (newer.graph.things.clone(), newer.graph.deeds.clone());
     add_older(&mut old.graph, &older);
