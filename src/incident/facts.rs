@@ -104,6 +104,14 @@ impl PairFact {
         let ends = || [self.first_seen_s, self.last_seen_s].into_iter().find(|end| *end >= second);
         kept.or_else(ends)
     }
+
+    /// Returns the last start at or before a second, as far as the pair tells it: a kept start, else its first second.
+    #[must_use]
+    pub fn last_start_by_s(&self, second: i64) -> Option<i64> {
+        let later = self.starts_s.partition_point(|start| *start <= second);
+        let kept = later.checked_sub(1).and_then(|last| self.starts_s.get(last)).copied();
+        kept.or_else(|| Some(self.first_seen_s).filter(|first| *first <= second))
+    }
 }
 
 /// What is known of the run.

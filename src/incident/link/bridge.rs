@@ -42,11 +42,11 @@ pub(super) fn add(links: Links<'_>, ties: &mut Vec<Tie>) {
             let Some(via) = links.facts.host_behind(from, first.remote) else { continue };
             for (to, second) in entries.get(via).into_iter().flatten().filter(|(to, _)| *to != from) {
                 let opened_s = second.met_s();
-                let Some(at_s) = super::first_start_s(first, (suspect.since_s - SLACK_S).max(opened_s - WITHIN_S))
-                    .filter(|at_s| *at_s <= opened_s)
-                else {
+                let from_s = (suspect.since_s - SLACK_S).max(opened_s - WITHIN_S);
+                let Some(entered_s) = super::first_start_s(first, from_s).filter(|at_s| *at_s <= opened_s) else {
                     continue;
                 };
+                let at_s = first.last_start_by_s(opened_s).map_or(entered_s, |last_s| last_s.max(entered_s));
                 let after = duration_text((opened_s - at_s).max(60) as f64);
                 let tie = Tie {
                     kind: LinkKind::Bridge,

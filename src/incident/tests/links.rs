@@ -218,9 +218,9 @@ fn two_intruders_on_one_jump_host_stay_apart() {
     let mut world = two_beacons(72);
     world.beacon("10.0.0.3", "203.0.113.3", 70);
     world.beacon("10.0.0.4", "198.51.100.4", 260);
-    for (host, minute) in [("10.0.0.1", 100), ("10.0.0.3", 120)] {
-        world.session(host, "10.0.9.9", 22, minute);
-    }
+    // The second is on the jump host by habit, too, and was there before the first.
+    world.session("10.0.0.1", "10.0.9.9", 22, 100);
+    world.session("10.0.0.3", "10.0.9.9", 22, 80).each(|pair| pair.starts_s = [80, 120].map(at).to_vec());
     for (host, minute) in [("10.0.0.2", 110), ("10.0.0.4", 130)] {
         world.session("10.0.9.9", host, 22, minute);
     }
