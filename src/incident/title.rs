@@ -134,6 +134,9 @@ fn phrase(findings: &[Finding], kind: Kind, signals: &[(&HostKey, &Signal)]) -> 
         Kind::Impact => format!("floods {}", remote.unwrap_or_else(|| "a remote".to_owned())),
         Kind::Exposure => format!("answers the Internet on {}", service.unwrap_or_else(|| "several ports".to_owned())),
         Kind::Inside => format!("calls {} regularly", other.unwrap_or_else(|| "inside hosts".to_owned())),
+        Kind::Access if finding.detection == "unusual_client" => {
+            format!("serves the strange client {}", remote.unwrap_or_else(|| "of a web application".to_owned()))
+        }
         Kind::Odd | Kind::Access | Kind::Persistence | Kind::Collection | Kind::Evasion => {
             let what = lower_first(&printable(&finding.title));
             format!("shows {}", if what.is_empty() { printable(&finding.detection) } else { what })

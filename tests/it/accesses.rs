@@ -372,3 +372,33 @@ fn what_is_folded_is_a_table_as_well() {
     assert!(rows.len() == 1 && rows[0].starts_with("ld01,long_term_key,,2020-01-01T00:00:00Z,,1570"), "{rows:?}");
     assert!(!ran.text().contains("AKIA"));
 }
+
+#[test]
+fn the_story_is_one_incident_from_the_first_try_to_the_upload() {
+    let story = Path::new(env!("CARGO_MANIFEST_DIR")).join("datasets/story");
+    let out = scratch();
+    detect(&story, &["-q", "--out", out.path().to_str().unwrap()]).expect(0);
+    let text = fs::read_to_string(out.path().join("incidents.jsonl")).unwrap();
+    let incidents: Vec<Value> = text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let (intrusions, others): (Vec<&Value>, Vec<&Value>) = incidents.iter().partition(|one| one["severity"] != "low");
+    assert!(others.len() <= 2, "{} other incidents", others.len());
+    let [intrusion] = intrusions[..] else { panic!("{} incidents above low", intrusions.len()) };
+    assert_eq!(intrusion["severity"], "critical");
+    let principals = intrusion["principals"].to_string();
+    for who in ["svc-moveworks", "svc-workday", "svc-smartsheet", "apps-marketplace", "jmiller2"] {
+        assert!(principals.contains(who), "{who} is not among {principals}");
+    }
+    // The Jira server, which the labels name as the host of the implant.
+    let labels = fs::read_to_string(story.join("labels.csv")).unwrap();
+    let implant = labels.lines().find(|line| line.contains(",c2,")).unwrap();
+    assert_eq!(intrusion["hosts"][0]["host"], implant.split(',').rev().nth(1).unwrap());
+    let (first, last) = ("2023-11-14T09:22:", "2023-11-23T02:");
+    let times: Vec<&str> =
+        intrusion["timeline"].as_array().unwrap().iter().map(|entry| entry["time"].as_str().unwrap()).collect();
+    assert!(times[0].starts_with(first) && times.iter().any(|at| at.starts_with(last)), "{times:?}");
+    // All steps but the refused connections, which are low.
+    let findings = out.path().join("findings.jsonl");
+    let labels = story.join("labels.csv");
+    let judge = ["evaluate", findings.to_str().unwrap(), labels.to_str().unwrap(), "--story", "--min-recall", "0.9"];
+    flowsift(judge).expect(0);
+}
