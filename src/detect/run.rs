@@ -137,7 +137,11 @@ pub async fn detect(
     // Planning is most of the cost of a detection on a small run, and it never waits for I/O.
     let runtime = Handle::current();
     let plan = |detection: &&Detection| runtime.block_on(prepare(detection, &session, given));
-    let plans = able.par_iter().map(plan).collect::<Result<Vec<StagedQuery>, DetectError>>()?;
+    let plans = match able.as_slice() {
+        // Rayon would run a single one here, where the runtime cannot wait for it.
+        [one] => vec![prepare(one, &session, given).await?],
+        _ => able.par_iter().map(plan).collect::<Result<Vec<StagedQuery>, DetectError>>()?,
+    };
     let failed = Arc::new(AtomicBool::new(false));
     let running = able.into_iter().zip(plans).map(|(detection, plan)| {
         let failed = failed.clone();
