@@ -8,7 +8,7 @@
 -- once: beyond
 -- parameter habit_days = 3: days of doing so from which it is a habit
 -- parameter min_log_days = 7: days of logs before; with fewer, no network is known
-WITH acts AS (
+WITH acts_by_day AS (
     SELECT
         identity, date_trunc('day', hour) AS day, sum(events) AS made_in_iam,
         array_slice(array_agg(DISTINCT action ORDER BY action), 1, 8) AS actions,
@@ -30,22 +30,12 @@ WITH acts AS (
             OR service = 'sts' AND action = 'GetFederationToken')
     GROUP BY identity, date_trunc('day', hour)
 ),
-counted AS (
-    SELECT *, row_number() OVER (PARTITION BY identity ORDER BY day) - 1 AS earlier_days, count(*) OVER (PARTITION BY identity) AS all_days FROM acts
-),
+-- include: habit_days
 beyond AS (
     SELECT
-        i.*, c.made_in_iam, c.actions, c.kinds, c.objects, c.object_made, c.grave, c.earlier_days, c.first_act, c.last_act,
-        i.network_users = 0 AND i.log_days >= $min_log_days AS strange_network,
-        -- Doing so for the first time is unusual by itself: it takes more.
-        i.is_unusual AND i.new_place AS strange_day,
-        -- Without history before the window, the window itself shows what is done all the time.
-        c.earlier_days >= $habit_days
-            OR c.all_days >= $habit_days AND min(i.log_days) OVER (PARTITION BY i.identity) < $min_log_days AS is_habit,
-        CAST(c.made_in_iam AS DOUBLE) / (1 + c.earlier_days) + 100 * CAST(i.is_unusual AS INTEGER) AS weight
-    FROM counted c
-    JOIN identity_days i ON i.identity = c.identity AND i.day = c.day
-    WHERE i.in_window
+        *,
+        CAST(made_in_iam AS DOUBLE) / (1 + earlier_days) + 100 * CAST(is_unusual AS INTEGER) AS weight
+    FROM habit_days
 ),
 -- include: worst_days
 SELECT

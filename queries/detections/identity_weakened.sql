@@ -35,7 +35,7 @@ WITH acts AS (
                 action LIKE '%globalpermissiongranted%' OR action LIKE '%global.permission.added%'
                 OR action LIKE '%accesstokencreated%' OR action LIKE '%token_created%' OR action LIKE '%usercredentialupdated%'))
 ),
-changes AS (
+acts_by_day AS (
     SELECT
         identity, day, sum(events) AS changes,
         array_agg(DISTINCT changed ORDER BY changed) AS changed,
@@ -47,23 +47,13 @@ changes AS (
     FROM acts
     GROUP BY identity, day
 ),
-counted AS (
-    SELECT *, row_number() OVER (PARTITION BY identity ORDER BY day) - 1 AS earlier_days, count(*) OVER (PARTITION BY identity) AS all_days FROM changes
-),
+-- include: habit_days
 beyond AS (
     SELECT
-        i.*, c.changes, c.changed, c.actions, c.objects, c.object_changed, c.grave, c.first_act, c.last_act, c.earlier_days,
-        i.network_users = 0 AND i.log_days >= $min_log_days AS strange_network,
-        -- Doing so for the first time is unusual by itself: it takes more.
-        i.is_unusual AND i.new_place AS strange_day,
-        -- Without history before the window, the window itself shows what is done all the time.
-        c.earlier_days >= $habit_days
-            OR c.all_days >= $habit_days AND min(i.log_days) OVER (PARTITION BY i.identity) < $min_log_days AS is_habit,
-        CAST(c.changes AS DOUBLE) / (1 + c.earlier_days) + 100 * CAST(i.is_unusual AS INTEGER) + 10 * CAST(c.grave AS INTEGER)
-            AS weight
-    FROM counted c
-    JOIN identity_days i ON i.identity = c.identity AND i.day = c.day
-    WHERE i.in_window
+        *,
+        CAST(changes AS DOUBLE) / (1 + earlier_days) + 100 * CAST(is_unusual AS INTEGER)
+            + 10 * CAST(grave AS INTEGER) AS weight
+    FROM habit_days
 ),
 -- include: worst_days
 SELECT

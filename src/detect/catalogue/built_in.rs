@@ -60,5 +60,6 @@ pub(super) const PARTS: &[(&str, &str)] = &[
     ("takers", include_str!("../../../queries/detections/parts/takers.sql")),
     ("train_sums", include_str!("../../../queries/detections/parts/train_sums.sql")),
     ("unheard", include_str!("../../../queries/detections/parts/unheard.sql")),
+    ("habit_days", include_str!("../../../queries/detections/parts/habit_days.sql")),
     ("worst_days", include_str!("../../../queries/detections/parts/worst_days.sql")),
 ];
