@@ -7,11 +7,14 @@ use std::io::Write;
 use serde::Serialize;
 
 mod access_logs;
+mod baseline;
 mod life;
 mod objects;
 mod silence;
 
 pub use access_logs::AccessLogSummary;
+use baseline::span_text;
+pub use baseline::{BaselineOrigin, BaselineSpan};
 use life::by_severity;
 pub use life::{HeldBack, IncidentLife};
 pub use objects::{ObjectCounts, SkippedObject};
@@ -22,48 +25,10 @@ use super::error::ReportError;
 use crate::detect::Severity;
 use crate::incident::IncidentNotes;
 use flow::printable::{EscapedJson, printable};
-use flow::time;
 use flow::units::{bytes_text, count_text, counted, duration_text, number_text, share_text};
 
 /// Sources named in the text; the JSON names all.
 const NAMED_SOURCES: usize = 3;
-
-/// Where the baseline comes from.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
-#[serde(rename_all = "snake_case")]
-pub enum BaselineOrigin {
-    /// Hours kept by earlier runs.
-    History,
-    /// Logs before `--from`, read in this run.
-    BeforeFrom,
-    /// No earlier data: the window is compared with itself.
-    #[default]
-    Window,
-}
-
-impl BaselineOrigin {
-    /// Returns the text for people.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            BaselineOrigin::History => "history",
-            BaselineOrigin::BeforeFrom => "before --from",
-            BaselineOrigin::Window => "the window itself",
-        }
-    }
-}
-
-/// The time that the window is compared with.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
-pub struct BaselineSpan {
-    /// Where it comes from.
-    pub kind: BaselineOrigin,
-    /// First second of the baseline; `None` where that of the window is not known either.
-    #[serde(rename = "from", serialize_with = "optional_time")]
-    pub from_s: Option<i64>,
-    /// First second after the baseline; `None` as above.
-    #[serde(rename = "to", serialize_with = "optional_time")]
-    pub to_s: Option<i64>,
-}
 
 /// The time that one stage took.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -214,7 +179,7 @@ impl Summary {
         out.write_all(b"\n").and_then(|()| out.flush()).map_err(failed)
     }
 
-    /// Writes the summary as text for stderr: at most 17 lines, aligned, without colour.
+    /// Writes the summary as text for stderr: aligned, without colour.
     ///
     /// # Errors
     /// [`ReportError::Io`] when the writer fails.
@@ -403,11 +368,6 @@ fn push_counts(text: &mut String, counts: &[(u64, &str)]) {
     for (count, what) in counts.iter().filter(|(count, _)| *count > 0) {
         let _ = write!(text, ", {} {what}", count_text(*count));
     }
-}
-
-fn span_text(from_s: i64, to_s: i64) -> String {
-    let span_s = to_s.saturating_sub(from_s) as f64;
-    format!("{} to {} ({})", time::rfc3339(from_s), time::rfc3339(to_s), duration_text(span_s))
 }
 
 #[cfg(test)]
