@@ -8,7 +8,6 @@ use flow::time::DAY_S;
 use super::AccessLogs;
 use super::columns::Columns;
 use super::places::Places;
-use super::who::identity_of;
 
 /// Returns `access_hours`: one row for each row of the fold, in the order of hour and log and then of all else.
 ///
@@ -28,7 +27,7 @@ pub fn access_hours(
         .text("account_id", |row| row.account)
         .text("region", |row| row.region)
         .made_text("identity", |row| {
-            (!row.principal.is_empty()).then(|| identity_of(identities, row.principal).into_owned())
+            (!row.principal.is_empty()).then(|| identities.of_principal(row.principal).into_owned())
         })
         .text("principal", |row| row.principal)
         .text("principal_kind", |row| row.principal_kind.name())

@@ -21,10 +21,10 @@ mod lists;
 mod logs;
 mod names;
 mod places;
+mod program;
 mod tables;
 mod two_places;
 mod uses;
-mod who;
 mod worker;
 
 pub use gather::{GatherAccesses, WorkerLost, gather};

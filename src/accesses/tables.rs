@@ -14,7 +14,6 @@ use super::columns::Columns;
 use super::days::{self, Dimension, Judged, JudgedReading};
 use super::names::Names;
 use super::places::{Places, Surroundings};
-use super::who::identity_of;
 use super::{clients, two_places, uses};
 
 /// Most values that a list in a row has.
@@ -83,7 +82,7 @@ fn known_since(logs: &AccessLogs, identities: &Identities) -> BTreeMap<String, i
     for (principal, entry) in principals.chain(owners).filter(|(principal, _)| !principal.is_empty()) {
         let first = [entry.created_s, entry.reported_s, entry.uses.first_s()].into_iter().flatten().min();
         if let Some(first_s) = first {
-            let known = since.entry(identity_of(identities, principal).into_owned()).or_insert(first_s);
+            let known = since.entry(identities.of_principal(principal).into_owned()).or_insert(first_s);
             *known = (*known).min(first_s);
         }
     }

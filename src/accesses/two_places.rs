@@ -12,7 +12,6 @@ use super::columns::Columns;
 use super::days::is_of_somebody;
 use super::places::Places;
 use super::tables::AccessWindow;
-use super::who::identity_of;
 
 /// A credential that two networks use.
 #[derive(Debug, Clone, PartialEq)]
@@ -102,7 +101,7 @@ fn judge<'a>(credential: &Credential<'a>, uses: &Uses<'a>, identities: &Identiti
     let agents = |network: &str| uses.agents.get(network).unwrap_or(&none);
     let principal = uses.principals.first().copied().unwrap_or_default();
     Some(Shared {
-        identity: identity_of(identities, principal).into_owned(),
+        identity: identities.of_principal(principal).into_owned(),
         credential: credential.clone(),
         is_instance: uses.is_instance,
         networks: [one.min(other), one.max(other)],

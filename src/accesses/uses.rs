@@ -8,7 +8,6 @@ use kernels::novelty::conformal_p;
 
 use super::columns::Columns;
 use super::days::WARM_UP_DAYS;
-use super::who::identity_of;
 use super::{AccessLogs, tables::AccessWindow};
 
 /// Silences of fewer days are not told.
@@ -71,7 +70,7 @@ pub fn table(
     for (credential, entry) in logs.credentials.iter() {
         found.extend(wakings(entry).map(|(spell_s, last_used_s, last_from, own_gaps)| Waking {
             kind: "credential",
-            identity: identity_of(identities, entry.owner()).into_owned(),
+            identity: identities.of_principal(entry.owner()).into_owned(),
             credential: credential.last_four().to_owned(),
             credential_kind: credential.kind().name(),
             spell_s,
@@ -84,7 +83,7 @@ pub fn table(
     for (_, principal, entry) in logs.principals.iter() {
         found.extend(wakings(entry).map(|(spell_s, last_used_s, last_from, own_gaps)| Waking {
             kind: "principal",
-            identity: identity_of(identities, principal).into_owned(),
+            identity: identities.of_principal(principal).into_owned(),
             credential: String::new(),
             credential_kind: "",
             spell_s,

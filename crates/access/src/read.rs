@@ -42,7 +42,7 @@ pub struct Counts {
 }
 
 impl Counts {
-    /// Tells the act of a record.
+    /// Counts the act of a record and passes it on.
     pub(crate) fn act<'a>(&mut self, mut act: Act<'a>, record: &'a str, sink: &mut dyn FnMut(&Act<'_>)) {
         self.acts += 1;
         act.record = Cow::Borrowed(record);

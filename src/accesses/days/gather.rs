@@ -8,7 +8,7 @@ use flow::time::DAY_S;
 use super::reading::{Collection, Reading};
 use crate::accesses::names::Names;
 use crate::accesses::places::Places;
-use crate::accesses::who::{identity_of, is_program};
+use crate::accesses::program::is_program;
 
 /// In what an identity may do something new.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -85,7 +85,7 @@ pub struct IdentityDay<'a> {
     pub events: [u64; 4],
     /// What was denied: service and action.
     pub denied: BTreeSet<(&'a str, &'a str)>,
-    /// The services of which something was listed or read.
+    /// The services that listed or returned something.
     pub listed: BTreeSet<&'a str>,
     /// Acts that grant, make credentials and administer, which succeeded.
     pub powerful: [u64; 3],
@@ -142,7 +142,7 @@ pub fn gather<'a>(
 ) -> Vec<IdentityDay<'a>> {
     let mut days: BTreeMap<(i64, u32), IdentityDay<'a>> = BTreeMap::new();
     for row in rows.iter().filter(|row| is_of_somebody(row)) {
-        let name = identity_of(identities, row.principal);
+        let name = identities.of_principal(row.principal);
         let (identity, at) = (names.number(&name), row.hour_s.div_euclid(DAY_S));
         let day = days.entry((at, identity)).or_insert_with(|| IdentityDay::new(identity, at));
         day.is_program |= is_program(row.principal_kind, row.credential.kind(), &name);

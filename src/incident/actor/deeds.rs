@@ -35,7 +35,7 @@ impl Sum {
 type Sums = BTreeMap<(Party, Party, DeedKind), Sum>;
 
 /// Adds to the graphs of incidents what their actors did. What a principal did since its first sign, from an address that
-/// its findings know, is reached or was attempted; what it only did before was open to whoever took its place.
+/// its findings know, is reached or was attempted; what it only did before is reachable.
 pub(in crate::incident) fn add_deeds(
     incidents: &mut [Incident],
     findings: &[Finding],

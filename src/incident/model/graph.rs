@@ -74,7 +74,7 @@ pub enum NodeClass {
     Upstream,
     /// An outside address.
     Remote,
-    /// The principal or credential used it before the incident, so it was open to whoever had it.
+    /// The principal or credential used it before the incident: whoever had either could reach it.
     Reachable,
 }
 

@@ -6,7 +6,7 @@ use crate::incident::actor::{actor_of, source_of};
 use crate::incident::model::{Party, PartyKind, TimelineKind};
 use access::Identities;
 
-/// Tells the findings about principals and about addresses that act.
+/// Adds an entry for each finding about a principal or about an address that acts.
 pub(super) fn accesses(story: &Story<'_>, told: &mut Vec<Told>) {
     for finding in &story.of_actors {
         let Some(actor) = party_of(story, finding) else { continue };

@@ -111,8 +111,8 @@ fn tell_pull(story: &Story<'_>, step: &Step, told: &mut Vec<Told>) {
     told.push(Told { weight: 4, entry: one });
 }
 
-/// Tells who entered a host of the incident over a new management path in the day before its first sign: an inside host
-/// that is not of the incident, or an outside address that stayed.
+/// Adds the entry into a host of the incident over a new management path in the day before its first sign: by an inside
+/// host that is not of the incident, or by an outside address that stayed.
 fn tell_entry(story: &Story<'_>, host: &HostKey, arrival_s: i64, pair: &PairFact, told: &mut Vec<Told>) {
     let opener = HostKey { address: pair.remote, ..host.clone() };
     let is_entry = pair.role == Role::Server && pair.is_management() && pair.answered();

@@ -16,7 +16,7 @@ pub const NO_ENDPOINT: Endpoint = Endpoint(u32::MAX);
 const V6_INTERFACE: u32 = 1 << 27;
 const V6_EXTERNAL: u32 = 1 << 31;
 
-/// Marks addresses of 198.18.0.0/15 among the numbers of resolvers, of which there are few.
+/// Set in the number of an endpoint with an address of 198.18.0.0/15; resolvers are too few to have such numbers.
 const BENCHMARK: u32 = 1 << 27;
 
 /// 198.18.0.0, which no other class of external addresses reaches.
