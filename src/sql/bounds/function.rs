@@ -2,7 +2,7 @@
 
 use super::budget::{ResultBudget, counted};
 use super::growth::{Call, Growth, is_fixed, scalar_bytes};
-use super::pattern::{Pattern, check_pattern, is_too_long};
+use super::pattern::{Pattern, check_pattern, is_too_long, with_bounded_patterns};
 use super::row_bytes::total_bytes;
 use arrow::array::{Array, ArrayRef};
 use arrow::compute::concat;
@@ -237,6 +237,8 @@ impl ScalarUDFImpl for BoundedFunction {
         }
         Ok(match self.inner.simplify(args, info)? {
             ExprSimplifyResult::Simplified(simple) => {
+                // `regexp_like` becomes an operator before its pattern is known, when there was no memory to make it.
+                let simple = with_bounded_patterns(simple)?.data;
                 ExprSimplifyResult::Simplified(with_bounded_calls(simple, &self.budget)?.data)
             }
             original => original,

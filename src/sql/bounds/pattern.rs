@@ -3,10 +3,11 @@
 use super::growth::scalar_bytes;
 use super::row_bytes::row_bytes;
 use arrow::datatypes::DataType;
+use datafusion::common::tree_node::{Transformed, TreeNode};
 use datafusion::common::{ScalarValue, exec_datafusion_err, plan_err, utils::take_function_args};
 use datafusion::error::{DataFusionError, Result};
 use datafusion::logical_expr::{
-    ColumnarValue, Expr, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature, Volatility,
+    BinaryExpr, ColumnarValue, Expr, Operator, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature, Volatility,
 };
 use flow::units::bytes_text;
 use std::sync::{Arc, LazyLock};
@@ -42,7 +43,7 @@ fn too_long(bytes: u64) -> DataFusionError {
 
 /// Returns the pattern unless it is too long, which is found out when the statement runs; a short constant is returned as
 /// it is.
-pub(super) fn bounded_pattern(pattern: Expr) -> Expr {
+fn bounded_pattern(pattern: Expr) -> Expr {
     static FUNCTION: LazyLock<Arc<ScalarUDF>> = LazyLock::new(|| {
         let signature = Signature::any(1, Volatility::Immutable);
         Arc::new(ScalarUDF::new_from_impl(Pattern { signature }))
@@ -52,6 +53,49 @@ pub(super) fn bounded_pattern(pattern: Expr) -> Expr {
         Expr::ScalarFunction(call) if call.func.inner().is::<Pattern>() => pattern,
         _ => FUNCTION.call(vec![pattern]),
     }
+}
+
+/// Returns the expression with bounded patterns in all its operators.
+///
+/// # Errors
+/// When the expression cannot be walked.
+pub(super) fn with_bounded_patterns(expression: Expr) -> Result<Transformed<Expr>> {
+    expression.transform_up(|expression| Ok(bounded_match(expression)))
+}
+
+/// Returns a match with its pattern bounded, and any other expression as it is.
+pub(super) fn bounded_match(expression: Expr) -> Transformed<Expr> {
+    match expression {
+        Expr::BinaryExpr(mut both) if is_match(&both) => {
+            both.right = Box::new(bounded_pattern(*both.right));
+            Transformed::yes(Expr::BinaryExpr(both))
+        }
+        Expr::Like(mut like) => {
+            like.pattern = Box::new(bounded_pattern(*like.pattern));
+            Transformed::yes(Expr::Like(like))
+        }
+        Expr::SimilarTo(mut like) => {
+            like.pattern = Box::new(bounded_pattern(*like.pattern));
+            Transformed::yes(Expr::SimilarTo(like))
+        }
+        other => Transformed::no(other),
+    }
+}
+
+/// Returns whether the right side of an operator is a pattern.
+fn is_match(both: &BinaryExpr) -> bool {
+    use Operator::*;
+    matches!(
+        both.op,
+        RegexMatch
+            | RegexIMatch
+            | RegexNotMatch
+            | RegexNotIMatch
+            | LikeMatch
+            | ILikeMatch
+            | NotLikeMatch
+            | NotILikeMatch
+    )
 }
 
 /// Returns its argument, which is a pattern of bounded length.

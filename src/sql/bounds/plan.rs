@@ -5,7 +5,7 @@ use super::concatenation::concatenation;
 use super::expansion::{Expansion, SlicedRows};
 use super::function::{bounded, with_bounded_calls};
 use super::growth::{Growth, scalar_bytes};
-use super::pattern::bounded_pattern;
+use super::pattern::bounded_match;
 use datafusion::common::ScalarValue;
 use datafusion::common::config::ConfigOptions;
 use datafusion::common::tree_node::{Transformed, TreeNode, TreeNodeRecursion};
@@ -42,37 +42,9 @@ impl BoundedCalls {
                 let func = bounded(&concatenation(), &self.0);
                 Transformed::yes(Expr::ScalarFunction(ScalarFunction { func, args: vec![*left, *right] }))
             }
-            Expr::BinaryExpr(mut both) if is_match(both.op) => {
-                both.right = Box::new(bounded_pattern(*both.right));
-                Transformed::yes(Expr::BinaryExpr(both))
-            }
-            Expr::Like(mut like) => {
-                like.pattern = Box::new(bounded_pattern(*like.pattern));
-                Transformed::yes(Expr::Like(like))
-            }
-            Expr::SimilarTo(mut like) => {
-                like.pattern = Box::new(bounded_pattern(*like.pattern));
-                Transformed::yes(Expr::SimilarTo(like))
-            }
-            other => Transformed::no(other),
+            other => bounded_match(other),
         }
     }
-}
-
-/// Returns whether the right side of an operator is a pattern.
-fn is_match(operator: Operator) -> bool {
-    use Operator::*;
-    matches!(
-        operator,
-        RegexMatch
-            | RegexIMatch
-            | RegexNotMatch
-            | RegexNotIMatch
-            | LikeMatch
-            | ILikeMatch
-            | NotLikeMatch
-            | NotILikeMatch
-    )
 }
 
 impl AnalyzerRule for BoundedCalls {

@@ -14,9 +14,10 @@ use datafusion::common::ScalarValue;
 use datafusion::config::ConfigOptions;
 use datafusion::error::Result;
 use datafusion::execution::memory_pool::{GreedyMemoryPool, MemoryPool};
+use datafusion::logical_expr::simplify::{ExprSimplifyResult, SimplifyContext};
 use datafusion::logical_expr::type_coercion::functions::fields_with_udf;
-use datafusion::logical_expr::{ColumnarValue, ReturnFieldArgs, ScalarFunctionArgs, ScalarUDF};
-use datafusion::prelude::SessionContext;
+use datafusion::logical_expr::{ColumnarValue, Expr, ReturnFieldArgs, ScalarFunctionArgs, ScalarUDF};
+use datafusion::prelude::{SessionContext, lit};
 use std::sync::Arc;
 
 const ROWS: usize = 20;
@@ -232,4 +233,21 @@ async fn statements_are_answered_or_refused() {
     }
     assert!(wrong.is_empty(), "{wrong:#?}");
     assert_eq!(session.runtime_env().memory_pool.reserved(), 0);
+}
+
+/// The engine turns `regexp_like` into an operator and makes its pattern later, when memory allows: nothing may be
+/// compiled unseen then.
+#[test]
+fn a_pattern_that_is_made_later_is_bounded() {
+    let pool: Arc<dyn MemoryPool> = Arc::new(GreedyMemoryPool::new(64 << 20));
+    let budget = Arc::new(ResultBudget::of(&pool));
+    let function = functions().into_iter().find(|function| function.name() == "regexp_like").unwrap();
+    let function = bounded(&function, &budget);
+    let repeat = functions().into_iter().find(|function| function.name() == "repeat").unwrap();
+    let pattern = repeat.call(vec![lit("a*"), lit(10_000_000)]);
+    let info = SimplifyContext::default();
+    let simplified = function.simplify(vec![lit("text"), pattern], &info).unwrap();
+    let ExprSimplifyResult::Simplified(Expr::BinaryExpr(found)) = simplified else { panic!("{simplified:?}") };
+    let Expr::ScalarFunction(right) = *found.right else { panic!("{}", found.right) };
+    assert_eq!(right.name(), "pattern");
 }
