@@ -49,7 +49,7 @@ fn main() -> Result<(), Failed> {
     Ok(())
 }
 
-fn timed<T>(run: impl FnOnce() -> Result<T, impl Into<Failed>>) -> Result<(T, Duration), Failed> {
+fn timed<T, E: Into<Failed>>(run: impl FnOnce() -> Result<T, E>) -> Result<(T, Duration), Failed> {
     let begun = Instant::now();
     let done = run().map_err(Into::into)?;
     Ok((done, begun.elapsed()))

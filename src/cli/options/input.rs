@@ -63,7 +63,7 @@ pub(in crate::cli) struct Input {
     pub(in crate::cli) networks: Networks,
     pub(in crate::cli) internal: InternalNetworks,
     /// What kept hours depend on besides the records.
-    settings: u64,
+    pub(in crate::cli) settings: u64,
 }
 
 /// The sources, and the hours kept of them.
@@ -76,7 +76,33 @@ pub(in crate::cli) struct OpenedSource {
     pub(in crate::cli) state: Option<Store>,
 }
 
+/// What a run that only rolls up is given of the inputs.
+pub(in crate::cli) struct RollInput<'a> {
+    pub(in crate::cli) from: Option<&'a str>,
+    pub(in crate::cli) to: Option<&'a str>,
+    pub(in crate::cli) baseline: &'a str,
+    pub(in crate::cli) state: &'a str,
+    pub(in crate::cli) logs: &'a [LogRule],
+    pub(in crate::cli) internal: &'a [Network],
+}
+
 impl InputArgs {
+    /// Returns the inputs of a run that only rolls up: those that decide which objects are read, and what is kept of them.
+    pub(in crate::cli) fn to_roll_up(given: &RollInput<'_>) -> Self {
+        Self {
+            from: given.from.map(str::to_owned),
+            to: given.to.map(str::to_owned),
+            baseline: given.baseline.to_owned(),
+            habit_days: HABIT_DAYS,
+            state: Some(given.state.to_owned()),
+            indicators: Vec::new(),
+            networks: Vec::new(),
+            logs: given.logs.to_vec(),
+            timezone: None,
+            internal: given.internal.to_vec(),
+        }
+    }
+
     /// Returns `from` and `to` as they were given.
     pub(in crate::cli) fn bounds(&self) -> impl Iterator<Item = (String, String)> {
         let given = [("from", &self.from), ("to", &self.to)].into_iter();

@@ -54,10 +54,7 @@ impl<'a> Cursor<'a> {
     }
 
     /// Returns as many values as the next number says.
-    pub(super) fn list<T>(
-        &mut self,
-        read: impl Fn(&mut Self) -> Result<T, KeptError>,
-    ) -> Result<Vec<T>, KeptError> {
+    pub(super) fn list<T>(&mut self, read: impl Fn(&mut Self) -> Result<T, KeptError>) -> Result<Vec<T>, KeptError> {
         let count = self.length()?;
         (0..count).map(|_| read(self)).collect()
     }

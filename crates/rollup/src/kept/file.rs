@@ -202,10 +202,7 @@ struct SealedRun {
 type SealedGroup<'a> = Vec<(SealedBlock<'a>, Vec<SealedRun>)>;
 
 /// Tells the rows of which parts each block holds.
-fn sealed_groups<'a>(
-    rows_of_parts: &[usize],
-    blocks: Vec<SealedBlock<'a>>,
-) -> Result<Vec<SealedGroup<'a>>, KeptError> {
+fn sealed_groups<'a>(rows_of_parts: &[usize], blocks: Vec<SealedBlock<'a>>) -> Result<Vec<SealedGroup<'a>>, KeptError> {
     let mut parts = rows_of_parts.iter().copied().enumerate().filter(|(_, rows)| *rows > 0);
     let mut open: Option<SealedRun> = None;
     let mut groups: Vec<SealedGroup<'a>> = Vec::new();
@@ -233,10 +230,7 @@ fn sealed_groups<'a>(
 }
 
 /// Reads the parts of a group, and holds them in memory or on disk.
-fn unpack_rows(
-    group: SealedGroup<'_>,
-    memory: &Memory,
-) -> Result<(Vec<(usize, StoredPart)>, Reservation), KeptError> {
+fn unpack_rows(group: SealedGroup<'_>, memory: &Memory) -> Result<(Vec<(usize, StoredPart)>, Reservation), KeptError> {
     let read = |(block, runs): (SealedBlock<'_>, Vec<SealedRun>)| {
         let columns = block.head.unpack(block.bytes, "rows")?;
         let rows: Vec<usize> = runs.iter().map(|run| run.rows).collect();

@@ -146,7 +146,12 @@ struct Reading {
 }
 
 impl Reading {
-    fn part(&mut self, of_rows: &[Column<'_>], of_segments: &[Column<'_>], count: usize) -> Result<HourPart, KeptError> {
+    fn part(
+        &mut self,
+        of_rows: &[Column<'_>],
+        of_segments: &[Column<'_>],
+        count: usize,
+    ) -> Result<HourPart, KeptError> {
         let mut rows: Vec<HourRow> = Vec::with_capacity(count);
         let mut segments_at = 0u32;
         let mut values = [[0; CHUNK]; ROW_COLUMNS];

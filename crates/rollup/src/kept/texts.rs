@@ -64,16 +64,5 @@ fn fields(counts: &mut UnitCounts) -> [&mut u64; 10] {
         without_packet_addresses,
         doubled,
     } = counts;
-    [
-        rows,
-        nodata,
-        skipdata,
-        rejected,
-        unusable,
-        outside,
-        transit,
-        rejected_probes,
-        without_packet_addresses,
-        doubled,
-    ]
+    [rows, nodata, skipdata, rejected, unusable, outside, transit, rejected_probes, without_packet_addresses, doubled]
 }
