@@ -40,6 +40,9 @@ pub(super) struct RollArgs {
     /// End of the window of later runs [default: the end of the logs]
     #[arg(long, value_name = "T")]
     to: Option<String>,
+    /// End the window as `detect --lag` does
+    #[arg(long, value_name = "D", conflicts_with = "to")]
+    lag: Option<String>,
     /// History before the window, which is rolled up as well
     #[arg(long, value_name = "D", default_value = "14d")]
     baseline: String,
@@ -62,7 +65,7 @@ pub(super) fn run(global: &Global, args: &RollArgs) -> Result<Exit, Failure> {
         internal: &args.internal,
     };
     let inputs = InputArgs::to_roll_up(&given);
-    let input = inputs.read()?;
+    let input = inputs.read_behind(args.lag.as_deref())?;
     let RunMemory { shared: memory, fetch } = global.memory()?;
     let runtime = global.start_threads(Some(memory.memory()))?;
     let options = global.source_options();

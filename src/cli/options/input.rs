@@ -1,6 +1,6 @@
 //! The inputs of a run besides the sources: the window, kept hours, feeds, owners of networks and internal networks.
 
-use super::time::{is_relative, time_option};
+use super::time::{GivenBounds, is_relative};
 use crate::cli::exit::Failure;
 use crate::cli::stderr::tell;
 use crate::hours::{KeptHours, settings_hash};
@@ -111,11 +111,13 @@ impl InputArgs {
 
     /// Reads the files and checks the options; prints warnings about entries that were left out.
     pub(in crate::cli) fn read(&self) -> Result<Input, Failure> {
-        let from_s = time_option("from", self.from.as_deref())?;
-        let to_s = time_option("to", self.to.as_deref())?;
-        if from_s.zip(to_s).is_some_and(|(from_s, to_s)| from_s >= to_s) {
-            return Err(Failure::usage("--from must be before --to"));
-        }
+        self.read_behind(None)
+    }
+
+    /// Does what [`InputArgs::read`] does, with a window that ends a lag behind now.
+    pub(in crate::cli) fn read_behind(&self, lag: Option<&str>) -> Result<Input, Failure> {
+        let bounds = GivenBounds { from: self.from.as_deref(), to: self.to.as_deref(), lag };
+        let (from_s, to_s) = bounds.read(chrono::Utc::now().timestamp())?;
         let baseline_s = parse_duration_s(&self.baseline).map_err(|error| Failure::usage_at("--baseline", error))?;
         let indicators = Indicators::load(&self.indicators).map_err(Failure::usage)?;
         let networks = Networks::load(&self.networks).map_err(Failure::usage)?;
