@@ -80,6 +80,8 @@ mod schemas;
 #[cfg(feature = "postgres")]
 #[path = "it/serve.rs"]
 mod serve;
+#[path = "it/shares.rs"]
+mod shares;
 #[path = "it/sql.rs"]
 mod sql;
 #[path = "it/sql_logic.rs"]

@@ -12,6 +12,7 @@ mod options;
 mod progress;
 mod prompt;
 mod query;
+mod roll;
 #[cfg(feature = "postgres")]
 mod serve;
 mod session;
@@ -46,6 +47,7 @@ pub struct Cli {
 #[derive(Debug, Subcommand)]
 enum Command {
     Detect(Box<detect::DetectArgs>),
+    Roll(Box<roll::RollArgs>),
     Generate(Box<generate::GenerateArgs>),
     Evaluate(evaluate::EvaluateArgs),
     Sql(Box<sql::SqlArgs>),
@@ -92,6 +94,7 @@ pub fn main(args: impl IntoIterator<Item = OsString>, hooks: Hooks) -> Exit {
     pages::guard::quiet_panics();
     let result = match cli.command {
         Command::Detect(args) => detect::run(&cli.global, &args),
+        Command::Roll(args) => roll::run(&cli.global, &args),
         Command::Generate(args) => generate::run(&cli.global, &args),
         Command::Evaluate(args) => evaluate::run(&cli.global, &args),
         Command::Sql(args) => sql::run(&cli.global, &args),

@@ -42,9 +42,9 @@ const LOCAL_BUDGET_BYTES: usize = 32 << 20;
 const LOCAL_CONCURRENCY: usize = 4;
 
 impl FetchOptions {
-    /// Returns the options for these objects: less is read ahead where all are local files.
-    fn for_objects(self, objects: &[Object]) -> Self {
-        if !objects.iter().all(Object::is_local) {
+    /// Returns the options for one place: less is read ahead where all are local files.
+    pub(super) fn for_place(self, is_local: bool) -> Self {
+        if !is_local {
             return self;
         }
         Self {
@@ -117,7 +117,7 @@ pub fn fetch(
     options: FetchOptions,
 ) -> Receiver<Fetched> {
     let (sender, receiver) = unbounded();
-    let options = options.for_objects(&objects);
+    let options = options.for_place(objects.iter().all(Object::is_local));
     let budget = options.budget_bytes.clamp(1, Semaphore::MAX_PERMITS).min(u32::MAX as usize);
     let permits = Arc::new(Semaphore::new(budget));
     runtime.spawn(async move {

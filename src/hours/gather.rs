@@ -2,13 +2,18 @@
 
 use super::error::HoursError;
 use super::fetch::{Fetched, fetch};
-use super::gathered::{Gathered, Outlook};
+use super::gathered::{Gathered, UnitReport};
+use super::keeping::Keeping;
 use super::kept::{KeptHours, KeptUnit};
+use super::load::load;
+use super::unit_files::ListedFiles;
 use super::unit_job::{GatherContext, UnitJob};
 use crate::source::Unit;
 use ::memory::{Purpose, Reservation, lock};
+use arrow::array::Array;
 use rollup::UnitTables;
 use scan::ROLLUP_FIELDS;
+use std::collections::HashSet;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -25,37 +30,39 @@ pub trait Progress: Sync {
 /// [`Gathered::skipped`]. Its unit is kept without it, unless the reason may pass by itself. Nor are kept hours that cannot
 /// be read or written: [`Gathered::kept_trouble`] tells of them.
 pub fn gather(context: &GatherContext<'_>, units: &[Unit], progress: &dyn Progress) -> Result<Gathered, HoursError> {
-    let mut tables = Vec::with_capacity(units.len());
-    let mut gathered = Gathered::default();
-    for unit in units {
-        let kept = kept_unit(context, unit)?;
-        if let Some(kept) = &kept {
-            gathered.objects_reused += (unit.objects.len() - kept.skipped.len()) as u64;
-            gathered.add_skipped(kept.skipped.iter().map(|(_, skipped)| skipped.clone()));
-            progress.object_done(unit.bytes(), 0);
-        }
-        tables.push(kept.map(|kept| kept.tables));
+    let held = context.options.memory.reserve(Purpose::Hours);
+    let state = Mutex::new((Gathered::default(), Finished { tables: Vec::new(), held }));
+    let all: Vec<usize> = (0..units.len()).collect();
+    let listed = context.kept.map(|kept| context.runtime.block_on(kept.list(units)));
+    if let Some((kept, listed)) = context.kept.zip(listed.as_ref()) {
+        let done = |unit: usize, found: KeptUnit| {
+            let mut state = lock(&state);
+            state.0.objects_reused += (units[unit].objects.len() - found.skipped.len()) as u64;
+            state.0.add_skipped(found.skipped.into_iter().map(|(_, skipped)| skipped));
+            state.1.add(unit, found.tables);
+            progress.object_done(units[unit].bytes(), 0);
+            Ok(())
+        };
+        load(context, kept, listed, units, &all, &done)?;
     }
-    let new_units: Vec<usize> = (0..units.len()).filter(|index| tables[*index].is_none()).collect();
-    let jobs: Vec<UnitJob<'_>> = new_units.iter().map(|index| UnitJob::new(*context, &units[*index])).collect();
-    let finished = run(context, &jobs, progress)?;
-    context.options.memory.free_unused_buffers();
-    for (job, unit_tables) in finished.tables {
-        tables[new_units[job]] = Some(unit_tables);
-    }
-    gathered.held = Some(finished.held);
-    for job in jobs {
-        let objects = job.objects().len();
-        let report = job.into_report();
-        gathered.objects_read += (objects - report.skipped.len()) as u64;
-        gathered.bytes_read += report.bytes_read;
-        gathered.rows_read += report.rows_read;
-        gathered.add_skipped(report.skipped);
+    let (mut gathered, finished) = state.into_inner().unwrap_or_else(PoisonError::into_inner);
+    let finished = Mutex::new(finished);
+    let known: HashSet<usize> = lock(&finished).tables.iter().map(|(unit, _)| *unit).collect();
+    let new_units: Vec<usize> = all.into_iter().filter(|unit| !known.contains(unit)).collect();
+    let done = |unit: usize, tables: UnitTables| {
+        lock(&finished).add(unit, tables);
+        Ok(())
+    };
+    for report in scan_units(context, listed.as_ref(), units, &new_units, progress, &done)? {
+        gathered.add_report(report);
     }
     gathered.kept_trouble = context.kept.and_then(KeptHours::trouble);
     gathered.skipped.sort_unstable();
     gathered.other_logs.sort_unstable();
-    for table in tables.into_iter().flatten() {
+    let mut finished = finished.into_inner().unwrap_or_else(PoisonError::into_inner);
+    finished.tables.sort_unstable_by_key(|(unit, _)| *unit);
+    gathered.held = Some(finished.held);
+    for (_, table) in finished.tables {
         gathered.counts.add(&table.counts);
         gathered.pair_hours.push(table.pair_hours);
         gathered.coverage.push(table.coverage);
@@ -63,29 +70,48 @@ pub fn gather(context: &GatherContext<'_>, units: &[Unit], progress: &dyn Progre
     Ok(gathered)
 }
 
-/// Returns the kept tables of a unit whose objects are unchanged, moved to disk where memory is short. Objects that were
-/// withheld are asked for again: once one of them can be read, the unit is new.
-fn kept_unit(context: &GatherContext<'_>, unit: &Unit) -> Result<Option<KeptUnit>, HoursError> {
-    let Some(kept) = context.kept else { return Ok(None) };
-    let Some(kept) = context.runtime.block_on(kept.load(unit)) else { return Ok(None) };
-    let withheld = kept.skipped.iter().filter(|(outlook, _)| *outlook == Outlook::Withheld);
-    for (_, skipped) in withheld {
-        let object = unit.objects.iter().find(|object| *object.url == *skipped.object);
-        let probe = |object| async move { context.reader.suffix(object, 1).await.is_ok() };
-        if object.is_none_or(|object| context.runtime.block_on(probe(object))) {
-            return Ok(None);
-        }
+/// Reads the logs of the units at `wanted`, keeps them where hours are kept, and passes their tables to `done` as they end.
+/// Returns what each cost.
+pub(super) fn scan_units(
+    context: &GatherContext<'_>,
+    listed: Option<&ListedFiles>,
+    units: &[Unit],
+    wanted: &[usize],
+    progress: &dyn Progress,
+    done: &Done<'_>,
+) -> Result<Vec<UnitReport>, HoursError> {
+    let keeping = context.kept.zip(listed).map(|(kept, listed)| Keeping::new(context.runtime, kept, listed));
+    let jobs: Vec<UnitJob<'_>> =
+        wanted.iter().map(|index| UnitJob::new(*context, &units[*index], keeping.as_ref())).collect();
+    let ended = run(context, &jobs, progress, &|job, tables| done(wanted[job], tables));
+    let reports = jobs.into_iter().map(UnitJob::into_report).collect();
+    if let Some(keeping) = keeping {
+        keeping.finish();
     }
-    let pair_hours = kept.tables.pair_hours.within(&context.options.memory)?;
-    Ok(Some(KeptUnit { tables: UnitTables { pair_hours, ..kept.tables }, skipped: kept.skipped }))
+    ended?;
+    context.options.memory.free_unused_buffers();
+    Ok(reports)
 }
 
-/// The tables of the jobs that are done.
+/// Takes the tables of a unit, given its index.
+pub(super) type Done<'a> = dyn Fn(usize, UnitTables) -> Result<(), HoursError> + Sync + 'a;
+
+/// The tables of the units that are done.
 struct Finished {
-    /// Tables by the index of their job.
+    /// Tables by the index of their unit.
     tables: Vec<(usize, UnitTables)>,
     /// The memory of the tables of `coverage`, which are not spilled.
     held: Reservation,
+}
+
+impl Finished {
+    fn add(&mut self, unit: usize, tables: UnitTables) {
+        // Columns of a kept table share their memory, so it is not theirs that counts but what they use of it.
+        let columns = tables.coverage.columns().iter();
+        let used = columns.map(|column| column.to_data().get_slice_memory_size().unwrap_or(0));
+        self.held.grow(used.sum());
+        self.tables.push((unit, tables));
+    }
 }
 
 /// An object of a job.
@@ -97,7 +123,12 @@ struct JobObject {
 }
 
 /// Fetches the objects of all jobs and adds them, on all threads.
-fn run(context: &GatherContext<'_>, jobs: &[UnitJob<'_>], progress: &dyn Progress) -> Result<Finished, HoursError> {
+fn run(
+    context: &GatherContext<'_>,
+    jobs: &[UnitJob<'_>],
+    progress: &dyn Progress,
+    done: &Done<'_>,
+) -> Result<(), HoursError> {
     let origin: Vec<JobObject> = jobs
         .iter()
         .enumerate()
@@ -105,8 +136,6 @@ fn run(context: &GatherContext<'_>, jobs: &[UnitJob<'_>], progress: &dyn Progres
         .collect();
     let objects = Arc::new(jobs.iter().flat_map(|job| job.objects()).cloned().collect::<Vec<_>>());
     let arrivals = fetch(context.runtime, context.reader.clone(), objects, ROLLUP_FIELDS, context.options.fetch);
-    let held = context.options.memory.reserve(Purpose::Hours);
-    let finished = Mutex::new(Finished { tables: Vec::new(), held });
     // Set when a thread failed, so that the others stop.
     let failed = AtomicBool::new(false);
     let add_next = |fetched: Fetched| -> Result<(), HoursError> {
@@ -115,9 +144,7 @@ fn run(context: &GatherContext<'_>, jobs: &[UnitJob<'_>], progress: &dyn Progres
         let rows = job.add(object, fetched)?;
         progress.object_done(job.objects()[object].size, rows);
         if let Some(tables) = job.object_done()? {
-            let mut finished = lock(&finished);
-            finished.held.grow(tables.coverage.get_array_memory_size());
-            finished.tables.push((index, tables));
+            done(index, tables)?;
         }
         Ok(())
     };
@@ -140,5 +167,5 @@ fn run(context: &GatherContext<'_>, jobs: &[UnitJob<'_>], progress: &dyn Progres
     if !jobs.iter().all(UnitJob::is_complete) {
         return Err(HoursError::Worker);
     }
-    Ok(finished.into_inner().unwrap_or_else(PoisonError::into_inner))
+    Ok(())
 }

@@ -80,6 +80,14 @@ impl Skipped {
     }
 }
 
+/// What a unit cost, and what is missing of it.
+pub(super) struct UnitReport {
+    pub(super) objects: u64,
+    pub(super) skipped: Vec<Skipped>,
+    pub(super) bytes_read: u64,
+    pub(super) rows_read: u64,
+}
+
 /// Everything gathered of a source.
 #[derive(Debug, Default)]
 pub struct Gathered {
@@ -116,6 +124,14 @@ impl Gathered {
                 SkipKind::OtherLog | SkipKind::Copy | SkipKind::Kept => self.other_logs.push(one),
             }
         }
+    }
+
+    /// Adds what a unit cost, and what is missing of it.
+    pub(super) fn add_report(&mut self, report: UnitReport) {
+        self.objects_read += report.objects - report.skipped.len() as u64;
+        self.bytes_read += report.bytes_read;
+        self.rows_read += report.rows_read;
+        self.add_skipped(report.skipped);
     }
 
     /// Returns the first and the last hour of the data that a window may need, in seconds since 1970, without strays;

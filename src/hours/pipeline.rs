@@ -11,6 +11,8 @@ use super::flags::Flags;
 use super::gather::{Progress, gather};
 use super::gathered::Gathered;
 use super::kept::KeptHours;
+use super::publish::PublishedHours;
+use super::roll::{Rolled, roll};
 use super::span::without_strays;
 use super::unit_job::{GatherContext, GatherOptions};
 use crate::accesses::{self, AccessLogs, GatherAccesses};
@@ -113,6 +115,35 @@ impl Pipeline {
         })
     }
 
+    /// Rolls up and keeps what of a listing is not kept yet, and publishes what is not published. Without kept hours,
+    /// nothing is done.
+    ///
+    /// # Errors
+    /// As [`gather`].
+    pub fn roll(
+        &self,
+        units: &[Unit],
+        published: Option<&PublishedHours>,
+        is_internal: &IsInternal<'_>,
+        progress: &dyn Progress,
+    ) -> Result<Rolled, HoursError> {
+        let Some(kept) = &self.kept else { return Ok(Rolled::default()) };
+        let (options, reader) = (self.gather_options(), self.source.reader());
+        let context =
+            GatherContext { runtime: &self.runtime, reader: &reader, kept: Some(kept), options: &options, is_internal };
+        roll(&context, kept, units, published, progress)
+    }
+
+    fn gather_options(&self) -> GatherOptions {
+        let rollup = if self.kept.is_some() {
+            // Hours that are kept must hold all records of their unit.
+            RollupOptions::default()
+        } else {
+            RollupOptions { from_s: self.window.earliest_s(), to_s: self.window.latest_s() }
+        };
+        GatherOptions { threads: self.threads, rollup, fetch: self.fetch, memory: self.memory.clone() }
+    }
+
     /// Returns the window and its history.
     fn range(&self) -> TimeRange {
         TimeRange { from_s: self.window.earliest_s(), to_s: self.window.latest_s() }
@@ -147,13 +178,7 @@ impl Pipeline {
         is_internal: &IsInternal<'_>,
         progress: &dyn Progress,
     ) -> Result<SourceHours, HoursError> {
-        let rollup = if self.kept.is_some() {
-            // Hours that are kept must hold all records of their unit.
-            RollupOptions::default()
-        } else {
-            RollupOptions { from_s: self.window.earliest_s(), to_s: self.window.latest_s() }
-        };
-        let options = GatherOptions { threads: self.threads, rollup, fetch: self.fetch, memory: self.memory.clone() };
+        let options = self.gather_options();
         let context = GatherContext {
             runtime: &self.runtime,
             reader: &self.source.reader(),

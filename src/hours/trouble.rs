@@ -43,6 +43,8 @@ pub(super) struct TroubleBook(Arc<Mutex<Book>>);
 struct Book {
     reading: Kind,
     writing: Kind,
+    /// Files that storage has damaged.
+    damaged: Vec<String>,
 }
 
 /// Reading, or writing.
@@ -61,17 +63,21 @@ impl Kind {
                 Some(done)
             }
             Err(error) => {
-                let text = match &error {
-                    HoursError::Store(error) => error_text(error),
-                    other => error_text(other),
-                };
-                tracing::warn!("kept hours: {text}");
-                self.units += 1;
-                self.in_a_row += 1;
-                self.first.get_or_insert(text);
+                self.failed(1, 1, &error);
                 None
             }
         }
+    }
+
+    fn failed(&mut self, units: u64, failures: u32, error: &HoursError) {
+        let text = match error {
+            HoursError::Store(error) => error_text(error),
+            other => error_text(other),
+        };
+        tracing::warn!("kept hours: {text}");
+        self.units += units;
+        self.in_a_row += failures;
+        self.first.get_or_insert(text);
     }
 }
 
@@ -84,6 +90,23 @@ impl TroubleBook {
     /// Returns whether hours can be kept, as far as is known. A unit that is not kept counts as such.
     pub(super) fn may_write(&self) -> bool {
         may(&mut lock(&self.0).writing)
+    }
+
+    /// Notes that it is not known what is kept of some units. The place is not asked any more.
+    pub(super) fn unlisted(&self, units: u64, error: &HoursError) {
+        lock(&self.0).reading.failed(units, GIVE_UP_AFTER, error);
+    }
+
+    /// Notes a file that storage has damaged.
+    pub(super) fn damaged(&self, file: String) {
+        lock(&self.0).damaged.push(file);
+    }
+
+    /// Returns the files that storage has damaged, sorted.
+    pub(super) fn all_damaged(&self) -> Vec<String> {
+        let mut damaged = lock(&self.0).damaged.clone();
+        damaged.sort_unstable();
+        damaged
     }
 
     /// Notes how reading a unit ended.

@@ -2,7 +2,8 @@
 
 use super::error::HoursError;
 use super::fetch::{FetchOptions, Fetched, OpenedObject, fetch};
-use super::gathered::{Outlook, Skipped};
+use super::gathered::{Outlook, Skipped, UnitReport};
+use super::keeping::Keeping;
 use super::kept::KeptHours;
 use crate::source::{Object, ObjectReader, Unit};
 use ::memory::{Memory, lock};
@@ -46,6 +47,8 @@ pub struct GatherContext<'a> {
 pub(super) struct UnitJob<'a> {
     context: GatherContext<'a>,
     unit: &'a Unit,
+    /// Keeps the unit when it is done.
+    keeping: Option<&'a Keeping<'a>>,
     /// The flow logs of the unit's objects, sorted.
     flow_logs: Vec<Arc<str>>,
     /// Created with the first object, and taken when the last one is done.
@@ -67,15 +70,8 @@ enum ScanOutcome {
     Unreadable(ScanError),
 }
 
-/// What a unit cost, and what is missing of it.
-pub(super) struct UnitReport {
-    pub(super) skipped: Vec<Skipped>,
-    pub(super) bytes_read: u64,
-    pub(super) rows_read: u64,
-}
-
 impl<'a> UnitJob<'a> {
-    pub(super) fn new(context: GatherContext<'a>, unit: &'a Unit) -> Self {
+    pub(super) fn new(context: GatherContext<'a>, unit: &'a Unit, keeping: Option<&'a Keeping<'a>>) -> Self {
         let mut flow_logs: Vec<Arc<str>> =
             unit.objects.iter().filter_map(|object| object.facts.flow_log_id.clone()).collect();
         flow_logs.sort_unstable();
@@ -83,6 +79,7 @@ impl<'a> UnitJob<'a> {
         Self {
             context,
             unit,
+            keeping,
             flow_logs,
             rollup: Mutex::default(),
             objects_left: AtomicUsize::new(unit.objects.len()),
@@ -138,10 +135,10 @@ impl<'a> UnitJob<'a> {
         let _span = tracing::info_span!("rollup", unit = self.unit.id.as_str()).entered();
         let (account, region) = (self.unit.account_id.as_deref(), self.unit.region.as_deref());
         let tables = rollup.finish(account, region, self.context.is_internal)?;
-        if let Some(kept) = self.context.kept {
+        if let Some(keeping) = self.keeping {
             let skipped = lock(&self.skipped).clone();
             if skipped.iter().all(|(outlook, _)| *outlook != Outlook::Passing) {
-                self.context.runtime.block_on(kept.save(self.unit, &tables, &skipped))?;
+                keeping.keep(self.unit, &tables, &skipped)?;
             }
         }
         Ok(Some(tables))
@@ -155,6 +152,7 @@ impl<'a> UnitJob<'a> {
     /// Returns what the unit cost, and the objects that it lacks.
     pub(super) fn into_report(self) -> UnitReport {
         UnitReport {
+            objects: self.unit.objects.len() as u64,
             skipped: std::mem::take(&mut *lock(&self.skipped)).into_iter().map(|(_, skipped)| skipped).collect(),
             bytes_read: self.bytes_read.into_inner(),
             rows_read: self.rows_read.into_inner(),

@@ -8,7 +8,7 @@ use bytes::Bytes;
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 use serde_json::Value;
 
-use crate::program::{Corpus, flowsift, parquet_files, scratch};
+use crate::program::{Corpus, flowsift, kept_files, scratch};
 
 /// Damages the Arrow schema in a file's metadata so that reading it as Arrow does panics.
 fn with_bad_schema(bytes: &[u8]) -> Vec<u8> {
@@ -55,21 +55,46 @@ fn kept_hours_that_storage_changed_are_computed_anew() {
         let places = ["--state", state.to_str().unwrap(), "--out", out.to_str().unwrap()];
         let ran = flowsift([&["detect", corpus.source(), "-q"][..], &places].concat()).expect(0);
         let summary: Value = serde_json::from_slice(&fs::read(out.join("summary.json")).unwrap()).unwrap();
-        (ran.out, summary["objects"]["read"].as_u64().unwrap())
+        assert!(!ran.err.contains("panicked"), "{}", ran.err);
+        let warned = ran.err.lines().filter(|line| line.starts_with("warning: kept hours: ")).count();
+        (ran.out, summary["objects"]["read"].as_u64().unwrap(), warned)
     };
-    let (expected, _) = run();
-    let kept = parquet_files(&state);
-    let damage = |file: &Path, change: &dyn Fn(&[u8]) -> Vec<u8>| {
-        let whole = fs::read(file).unwrap();
-        fs::write(file, change(&whole)).unwrap();
+    let (expected, ..) = run();
+    let kept = kept_files(&state);
+    assert_eq!(kept.len(), 6);
+    let damage = |file: &Path, change: &dyn Fn(&mut Vec<u8>)| {
+        let mut bytes = fs::read(file).unwrap();
+        change(&mut bytes);
+        fs::write(file, bytes).unwrap();
     };
-    damage(&kept[0], &with_bad_schema);
-    // One bit among the values of a column, which decode as well as before.
-    damage(&kept[3], &|whole| {
-        let mut flipped = whole.to_vec();
-        flipped[whole.len() / 3] ^= 1;
-        flipped
+    // One bit among the values of a column, which would decode as well as before.
+    damage(&kept[0], &|bytes| {
+        let at = bytes.len() / 2;
+        bytes[at] ^= 1;
     });
-    assert_eq!(run(), (expected.clone(), 6), "the objects of two hours");
-    assert_eq!(run(), (expected, 0));
+    // The length of the head, a file of another version, bytes that no write ended with, and none at all.
+    damage(&kept[1], &|bytes| bytes[11] ^= 0x80);
+    damage(&kept[2], &|bytes| bytes[7] += 1);
+    damage(&kept[3], &|bytes| bytes.push(0));
+    damage(&kept[4], &Vec::clear);
+    assert_eq!(run(), (expected.clone(), 15, 5), "the objects of five hours");
+    assert_eq!(run(), (expected, 0, 0));
+}
+
+#[test]
+fn hours_of_an_older_version_are_computed_anew() {
+    let corpus = Corpus::shared();
+    let state = scratch();
+    let unit = "account=123456789012/region=us-east-1/day=2024-01-15/hour=00";
+    for version in ["v4", "v6"] {
+        let folder = state.path().join(version).join(unit);
+        fs::create_dir_all(&folder).unwrap();
+        fs::write(folder.join("0-0-0.pair_hours.parquet"), "PAR1 of an older version").unwrap();
+    }
+    let expected = flowsift(["detect", corpus.source(), "-q"]).expect(0);
+    for _ in 0..2 {
+        let ran = flowsift(["detect", corpus.source(), "-q", "--state", state.path().to_str().unwrap()]).expect(0);
+        assert!(ran.out == expected.out);
+    }
+    assert_eq!(kept_files(state.path()).len(), 6);
 }

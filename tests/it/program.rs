@@ -151,6 +151,15 @@ pub fn small() -> GenerateOptions {
 
 /// All Parquet files below a folder, sorted.
 pub fn parquet_files(folder: &Path) -> Vec<PathBuf> {
+    files_ending(folder, "parquet")
+}
+
+/// Returns the files of kept hours below a folder, sorted: one for each unit.
+pub fn kept_files(folder: &Path) -> Vec<PathBuf> {
+    files_ending(folder, "hours")
+}
+
+fn files_ending(folder: &Path, end: &str) -> Vec<PathBuf> {
     let mut found = Vec::new();
     let mut folders = vec![folder.to_owned()];
     while let Some(folder) = folders.pop() {
@@ -158,7 +167,7 @@ pub fn parquet_files(folder: &Path) -> Vec<PathBuf> {
             let path = entry.unwrap().path();
             if path.is_dir() {
                 folders.push(path);
-            } else if path.extension().is_some_and(|extension| extension == "parquet") {
+            } else if path.extension().is_some_and(|extension| extension == end) {
                 found.push(path);
             }
         }

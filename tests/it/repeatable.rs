@@ -7,7 +7,7 @@ use parquet::basic::Compression;
 use serde_json::Value as Json;
 
 use crate::forms::{Variant, aws, write};
-use crate::program::{Corpus, copy, flowsift, parquet_files, scratch};
+use crate::program::{Corpus, copy, flowsift, kept_files, parquet_files, scratch};
 use crate::records::{COLUMNS, Value, records};
 
 fn findings(source: &str, more: &[&str]) -> Vec<u8> {
@@ -122,8 +122,8 @@ fn kept_hours_give_the_same_findings_and_are_used_again() {
     // A damaged or half-written file counts as absent.
     let state = scratch();
     with_state(corpus.source(), state.path(), &[], 0);
-    let kept = parquet_files(state.path());
-    assert_eq!(kept.len(), 12, "pair_hours and coverage of six units");
+    let kept = kept_files(state.path());
+    assert_eq!(kept.len(), 6, "a file for each unit");
     let bytes = fs::read(&kept[0]).unwrap();
     fs::write(&kept[0], &bytes[..bytes.len() / 2]).unwrap();
     fs::remove_file(&kept[3]).unwrap();
@@ -167,7 +167,7 @@ fn a_late_object_costs_its_own_unit_only() {
     let (after, objects) = with_state(source, state.path(), &[], 0);
     assert_eq!(counts(&objects), (3, 15, 0), "three objects make an hour");
     assert!(after == findings(corpus.source(), &[]) && after != before);
-    assert_eq!(parquet_files(state.path()).len(), 12, "hours of the unit without the late object are gone");
+    assert_eq!(kept_files(state.path()).len(), 6, "hours of the unit without the late object are gone");
 }
 
 /// Two files at the ends of each of three days.
@@ -224,7 +224,7 @@ fn what_a_run_writes_is_not_what_it_reads() {
     for _ in 0..2 {
         flowsift(asked).expect(0);
     }
-    fs::remove_dir_all(logs.join("v6")).unwrap();
+    fs::remove_dir_all(logs.join("v7")).unwrap();
     // Outputs below what is read, and in the very folder.
     for (source, state, out) in [("logs", "logs/state", "logs/out"), ("logs", "logs", "logs"), (".", "logs", "")] {
         let place = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
@@ -233,7 +233,7 @@ fn what_a_run_writes_is_not_what_it_reads() {
             let args = ["detect", &source, "-q", "--min-severity", "informational", "--state", &state, "--out", &out];
             assert!(flowsift(args).expect(0).out == expected, "{args:?}");
         }
-        for written in ["logs/state", "logs/out", "logs/v4"] {
+        for written in ["logs/state", "logs/out", "logs/v7"] {
             let _ = fs::remove_dir_all(folder.path().join(written));
         }
         for written in ["findings.jsonl", "findings.parquet", "incidents.jsonl", "summary.json"] {

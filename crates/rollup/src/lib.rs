@@ -20,6 +20,7 @@
 //! | coverage | [`coverage`]: what was logged of each ENI, and what was lost |
 //! | pair hours | [`pair_hours`]: the table, in memory, on disk and in its published form |
 //! | fold | `fold/`: find the host of each record, group by pair, cut into hour segments, sum |
+//! | kept | [`kept`]: a unit as a file that a later run reads instead of the logs |
 //! | merge | [`merge`]: many units, pair by pair, with directions that agree |
 //! | derive | [`mod@derive`]: one walk over the merged pairs, many tables |
 //!
@@ -80,6 +81,8 @@ pub mod coverage;
 pub mod pair_hours;
 
 mod fold;
+
+pub mod kept;
 
 pub mod merge;
 

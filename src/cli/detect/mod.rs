@@ -69,6 +69,10 @@ pub(super) fn run(global: &Global, args: &DetectArgs) -> Result<Exit, Failure> {
     bar.clear();
     let mut hours = gathered.map_err(Failure::failed)?;
 
+    for file in pipeline.kept.iter().flat_map(KeptHours::damaged) {
+        stderr::tell(format_args!("warning: kept hours: {file}, so its logs were read again"));
+    }
+
     clock.enter(Stage::Baselines);
     warn(&plan.allow.expired(hours.window.to_s - 1));
     warn(&plan.verdicts.expired(hours.window.to_s - 1));

@@ -21,6 +21,10 @@ pub(in crate::cli) struct DetectArgs {
     pub(super) sources: Vec<String>,
     #[command(flatten)]
     pub(super) input: InputArgs,
+    /// End the window at the last whole hour that is so far behind now, and count a relative --from back from there; for
+    /// runs every hour, before which late objects should have arrived
+    #[arg(long, value_name = "D", conflicts_with = "to")]
+    pub(super) lag: Option<String>,
     /// Contacts known to be fine: findings about them are lowered, with the reason; may be given several times
     #[arg(long, value_name = "FILE")]
     allow: Vec<PathBuf>,
@@ -73,7 +77,7 @@ impl DetectArgs {
         if !(self.fdr > 0.0 && self.fdr < 1.0) {
             return Err(Failure::usage(format!("--fdr {}: expected a share between 0 and 1, such as 0.01", self.fdr)));
         }
-        let input = self.input.read()?;
+        let input = self.input.read_behind(self.lag.as_deref())?;
         let detections = self.detections()?;
         let allow = self.allow(&input, &detections)?;
         let verdicts = Verdicts::load(&self.verdicts).map_err(Failure::usage)?;

@@ -83,7 +83,7 @@ impl FinishedRun<'_> {
             window_start_s: self.span.from_s,
             window_end_s: self.span.to_s,
             data: hours.data_hours_s.map(|(first_s, last_s)| DataSpan { from_s: first_s, to_s: last_s + HOUR_S }),
-            until_now_s: args.input.until_now_s(),
+            until_now_s: if args.lag.is_some() { None } else { args.input.until_now_s() },
             log_gaps: log_gaps(&outcome.findings),
             baseline: self.baseline(),
             objects: self.objects(),

@@ -1,6 +1,6 @@
 //! The inputs of a run besides the sources: the window, kept hours, feeds, owners of networks and internal networks.
 
-use super::time::{is_relative, time_option};
+use super::time::{GivenBounds, is_relative};
 use crate::cli::exit::Failure;
 use crate::cli::stderr::tell;
 use crate::hours::{KeptHours, settings_hash};
@@ -63,7 +63,7 @@ pub(in crate::cli) struct Input {
     pub(in crate::cli) networks: Networks,
     pub(in crate::cli) internal: InternalNetworks,
     /// What kept hours depend on besides the records.
-    settings: u64,
+    pub(in crate::cli) settings: u64,
 }
 
 /// The sources, and the hours kept of them.
@@ -76,7 +76,33 @@ pub(in crate::cli) struct OpenedSource {
     pub(in crate::cli) state: Option<Store>,
 }
 
+/// What a run that only rolls up is given of the inputs.
+pub(in crate::cli) struct RollInput<'a> {
+    pub(in crate::cli) from: Option<&'a str>,
+    pub(in crate::cli) to: Option<&'a str>,
+    pub(in crate::cli) baseline: &'a str,
+    pub(in crate::cli) state: &'a str,
+    pub(in crate::cli) logs: &'a [LogRule],
+    pub(in crate::cli) internal: &'a [Network],
+}
+
 impl InputArgs {
+    /// Returns the inputs of a run that only rolls up: those that decide which objects are read, and what is kept of them.
+    pub(in crate::cli) fn to_roll_up(given: &RollInput<'_>) -> Self {
+        Self {
+            from: given.from.map(str::to_owned),
+            to: given.to.map(str::to_owned),
+            baseline: given.baseline.to_owned(),
+            habit_days: HABIT_DAYS,
+            state: Some(given.state.to_owned()),
+            indicators: Vec::new(),
+            networks: Vec::new(),
+            logs: given.logs.to_vec(),
+            timezone: None,
+            internal: given.internal.to_vec(),
+        }
+    }
+
     /// Returns `from` and `to` as they were given.
     pub(in crate::cli) fn bounds(&self) -> impl Iterator<Item = (String, String)> {
         let given = [("from", &self.from), ("to", &self.to)].into_iter();
@@ -85,11 +111,13 @@ impl InputArgs {
 
     /// Reads the files and checks the options; prints warnings about entries that were left out.
     pub(in crate::cli) fn read(&self) -> Result<Input, Failure> {
-        let from_s = time_option("from", self.from.as_deref())?;
-        let to_s = time_option("to", self.to.as_deref())?;
-        if from_s.zip(to_s).is_some_and(|(from_s, to_s)| from_s >= to_s) {
-            return Err(Failure::usage("--from must be before --to"));
-        }
+        self.read_behind(None)
+    }
+
+    /// Does what [`InputArgs::read`] does, with a window that ends a lag behind now.
+    pub(in crate::cli) fn read_behind(&self, lag: Option<&str>) -> Result<Input, Failure> {
+        let bounds = GivenBounds { from: self.from.as_deref(), to: self.to.as_deref(), lag };
+        let (from_s, to_s) = bounds.read(chrono::Utc::now().timestamp())?;
         let baseline_s = parse_duration_s(&self.baseline).map_err(|error| Failure::usage_at("--baseline", error))?;
         let indicators = Indicators::load(&self.indicators).map_err(Failure::usage)?;
         let networks = Networks::load(&self.networks).map_err(Failure::usage)?;

@@ -124,6 +124,12 @@ impl PackedSegment {
         }
     }
 
+    /// Returns the segment of these numbers; `length` is as [`Self::length`] returns it.
+    #[inline]
+    pub(crate) fn from_numbers(start_s: u32, client_port: u16, bucket: u16, length: u32) -> Self {
+        Self { start_s, client_port, bucket, length }
+    }
+
     pub(crate) fn to_bytes(self) -> [u8; 12] {
         let number = u128::from(self.start_s)
             | u128::from(self.client_port) << 32
@@ -150,6 +156,11 @@ impl PackedSegment {
 
     pub(crate) fn start_s(&self) -> u32 {
         self.start_s
+    }
+
+    /// Returns the duration in seconds in the upper 30 bits, and the opening in the lower two.
+    pub(crate) fn length(&self) -> u32 {
+        self.length
     }
 
     pub(crate) fn client_port(&self) -> u16 {

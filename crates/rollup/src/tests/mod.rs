@@ -4,6 +4,7 @@ mod derived;
 mod described;
 mod direction;
 mod forwarders;
+mod kept;
 mod laws;
 mod outer_legs;
 mod record;

@@ -13,7 +13,7 @@ use std::sync::atomic::{AtomicIsize, Ordering};
 
 /// Counts what is held, and never refuses.
 #[derive(Clone, Debug, Default)]
-pub struct Counter(Arc<AtomicIsize>);
+pub struct Counter(pub Arc<AtomicIsize>);
 
 impl Budget for Counter {
     fn try_take(&self, bytes: usize) -> bool {
