@@ -341,7 +341,7 @@ fn line(text: &mut String, hour: usize, day: usize, numbers: &mut Numbers) -> st
         numbers.below(1_000_000)
     );
     let trace = format!("{:014x}{:014x}", numbers.next(), numbers.next());
-    let (port, node, host) = (numbers.below(64_000) + 1_024, numbers.below(4), numbers.below(246) + 4);
+    let (port, node, host) = (numbers.below(64_000) + 1_024, numbers.below(2), numbers.below(3) + 4);
     let (ms, received, sent) = (numbers.below(999), numbers.below(1_900) + 100, numbers.below(200_000) + 200);
     let status = if numbers.below(12) == 0 { 403 } else { 200 };
     write!(
