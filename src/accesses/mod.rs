@@ -4,8 +4,8 @@
 //! [`AccessLogs`]: hours, and ledgers of credentials and principals. [`access_tables`] judges who did what by what they
 //! did before, day by day, and makes the tables that detections read.
 //!
-//! **Cost.** Nothing without such objects. One object is inflated at a time on each thread. The hours hold about 500
-//! bytes for each row, and 100 for each act with an id of the last days, so that what two trails tell counts once.
+//! **Cost.** Nothing without such objects. One object is inflated at a time on each thread. The hours hold about 250
+//! bytes for each row, and 64 for each act with an id of the last days, so that what two trails tell counts once.
 //!
 //! **Where to begin.** [`gather()`]; [`AccessLogs`] is what it makes.
 //!

@@ -15,8 +15,8 @@ pub(super) enum NoAct {
     Lacks(&'static str),
 }
 
-/// Returns the act that a record tells.
-pub(super) fn act_of(record: Record<'_>) -> Result<Act<'_>, NoAct> {
+/// Returns the act that a record tells, and takes its texts.
+pub(super) fn act_of<'a>(record: &mut Record<'a>) -> Result<Act<'a>, NoAct> {
     if record.category.as_deref() == Some("Insight") || record.event_type.as_deref() == Some("AwsCloudTrailInsight") {
         return Err(NoAct::Insight);
     }
@@ -25,37 +25,37 @@ pub(super) fn act_of(record: Record<'_>) -> Result<Act<'_>, NoAct> {
         return Err(NoAct::Lacks("an eventVersion 1.x"));
     }
     let time_s = record.time.as_deref().and_then(parse_s).ok_or(NoAct::Lacks("an eventTime"))?;
-    let action = record.name.filter(|name| !name.is_empty()).ok_or(NoAct::Lacks("an eventName"))?;
-    let service = service_of(record.service.unwrap_or_default());
+    let action = record.name.take().filter(|name| !name.is_empty()).ok_or(NoAct::Lacks("an eventName"))?;
+    let service = service_of(record.service.take().unwrap_or_default());
 
     let mut act = Act::new(Log::CloudTrail, time_s * SECOND_US);
     act.action_class = ActionClass::of_aws(&service, &action, record.read_only);
-    act.event_id = record.event_id.unwrap_or_default();
-    act.trace = record.shared_id.unwrap_or_default();
-    act.region = record.region.unwrap_or_default();
-    act.agent = record.agent.unwrap_or_default();
-    act.endpoint = record.endpoint.unwrap_or_default();
-    act.come_from(record.source.unwrap_or_default());
+    act.event_id = record.event_id.take().unwrap_or_default();
+    act.trace = record.shared_id.take().unwrap_or_default();
+    act.region = record.region.take().unwrap_or_default();
+    act.agent = record.agent.take().unwrap_or_default();
+    act.endpoint = record.endpoint.take().unwrap_or_default();
+    act.come_from(record.source.take().unwrap_or_default());
 
-    let code = record.error_code.unwrap_or_default();
+    let code = record.error_code.take().unwrap_or_default();
     let login = record.response.console_login.as_deref();
     let failed = login == Some("Failure") || (code.is_empty() && record.error_message.is_some());
     act.outcome = if code.is_empty() && failed { Outcome::Failure } else { Outcome::of_aws_error(&code) };
-    act.error = if code.is_empty() && failed { record.error_message.unwrap_or_default() } else { code };
+    act.error = if code.is_empty() && failed { record.error_message.take().unwrap_or_default() } else { code };
 
-    if let Some(bucket) = record.parameters.bucket {
-        (act.object_kind, act.object) = match record.parameters.key {
-            Some(key) => ("s3_object".into(), Cow::Owned(format!("{bucket}/{key}"))),
+    if let Some(bucket) = record.parameters.bucket.take() {
+        (act.object_kind, act.object) = match record.parameters.key.take() {
+            Some(key) => ("s3_object".into(), Cow::Owned([&*bucket, "/", &*key].concat())),
             None => ("bucket".into(), bucket),
         };
-    } else if let Some((place, text)) = record.parameters.named {
+    } else if let Some((place, text)) = record.parameters.named.take() {
         (act.object_kind, act.object) = (NAMING.get(place).map_or("", |(_, kind)| kind).into(), text);
-    } else if let Some(arn) = record.resource.arn {
-        (act.object_kind, act.object) = (record.resource.kind.unwrap_or_default(), arn);
+    } else if let Some(arn) = record.resource.arn.take() {
+        (act.object_kind, act.object) = (record.resource.kind.take().unwrap_or_default(), arn);
     }
     act.bytes_out = record.extra.bytes_out.map(|bytes| bytes as u64);
     act.bytes_in = record.extra.bytes_in.map(|bytes| bytes as u64);
-    act.child_credential = Credential::key(record.response.made_key.unwrap_or_default());
+    act.child_credential = Credential::key(record.response.made_key.take().unwrap_or_default());
 
     // A federated login always says that no second factor was used.
     let own_login = matches!(record.identity.kind.as_deref(), Some("IAMUser" | "Root"));
@@ -65,10 +65,10 @@ pub(super) fn act_of(record: Record<'_>) -> Result<Act<'_>, NoAct> {
         (_, Some("false")) => Some(false),
         _ => None,
     };
-    act.account = record.recipient.or_else(|| record.identity.account.clone()).unwrap_or_default();
+    act.account = record.recipient.take().or_else(|| record.identity.account.clone()).unwrap_or_default();
     act.action = action;
     act.service = service;
-    identify(&mut act, record.identity);
+    identify(&mut act, &mut record.identity);
     Ok(act)
 }
 
@@ -89,7 +89,7 @@ fn behind<'a>(text: &Text<'a>, mark: char) -> Option<Cow<'a, str>> {
     }
 }
 
-fn identify<'a>(act: &mut Act<'a>, identity: Identity<'a>) {
+fn identify<'a>(act: &mut Act<'a>, identity: &mut Identity<'a>) {
     let kind = identity.kind.as_deref().unwrap_or_default();
     if kind == "AssumedRole" || kind == "FederatedUser" {
         // The session's name is what stands behind the id or the last part of the ARN.
@@ -109,19 +109,20 @@ fn identify<'a>(act: &mut Act<'a>, identity: Identity<'a>) {
         "" if identity.invoked_by.is_some() => PrincipalKind::AwsService,
         _ => PrincipalKind::Unknown,
     };
-    act.credential = Credential::key(identity.key.unwrap_or_default());
+    act.credential = Credential::key(identity.key.take().unwrap_or_default());
     act.session_created_s = identity.session.created.as_deref().and_then(parse_s);
     // From the most to the least that a record tells: failed logins have no ARN, users of an identity centre only an id.
     act.principal = identity
         .arn
-        .or(identity.user)
-        .or(identity.on_behalf_of)
+        .take()
+        .or_else(|| identity.user.take())
+        .or_else(|| identity.on_behalf_of.take())
         .or_else(|| identity.principal_id.clone())
-        .or(identity.invoked_by)
-        .or(identity.account)
+        .or_else(|| identity.invoked_by.take())
+        .or_else(|| identity.account.take())
         .unwrap_or_default();
-    act.principal_id = identity.principal_id.unwrap_or_default();
+    act.principal_id = identity.principal_id.take().unwrap_or_default();
     if act.trace.is_empty() {
-        act.trace = identity.session.source_identity.unwrap_or_default();
+        act.trace = identity.session.source_identity.take().unwrap_or_default();
     }
 }

@@ -5,6 +5,7 @@ mod record;
 mod scan;
 mod twin;
 
+use self::record::Record;
 use crate::act::Act;
 use crate::error::{BadRecord, Broken};
 use crate::json::{Cursor, Wrapping, stream, values};
@@ -17,8 +18,9 @@ pub(crate) fn read(text: &str, counts: &mut Counts, sink: &mut dyn FnMut(&Act<'_
     stream(text, &RECORDS, &mut |cursor: &mut Cursor<'_>| {
         cursor.peek();
         let begin = cursor.at();
-        let read = match scan::record(cursor) {
-            Ok(record) => record.ok_or("a JSON object"),
+        let mut record = Record::default();
+        let read = match scan::record(cursor, &mut record) {
+            Ok(is_object) => is_object.then_some(&mut record).ok_or("a JSON object"),
             Err(broken) => {
                 // Its bounds may still be found; if not, all that follows is lost, too.
                 cursor.return_to(begin);
@@ -34,13 +36,13 @@ pub(crate) fn read(text: &str, counts: &mut Counts, sink: &mut dyn FnMut(&Act<'_
 /// Reads the same as [`read`] through serde_json: slower by several times, and simple.
 pub(crate) fn read_slowly(text: &str, counts: &mut Counts, sink: &mut dyn FnMut(&Act<'_>)) -> Result<(), Broken> {
     values(text, &RECORDS, &mut |value, written, begin| {
-        let read = value.and_then(|value| twin::record(value).ok_or("a JSON object"));
-        tell(read, written, begin, counts, sink);
+        let mut read = value.and_then(|value| twin::record(value).ok_or("a JSON object"));
+        tell(read.as_mut().map_err(|expected| *expected), written, begin, counts, sink);
     })
 }
 
 fn tell<'a>(
-    read: Result<record::Record<'a>, &'static str>,
+    read: Result<&mut Record<'a>, &'static str>,
     written: &'a str,
     at: usize,
     counts: &mut Counts,

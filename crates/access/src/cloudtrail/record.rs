@@ -41,7 +41,6 @@ pub(crate) struct Identity<'a> {
     pub key: Text<'a>,
     pub user: Text<'a>,
     pub invoked_by: Text<'a>,
-    pub identity_provider: Text<'a>,
     pub on_behalf_of: Text<'a>,
     pub session: Session<'a>,
 }
@@ -49,7 +48,6 @@ pub(crate) struct Identity<'a> {
 /// `userIdentity.sessionContext`.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub(crate) struct Session<'a> {
-    pub issuer: Text<'a>,
     pub created: Text<'a>,
     pub mfa: Text<'a>,
     pub source_identity: Text<'a>,
@@ -78,30 +76,46 @@ pub(crate) struct Resource<'a> {
     pub kind: Text<'a>,
 }
 
-/// The parameters that name what a call is about: the key, and what kind of thing it names. The first that is there
-/// counts.
-pub(crate) const NAMING: &[(&str, &str)] = &[
-    ("secretId", "secret"),
-    ("functionName", "function"),
-    ("accessKeyId", "access_key"),
-    ("userName", "user"),
-    ("roleArn", "role"),
-    ("roleName", "role"),
-    ("groupName", "group"),
-    ("policyArn", "policy"),
-    ("instanceId", "instance"),
-    ("instanceIdentifier", "instance"),
-    ("dBSnapshotIdentifier", "snapshot"),
-    ("snapshotId", "snapshot"),
-    ("groupId", "security_group"),
-    ("keyId", "key"),
-    ("documentName", "document"),
-    ("tableName", "table"),
-    ("repositoryName", "repository"),
-    ("stackName", "stack"),
-    ("trailName", "trail"),
-    ("name", "name"),
-];
+macro_rules! naming {
+    ($($name:literal is $kind:literal,)*) => {
+        /// The parameters that name what a call is about: the key, and what kind of thing it names. The first that is
+        /// there counts.
+        pub(crate) const NAMING: &[(&str, &str)] = &[$(($name, $kind),)*];
+
+        /// Returns the place of a key in [`NAMING`].
+        pub(crate) fn naming(key: &[u8]) -> Option<usize> {
+            // Most keys name nothing; a match on texts looks at their length first.
+            let name = match key {
+                $(key if key == $name.as_bytes() => $name,)*
+                _ => return None,
+            };
+            NAMING.iter().position(|(other, _)| *other == name)
+        }
+    };
+}
+
+naming! {
+    "secretId" is "secret",
+    "functionName" is "function",
+    "accessKeyId" is "access_key",
+    "userName" is "user",
+    "roleArn" is "role",
+    "roleName" is "role",
+    "groupName" is "group",
+    "policyArn" is "policy",
+    "instanceId" is "instance",
+    "instanceIdentifier" is "instance",
+    "dBSnapshotIdentifier" is "snapshot",
+    "snapshotId" is "snapshot",
+    "groupId" is "security_group",
+    "keyId" is "key",
+    "documentName" is "document",
+    "tableName" is "table",
+    "repositoryName" is "repository",
+    "stackName" is "stack",
+    "trailName" is "trail",
+    "name" is "name",
+}
 
 /// `requestParameters`: what the call is about.
 #[derive(Debug, Clone, Default, PartialEq)]

@@ -1,172 +1,160 @@
 //! The one-pass scanner: JSON text to [`Record`].
 
-use super::record::{Extra, Identity, NAMING, Parameters, Record, Resource, Response, Session, Text};
+use super::record::{Extra, Identity, Parameters, Record, Resource, Response, Session, Text, naming};
 use crate::error::Broken;
 use crate::json::Cursor;
 
-/// Reads the record that the cursor stands before. Returns `None` if the value is no object.
-pub(super) fn record<'a>(cursor: &mut Cursor<'a>) -> Result<Option<Record<'a>>, Broken> {
-    let mut record = Record::default();
-    let is_object = cursor.object(|cursor, key| {
+/// Reads the record that the cursor stands before into one that is empty. Returns whether the value is an object.
+pub(super) fn record<'a>(cursor: &mut Cursor<'a>, record: &mut Record<'a>) -> Result<bool, Broken> {
+    cursor.object(|cursor, key| {
         match key {
-            b"eventVersion" => record.version = cursor.text()?,
-            b"userIdentity" => record.identity = identity(cursor)?,
-            b"eventTime" => record.time = cursor.text()?,
-            b"eventSource" => record.service = cursor.text()?,
-            b"eventName" => record.name = cursor.text()?,
-            b"awsRegion" => record.region = cursor.text()?,
-            b"sourceIPAddress" => record.source = cursor.text()?,
-            b"userAgent" => record.agent = cursor.text()?,
-            b"errorCode" => record.error_code = cursor.text()?,
-            b"errorMessage" => record.error_message = cursor.text()?,
-            b"requestParameters" => record.parameters = parameters(cursor)?,
-            b"responseElements" => record.response = response(cursor)?,
-            b"additionalEventData" => record.extra = extra(cursor)?,
-            b"eventID" => record.event_id = cursor.text()?,
+            b"eventVersion" => cursor.text_to(&mut record.version)?,
+            b"userIdentity" => identity(cursor, &mut record.identity)?,
+            b"eventTime" => cursor.text_to(&mut record.time)?,
+            b"eventSource" => cursor.text_to(&mut record.service)?,
+            b"eventName" => cursor.text_to(&mut record.name)?,
+            b"awsRegion" => cursor.text_to(&mut record.region)?,
+            b"sourceIPAddress" => cursor.text_to(&mut record.source)?,
+            b"userAgent" => cursor.text_to(&mut record.agent)?,
+            b"errorCode" => cursor.text_to(&mut record.error_code)?,
+            b"errorMessage" => cursor.text_to(&mut record.error_message)?,
+            b"requestParameters" => parameters(cursor, &mut record.parameters)?,
+            b"responseElements" => response(cursor, &mut record.response)?,
+            b"additionalEventData" => extra(cursor, &mut record.extra)?,
+            b"eventID" => cursor.text_to(&mut record.event_id)?,
             b"readOnly" => record.read_only = cursor.truth()?,
-            b"resources" => record.resource = resource(cursor)?,
-            b"eventType" => record.event_type = cursor.text()?,
-            b"recipientAccountId" => record.recipient = cursor.text()?,
-            b"sharedEventID" => record.shared_id = cursor.text()?,
-            b"vpcEndpointId" => record.endpoint = cursor.text()?,
-            b"eventCategory" => record.category = cursor.text()?,
-            _ => _ = cursor.skip()?,
+            b"resources" => resource(cursor, &mut record.resource)?,
+            b"eventType" => cursor.text_to(&mut record.event_type)?,
+            b"recipientAccountId" => cursor.text_to(&mut record.recipient)?,
+            b"sharedEventID" => cursor.text_to(&mut record.shared_id)?,
+            b"vpcEndpointId" => cursor.text_to(&mut record.endpoint)?,
+            b"eventCategory" => cursor.text_to(&mut record.category)?,
+            _ => cursor.pass()?,
         }
         Ok(())
-    })?;
-    Ok(is_object.then_some(record))
+    })
 }
 
-/// Returns the text of one field of an object.
-fn text_of<'a>(cursor: &mut Cursor<'a>, name: &[u8]) -> Result<Text<'a>, Broken> {
-    let mut text = None;
-    cursor.object(|cursor, key| {
-        match key == name {
-            true => text = cursor.text()?,
-            false => _ = cursor.skip()?,
-        }
-        Ok(())
-    })?;
-    Ok(text)
+/// Takes the text of one field of an object.
+fn text_of<'a>(cursor: &mut Cursor<'a>, name: &[u8], text: &mut Text<'a>) -> Result<(), Broken> {
+    *text = None;
+    cursor.object(|cursor, key| if key == name { cursor.text_to(text) } else { cursor.pass() })?;
+    Ok(())
 }
 
-fn identity<'a>(cursor: &mut Cursor<'a>) -> Result<Identity<'a>, Broken> {
-    let mut identity = Identity::default();
+fn identity<'a>(cursor: &mut Cursor<'a>, identity: &mut Identity<'a>) -> Result<(), Broken> {
+    *identity = Identity::default();
     cursor.object(|cursor, key| {
         match key {
-            b"type" => identity.kind = cursor.text()?,
-            b"principalId" => identity.principal_id = cursor.text()?,
-            b"arn" => identity.arn = cursor.text()?,
-            b"accountId" => identity.account = cursor.text()?,
-            b"accessKeyId" => identity.key = cursor.text()?,
-            b"userName" => identity.user = cursor.text()?,
-            b"invokedBy" => identity.invoked_by = cursor.text()?,
-            b"identityProvider" => identity.identity_provider = cursor.text()?,
-            b"sessionContext" => identity.session = session(cursor)?,
-            b"onBehalfOf" => identity.on_behalf_of = text_of(cursor, b"userId")?,
-            _ => _ = cursor.skip()?,
+            b"type" => cursor.text_to(&mut identity.kind)?,
+            b"principalId" => cursor.text_to(&mut identity.principal_id)?,
+            b"arn" => cursor.text_to(&mut identity.arn)?,
+            b"accountId" => cursor.text_to(&mut identity.account)?,
+            b"accessKeyId" => cursor.text_to(&mut identity.key)?,
+            b"userName" => cursor.text_to(&mut identity.user)?,
+            b"invokedBy" => cursor.text_to(&mut identity.invoked_by)?,
+            b"sessionContext" => session(cursor, &mut identity.session)?,
+            b"onBehalfOf" => text_of(cursor, b"userId", &mut identity.on_behalf_of)?,
+            _ => cursor.pass()?,
         }
         Ok(())
     })?;
-    Ok(identity)
+    Ok(())
 }
 
-fn session<'a>(cursor: &mut Cursor<'a>) -> Result<Session<'a>, Broken> {
-    let mut session = Session::default();
+fn session<'a>(cursor: &mut Cursor<'a>, session: &mut Session<'a>) -> Result<(), Broken> {
+    *session = Session::default();
     cursor.object(|cursor, key| {
         match key {
-            b"sessionIssuer" => session.issuer = text_of(cursor, b"arn")?,
             b"attributes" => {
                 (session.created, session.mfa) = (None, None);
                 cursor.object(|cursor, key| {
                     match key {
-                        b"creationDate" => session.created = cursor.text()?,
-                        b"mfaAuthenticated" => session.mfa = cursor.text()?,
-                        _ => _ = cursor.skip()?,
+                        b"creationDate" => cursor.text_to(&mut session.created)?,
+                        b"mfaAuthenticated" => cursor.text_to(&mut session.mfa)?,
+                        _ => cursor.pass()?,
                     }
                     Ok(())
                 })?;
             }
-            b"sourceIdentity" => session.source_identity = cursor.text()?,
-            b"ec2RoleDelivery" => session.role_delivery = cursor.text()?,
-            _ => _ = cursor.skip()?,
+            b"sourceIdentity" => cursor.text_to(&mut session.source_identity)?,
+            b"ec2RoleDelivery" => cursor.text_to(&mut session.role_delivery)?,
+            _ => cursor.pass()?,
         }
         Ok(())
     })?;
-    Ok(session)
+    Ok(())
 }
 
-fn parameters<'a>(cursor: &mut Cursor<'a>) -> Result<Parameters<'a>, Broken> {
-    let mut parameters = Parameters::default();
+fn parameters<'a>(cursor: &mut Cursor<'a>, parameters: &mut Parameters<'a>) -> Result<(), Broken> {
+    *parameters = Parameters::default();
     cursor.object(|cursor, key| {
         match key {
-            b"bucketName" => parameters.bucket = cursor.text()?,
-            b"key" => parameters.key = cursor.text()?,
-            _ => match NAMING.iter().position(|(name, _)| name.as_bytes() == key) {
+            b"bucketName" => cursor.text_to(&mut parameters.bucket)?,
+            b"key" => cursor.text_to(&mut parameters.key)?,
+            _ => match naming(key) {
                 Some(place) => {
                     let text = cursor.text()?;
                     parameters.name(place, text);
                 }
-                None => drop(cursor.skip()?),
+                None => cursor.pass()?,
             },
         }
         Ok(())
     })?;
-    Ok(parameters)
+    Ok(())
 }
 
-fn response<'a>(cursor: &mut Cursor<'a>) -> Result<Response<'a>, Broken> {
-    let mut response = Response::default();
+fn response<'a>(cursor: &mut Cursor<'a>, response: &mut Response<'a>) -> Result<(), Broken> {
+    *response = Response::default();
     cursor.object(|cursor, key| {
         match key {
-            b"ConsoleLogin" => response.console_login = cursor.text()?,
+            b"ConsoleLogin" => cursor.text_to(&mut response.console_login)?,
             b"credentials" | b"accessKey" => {
                 cursor.object(|cursor, key| {
                     match key {
-                        b"accessKeyId" => response.made_key = cursor.text()?,
-                        _ => _ = cursor.skip()?,
+                        b"accessKeyId" => cursor.text_to(&mut response.made_key)?,
+                        _ => cursor.pass()?,
                     }
                     Ok(())
                 })?;
             }
-            _ => _ = cursor.skip()?,
+            _ => cursor.pass()?,
         }
         Ok(())
     })?;
-    Ok(response)
+    Ok(())
 }
 
-fn extra<'a>(cursor: &mut Cursor<'a>) -> Result<Extra<'a>, Broken> {
-    let mut extra = Extra::default();
+fn extra<'a>(cursor: &mut Cursor<'a>, extra: &mut Extra<'a>) -> Result<(), Broken> {
+    *extra = Extra::default();
     cursor.object(|cursor, key| {
         match key {
-            b"MFAUsed" => extra.mfa_used = cursor.text()?,
+            b"MFAUsed" => cursor.text_to(&mut extra.mfa_used)?,
             b"bytesTransferredOut" => extra.bytes_out = cursor.number()?,
             b"bytesTransferredIn" => extra.bytes_in = cursor.number()?,
-            _ => _ = cursor.skip()?,
+            _ => cursor.pass()?,
         }
         Ok(())
     })?;
-    Ok(extra)
+    Ok(())
 }
 
-fn resource<'a>(cursor: &mut Cursor<'a>) -> Result<Resource<'a>, Broken> {
-    let mut first = None;
+fn resource<'a>(cursor: &mut Cursor<'a>, resource: &mut Resource<'a>) -> Result<(), Broken> {
+    *resource = Resource::default();
+    let mut is_first = true;
     cursor.array(|cursor| {
-        if first.is_some() {
+        if !std::mem::take(&mut is_first) {
             return cursor.skip().map(drop);
         }
-        let mut resource = Resource::default();
         cursor.object(|cursor, key| {
             match key {
-                b"ARN" => resource.arn = cursor.text()?,
-                b"type" => resource.kind = cursor.text()?,
-                _ => _ = cursor.skip()?,
+                b"ARN" => cursor.text_to(&mut resource.arn)?,
+                b"type" => cursor.text_to(&mut resource.kind)?,
+                _ => cursor.pass()?,
             }
             Ok(())
         })?;
-        first = Some(resource);
         Ok(())
-    })?;
-    Ok(first.unwrap_or_default())
+    })
 }

@@ -54,10 +54,8 @@ pub(super) fn record(value: &Value) -> Option<Record<'_>> {
             key: text(identity, "accessKeyId"),
             user: text(identity, "userName"),
             invoked_by: text(identity, "invokedBy"),
-            identity_provider: text(identity, "identityProvider"),
             on_behalf_of: identity.get("onBehalfOf").and_then(|user| text(user, "userId")),
             session: Session {
-                issuer: session.get("sessionIssuer").and_then(|issuer| text(issuer, "arn")),
                 created: text(attributes, "creationDate"),
                 mfa: text(attributes, "mfaAuthenticated"),
                 source_identity: text(session, "sourceIdentity"),

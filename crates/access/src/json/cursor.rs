@@ -5,28 +5,8 @@
 
 use std::borrow::Cow;
 
+use super::block::{Before, Block, end_of, quote_or_escape, quotes_or_escapes};
 use crate::error::Broken;
-
-/// Returns where the first quote or backslash is. Most strings are short, so the first words are looked at in place,
-/// eight bytes at a time; a call to the search for long ones costs as much as three of them.
-#[inline]
-fn quote_or_escape(bytes: &[u8]) -> Option<usize> {
-    const ONES: u64 = u64::MAX / 255;
-    const HIGHS: u64 = ONES << 7;
-    // A byte's high bit is set where the byte is none; bits above the first such byte may be wrong.
-    let zeros = |word: u64| word.wrapping_sub(ONES) & !word & HIGHS;
-    let mut at = 0;
-    for _ in 0..3 {
-        let Some(word) = bytes[at..].first_chunk::<8>() else { break };
-        let word = u64::from_le_bytes(*word);
-        let found = zeros(word ^ (ONES * b'"' as u64)) | zeros(word ^ (ONES * b'\\' as u64));
-        if found != 0 {
-            return Some(at + found.trailing_zeros() as usize / 8);
-        }
-        at += 8;
-    }
-    memchr::memchr2(b'"', b'\\', &bytes[at..]).map(|next| at + next)
-}
 
 /// A place in a JSON text, before a value or between two.
 pub(crate) struct Cursor<'a> {
@@ -93,6 +73,21 @@ impl<'a> Cursor<'a> {
     /// Passes over a string; the cursor stands at its opening quote. Returns whether it has escapes.
     #[inline]
     fn string(&mut self) -> Result<bool, Broken> {
+        let begin = self.at + 1;
+        // Most strings are short.
+        if let Some(part) = self.bytes.get(begin..).and_then(|rest| rest.first_chunk()) {
+            let end = begin + quotes_or_escapes(part).trailing_zeros() as usize;
+            if self.bytes.get(end) == Some(&b'"') && end < begin + part.len() {
+                self.at = end + 1;
+                return Ok(false);
+            }
+        }
+        self.long_string()
+    }
+
+    /// Does the same as [`Cursor::string`] for any length.
+    #[inline(never)]
+    fn long_string(&mut self) -> Result<bool, Broken> {
         let mut at = self.at + 1;
         let mut escaped = false;
         loop {
@@ -129,30 +124,39 @@ impl<'a> Cursor<'a> {
         Ok(self.slice(begin, self.at))
     }
 
-    /// Passes over an object or an array with all that is in it, however deep.
+    /// Passes over a value.
+    #[inline]
+    pub fn pass(&mut self) -> Result<(), Broken> {
+        self.skip().map(drop)
+    }
+
+    /// Passes over an object or an array with all that is in it, however deep; the cursor stands at its bracket.
     fn nested(&mut self) -> Result<(), Broken> {
-        let begin = self.at;
-        let mut depth = 0usize;
-        while let Some(byte) = self.bytes.get(self.at) {
-            match byte {
-                b'"' => {
-                    self.string()?;
+        let (mut depth, mut at, mut before) = (0, self.at, Before::default());
+        loop {
+            let rest = self.bytes.get(at..).unwrap_or_default();
+            let block = match rest.first_chunk() {
+                Some(block) => Block::of(block),
+                None if rest.is_empty() => return Err(self.broken("the end of this value")),
+                None => {
+                    let mut padded = [0; Block::BYTES];
+                    padded[..rest.len()].copy_from_slice(rest);
+                    Block::of(&padded)
                 }
-                b'{' | b'[' => {
-                    depth += 1;
-                    self.at += 1;
-                }
-                b'}' | b']' => {
-                    depth -= 1;
-                    self.at += 1;
-                    if depth == 0 {
-                        return Ok(());
-                    }
-                }
-                _ => self.at += 1,
+            };
+            let (within, after) = block.strings(before);
+            let (opens, closes) = (block.opens & !within, block.closes & !within);
+            let fewer = closes.count_ones() as usize;
+            if depth <= fewer
+                && let Some(end) = end_of(opens, closes, depth)
+            {
+                self.at = at + end + 1;
+                return Ok(());
             }
+            depth = depth + opens.count_ones() as usize - fewer;
+            before = after;
+            at += Block::BYTES;
         }
-        Err(Broken { at: begin, expected: "the end of this value" })
     }
 
     /// Calls `field` with each key of an object, the cursor before its value; `field` passes over the value. Returns
@@ -176,12 +180,14 @@ impl<'a> Cursor<'a> {
             if !self.take(b':') {
                 return Err(self.broken("`:`"));
             }
-            if escaped {
-                let key = self.unescape(self.slice(begin, end))?;
-                field(self, key.as_bytes())?;
+            let unescaped;
+            let key = if escaped {
+                unescaped = self.unescape(self.slice(begin, end))?;
+                unescaped.as_bytes()
             } else {
-                field(self, &self.bytes[begin..end])?;
-            }
+                &self.bytes[begin..end]
+            };
+            field(self, key)?;
             if self.take(b'}') {
                 return Ok(true);
             }
@@ -213,16 +219,24 @@ impl<'a> Cursor<'a> {
     }
 
     /// Returns the text of a string; `None` for another value.
-    #[inline]
     pub fn text(&mut self) -> Result<Option<Cow<'a, str>>, Broken> {
+        let mut text = None;
+        self.text_to(&mut text)?;
+        Ok(text)
+    }
+
+    /// Does the same as [`Cursor::text`], in place: a text that is returned is copied, and most records have many.
+    pub fn text_to(&mut self, text: &mut Option<Cow<'a, str>>) -> Result<(), Broken> {
         if self.peek() != Some(b'"') {
             self.skip()?;
-            return Ok(None);
+            *text = None;
+            return Ok(());
         }
         let begin = self.at + 1;
         let escaped = self.string()?;
         let within = self.slice(begin, self.at - 1);
-        Ok(Some(if escaped { Cow::Owned(self.unescape(within)?) } else { Cow::Borrowed(within) }))
+        *text = Some(if escaped { Cow::Owned(self.unescape(within)?) } else { Cow::Borrowed(within) });
+        Ok(())
     }
 
     #[cold]
@@ -297,19 +311,13 @@ mod tests {
 
     proptest! {
         #[test]
-        fn finds_the_first_quote_or_backslash(bytes in prop::collection::vec(prop::sample::select(vec![b'"', b'\\', b'!', b'#', b'[', 0xa2, 0xdc, 0, 0xff]), 0..40), plain in 0usize..40) {
-            let bytes = [vec![b'a'; plain], bytes].concat();
-            prop_assert_eq!(quote_or_escape(&bytes), bytes.iter().position(|byte| matches!(byte, b'"' | b'\\')));
-        }
-
-        #[test]
         fn no_bytes_make_it_panic(bytes in r#"[\{\}\[\]",:\\aln1 u]{0,60}"#) {
             let _ = walk(&mut Cursor::new(&bytes));
         }
 
         #[test]
         fn passes_over_whatever_serde_writes(text in ".{0,20}", number in any::<f64>(), deep in 0usize..30) {
-            let value = serde_json::json!({"a": text, "b": [number, {"c": null}], "d": "[".repeat(deep)});
+            let value = serde_json::json!({"a": text, "b": [number, {"c": null}], "d": "[\\\"".repeat(deep)});
             let written = value.to_string();
             let mut cursor = Cursor::new(&written);
             prop_assert_eq!(cursor.skip().unwrap(), written.as_str());

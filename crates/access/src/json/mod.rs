@@ -1,5 +1,6 @@
 //! JSON in one pass: what is not asked for is passed over, and what is asked for is a slice of the text.
 
+mod block;
 mod cursor;
 mod stream;
 

@@ -35,7 +35,9 @@ fn a_cut_object_is_one_error_and_none_of_its_acts_count() {
     }
     assert!(hours.rows().is_empty());
     let error = read("a", &whole.as_bytes()[..40]).unwrap_err();
-    assert_eq!((error.expected, error.got.as_str()), ("the end of this string", "`\"user`"));
+    assert_eq!((error.expected, error.at), ("the end of this value", 12));
+    let error = read("a", br#"{"Records":[],"more"#).unwrap_err();
+    assert_eq!((error.expected, error.got.as_str()), ("the end of this string", "`\"more`"));
 }
 
 #[test]

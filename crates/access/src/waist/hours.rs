@@ -1,11 +1,12 @@
 //! The fold from acts to `access_hours`.
 
+use std::borrow::Cow;
 use std::hash::{BuildHasher, Hasher};
+use std::num::NonZeroU64;
 
 use flow::fnv::Fnv64;
 use flow::time::hour_of;
 use foldhash::quality::FixedState;
-use hashbrown::HashMap;
 
 use super::fold::Rows;
 use super::row::{AccessHour, RowHead, RowKey, Sums};
@@ -15,7 +16,7 @@ use crate::act::{Act, ActionClass, Log};
 ///
 /// What several trails tell counts once: of acts with the same event id in the same account, one is kept. If they
 /// differ, as the same event does in CloudTrail and in OCSF, it is the least by all that a row holds, whichever came
-/// first. Each such act costs about 100 bytes until [`AccessHours::seal`]; acts without an id cost nothing once counted.
+/// first. Each such act costs about 64 bytes until [`AccessHours::seal`]; acts without an id cost nothing once counted.
 ///
 /// ```
 /// use flowsift_access::{AccessHours, Act, Log};
@@ -33,26 +34,38 @@ pub struct AccessHours {
     rows: Rows,
     /// Of acts without an id, and of sealed ones, by row.
     sums: Vec<Sums>,
-    /// Acts with an id.
-    open: HashMap<u128, Share, foldhash::fast::FixedState>,
+    /// Acts with an id, in the order in which they came. Up to `settled`, each id is there once.
+    open: Vec<Open>,
+    settled: usize,
     /// Acts of an object that may yet turn out damaged.
-    staged: Vec<(Option<u128>, Share)>,
+    staged: Vec<(Option<Id>, Share)>,
     with_id: u64,
     sealed: u64,
 }
 
-/// About how many bytes a row costs: its texts, its sums and its place.
-const ROW_BYTES: usize = 500;
+/// 128 bits of hash of an event's id.
+type Id = [u64; 2];
+
+/// An act with an id.
+#[derive(Debug, Clone, Copy)]
+struct Open {
+    id: Id,
+    share: Share,
+}
 
 /// What one act adds to its row.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 struct Share {
     row: u32,
-    second: i64,
+    /// Seconds since the row's hour began.
+    second: u32,
     bytes_out: u64,
     bytes_in: u64,
-    object: Option<u64>,
+    object: Option<NonZeroU64>,
 }
+
+/// About how many bytes the objects of a row take.
+const OBJECTS_BYTES: usize = 64;
 
 impl AccessHours {
     /// Adds an act.
@@ -74,7 +87,7 @@ impl AccessHours {
         });
         let mut staged = std::mem::take(&mut self.staged);
         if read.is_ok() {
-            staged.drain(..).for_each(|(id, share)| self.count(id, share));
+            staged.iter().for_each(|(id, share)| self.count(*id, *share));
         }
         staged.clear();
         self.staged = staged;
@@ -83,42 +96,46 @@ impl AccessHours {
 
     /// Adds all of another fold.
     pub fn merge(&mut self, other: &Self) {
-        let numbers: Vec<u32> =
-            (0..other.rows.count()).map(|row| self.rows.number(&other.rows.key(row as u32))).collect();
+        let numbers = self.rows.merge(&other.rows);
         self.sums.resize_with(self.rows.count(), Sums::default);
         for (row, sums) in other.sums.iter().enumerate() {
             self.sums[numbers[row] as usize].merge(sums);
         }
-        self.with_id += other.with_id - other.open.len() as u64;
+        self.with_id += other.with_id;
         self.sealed += other.sealed;
-        for (id, share) in &other.open {
-            self.count(Some(*id), Share { row: numbers[share.row as usize], ..*share });
-        }
+        self.open.extend(other.open.iter().map(|one| {
+            let row = numbers[one.share.row as usize];
+            Open { share: Share { row, ..one.share }, ..*one }
+        }));
     }
 
     /// Forgets the ids of all acts so far and frees what they cost. An act that comes once more after this counts again,
     /// so an hour is sealed when nothing of it can come any more.
     pub fn seal(&mut self) {
-        self.sums.resize_with(self.rows.count(), Sums::default);
-        self.sealed += self.open.len() as u64;
-        for share in std::mem::take(&mut self.open).values() {
-            add(&mut self.sums[share.row as usize], share);
-        }
+        self.seal_before(i64::MAX);
     }
 
     /// Seals only acts before a second, since 1970-01-01 UTC; see [`AccessHours::seal`].
     pub fn seal_before(&mut self, second: i64) {
+        let mut spare = self.spare().into_iter().peekable();
         self.sums.resize_with(self.rows.count(), Sums::default);
-        let (sums, sealed) = (&mut self.sums, &mut self.sealed);
-        self.open.retain(|_, share| {
-            let is_open = share.second >= second;
-            if !is_open {
-                add(&mut sums[share.row as usize], share);
+        let (rows, sums, sealed) = (&self.rows, &mut self.sums, &mut self.sealed);
+        let mut at = 0;
+        self.open.retain(|one| {
+            let is_spare = spare.next_if_eq(&at).is_some();
+            at += 1;
+            if is_spare {
+                return false;
+            }
+            let act_s = rows.hour_s(one.share.row) + i64::from(one.share.second);
+            if act_s < second {
+                add(&mut sums[one.share.row as usize], act_s, &one.share);
                 *sealed += 1;
             }
-            is_open
+            act_s >= second
         });
-        // A table keeps its room; one that is mostly empty gives it back.
+        self.settled = self.open.len();
+        // A list keeps its room; one that is mostly empty gives it back.
         if self.open.len() < self.open.capacity() / 4 {
             self.open.shrink_to(self.open.len() * 2);
         }
@@ -126,35 +143,62 @@ impl AccessHours {
 
     /// Returns how many acts came more than once.
     pub fn duplicates(&self) -> u64 {
-        self.with_id - self.sealed - self.open.len() as u64
+        self.with_id - self.sealed - (self.open.len() - self.spare().len()) as u64
     }
 
     /// Returns about how many bytes the fold holds.
     pub fn held_bytes(&self) -> usize {
-        // An entry of the table of ids, its control byte and the room that a table keeps free.
-        const ID_BYTES: usize = (size_of::<(u128, Share)>() + 1) * 8 / 7;
-        self.open.capacity() * ID_BYTES + self.rows.count() * ROW_BYTES
+        let sums: usize = self.sums.capacity() * size_of::<Sums>();
+        self.open.capacity() * size_of::<Open>() + sums + self.rows.count() * OBJECTS_BYTES + self.rows.held_bytes()
     }
 
     /// Returns the rows in the order of hour and log, and then of all else.
     pub fn rows(&self) -> Vec<AccessHour<'_>> {
-        let mut sums = self.sums.clone();
-        sums.resize_with(self.rows.count(), Sums::default);
-        for share in self.open.values() {
-            add(&mut sums[share.row as usize], share);
+        let mut sums = Cow::Borrowed(&self.sums);
+        if !self.open.is_empty() || self.sums.len() < self.rows.count() {
+            let sums = sums.to_mut();
+            sums.resize_with(self.rows.count(), Sums::default);
+            let mut spare = self.spare().into_iter().peekable();
+            for (at, Open { share, .. }) in self.open.iter().enumerate() {
+                if spare.next_if_eq(&at).is_none() {
+                    let act_s = self.rows.hour_s(share.row) + i64::from(share.second);
+                    add(&mut sums[share.row as usize], act_s, share);
+                }
+            }
         }
-        let keyed = sums.into_iter().enumerate().map(|(row, sums)| (self.rows.key(row as u32), sums));
         // A row without events is left of a damaged object or of the worse of two duplicates.
-        let mut rows: Vec<_> = keyed.filter(|(_, sums)| sums.events > 0).collect();
-        rows.sort_unstable_by_key(|(key, _)| *key);
-        rows.into_iter().map(|(key, sums)| key.row(sums)).collect()
+        let told = self.rows.sorted(|row| sums[row as usize].events > 0);
+        told.into_iter().map(|row| self.rows.key(row).row(sums[row as usize].clone())).collect()
     }
 
-    fn share(&mut self, act: &Act<'_>) -> (Option<u128>, Share) {
-        let second = act.second();
+    /// Returns the places of open acts that another one with the same id makes spare, in order.
+    fn spare(&self) -> Vec<usize> {
+        if self.settled == self.open.len() {
+            return Vec::new();
+        }
+        let ids = self.open.iter().enumerate();
+        let mut order: Vec<u128> = ids.map(|(at, one)| u128::from(one.id[0]) << 64 | at as u128).collect();
+        order.sort_unstable();
+        let mut spare = Vec::new();
+        for same in order.chunk_by(|a, b| a >> 64 == b >> 64).filter(|same| same.len() > 1) {
+            let mut acts: Vec<usize> = same.iter().map(|one| *one as u64 as usize).collect();
+            let rank = |at: usize| {
+                let Open { id, share } = self.open[at];
+                (id[1], self.rows.key(share.row), Share { row: 0, ..share }, at)
+            };
+            acts.sort_unstable_by(|a, b| rank(*a).cmp(&rank(*b)));
+            // The least of each id stays.
+            spare.extend(acts.windows(2).filter(|two| self.open[two[0]].id == self.open[two[1]].id).map(|two| two[1]));
+        }
+        spare.sort_unstable();
+        spare
+    }
+
+    fn share(&mut self, act: &Act<'_>) -> (Option<Id>, Share) {
+        let (act_s, hour_s) = (act.second(), hour_of(act.second()));
         let row = self.rows.number(&RowKey {
             head: RowHead {
-                hour_s: hour_of(second),
+                hour_s,
                 log: act.log,
                 principal_kind: act.principal_kind,
                 credential_kind: act.credential.kind(),
@@ -178,52 +222,37 @@ impl AccessHours {
                 if act.action_class.is_rare() { &act.object } else { "" },
             ],
         });
-        let object = (!act.object.is_empty()).then(|| hash_of_object(&act.object_kind, &act.object));
+        let object =
+            (!act.object.is_empty()).then(|| hash_of_object(&act.object_kind, &act.object)).and_then(NonZeroU64::new);
         let id = (!act.event_id.is_empty()).then(|| hash_of_id(act.log, &act.account, &act.event_id));
         let (bytes_out, bytes_in) = (act.bytes_out.unwrap_or_default(), act.bytes_in.unwrap_or_default());
-        (id, Share { row, second, bytes_out, bytes_in, object })
+        (id, Share { row, second: (act_s - hour_s) as u32, bytes_out, bytes_in, object })
     }
 
-    fn count(&mut self, id: Option<u128>, share: Share) {
-        let Some(id) = id else {
-            let row = share.row as usize;
-            if row >= self.sums.len() {
-                self.sums.resize_with(self.rows.count(), Sums::default);
-            }
-            add(&mut self.sums[row], &share);
+    fn count(&mut self, id: Option<Id>, share: Share) {
+        if let Some(id) = id {
+            self.with_id += 1;
+            self.open.push(Open { id, share });
             return;
-        };
-        self.with_id += 1;
-        let rows = &self.rows;
-        self.open
-            .entry(id)
-            .and_modify(|kept| {
-                if *kept != share {
-                    let order = |share: &Share| (rows.key(share.row), Share { row: 0, ..*share });
-                    if order(&share) < order(kept) {
-                        *kept = share;
-                    }
-                }
-            })
-            .or_insert(share);
+        }
+        let row = share.row as usize;
+        if row >= self.sums.len() {
+            self.sums.resize_with(self.rows.count(), Sums::default);
+        }
+        let act_s = self.rows.hour_s(share.row) + i64::from(share.second);
+        add(&mut self.sums[row], act_s, &share);
     }
 }
 
-fn add(sums: &mut Sums, share: &Share) {
+fn add(sums: &mut Sums, act_s: i64, share: &Share) {
     sums.events += 1;
     sums.bytes_out = sums.bytes_out.saturating_add(share.bytes_out);
     sums.bytes_in = sums.bytes_in.saturating_add(share.bytes_in);
-    sums.objects_add(share.object);
-    sums.first_s = sums.first_s.min(share.second);
-    sums.last_s = sums.last_s.max(share.second);
-}
-
-impl Sums {
-    fn objects_add(&mut self, object: Option<u64>) {
-        if let Some(object) = object {
-            self.objects.add(object);
-        }
+    if let Some(object) = share.object {
+        sums.objects.add(object.get());
     }
+    sums.first_s = sums.first_s.min(act_s);
+    sums.last_s = sums.last_s.max(act_s);
 }
 
 /// Returns the hash of an object: FNV-1a, the same in every version, as kept hours hold it.
@@ -236,16 +265,16 @@ fn hash_of_object(kind: &str, name: &str) -> u64 {
 }
 
 /// Returns the hash of an event's id. With 128 bits, two events in 10¹² share one with a chance below 10⁻¹⁴.
-fn hash_of_id(log: Log, account: &str, id: &str) -> u128 {
+fn hash_of_id(log: Log, account: &str, id: &str) -> Id {
     let half = |seed: u64| {
         let mut hasher = FixedState::with_seed(seed).build_hasher();
         hasher.write_u8(log as u8);
         hasher.write(account.as_bytes());
         hasher.write_u8(0);
         hasher.write(id.as_bytes());
-        u128::from(hasher.finish())
+        hasher.finish()
     };
-    half(1) << 64 | half(2)
+    [half(1), half(2)]
 }
 
 #[cfg(test)]

@@ -7,6 +7,7 @@ mod hours;
 mod identity;
 mod ledger;
 mod row;
+mod texts;
 mod ties;
 mod uses;
 

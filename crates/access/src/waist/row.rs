@@ -5,7 +5,7 @@ use crate::act::{ActionClass, Log, Outcome, PrincipalKind};
 use crate::{Credential, CredentialKind};
 
 /// How many texts a row has.
-pub(super) const TEXTS: usize = 13;
+const TEXTS: usize = 13;
 
 /// One hour of one principal's acts of one kind, and how many there were.
 #[derive(Debug, Clone, PartialEq)]
@@ -98,13 +98,6 @@ pub(super) struct RowHead {
     pub action_class: ActionClass,
     pub outcome: Outcome,
     pub mfa: Option<bool>,
-}
-
-impl RowHead {
-    /// Returns numbers of the words to hash; the class follows from the action.
-    pub const fn codes(self) -> [u8; 4] {
-        [self.log as u8, self.principal_kind as u8, self.credential_kind as u8, self.outcome as u8]
-    }
 }
 
 /// What tells one row from another.
