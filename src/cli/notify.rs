@@ -41,7 +41,8 @@ pub(super) fn run(global: &Global, args: &NotifyCommand) -> Result<Exit, Failure
         None => None,
         Some(id) => {
             let found = runtime.block_on(KeptIncidents::find(&store, id)).map_err(Failure::failed)?;
-            let found = found.ok_or_else(|| Failure::usage(format!("--replay {id}: {} knows no such incident", args.state)))?;
+            let found =
+                found.ok_or_else(|| Failure::usage(format!("--replay {id}: {} knows no such incident", args.state)))?;
             Some(incident_view(&found))
         }
     };

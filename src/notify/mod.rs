@@ -7,5 +7,5 @@ mod sinks;
 mod view;
 
 pub use kept::KeptOutbox;
-pub use sinks::{OUTBOX_FOLDER, Told, Sinks};
-pub use view::{incident_view, RunFacts};
+pub use sinks::{OUTBOX_FOLDER, Sinks, Told};
+pub use view::{RunFacts, incident_view};

@@ -1,7 +1,7 @@
 //! Incidents as sinks are told of them.
 
-use crate::incident::model::{HostPart, IncidentHost, IncidentRemote};
-use crate::incident::{Incident, Tactic};
+use crate::incident::Incident;
+use crate::incident::model::{HostPart, IncidentHost, IncidentRemote, Tactic};
 use serde::Serialize;
 use sink::{Host, IncidentView, Moment, Remote, RunView, StoryLine};
 

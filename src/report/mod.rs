@@ -30,5 +30,5 @@ pub use summary::{
     AccessLogSummary, BaselineOrigin, BaselineSpan, DataSpan, HeldBack, IncidentLife, LogGap, ObjectCounts,
     SinkSummary, SkippedObject, StageTime, Summary,
 };
-pub use timesketch::write_timesketch;
 pub use table::{TableOptions, findings_table, incidents_text, write_table};
+pub use timesketch::write_timesketch;

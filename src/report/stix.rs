@@ -16,8 +16,7 @@ use std::io::Write;
 const OBSERVABLES: [u8; 16] =
     [0x00, 0xab, 0xed, 0xb4, 0xaa, 0x42, 0x46, 0x6c, 0x9c, 0x01, 0xfe, 0xd2, 0x33, 0x15, 0xa9, 0xb7];
 /// The namespace of our other ids.
-const OURS: [u8; 16] =
-    [0x6f, 0x1c, 0x0e, 0x52, 0x5c, 0x5d, 0x4d, 0x0e, 0x8f, 0x5a, 0x0b, 0x9d, 0x2f, 0x3c, 0x71, 0x44];
+const OURS: [u8; 16] = [0x6f, 0x1c, 0x0e, 0x52, 0x5c, 0x5d, 0x4d, 0x0e, 0x8f, 0x5a, 0x0b, 0x9d, 0x2f, 0x3c, 0x71, 0x44];
 
 /// Writes the bundle; it is the same for the same incidents.
 ///
@@ -39,7 +38,11 @@ fn bundle(incidents: &[Incident]) -> Value {
     let mut by_address = BTreeMap::<Address, Known<'_>>::new();
     for incident in incidents {
         for remote in &incident.remotes {
-            by_address.entry(remote.address).or_insert_with(|| Known { remotes: Vec::new() }).remotes.push((incident, remote));
+            by_address
+                .entry(remote.address)
+                .or_insert_with(|| Known { remotes: Vec::new() })
+                .remotes
+                .push((incident, remote));
         }
     }
     let identity = id("identity", &OURS, "flowsift");
@@ -66,7 +69,8 @@ fn of_address(address: Address, known: &Known<'_>, identity: &str) -> Vec<Value>
     let opened_s = times(|one| one.opened_at_s).min().unwrap_or(0);
     let updated_s = times(|one| one.updated_at_s).max().unwrap_or(0);
     let (created, modified) = (stamp(opened_s), stamp(updated_s.max(opened_s)));
-    let kinds: std::collections::BTreeSet<&str> = known.remotes.iter().map(|(_, remote)| kind_of(remote.part)).collect();
+    let kinds: std::collections::BTreeSet<&str> =
+        known.remotes.iter().map(|(_, remote)| kind_of(remote.part)).collect();
     let titles: Vec<String> =
         known.remotes.iter().map(|(incident, _)| format!("{} ({})", incident.title, incident.id)).collect();
     let indicator = id("indicator", &OURS, &value);
@@ -131,7 +135,10 @@ mod tests {
     #[test]
     fn ids_are_those_of_other_programs() {
         // python: uuid.uuid5(uuid.UUID("00abedb4-aa42-466c-9c01-fed23315a9b7"), '{"value":"198.51.100.3"}')
-        assert_eq!(id("ipv4-addr", &OBSERVABLES, "{\"value\":\"198.51.100.3\"}"), "ipv4-addr--28bb3599-77cd-5a82-a950-b5bc3caf07c4");
+        assert_eq!(
+            id("ipv4-addr", &OBSERVABLES, "{\"value\":\"198.51.100.3\"}"),
+            "ipv4-addr--28bb3599-77cd-5a82-a950-b5bc3caf07c4"
+        );
     }
 
     #[test]

@@ -152,7 +152,10 @@ fn crates_depend_only_on_what_lies_below_sql() {
             let own = MAY_DEPEND.iter().any(|(other, _)| other == dependency);
             assert!(!own || may.contains(&dependency.as_str()), "{name} depends on {dependency}");
             let sends = *name == SENDS.0 && SENDS.1.contains(&dependency.as_str());
-            assert!(sends || !ABOVE.iter().any(|above| dependency.starts_with(above)), "{name} depends on {dependency}");
+            assert!(
+                sends || !ABOVE.iter().any(|above| dependency.starts_with(above)),
+                "{name} depends on {dependency}"
+            );
         }
     }
 }

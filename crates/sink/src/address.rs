@@ -32,10 +32,8 @@ pub enum Refused {
 /// Metadata services outside of link-local networks: AWS over IPv6, Alibaba, Azure's host, Oracle's and OpenStack's.
 const METADATA_V4: [Ipv4Addr; 3] =
     [Ipv4Addr::new(100, 100, 100, 200), Ipv4Addr::new(168, 63, 129, 16), Ipv4Addr::new(192, 0, 0, 192)];
-const METADATA_V6: [Ipv6Addr; 2] = [
-    Ipv6Addr::new(0xfd00, 0xec2, 0, 0, 0, 0, 0, 0x254),
-    Ipv6Addr::new(0xfd20, 0xce, 0, 0, 0, 0, 0, 0x254),
-];
+const METADATA_V6: [Ipv6Addr; 2] =
+    [Ipv6Addr::new(0xfd00, 0xec2, 0, 0, 0, 0, 0, 0x254), Ipv6Addr::new(0xfd20, 0xce, 0, 0, 0, 0, 0, 0x254)];
 
 impl Reach {
     /// Checks an address.
@@ -127,7 +125,8 @@ mod tests {
         for embedded in ["::ffff:169.254.169.254", "64:ff9b::a9fe:a9fe", "2002:a9fe:a9fe::1", "::169.254.169.254"] {
             assert_eq!(check(all, embedded), Err(Refused::Metadata), "{embedded}");
         }
-        for private in ["10.0.0.1", "172.31.0.1", "192.168.1.1", "100.64.0.1", "fc00::1", "fd12::1", "::ffff:10.0.0.1"] {
+        for private in ["10.0.0.1", "172.31.0.1", "192.168.1.1", "100.64.0.1", "fc00::1", "fd12::1", "::ffff:10.0.0.1"]
+        {
             assert_eq!(check(none, private), Err(Refused::Private), "{private}");
             assert_eq!(check(all, private), Ok(()), "{private}");
         }

@@ -26,8 +26,15 @@ pub(crate) enum Verdict {
 const PATIENCE: [&str; 6] = ["Throttl", "TooManyRequests", "RequestLimit", "LimitExceeded", "Internal", "Unavailable"];
 /// Words of AWS's error codes about who asks, or about a bus or topic that does not exist.
 const CLOSED: [&str; 9] = [
-    "AccessDenied", "ExpiredToken", "UnrecognizedClient", "InvalidSignature", "InvalidClientToken", "InvalidAccess",
-    "NotFound", "AuthorizationError", "NotAuthorized",
+    "AccessDenied",
+    "ExpiredToken",
+    "UnrecognizedClient",
+    "InvalidSignature",
+    "InvalidClientToken",
+    "InvalidAccess",
+    "NotFound",
+    "AuthorizationError",
+    "NotAuthorized",
 ];
 
 /// Returns what became of each of `ids.len()` notices; `ids` are the ids of their findings in Security Hub.
@@ -36,13 +43,19 @@ pub(crate) fn verdicts(target: &Target, answer: &Answer, ids: &[String]) -> Vec<
         return vec![of_status(target, answer); ids.len()];
     }
     let body: Value = match target {
-        Target::SecurityHub { .. } | Target::EventBridge { .. } => serde_json::from_slice(&answer.body).unwrap_or_default(),
+        Target::SecurityHub { .. } | Target::EventBridge { .. } => {
+            serde_json::from_slice(&answer.body).unwrap_or_default()
+        }
         Target::Webhook { .. } | Target::Sns { .. } => return vec![Verdict::Arrived; ids.len()],
     };
     let of_error = |code: &Value, text: &Value| {
         let (code, text) = (code.as_str().unwrap_or("unknown"), text.as_str().unwrap_or_default());
         let reason = format!("{}: {}", shown(code), shown(text));
-        if PATIENCE.iter().any(|word| code.contains(word)) { Verdict::Later(reason, None) } else { Verdict::Refused(reason) }
+        if PATIENCE.iter().any(|word| code.contains(word)) {
+            Verdict::Later(reason, None)
+        } else {
+            Verdict::Refused(reason)
+        }
     };
     if matches!(target, Target::SecurityHub { .. }) {
         if body["FailedCount"].as_u64().is_none() {

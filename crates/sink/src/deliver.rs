@@ -131,7 +131,8 @@ impl<S: Storage> Outbox<'_, S> {
             }
             let wait = after.unwrap_or_else(|| jittered(pace, tries));
             if Instant::now() + wait >= until {
-                let asked = if after.is_some() { format!(" and asks to wait {} s", wait.as_secs()) } else { String::new() };
+                let asked =
+                    if after.is_some() { format!(" and asks to wait {} s", wait.as_secs()) } else { String::new() };
                 return Err(format!("{reason}{asked}"));
             }
             tokio::time::sleep(wait).await;

@@ -73,7 +73,8 @@ impl Told {
         let mut due = Due { notices: Vec::new(), told: self.clone(), postponed: 0 };
         let mut incidents: Vec<&IncidentView> = run.incidents.iter().collect();
         // The worst first; the order of a run's incidents is not this one's business.
-        incidents.sort_by(|a, b| b.severity().cmp(&a.severity()).then(b.score.total_cmp(&a.score)).then(a.id.cmp(&b.id)));
+        incidents
+            .sort_by(|a, b| b.severity().cmp(&a.severity()).then(b.score.total_cmp(&a.score)).then(a.id.cmp(&b.id)));
         let (extensions, ends) = sink.target.keeps_records();
         for incident in incidents {
             let Some(change) = self.change(incident, sink.least) else { continue };

@@ -11,6 +11,7 @@ mod aws;
 mod body;
 mod client;
 mod deliver;
+mod digest;
 mod due;
 mod memory;
 mod notice;
@@ -22,15 +23,14 @@ mod severity;
 mod storage;
 mod target;
 
-pub use address::{Refused, Reach};
+pub use address::{Reach, Refused};
 pub use aws::Aws;
 pub use client::{Client, ClientOptions, SendError};
 pub use deliver::{Delivery, Pace};
+pub use digest::{Digest, DigestLine, Heartbeat};
 pub use due::{Told, ToldIncident};
 pub use memory::MemoryStorage;
-pub use notice::{
-    Change, Digest, DigestLine, Heartbeat, Host, IncidentNotice, IncidentView, Moment, Notice, Remote, RunView, StoryLine,
-};
+pub use notice::{Change, Host, IncidentNotice, IncidentView, Moment, Notice, Remote, RunView, StoryLine};
 pub use outbox::{Added, Outbox, OutboxError, Pending, replayed};
 pub use secret::{Secret, SecretError};
 pub use severity::Severity;

@@ -7,8 +7,7 @@ use std::collections::BTreeMap;
 pub(crate) struct Options(BTreeMap<String, String>);
 
 /// The names that are options; other pairs of a query belong to the receiver.
-pub(crate) const NAMES: [&str; 8] =
-    ["body", "digest", "endpoint", "heartbeat", "least", "name", "region", "secret"];
+pub(crate) const NAMES: [&str; 8] = ["body", "digest", "endpoint", "heartbeat", "least", "name", "region", "secret"];
 
 impl Options {
     /// Splits the options from a sink's text: returns the text without them. A fragment holds options only, and then the

@@ -25,10 +25,12 @@ impl Secret {
     /// [`SecretError`] when it is named otherwise, missing or empty.
     pub fn named(name: &str) -> Result<Self, SecretError> {
         let text = match name.split_once(':') {
-            Some(("env", variable)) => std::env::var(variable)
-                .map_err(|_| SecretError::NoVariable(variable.to_owned()))?,
-            Some(("file", path)) => std::fs::read_to_string(path)
-                .map_err(|source| SecretError::Unread { path: path.into(), source })?,
+            Some(("env", variable)) => {
+                std::env::var(variable).map_err(|_| SecretError::NoVariable(variable.to_owned()))?
+            }
+            Some(("file", path)) => {
+                std::fs::read_to_string(path).map_err(|source| SecretError::Unread { path: path.into(), source })?
+            }
             // The text may be a secret itself, so it is not repeated.
             _ => return Err(SecretError::Bare),
         };

@@ -167,13 +167,7 @@ impl Limits {
     }
 }
 
-fn webhook(
-    url: Url,
-    notice: &Notice,
-    form: Body,
-    secret: Option<&Secret>,
-    now_s: i64,
-) -> Result<Request, String> {
+fn webhook(url: Url, notice: &Notice, form: Body, secret: Option<&Secret>, now_s: i64) -> Result<Request, String> {
     let body = match form {
         Body::Json => serde_json::to_value(notice).map_err(|error| error.to_string())?,
         Body::Slack => slack::body(notice),

@@ -16,10 +16,7 @@ pub trait Storage: Sync {
     fn list(&self, folder: &str) -> impl Future<Output = Result<Vec<String>, StorageError>> + Send;
 
     /// Reads an object and its version; `None` when it does not exist.
-    fn get(
-        &self,
-        name: &str,
-    ) -> impl Future<Output = Result<Option<(Vec<u8>, Self::Version)>, StorageError>> + Send;
+    fn get(&self, name: &str) -> impl Future<Output = Result<Option<(Vec<u8>, Self::Version)>, StorageError>> + Send;
 
     /// Writes an object, in place of any other.
     fn put(&self, name: &str, bytes: Vec<u8>) -> impl Future<Output = Result<(), StorageError>> + Send;

@@ -127,15 +127,15 @@ impl Sink {
         let (target, mut options) = Options::split(text).map_err(|problem| bad(&masked(text), problem))?;
         if !(target.starts_with("env:") || target.starts_with("file:")) {
             if let Some(what) = token_in(&target) {
-                let problem = format!("{what}: name it as env:NAME or file:PATH, so that no list of processes shows it");
+                let problem =
+                    format!("{what}: name it as env:NAME or file:PATH, so that no list of processes shows it");
                 return Err(bad(&masked(&target), problem));
             }
             return Self::read(&target, options, masked(&target));
         }
         let unread = |source| BadSink::Secret { sink: target.clone(), source };
         let inside = Secret::named(&target).map_err(unread)?;
-        let (inner, mut inner_options) =
-            Options::split(inside.reveal()).map_err(|problem| bad(&target, problem))?;
+        let (inner, mut inner_options) = Options::split(inside.reveal()).map_err(|problem| bad(&target, problem))?;
         inner_options.overlay(std::mem::take(&mut options));
         Self::read(&inner, inner_options, target)
     }
@@ -185,7 +185,8 @@ impl Sink {
                 Self::webhook(target, &mut options, &shown)?
             }
             _ => {
-                let expected = "expected https://…, securityhub://ACCOUNT, eventbridge://BUS, sns:ARN, env:NAME or file:PATH";
+                let expected =
+                    "expected https://…, securityhub://ACCOUNT, eventbridge://BUS, sns:ARN, env:NAME or file:PATH";
                 return Err(bad(&shown, expected));
             }
         };

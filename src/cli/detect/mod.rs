@@ -1,7 +1,7 @@
 //! `flowsift detect`: from flow logs to findings and incidents.
 
-mod life;
 mod exchange;
+mod life;
 mod options;
 mod out;
 mod page;

@@ -20,7 +20,9 @@ pub(in crate::cli) fn with_config(args: Vec<OsString>, mut definition: Command) 
     for key in table.keys() {
         if key != "global" && key != SINK && !commands.contains(key) {
             let known = commands.join(", ");
-            return Err(Failure::usage(format!("--config {name}: unknown table [{key}]; known are global, [[sink]], {known}")));
+            return Err(Failure::usage(format!(
+                "--config {name}: unknown table [{key}]; known are global, [[sink]], {known}"
+            )));
         }
     }
     let at = args.iter().skip(1).position(|arg| arg.to_str().is_some_and(|arg| commands.iter().any(|c| c == arg)));
@@ -43,7 +45,9 @@ pub(in crate::cli) fn with_config(args: Vec<OsString>, mut definition: Command) 
         }
     }
     if let Some(sinks) = table.get(SINK).filter(|_| own.takes_sinks()) {
-        for text in sink_texts(sinks).map_err(|problem| Failure::usage(format!("--config {name}: [[sink]] {problem}")))? {
+        for text in
+            sink_texts(sinks).map_err(|problem| Failure::usage(format!("--config {name}: [[sink]] {problem}")))?
+        {
             with.push(format!("--notify={text}").into());
         }
     }
@@ -180,7 +184,8 @@ mod tests {
         };
         assert_eq!(given(&["flowsift", "sql", "logs"])[..3], ["--verbose", "--verbose", "--command=SELECT 1"]);
         assert_eq!(given(&["flowsift", "sql", "logs", "-f", "x.sql"])[..3], ["--verbose", "--verbose", "logs"]);
-        let sinks = "[[sink]]\nurl = 'file:/run/hook'\nbody = 'slack'\ndigest = false\n[[sink]]\nurl = 'eventbridge://bus'\n";
+        let sinks =
+            "[[sink]]\nurl = 'file:/run/hook'\nbody = 'slack'\ndigest = false\n[[sink]]\nurl = 'eventbridge://bus'\n";
         std::fs::write(&path, sinks).unwrap();
         let detect = given(&["flowsift", "detect", "logs"]);
         assert_eq!(detect[..2], ["--notify=file:/run/hook#body=slack&digest=off", "--notify=eventbridge://bus"]);

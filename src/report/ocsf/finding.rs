@@ -102,7 +102,11 @@ fn evidence(finding: &Finding, is_internal: IsInternal<'_>) -> Value {
         evidence.insert("connection_info".to_owned(), connection);
     }
     if from.is_none() {
-        from = finding.source.as_deref().and_then(|source| source.parse::<flow::Address>().ok()).map(|source| json!({ "ip": source.to_string() }));
+        from = finding
+            .source
+            .as_deref()
+            .and_then(|source| source.parse::<flow::Address>().ok())
+            .map(|source| json!({ "ip": source.to_string() }));
     }
     for (name, side) in [("src_endpoint", from), ("dst_endpoint", to)] {
         if let Some(side) = side {

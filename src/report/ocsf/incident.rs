@@ -1,8 +1,8 @@
 //! The event of an incident.
 
 use super::{Head, address_observable, attacks, host_resource, millis, user_observable};
-use crate::incident::model::{Change, ClosedReason, Status};
-use crate::incident::{Incident, Tactic};
+use crate::incident::Incident;
+use crate::incident::model::{Change, ClosedReason, Status, Tactic};
 use serde_json::{Value, json};
 
 /// Returns the event of an incident.
@@ -77,7 +77,10 @@ pub(super) fn event(incident: &Incident) -> Value {
     }
     event.insert("evidences".to_owned(), evidences(incident));
     let hosts = incident.hosts.iter().map(|host| address_observable("resources[].ip", &host.host.to_string()));
-    let remotes = incident.remotes.iter().map(|remote| address_observable("evidences[].dst_endpoint.ip", &remote.address.to_string()));
+    let remotes = incident
+        .remotes
+        .iter()
+        .map(|remote| address_observable("evidences[].dst_endpoint.ip", &remote.address.to_string()));
     let users = incident.principals.iter().map(|name| user_observable("evidences[].user.name", name));
     let observables: Vec<Value> = hosts.chain(remotes).chain(users).collect();
     if !observables.is_empty() {

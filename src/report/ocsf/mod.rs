@@ -143,7 +143,8 @@ fn millis(second: i64) -> i64 {
 /// Returns techniques as entries of `attacks`.
 fn attacks<'a>(techniques: impl Iterator<Item = &'a String>, tactic: Option<(&str, &str)>) -> Vec<Value> {
     let entry = |technique: &String| {
-        let (main, sub) = technique.split_once('.').map_or((technique.as_str(), None), |(main, _)| (main, Some(technique)));
+        let (main, sub) =
+            technique.split_once('.').map_or((technique.as_str(), None), |(main, _)| (main, Some(technique)));
         let mut entry = json!({ "version": "17", "technique": { "uid": main } });
         if let Some(sub) = sub {
             entry["sub_technique"] = json!({ "uid": sub });

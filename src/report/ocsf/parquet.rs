@@ -2,11 +2,11 @@
 
 use super::OcsfEvent;
 use crate::report::error::ReportError;
-use arrow::datatypes::{DataType, Field, Fields, Schema};
-use arrow::json::ReaderBuilder;
 use ::parquet::arrow::ArrowWriter;
 use ::parquet::basic::{Compression, ZstdLevel};
 use ::parquet::file::properties::WriterProperties;
+use arrow::datatypes::{DataType, Field, Fields, Schema};
+use arrow::json::ReaderBuilder;
 use serde_json::Value;
 use std::io::Write;
 use std::sync::Arc;
@@ -81,7 +81,8 @@ fn named(name: &str) -> Field {
 }
 
 fn schema() -> Schema {
-    let endpoint = || vec![text("ip"), int("port"), text("name"), text("interface_uid"), text("instance_uid"), text("vpc_uid")];
+    let endpoint =
+        || vec![text("ip"), int("port"), text("name"), text("interface_uid"), text("instance_uid"), text("vpc_uid")];
     let graph = vec![
         text("uid"),
         text("name"),
@@ -118,12 +119,10 @@ fn schema() -> Schema {
         text("uid"),
         text("correlation_uid"),
     ];
-    let cloud = vec![
-        text("provider"),
-        object("account", vec![text("uid"), text("type"), int("type_id")]),
-        text("region"),
-    ];
-    let ids = ["class_uid", "category_uid", "activity_id", "severity_id", "status_id", "timezone_offset", "confidence_score"];
+    let cloud =
+        vec![text("provider"), object("account", vec![text("uid"), text("type"), int("type_id")]), text("region")];
+    let ids =
+        ["class_uid", "category_uid", "activity_id", "severity_id", "status_id", "timezone_offset", "confidence_score"];
     let words = ["class_name", "category_name", "activity_name", "type_name", "severity", "status", "message"];
     let times = ["type_uid", "time", "start_time", "end_time"];
     let mut fields: Vec<Field> = ids.into_iter().map(int).collect();

@@ -47,3 +47,20 @@ impl SinkSummary {
         Some(format!("--notify {}: {trouble}{rest}", self.sink))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_waits_is_told_with_what_becomes_of_it() {
+        let mut sink = SinkSummary { sink: "soc".to_owned(), sent: 3, kept: true, ..SinkSummary::default() };
+        assert_eq!((sink.text().as_str(), sink.warning()), ("soc: 3 sent", None));
+        (sink.waiting, sink.refused, sink.trouble) = (1, 2, Some("it answers 503".to_owned()));
+        assert_eq!(sink.text(), "soc: 3 sent, 1 waits, 2 refused");
+        let kept = sink.warning().unwrap();
+        assert_eq!(kept, "--notify soc: it answers 503; the next run sends the 1 that wait");
+        sink.kept = false;
+        assert!(sink.warning().unwrap().ends_with("1 not sent are lost, as failures are kept with --state alone"));
+    }
+}

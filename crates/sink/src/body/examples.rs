@@ -4,7 +4,8 @@ use crate::notice::{Change, Host, IncidentView, Moment, Notice, Remote, StoryLin
 use crate::severity::Severity;
 
 /// Text of a stranger: markup, mentions, Markdown, controls and marks of direction.
-pub(crate) const HOSTILE: &str = "<!channel> @channel <at>all</at> *bold* [x](http://evil) & <http://evil|y>\u{202e}\u{1b}[31m\"";
+pub(crate) const HOSTILE: &str =
+    "<!channel> @channel <at>all</at> *bold* [x](http://evil) & <http://evil|y>\u{202e}\u{1b}[31m\"";
 
 /// Returns an incident of one host.
 pub(crate) fn incident(id: char, severity: Severity) -> IncidentView {

@@ -1,6 +1,7 @@
 //! A notice as plain lines, from which messages for people are made.
 
-use crate::notice::{Digest, Heartbeat, IncidentNotice, IncidentView, Notice, cut_to};
+use crate::digest::{Digest, Heartbeat};
+use crate::notice::{IncidentNotice, IncidentView, Notice, cut_to};
 use flow::units::counted;
 
 /// Most hosts and remotes that one line names.
@@ -98,8 +99,7 @@ fn push_list(facts: &mut Vec<(&'static str, String)>, name: &'static str, values
 }
 
 fn of_digest(digest: &Digest) -> Message {
-    let open: Vec<String> =
-        digest.open.iter().rev().map(|(severity, count)| format!("{count} {severity}")).collect();
+    let open: Vec<String> = digest.open.iter().rev().map(|(severity, count)| format!("{count} {severity}")).collect();
     let open_text = if open.is_empty() { "none".to_owned() } else { open.join(", ") };
     let mut facts = vec![
         ("Open", open_text),
@@ -124,11 +124,8 @@ fn run_facts(run: &Heartbeat) -> Vec<(&'static str, String)> {
     }
     facts.push(("Findings", run.findings.to_string()));
     facts.push(("Open incidents", run.open_incidents.to_string()));
-    let counts = [
-        ("Unread objects", run.unread_objects),
-        ("Silent flow logs", run.silent_logs),
-        ("Held back", run.held_back),
-    ];
+    let counts =
+        [("Unread objects", run.unread_objects), ("Silent flow logs", run.silent_logs), ("Held back", run.held_back)];
     facts.extend(counts.into_iter().filter(|(_, count)| *count > 0).map(|(name, count)| (name, count.to_string())));
     facts
 }

@@ -55,7 +55,10 @@ fn slack_shows_data_as_plain_text_within_its_limits() {
             assert!(!text.contains(['<', '>', '\u{202e}', '\u{1b}']), "{text}");
             assert!(!text.replace("&lt;", "").replace("&gt;", "").replace("&amp;", "").contains('&'), "{text}");
         }
-        assert_eq!((&body["parse"], &body["link_names"], &body["mrkdwn"]), (&"none".into(), &false.into(), &false.into()));
+        assert_eq!(
+            (&body["parse"], &body["link_names"], &body["mrkdwn"]),
+            (&"none".into(), &false.into(), &false.into())
+        );
     }
 }
 
@@ -96,8 +99,17 @@ fn events_for_splunk_carry_time_and_host() {
 #[test]
 fn findings_for_security_hub_have_the_required_fields_within_their_limits() {
     let required = [
-        "SchemaVersion", "Id", "ProductArn", "GeneratorId", "AwsAccountId", "CreatedAt", "UpdatedAt", "Title",
-        "Description", "Resources", "FindingProviderFields",
+        "SchemaVersion",
+        "Id",
+        "ProductArn",
+        "GeneratorId",
+        "AwsAccountId",
+        "CreatedAt",
+        "UpdatedAt",
+        "Title",
+        "Description",
+        "Resources",
+        "FindingProviderFields",
     ];
     for (change, one) in [(Change::Opened, hostile()), (Change::Closed, incident('a', Severity::Low))] {
         let finding = security_hub::finding(&notice(change, one), "999988887777", "eu-west-1").unwrap();

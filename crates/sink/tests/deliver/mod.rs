@@ -21,6 +21,8 @@ pub enum Reply {
     Cut,
     /// Hangs up in the middle of its answer.
     CutBody,
+    /// Answers 200 with a body made from the request.
+    Answer(fn(&Came) -> String),
 }
 
 /// A request that came in.
@@ -48,6 +50,11 @@ pub struct Receiver {
 
 impl Receiver {
     pub async fn start(script: Vec<Reply>) -> Self {
+        Self::with(script, Reply::Status(200)).await
+    }
+
+    /// Starts one that does `then` after its script.
+    pub async fn with(script: Vec<Reply>, then: Reply) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let port = listener.local_addr().unwrap().port();
         let came = Arc::new(Mutex::new(Vec::new()));
@@ -56,14 +63,22 @@ impl Receiver {
             let mut stalled = Vec::new();
             while let Ok((mut stream, _)) = listener.accept().await {
                 let Some(request) = read(&mut stream).await else { continue };
-                seen.lock().unwrap().push(request);
-                let answer = match script.next().unwrap_or(Reply::Status(200)) {
-                    Reply::Status(status) => format!("HTTP/1.1 {status} X\r\ncontent-length: 2\r\nconnection: close\r\n\r\nok"),
+                seen.lock().unwrap().push(request.clone());
+                let answer = match script.next().unwrap_or(then) {
+                    Reply::Answer(made) => {
+                        let body = made(&request);
+                        format!("HTTP/1.1 200 X\r\ncontent-length: {}\r\nconnection: close\r\n\r\n{body}", body.len())
+                    }
+                    Reply::Status(status) => {
+                        format!("HTTP/1.1 {status} X\r\ncontent-length: 2\r\nconnection: close\r\n\r\nok")
+                    }
                     Reply::RetryAfter(s) => {
                         format!("HTTP/1.1 429 X\r\nretry-after: {s}\r\ncontent-length: 0\r\nconnection: close\r\n\r\n")
                     }
                     Reply::Redirect => {
-                        format!("HTTP/1.1 302 X\r\nlocation: http://127.0.0.1:{port}/other\r\ncontent-length: 0\r\nconnection: close\r\n\r\n")
+                        format!(
+                            "HTTP/1.1 302 X\r\nlocation: http://127.0.0.1:{port}/other\r\ncontent-length: 0\r\nconnection: close\r\n\r\n"
+                        )
                     }
                     Reply::CutBody => "HTTP/1.1 200 X\r\ncontent-length: 99\r\n\r\nhalf".to_owned(),
                     Reply::Cut => continue,
