@@ -79,7 +79,16 @@ impl Sinks {
             },
         };
         let storage = MemoryStorage::default();
-        let mut told = match Outbox::new(&storage, sink).add(run).await {
+        let outbox = Outbox::new(&storage, sink);
+        // What the run did not change is no news.
+        let is_old =
+            |incident: &&IncidentView| !matches!(incident.change.as_str(), "opened" | "escalated" | "reopened");
+        let old: Vec<IncidentView> = run.incidents.iter().filter(is_old).cloned().collect();
+        let added = match outbox.begin(&old).await {
+            Ok(()) => outbox.add(run).await,
+            Err(error) => Err(error),
+        };
+        let mut told = match added {
             Ok(_) => self.drain(&storage, sink, aws).await,
             Err(error) => failed(sink, &error),
         };

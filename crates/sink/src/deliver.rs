@@ -94,7 +94,8 @@ impl<S: Storage> Outbox<'_, S> {
         let mut tries = 0;
         let mut refusal = None;
         while !waiting.is_empty() {
-            let notices: Vec<Notice> = waiting.iter().take(most.min(100)).map(|one| one.notice.clone()).collect();
+            let notices: Vec<Notice> =
+                waiting.iter().take(most.min(self.sink.target.takes())).map(|one| one.notice.clone()).collect();
             let batch = self.sink.batch(&notices, most, aws, SystemTime::now())?;
             tries += 1;
             let judged = match client.send(&batch.request).await {

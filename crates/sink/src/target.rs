@@ -1,5 +1,6 @@
 //! A sink: where it is, what it hears of, and in which form.
 
+use crate::body::{event_bridge, security_hub};
 use crate::options::Options;
 use crate::secret::{Secret, SecretError};
 use crate::severity::Severity;
@@ -256,6 +257,15 @@ impl Target {
             Self::SecurityHub { .. } => (true, true),
             Self::Webhook { body: Body::PagerDuty, .. } => (false, true),
             _ => (false, false),
+        }
+    }
+
+    /// Returns how many notices one request may tell at most.
+    pub(crate) fn takes(&self) -> usize {
+        match self {
+            Self::SecurityHub { .. } => security_hub::MAX_FINDINGS,
+            Self::EventBridge { .. } => event_bridge::MAX_ENTRIES,
+            Self::Webhook { .. } | Self::Sns { .. } => 1,
         }
     }
 

@@ -44,7 +44,8 @@ fn many(count: u32) -> Vec<IncidentView> {
         let mut one = incident('a', 1, Severity::High);
         one.id = format!("{number:032x}");
         // As large as incidents get.
-        one.hosts = (0..300).map(|at| Host { host: format!("10.0.{}.{}", at / 256, at % 256), ..Host::default() }).collect();
+        one.hosts =
+            (0..300).map(|at| Host { host: format!("10.0.{}.{}", at / 256, at % 256), ..Host::default() }).collect();
         one.story = vec![StoryLine { text: "ü".repeat(2_000), ..StoryLine::default() }; 300];
         one.links = vec!["ü".repeat(2_000); 300];
         one
