@@ -1,10 +1,10 @@
 //! Sinks of whole runs: a receiver on loopback that fails at first, an outbox in the state, and forms of other programs.
 
+use crate::network::Network;
 use crate::program::{Ran, finish, flowsift, program, scratch};
 use serde_json::Value;
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
-use std::path::Path;
 use std::sync::{Arc, Mutex};
 
 /// A receiver that answers with the statuses of a script, then 200.
@@ -54,21 +54,27 @@ fn read(stream: &mut TcpStream) -> Option<(String, Value)> {
     }
 }
 
-fn demo() -> String {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("datasets/demo").to_str().unwrap().to_owned()
+/// A day of a small network with one implant.
+fn logs() -> tempfile::TempDir {
+    let mut net = Network::new(1);
+    for beat in 0..280 {
+        let late = net.below(30);
+        net.call(1, "192.0.2.75", 443, 308 * beat + late, [700, 400]);
+    }
+    net.write()
 }
 
-fn detect(more: &[&str]) -> Ran {
-    flowsift([&["detect", &demo(), "--notify-loopback"], more].concat())
+fn detect(logs: &tempfile::TempDir, more: &[&str]) -> Ran {
+    flowsift([&["detect", logs.path().to_str().unwrap(), "--notify-loopback"], more].concat())
 }
 
 #[test]
 fn what_a_sink_did_not_take_is_kept_and_sent_by_the_next_run() {
-    let receiver = Receiver::start(&[401]);
+    let (logs, receiver) = (logs(), Receiver::start(&[401]));
     let state = scratch();
     let state = state.path().to_str().unwrap();
     let url = receiver.url("least=low&name=soc");
-    let failed = detect(&["--state", state, "--notify", &url]).expect(3);
+    let failed = detect(&logs, &["--state", state, "--notify", &url]).expect(3);
     assert!(failed.err.contains("warning: --notify soc: it answers 401"), "{}", failed.err);
     assert!(failed.err.contains("the next run sends the"), "{}", failed.err);
     assert!(!failed.err.contains("very-secret"), "{}", failed.err);
@@ -93,7 +99,7 @@ fn what_a_sink_did_not_take_is_kept_and_sent_by_the_next_run() {
     let key = format!("idempotency-key: {}-{}", incident["id"].as_str().unwrap(), incident["revision"]);
     assert!(came[1].0.contains(&key), "{}", came[1].0);
     // A run again tells nothing but that it lives.
-    let again = detect(&["--state", state, "--notify", &url, "-q"]).expect(0);
+    let again = detect(&logs, &["--state", state, "--notify", &url, "-q"]).expect(0);
     assert!(!again.err.contains("soc"), "{}", again.err);
     assert_eq!(receiver.came().len(), came.len() + 1);
     let id = incident["id"].as_str().unwrap();
@@ -106,20 +112,20 @@ fn what_a_sink_did_not_take_is_kept_and_sent_by_the_next_run() {
 
 #[test]
 fn without_state_a_run_sends_at_once_and_says_that_failures_are_lost() {
-    let receiver = Receiver::start(&[]);
+    let (logs, receiver) = (logs(), Receiver::start(&[]));
     let out = scratch();
     let slack = receiver.url("body=slack&least=low&name=chat");
     let out_path = out.path().to_str().unwrap();
-    let ran = detect(&["--notify", &slack, "--out", out_path]).expect(0);
+    let ran = detect(&logs, &["--notify", &slack, "--out", out_path]).expect(0);
     assert!(ran.err.contains("told      chat: "), "{}", ran.err);
     let came = receiver.came();
     assert!(!came.is_empty() && came.iter().all(|(_, body)| body["blocks"].is_array()));
     let summary: Value = serde_json::from_slice(&std::fs::read(out.path().join("summary.json")).unwrap()).unwrap();
     assert_eq!(summary["sinks"][0]["sent"].as_u64(), Some(came.len() as u64));
     let shut = Receiver::start(&[403; 9]);
-    let ran = detect(&["--notify", &shut.url("least=low&name=soc")]).expect(3);
+    let ran = detect(&logs, &["--notify", &shut.url("least=low&name=soc")]).expect(3);
     assert!(ran.err.contains("are lost, as failures are kept with --state alone"), "{}", ran.err);
-    let dry = detect(&["--notify", &shut.url("least=low&name=soc"), "--dry-run"]).expect(0);
+    let dry = detect(&logs, &["--notify", &shut.url("least=low&name=soc"), "--dry-run"]).expect(0);
     assert!(dry.err.contains("POST soc for ") && !dry.err.contains("very-secret"), "{}", dry.err);
     assert_eq!(shut.came().len(), 1);
 }
@@ -141,21 +147,21 @@ fn mistakes_in_sinks_are_told_before_any_log_is_read() {
 
 #[test]
 fn forms_of_other_programs_are_written_beside_the_findings() {
-    let out = scratch();
+    let (logs, out) = (logs(), scratch());
     let path = out.path().to_str().unwrap();
-    let ocsf = flowsift(["detect", &demo(), "--format", "ocsf", "--out", path]).expect(0);
+    let ocsf = detect(&logs, &["--format", "ocsf", "--out", path]).expect(0);
     let events = ocsf.findings();
     assert!(events.iter().all(|event| event["class_uid"] == 2_004 && event["metadata"]["version"] == "1.8.0"));
     assert_eq!(ocsf.out, std::fs::read(out.path().join("findings.ocsf.jsonl")).unwrap());
     assert!(std::fs::read(out.path().join("findings.ocsf.parquet")).unwrap().starts_with(b"PAR1"));
-    let stix = flowsift(["detect", &demo(), "--format", "stix", "--out", path]).expect(0);
+    let stix = detect(&logs, &["--format", "stix", "--out", path]).expect(0);
     let bundle: Value = serde_json::from_slice(&stix.out).unwrap();
     let kinds: Vec<&str> =
         bundle["objects"].as_array().unwrap().iter().map(|one| one["type"].as_str().unwrap()).collect();
     assert!(
         ["identity", "ipv4-addr", "indicator", "observed-data", "sighting"].iter().all(|kind| kinds.contains(kind))
     );
-    let lines = flowsift(["detect", &demo(), "--format", "timesketch", "--out", path]).expect(0).findings();
+    let lines = detect(&logs, &["--format", "timesketch", "--out", path]).expect(0).findings();
     let has = |line: &Value| ["message", "datetime", "timestamp_desc"].iter().all(|name| line[*name].is_string());
     assert!(!lines.is_empty() && lines.iter().all(has));
     assert!(lines.is_sorted_by_key(|line| line["datetime"].as_str().unwrap().to_owned()));

@@ -7,9 +7,11 @@
 mod finding;
 mod incident;
 mod parquet;
+mod techniques;
 
 pub use parquet::write_ocsf_parquet;
 
+use self::techniques::technique_name;
 use super::error::ReportError;
 use super::jsonl::write_lines;
 use crate::detect::{Finding, Severity};
@@ -103,7 +105,7 @@ impl Head<'_> {
         }
         let mut cloud = json!({ "provider": "AWS" });
         if let Some(account) = self.account_id {
-            cloud["account"] = json!({ "uid": account, "type": "AWS Account", "type_id": 10 });
+            cloud["account"] = json!({ "uid": account, "name": account, "type": "AWS Account", "type_id": 10 });
         }
         if let Some(region) = self.region {
             cloud["region"] = region.into();
@@ -145,7 +147,7 @@ fn attacks<'a>(techniques: impl Iterator<Item = &'a String>, tactic: Option<(&st
     let entry = |technique: &String| {
         let (main, sub) =
             technique.split_once('.').map_or((technique.as_str(), None), |(main, _)| (main, Some(technique)));
-        let mut entry = json!({ "version": "17", "technique": { "uid": main } });
+        let mut entry = json!({ "version": "17", "technique": { "uid": main, "name": technique_name(main) } });
         if let Some(sub) = sub {
             entry["sub_technique"] = json!({ "uid": sub });
         }

@@ -119,8 +119,11 @@ fn schema() -> Schema {
         text("uid"),
         text("correlation_uid"),
     ];
-    let cloud =
-        vec![text("provider"), object("account", vec![text("uid"), text("type"), int("type_id")]), text("region")];
+    let cloud = vec![
+        text("provider"),
+        object("account", vec![text("uid"), text("name"), text("type"), int("type_id")]),
+        text("region"),
+    ];
     let ids =
         ["class_uid", "category_uid", "activity_id", "severity_id", "status_id", "timezone_offset", "confidence_score"];
     let words = ["class_name", "category_name", "activity_name", "type_name", "severity", "status", "message"];
