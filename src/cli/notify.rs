@@ -10,6 +10,7 @@ use crate::report::SinkSummary;
 use crate::source::Store;
 use clap::Args;
 use flow::printable::printable_lines;
+use flow::units::counted;
 use std::io::Write;
 
 /// Send what waits for sinks, without reading logs
@@ -65,6 +66,11 @@ pub(super) fn run(global: &Global, args: &NotifyCommand) -> Result<Exit, Failure
     }
     let warnings: Vec<String> = summaries.iter().filter_map(SinkSummary::warning).collect();
     warnings.iter().for_each(|warning| stderr::tell(format_args!("warning: {warning}")));
+    let left = runtime.block_on(sinks.left_waiting());
+    if left > 0 {
+        let notices = counted(left, "notice waits", "notices wait");
+        stderr::tell(format_args!("warning: {notices} for sinks that are not named, or whose URL has changed"));
+    }
     Ok(if warnings.is_empty() { Exit::Done } else { Exit::Partial })
 }
 

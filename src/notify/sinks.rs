@@ -107,6 +107,14 @@ impl Sinks {
         join_all(self.sinks.iter().map(|sink| self.drain(kept, sink, &aws))).await
     }
 
+    /// Returns how many notices wait for sinks that are not named; 0 where that cannot be told.
+    pub async fn left_waiting(&self) -> u64 {
+        match &self.kept {
+            Some(kept) => sink::left_waiting(kept, &self.sinks).await.unwrap_or(0),
+            None => 0,
+        }
+    }
+
     /// Keeps a notice of an incident once more for each sink.
     ///
     /// # Errors

@@ -31,7 +31,7 @@ pub use digest::{Digest, DigestLine, Heartbeat};
 pub use due::{Told, ToldIncident};
 pub use memory::MemoryStorage;
 pub use notice::{Change, Host, IncidentNotice, IncidentView, Moment, Notice, Remote, RunView, StoryLine};
-pub use outbox::{Added, Outbox, OutboxError, Pending, replayed};
+pub use outbox::{Added, Outbox, OutboxError, Pending, left_waiting, replayed};
 pub use secret::{Secret, SecretError};
 pub use severity::Severity;
 pub use storage::{Storage, StorageError};

@@ -189,6 +189,17 @@ impl<'a, S: Storage> Outbox<'a, S> {
     }
 }
 
+/// Returns how many notices wait for sinks other than `named`: nobody sends them until their sink is named again.
+///
+/// # Errors
+/// [`StorageError`] when the storage cannot be listed.
+pub async fn left_waiting<S: Storage>(storage: &S, named: &[Sink]) -> Result<u64, StorageError> {
+    let names = storage.list(FOLDER).await?;
+    let waits = |name: &&String| name.contains("/waiting/") && !key_of(name).starts_with("run-");
+    let is_named = |name: &str| named.iter().any(|sink| name.starts_with(&format!("{FOLDER}/{}/", sink.id)));
+    Ok(names.iter().filter(waits).filter(|name| !is_named(name)).count() as u64)
+}
+
 /// Returns the notice that tells of an incident once more, under the key that it had.
 #[must_use]
 pub fn replayed(incident: &IncidentView) -> Notice {

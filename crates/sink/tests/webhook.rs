@@ -144,8 +144,11 @@ async fn a_run_killed_between_sending_and_noting_sends_again_under_the_same_key(
     let (waiting, _) = outbox.waiting().await.unwrap();
     assert_eq!(outbox.deliver(None, LOOPBACK, pace()).await.sent, 1);
     // As if the process had died before it removed the notice.
+    assert_eq!(flowsift_sink::left_waiting(&storage, &[]).await.unwrap(), 0);
     let bytes = serde_json::to_vec(&waiting[0].notice).unwrap();
     flowsift_sink::Storage::put(&storage, &waiting[0].name, bytes).await.unwrap();
+    assert_eq!(flowsift_sink::left_waiting(&storage, &[]).await.unwrap(), 1);
+    assert_eq!(flowsift_sink::left_waiting(&storage, std::slice::from_ref(&sink)).await.unwrap(), 0);
     assert_eq!(outbox.deliver(None, LOOPBACK, pace()).await.sent, 1);
     let keys: Vec<String> = receiver.requests().iter().map(|one| one.header("idempotency-key").to_owned()).collect();
     assert_eq!(keys.len(), 2);
