@@ -13,7 +13,7 @@ use crate::due::Told;
 use crate::notice::{Change, IncidentView, Notice, RunView};
 use crate::storage::{Storage, StorageError};
 use crate::target::Sink;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// The folder of all sinks.
 const FOLDER: &str = "outbox/v1";
@@ -141,6 +141,7 @@ impl<'a, S: Storage> Outbox<'a, S> {
                 Err(_) => damaged.push(name),
             }
         }
+        in_order(&mut waiting);
         Ok((waiting, damaged))
     }
 
@@ -186,6 +187,23 @@ impl<'a, S: Storage> Outbox<'a, S> {
     async fn told(&self) -> Result<Option<(Told, S::Version)>, OutboxError> {
         let Some((bytes, version)) = self.storage.get(&self.path("told.json")).await? else { return Ok(None) };
         Ok(Some((serde_json::from_slice(&bytes)?, version)))
+    }
+}
+
+/// Puts the notices of each incident in the order of its revisions, in the places that they have together. A run that was
+/// killed before it counted a notice leaves it under a number that a later one of the same incident may precede.
+fn in_order(waiting: &mut [Pending]) {
+    let revision = |pending: &Pending| pending.notice.of_incident().map(|about| about.incident.revision);
+    let mut places = BTreeMap::<String, Vec<usize>>::new();
+    for (place, pending) in waiting.iter().enumerate() {
+        if let Some(about) = pending.notice.of_incident() {
+            places.entry(about.incident.id.clone()).or_default().push(place);
+        }
+    }
+    for places in places.into_values().filter(|places| places.len() > 1) {
+        let mut of_one: Vec<Pending> = places.iter().map(|place| waiting[*place].clone()).collect();
+        of_one.sort_by_key(revision);
+        places.into_iter().zip(of_one).for_each(|(place, pending)| waiting[place] = pending);
     }
 }
 

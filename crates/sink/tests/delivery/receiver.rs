@@ -100,16 +100,20 @@ impl Receiver {
 }
 
 async fn read(stream: &mut TcpStream) -> Option<Came> {
-    let mut bytes = Vec::new();
-    let mut chunk = [0; 8_192];
+    let (mut bytes, mut chunk) = (Vec::new(), vec![0; 1 << 16]);
+    let mut awaited = None;
     loop {
         let read = stream.read(&mut chunk).await.ok().filter(|read| *read > 0)?;
         bytes.extend_from_slice(&chunk[..read]);
-        let text = String::from_utf8_lossy(&bytes).into_owned();
-        let Some((head, body)) = text.split_once("\r\n\r\n") else { continue };
-        let came = Came { head: head.to_owned(), body: body.to_owned() };
-        if body.len() >= came.header("content-length").parse::<usize>().unwrap_or(0) {
-            return Some(came);
+        if awaited.is_none() {
+            let Some(end) = bytes.windows(4).position(|four| four == b"\r\n\r\n") else { continue };
+            let head = String::from_utf8_lossy(&bytes[..end]).into_owned();
+            let came = Came { head, body: String::new() };
+            let length = came.header("content-length").parse::<usize>().unwrap_or(0);
+            awaited = Some((came, end + 4, end + 4 + length));
+        }
+        if let Some((came, begin, _)) = awaited.take_if(|(_, _, end)| bytes.len() >= *end) {
+            return Some(Came { body: String::from_utf8_lossy(&bytes[begin..]).into_owned(), ..came });
         }
     }
 }

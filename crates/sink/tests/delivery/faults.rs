@@ -1,11 +1,7 @@
 //! A month of daily runs in which one request and one access of the state in ten fail, before or after they took effect:
 //! no incident is lost, each arrives in order, and repetitions carry the key that they had.
 
-#![allow(clippy::unwrap_used, clippy::panic)]
-
-mod deliver;
-
-use deliver::{Receiver, Reply, incident, pace, run, webhook};
+use crate::receiver::{Receiver, Reply, incident, pace, run, webhook};
 use flowsift_sink::{
     ClientOptions, IncidentView, MemoryStorage, Moment, Outbox, Pace, Reach, Severity, Storage, StorageError,
 };

@@ -1,10 +1,6 @@
 //! Delivery to receivers that behave as real ones do: they fail, stall, redirect, ask for patience and hang up.
 
-#![allow(clippy::unwrap_used, clippy::panic)]
-
-mod deliver;
-
-use deliver::{Receiver, Reply, incident, pace, run, webhook};
+use crate::receiver::{Receiver, Reply, incident, pace, run, webhook};
 use flowsift_sink::{ClientOptions, MemoryStorage, Outbox, Pace, Reach, Severity, Sink};
 use std::time::{Duration, Instant};
 
