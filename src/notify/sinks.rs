@@ -97,10 +97,7 @@ impl Sinks {
         told
     }
 
-    /// Sends what waits, without a run.
-    ///
-    /// # Errors
-    /// None: what failed is told for each sink.
+    /// Sends what waits, without a run; what failed is told for each sink.
     pub async fn send(&self) -> Vec<Told> {
         let Some(kept) = &self.kept else { return Vec::new() };
         let aws = self.aws().await;

@@ -1,8 +1,10 @@
 //! One HTTP client for all sinks: no redirects, no proxy, bounded time and bytes, and only addresses that were checked.
 
 use crate::address::{Reach, Refused};
+use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 use reqwest::{Url, redirect};
 use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
 use std::time::Duration;
 
 /// Bytes of an answer that are read; more is cut off.
@@ -121,7 +123,7 @@ impl Client {
             .no_proxy()
             .https_only(url.scheme() == "https")
             .timeout(options.timeout)
-            .resolve_to_addrs(bare, &addresses)
+            .dns_resolver(Arc::new(Pinned(addresses)))
             .user_agent(concat!("flowsift/", env!("CARGO_PKG_VERSION")))
             .build()
             .map_err(|error| SendError::Failed(reason(error)))?;
@@ -153,6 +155,16 @@ impl Client {
             }
         }
         Ok(Answer { status, retry_after, body })
+    }
+}
+
+/// Answers every question with the addresses that were checked, whatever the name: nothing else can be reached.
+struct Pinned(Vec<SocketAddr>);
+
+impl Resolve for Pinned {
+    fn resolve(&self, _name: Name) -> Resolving {
+        let addresses: Addrs = Box::new(self.0.clone().into_iter());
+        Box::pin(std::future::ready(Ok(addresses)))
     }
 }
 

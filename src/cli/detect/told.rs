@@ -56,7 +56,7 @@ impl<'a> Teller<'a> {
         let view = facts.view(run.incidents);
         if self.dry_run {
             let shown = self.runtime.block_on(self.sinks.preview(Some(&view))).map_err(Failure::failed)?;
-            shown.iter().for_each(|text| stderr::tell(text));
+            shown.iter().for_each(stderr::tell);
             return Ok(Vec::new());
         }
         let told = self.runtime.block_on(self.sinks.tell(&view));

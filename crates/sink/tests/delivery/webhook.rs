@@ -125,9 +125,15 @@ async fn only_allowed_places_are_reached() {
         let said = send(format!("https://{metadata}/latest"), all).await;
         assert!(said.contains("metadata service"), "{metadata}: {said}");
     }
+    // A name whose addresses were checked is reached at those.
+    let sink = Sink::parse(&format!("http://localhost:{port}/x?heartbeat=off")).unwrap();
+    let storage = MemoryStorage::default();
+    let outbox = Outbox::new(&storage, &sink);
+    outbox.add(&run(&[incident('a', 1, Severity::High)])).await.unwrap();
+    assert_eq!(outbox.deliver(None, LOOPBACK, pace()).await.sent, 1);
     assert!(send("https://10.0.0.1/x".to_owned(), none).await.contains("is private"));
     assert!(send("http://10.0.0.1/x".to_owned(), all).await.contains("only https"));
-    assert!(receiver.requests().is_empty());
+    assert_eq!(receiver.requests().len(), 1);
 }
 
 #[tokio::test]
