@@ -42,6 +42,10 @@ pub(crate) fn verdicts(target: &Target, answer: &Answer, ids: &[String]) -> Vec<
     if !(200..300).contains(&answer.status) {
         return vec![of_status(target, answer); ids.len()];
     }
+    let is_read = matches!(target, Target::SecurityHub { .. } | Target::EventBridge { .. });
+    if is_read && !answer.whole {
+        return vec![Verdict::Later("its answer was cut off".to_owned(), None); ids.len()];
+    }
     let body: Value = match target {
         Target::SecurityHub { .. } | Target::EventBridge { .. } => {
             serde_json::from_slice(&answer.body).unwrap_or_default()

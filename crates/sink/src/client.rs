@@ -45,6 +45,8 @@ pub(crate) struct Answer {
     pub(crate) retry_after: Option<String>,
     /// The first bytes of the body.
     pub(crate) body: Vec<u8>,
+    /// Whether the body came to its end, or to the bound.
+    pub(crate) whole: bool,
 }
 
 /// Why a request had no answer. Texts never hold the URL, which may be a secret.
@@ -133,7 +135,7 @@ impl Client {
     /// Sends a request and reads the beginning of its answer.
     ///
     /// # Errors
-    /// [`SendError::Failed`] when there is no whole answer in time.
+    /// [`SendError::Failed`] when there is no status in time.
     pub(crate) async fn send(&self, request: &Request) -> Result<Answer, SendError> {
         let failed = |error| SendError::Failed(reason(error));
         let mut sent = self.http.post(request.url.clone()).body(request.body.clone());
@@ -147,14 +149,21 @@ impl Client {
         let retry_after = answer.headers().get("retry-after").and_then(|value| value.to_str().ok()).map(str::to_owned);
         let status = answer.status().as_u16();
         let mut body = Vec::new();
-        while let Some(chunk) = answer.chunk().await.map_err(failed)? {
-            let room = MAX_ANSWER_BYTES - body.len();
-            body.extend_from_slice(&chunk[..chunk.len().min(room)]);
-            if body.len() == MAX_ANSWER_BYTES {
-                break;
+        let whole = loop {
+            match answer.chunk().await {
+                Ok(Some(chunk)) => {
+                    let room = MAX_ANSWER_BYTES - body.len();
+                    body.extend_from_slice(&chunk[..chunk.len().min(room)]);
+                    if body.len() == MAX_ANSWER_BYTES {
+                        break true;
+                    }
+                }
+                Ok(None) => break true,
+                // The status has told what became of the request; plain servers end a body without saying so.
+                Err(_) => break false,
             }
-        }
-        Ok(Answer { status, retry_after, body })
+        };
+        Ok(Answer { status, retry_after, body, whole })
     }
 }
 
