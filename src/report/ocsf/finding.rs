@@ -101,12 +101,11 @@ fn evidence(finding: &Finding, is_internal: IsInternal<'_>) -> Value {
         }
         evidence.insert("connection_info".to_owned(), connection);
     }
-    if from.is_none() {
-        from = finding
-            .source
-            .as_deref()
-            .and_then(|source| source.parse::<flow::Address>().ok())
-            .map(|source| json!({ "ip": source.to_string() }));
+    if finding.host.is_none() {
+        // About a principal: the address is that of the caller.
+        let caller = finding.source.as_deref().and_then(|source| source.parse::<flow::Address>().ok());
+        from = finding.remote.or(caller).map(|address| json!({ "ip": address.to_string() }));
+        to = None;
     }
     for (name, side) in [("src_endpoint", from), ("dst_endpoint", to)] {
         if let Some(side) = side {
@@ -149,7 +148,7 @@ fn resources(finding: &Finding) -> Vec<Value> {
 
 fn observables(finding: &Finding) -> Vec<Value> {
     let served = finding.role == Some(Role::Server);
-    let (host, remote) = match served {
+    let (host, remote) = match served || finding.host.is_none() {
         true => ("evidences[].dst_endpoint.ip", "evidences[].src_endpoint.ip"),
         false => ("evidences[].src_endpoint.ip", "evidences[].dst_endpoint.ip"),
     };

@@ -138,6 +138,8 @@ fn every_kind_of_finding_is_a_detection_finding() {
             check(&event);
             assert_eq!(event["evidences"][0]["connection_info"]["direction_id"].as_i64(), *direction);
             assert_eq!(event["finding_info"]["uid"], "cd");
+            let evidence = &event["evidences"][0];
+            assert!(finding.host.is_some() || evidence["dst_endpoint"].is_null(), "{evidence}");
             let mut bytes = Vec::new();
             write_ocsf_parquet(&mut bytes, &ocsf_events(&[finding], &[], &is_internal)).unwrap();
         }
