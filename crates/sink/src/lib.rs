@@ -34,5 +34,5 @@ pub use notice::{Change, Host, IncidentNotice, IncidentView, Moment, Notice, Rem
 pub use outbox::{Added, Outbox, OutboxError, Pending, left_waiting, replayed};
 pub use secret::{Secret, SecretError};
 pub use severity::Severity;
-pub use storage::{Storage, StorageError};
+pub use storage::{Storage, StorageError, Versioned};
 pub use target::{BadSink, Body, Sink, Target};

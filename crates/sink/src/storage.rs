@@ -7,6 +7,9 @@ use std::future::Future;
 #[error("{0}")]
 pub struct StorageError(pub String);
 
+/// The bytes of an object and their version.
+pub type Versioned<V> = (Vec<u8>, V);
+
 /// A folder of small objects. Names use `/` and never begin with it.
 pub trait Storage: Sync {
     /// Which content of an object was read.
@@ -16,7 +19,7 @@ pub trait Storage: Sync {
     fn list(&self, folder: &str) -> impl Future<Output = Result<Vec<String>, StorageError>> + Send;
 
     /// Reads an object and its version; `None` when it does not exist.
-    fn get(&self, name: &str) -> impl Future<Output = Result<Option<(Vec<u8>, Self::Version)>, StorageError>> + Send;
+    fn get(&self, name: &str) -> impl Future<Output = Result<Option<Versioned<Self::Version>>, StorageError>> + Send;
 
     /// Writes an object, in place of any other.
     fn put(&self, name: &str, bytes: Vec<u8>) -> impl Future<Output = Result<(), StorageError>> + Send;

@@ -54,7 +54,7 @@ fn many(count: u32) -> Vec<IncidentView> {
 #[tokio::test]
 async fn a_flood_of_large_incidents_keeps_the_limits_of_each_service() {
     for (url, answer, count, most) in [
-        ("securityhub://111122223333?endpoint=http://127.0.0.1:", hub as fn(&Came) -> String, 120, 100),
+        ("securityhub://111122223333?endpoint=http://127.0.0.1:", hub as fn(&Came) -> String, 102, 100),
         ("eventbridge://bus?heartbeat=off&endpoint=http://127.0.0.1:", bus, 25, 10),
     ] {
         let receiver = Receiver::with(vec![], Reply::Answer(answer)).await;
