@@ -21,6 +21,8 @@
 //! | [`detect`] | module | runs the detections and controls false discoveries |
 //! | [`incident`] | module | ties findings into incidents with a timeline and a blast radius |
 //! | [`report`] | module | writes findings, incidents and summaries |
+//! | [`sink`] | crate | sends incidents to where people work, and loses none |
+//! | [`notify`] | module | tells sinks what a run changed |
 //! | `serve` | module | answers SQL over the Postgres wire protocol (feature `postgres`) |
 //! | [`cli`] | module | is the command line; only here is anything printed |
 //!
@@ -32,6 +34,7 @@ pub mod detect;
 pub mod hours;
 pub mod incident;
 pub mod intel;
+pub mod notify;
 pub mod report;
 #[cfg(feature = "postgres")]
 pub mod serve;

@@ -82,6 +82,8 @@ mod schemas;
 mod serve;
 #[path = "it/shares.rs"]
 mod shares;
+#[path = "it/sinks.rs"]
+mod sinks;
 #[path = "it/sql.rs"]
 mod sql;
 #[path = "it/sql_logic.rs"]

@@ -8,6 +8,7 @@ mod evaluate;
 mod exit;
 mod generate;
 mod inspect;
+mod notify;
 mod options;
 mod progress;
 mod prompt;
@@ -34,7 +35,7 @@ use std::ffi::OsString;
     name = "flowsift",
     version,
     args_override_self = true,
-    after_help = "Exit codes: 0 done, 1 failed, 2 wrong usage, 3 done but less than it should be (unread objects, nothing to judge, silent logs, a full disk), \
+    after_help = "Exit codes: 0 done, 1 failed, 2 wrong usage, 3 done but less than it should be (unread objects, nothing to judge, silent logs, a full disk, a sink that was not told), \
                   4 findings at or above --fail-on, 130 interrupted, 143 stopped by SIGTERM.\nstdout carries data only; all else goes to stderr."
 )]
 pub struct Cli {
@@ -54,6 +55,7 @@ enum Command {
     Query(Box<query::QueryArgs>),
     #[cfg(feature = "postgres")]
     Serve(Box<serve::ServeArgs>),
+    Notify(notify::NotifyCommand),
     Inspect(inspect::InspectArgs),
     Completions(shell::CompletionsArgs),
     Man(shell::ManArgs),
@@ -101,6 +103,7 @@ pub fn main(args: impl IntoIterator<Item = OsString>, hooks: Hooks) -> Exit {
         Command::Query(args) => query::run(&cli.global, &args),
         #[cfg(feature = "postgres")]
         Command::Serve(args) => serve::run(&cli.global, &args),
+        Command::Notify(args) => notify::run(&cli.global, &args),
         Command::Inspect(args) => inspect::run(&cli.global, &args),
         Command::Completions(args) => shell::completions(&args, definition()),
         Command::Man(args) => shell::man(&args, definition()),

@@ -6,9 +6,12 @@
 pub mod incidents;
 pub mod jsonl;
 pub mod manifest;
+pub mod ocsf;
 pub mod parquet;
+pub mod stix;
 pub mod summary;
 pub mod table;
+pub mod timesketch;
 
 pub mod html;
 
@@ -21,8 +24,11 @@ pub use html::{Figures, Page, write_html};
 pub use incidents::{read_incidents, write_incidents};
 pub use jsonl::{read_jsonl, write_jsonl};
 pub use manifest::{Manifest, ManifestFile, RunFacts};
+pub use ocsf::{ocsf_events, write_ocsf, write_ocsf_parquet};
+pub use stix::write_stix;
 pub use summary::{
     AccessLogSummary, BaselineOrigin, BaselineSpan, DataSpan, HeldBack, IncidentLife, LogGap, ObjectCounts,
-    SkippedObject, StageTime, Summary,
+    SinkSummary, SkippedObject, StageTime, Summary,
 };
 pub use table::{TableOptions, findings_table, incidents_text, write_table};
+pub use timesketch::write_timesketch;

@@ -11,6 +11,7 @@ mod baseline;
 mod life;
 mod objects;
 mod silence;
+mod told;
 
 pub use access_logs::AccessLogSummary;
 use baseline::span_text;
@@ -20,6 +21,7 @@ pub use life::{HeldBack, IncidentLife};
 pub use objects::{ObjectCounts, SkippedObject};
 pub(super) use silence::optional_time;
 pub use silence::{DataSpan, LogGap};
+pub use told::SinkSummary;
 
 use super::error::ReportError;
 use crate::detect::Severity;
@@ -148,6 +150,9 @@ pub struct Summary {
     pub expected_false_beacons: f64,
     /// Time per stage, in the order of the stages.
     pub stages: Vec<StageTime>,
+    /// What became of what sinks were due. Left out when there are no sinks.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub sinks: Vec<SinkSummary>,
     /// Seconds of wall time of the whole run.
     pub total_seconds: f64,
     /// Rows read per second of the whole run.
@@ -246,6 +251,9 @@ impl Summary {
         }
         if self.candidates_tested > 0 {
             line("tested", &self.tested_text());
+        }
+        for (at, sink) in self.sinks.iter().enumerate() {
+            line(if at == 0 { "told" } else { "" }, &sink.text());
         }
         if self.spilled_bytes > 0 {
             line("spilled", &self.spilled_text());

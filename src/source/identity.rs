@@ -86,6 +86,17 @@ impl Identity {
     }
 }
 
+/// Returns the credentials and the region of requests to other services of AWS than S3.
+///
+/// # Errors
+/// [`SourceError`] when there is no login, or requests are to go unsigned.
+pub async fn login(options: &SourceOptions) -> Result<(Credentials, Option<String>), SourceError> {
+    let identity = Identity::resolve(options).await?;
+    let credentials = identity.credentials.ok_or(SourceError::NoCredentials)?;
+    let loaded = credentials.load().await.map_err(|error| refusal(&error, options.profile.as_deref()))?;
+    Ok((loaded, identity.region.map(|region| region.to_string())))
+}
+
 /// Explains why credentials could not be loaded: there are none, or they are broken.
 fn refusal(error: &CredentialsError, profile: Option<&str>) -> SourceError {
     let not_loaded = matches!(error, CredentialsError::CredentialsNotLoaded(_));

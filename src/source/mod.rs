@@ -44,6 +44,7 @@ mod open;
 pub use access_objects::AccessObject;
 pub use copies::CopiedObject;
 pub use error::{Cause, SourceError};
+pub use identity::login;
 pub use layout::{KeyFacts, Layout, Partition, parse_key};
 pub use listing::{Grain, Listing, WantedLogs};
 pub use log_rule::{LogRule, LogRuleError};

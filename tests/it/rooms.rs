@@ -15,6 +15,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("detect", &["intel", "accesses", "sql"]),
     ("incident", &["source", "intel", "detect"]),
     ("report", &["detect", "incident"]),
+    ("notify", &["source", "incident"]),
     ("serve", &["sql"]),
 ];
 
@@ -28,7 +29,11 @@ const MAY_DEPEND: &[(&str, &[&str])] = &[
     ("rollup", &["flow", "kernels", "memory", "scan"]),
     ("corpus", &["flow", "kernels"]),
     ("access", &["flow"]),
+    ("sink", &["flow"]),
 ];
+
+/// The one crate that talks to others by itself; it knows neither the engine nor an SDK.
+const SENDS: (&str, &[&str]) = ("sink", &["aws-credential-types", "aws-sigv4", "tokio"]);
 
 /// Crates that no room below SQL may know.
 const ABOVE: &[&str] = &["datafusion", "aws-", "object_store", "tokio", "clap"];
@@ -146,7 +151,11 @@ fn crates_depend_only_on_what_lies_below_sql() {
         {
             let own = MAY_DEPEND.iter().any(|(other, _)| other == dependency);
             assert!(!own || may.contains(&dependency.as_str()), "{name} depends on {dependency}");
-            assert!(!ABOVE.iter().any(|above| dependency.starts_with(above)), "{name} depends on {dependency}");
+            let sends = *name == SENDS.0 && SENDS.1.contains(&dependency.as_str());
+            assert!(
+                sends || !ABOVE.iter().any(|above| dependency.starts_with(above)),
+                "{name} depends on {dependency}"
+            );
         }
     }
 }

@@ -62,6 +62,11 @@ impl<'a> Life<'a> {
         Self { runtime, kept, before, verdicts, close_after_s, has_data, trouble }
     }
 
+    /// Returns the incidents that earlier runs know.
+    pub(super) fn known(&self) -> &[Incident] {
+        &self.before.snapshot.incidents
+    }
+
     /// Returns what people decided.
     pub(super) fn verdicts(&self) -> &Verdicts {
         &self.verdicts

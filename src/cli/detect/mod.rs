@@ -1,5 +1,6 @@
 //! `flowsift detect`: from flow logs to findings and incidents.
 
+mod exchange;
 mod life;
 mod options;
 mod out;
@@ -7,6 +8,7 @@ mod page;
 mod show;
 mod stages;
 mod summary;
+mod told;
 
 use super::exit::{Exit, Failure};
 use super::options::input::{OpenedSource, warn};
@@ -27,9 +29,21 @@ use stages::{RunTimes, Stage, StageClock};
 use std::mem::ManuallyDrop;
 use std::sync::Arc;
 use summary::WindowSpan;
+use told::Teller;
 
 /// The names of the files of `--out`, which listings leave out.
-const OUT_FILES: [&str; 6] = [JSONL_FILE, PARQUET_FILE, INCIDENTS_FILE, PAGE_FILE, SUMMARY_FILE, MANIFEST_FILE];
+const OUT_FILES: [&str; 10] = [
+    JSONL_FILE,
+    PARQUET_FILE,
+    INCIDENTS_FILE,
+    PAGE_FILE,
+    exchange::OCSF_FILE,
+    exchange::OCSF_PARQUET_FILE,
+    exchange::STIX_FILE,
+    exchange::TIMESKETCH_FILE,
+    SUMMARY_FILE,
+    MANIFEST_FILE,
+];
 
 pub(super) fn run(global: &Global, args: &DetectArgs) -> Result<Exit, Failure> {
     let plan = args.read(global)?;
@@ -76,8 +90,10 @@ pub(super) fn run(global: &Global, args: &DetectArgs) -> Result<Exit, Failure> {
     clock.enter(Stage::Baselines);
     warn(&plan.allow.expired(hours.window.to_s - 1));
     warn(&plan.verdicts.expired(hours.window.to_s - 1));
-    let kept_incidents = state.map(|store| KeptIncidents::new(store, &args.sources));
+    let kept_incidents = state.clone().map(|store| KeptIncidents::new(store, &args.sources));
     let life = Life::begin(&runtime, kept_incidents, plan.verdicts, plan.close_after_s, &mut hours);
+    let teller = Teller::new(&runtime, &args.notify, plan.sinks, state, options);
+    teller.begin(life.known());
     for name in &hours.damaged_flags {
         stderr::tell(format_args!("warning: {name}: damaged, so what it flagged may count as habit"));
     }
@@ -137,6 +153,10 @@ pub(super) fn run(global: &Global, args: &DetectArgs) -> Result<Exit, Failure> {
     // waits until the files are complete.
     let files = out_run.as_ref().map_or(&[][..], |run| &run.files);
     let mut printed = plan.show.findings(shown, &shown_incidents, files).or_else(Failure::unless_unread);
+    for file in exchange::files(plan.show.format, shown, &shown_incidents, &is_internal)? {
+        out.iter_mut().for_each(|out| out.put_file(&file));
+        printed = printed.and_then(|()| file.show().or_else(Failure::unless_unread));
+    }
 
     let keeps_hours = pipeline.kept.is_some();
     let (hours, derived, outcome) = (&hours, &derived, &*outcome);
@@ -165,12 +185,14 @@ pub(super) fn run(global: &Global, args: &DetectArgs) -> Result<Exit, Failure> {
             .map(KeptTrouble::text)
             .or(kept_unusable),
         run_id: out_run.as_ref().map(|run| run.run_id.clone()),
+        sinks: Vec::new(),
     };
     if plan.show.format == FindingsFormat::Html {
         let page = page::page(&run, shown, &shown_incidents)?;
         out.iter_mut().for_each(|out| out.put_page(&page));
         printed = printed.and_then(|()| page.show(&plan.show).or_else(Failure::unless_unread));
     }
+    run.sinks = teller.tell(&run)?;
     let times = clock.end();
     run.times = &times;
     let summary = run.summary();

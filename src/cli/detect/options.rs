@@ -4,10 +4,12 @@ use super::show::{FindingsFormat, Show};
 use crate::cli::exit::Failure;
 use crate::cli::options::Global;
 use crate::cli::options::input::{Input, InputArgs};
+use crate::cli::options::notify::NotifyArgs;
 use crate::detect::{self, Detection, Severity};
 use crate::intel::{AllowList, Verdicts};
 use clap::Args;
 use flow::time::parse_duration_s;
+use sink::Sink;
 use std::io::IsTerminal;
 use std::path::PathBuf;
 
@@ -39,12 +41,15 @@ pub(in crate::cli) struct DetectArgs {
     #[arg(long, value_name = "DIR")]
     detections: Option<PathBuf>,
     /// Folder or s3:// URL for findings.jsonl, findings.parquet, incidents.jsonl, summary.json and, last, manifest.json;
-    /// with --format html also report.html
+    /// with --format html, ocsf, stix or timesketch also report.html, findings.ocsf.jsonl and .parquet, incidents.stix.json or
+    /// timeline.jsonl
     #[arg(long, value_name = "DIR|URL")]
     pub(super) out: Option<String>,
     /// Format on stdout [default: table on a terminal, jsonl in a pipe]
     #[arg(long, value_enum, value_name = "FORMAT")]
     format: Option<FindingsFormat>,
+    #[command(flatten)]
+    pub(super) notify: NotifyArgs,
     /// Leave out findings and incidents below this severity
     #[arg(long, value_name = "S", default_value_t = Severity::Low)]
     pub(super) min_severity: Severity,
@@ -68,6 +73,7 @@ pub(super) struct Plan {
     /// Incidents without new evidence for so long are closed.
     pub(super) close_after_s: i64,
     pub(super) detections: Vec<Detection>,
+    pub(super) sinks: Vec<Sink>,
 }
 
 impl DetectArgs {
@@ -83,7 +89,8 @@ impl DetectArgs {
         let verdicts = Verdicts::load(&self.verdicts).map_err(Failure::usage)?;
         let close_after_s =
             parse_duration_s(&self.close_after).map_err(|error| Failure::usage_at("--close-after", error))?;
-        Ok(Plan { show, input, allow, verdicts, close_after_s, detections })
+        let sinks = self.notify.read()?;
+        Ok(Plan { show, input, allow, verdicts, close_after_s, detections, sinks })
     }
 
     fn show(&self, global: &Global) -> Result<Show, Failure> {

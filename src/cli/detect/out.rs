@@ -1,6 +1,7 @@
 //! The files of `--out`: findings, incidents, the page if asked for, the summary and, last, the manifest that makes them
 //! one set.
 
+use super::exchange::ExchangeFile;
 use super::show::{FindingsFile, INCIDENTS_FILE, JSONL_FILE, PAGE_FILE, PageFile, findings_files};
 use super::summary::WindowSpan;
 use crate::cli::exit::Failure;
@@ -65,6 +66,11 @@ impl<'a> Output<'a> {
         write_incidents(&mut jsonl, incidents)?;
         self.put(INCIDENTS_FILE, jsonl.into());
         Ok(OutputRun { files: files.to_vec(), run_id })
+    }
+
+    /// Writes a file in a form of other programs.
+    pub(super) fn put_file(&mut self, file: &ExchangeFile) {
+        self.put(file.name, file.bytes.clone());
     }
 
     /// Writes the page.

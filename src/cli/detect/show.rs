@@ -18,6 +18,12 @@ pub(in crate::cli) enum FindingsFormat {
     Parquet,
     /// A page with incidents, figures and all findings, in one file
     Html,
+    /// OCSF 1.8: a Detection Finding for each incident and finding, one JSON object per line
+    Ocsf,
+    /// STIX 2.1: a bundle of the outside addresses of incidents
+    Stix,
+    /// Lines for Timesketch: what happened in incidents, in the order of time
+    Timesketch,
 }
 
 /// How findings are shown on stdout.
@@ -73,7 +79,7 @@ impl FindingsFile {
     }
 }
 
-fn write_stdout(bytes: &[u8]) -> Result<(), ReportError> {
+pub(super) fn write_stdout(bytes: &[u8]) -> Result<(), ReportError> {
     let mut stdout = std::io::stdout().lock();
     let written = stdout.write_all(bytes).and_then(|()| stdout.flush());
     written.map_err(|source| ReportError::Io { action: "write", what: "findings".to_owned(), source })
@@ -97,6 +103,8 @@ impl Show {
         match self.format {
             // Written by [`Show::page`], once the run is summed up; a terminal gets a table.
             FindingsFormat::Html if !self.terminal => {}
+            // Written as files were, once they are made.
+            FindingsFormat::Ocsf | FindingsFormat::Stix | FindingsFormat::Timesketch => {}
             FindingsFormat::Jsonl => write_jsonl(std::io::BufWriter::new(stdout.lock()), findings)?,
             FindingsFormat::Parquet => write_parquet(stdout, findings, None)?,
             FindingsFormat::Table | FindingsFormat::Html => {

@@ -12,7 +12,7 @@ use crate::incident::model::Status;
 use crate::incident::{Incident, IncidentNotes};
 use crate::report::{
     AccessLogSummary, BaselineOrigin, BaselineSpan, DataSpan, HeldBack, IncidentLife, LogGap, ObjectCounts,
-    SkippedObject, Summary,
+    SinkSummary, SkippedObject, Summary,
 };
 use ::memory::Memory;
 use flow::time::HOUR_S;
@@ -66,6 +66,8 @@ pub(super) struct FinishedRun<'a> {
     pub(super) kept_trouble: Option<String>,
     /// The id of the run, where files are written.
     pub(super) run_id: Option<String>,
+    /// What became of what sinks were due.
+    pub(super) sinks: Vec<SinkSummary>,
 }
 
 impl FinishedRun<'_> {
@@ -100,6 +102,7 @@ impl FinishedRun<'_> {
             other_log_objects: skipped_objects(&gathered.other_logs),
             copied_objects: self.copied_objects(),
             kept_trouble: self.kept_trouble.clone(),
+            sinks: self.sinks.clone(),
             rows: gathered.counts.rows,
             nodata_rows: gathered.counts.nodata,
             skipdata_rows: gathered.counts.skipdata,

@@ -18,9 +18,11 @@ pub(in crate::cli) fn with_config(args: Vec<OsString>, mut definition: Command) 
     definition.build();
     let commands: Vec<String> = definition.get_subcommands().map(|command| command.get_name().to_owned()).collect();
     for key in table.keys() {
-        if key != "global" && !commands.contains(key) {
+        if key != "global" && key != SINK && !commands.contains(key) {
             let known = commands.join(", ");
-            return Err(Failure::usage(format!("--config {name}: unknown table [{key}]; known are global, {known}")));
+            return Err(Failure::usage(format!(
+                "--config {name}: unknown table [{key}]; known are global, [[sink]], {known}"
+            )));
         }
     }
     let at = args.iter().skip(1).position(|arg| arg.to_str().is_some_and(|arg| commands.iter().any(|c| c == arg)));
@@ -42,8 +44,39 @@ pub(in crate::cli) fn with_config(args: Vec<OsString>, mut definition: Command) 
                 .map_err(|problem| Failure::usage_at(format_args!("--config {name}: [{section}] {option}"), problem))?;
         }
     }
+    if let Some(sinks) = table.get(SINK).filter(|_| own.takes_sinks()) {
+        for text in
+            sink_texts(sinks).map_err(|problem| Failure::usage(format!("--config {name}: [[sink]] {problem}")))?
+        {
+            with.push(format!("--notify={text}").into());
+        }
+    }
     with.extend_from_slice(&args[at + 1..]);
     Ok(with)
+}
+
+/// The tables of sinks.
+const SINK: &str = "sink";
+
+/// Returns each table `[[sink]]` as `--notify` takes it: its `url`, and its other entries as options behind `#`.
+fn sink_texts(sinks: &toml::Value) -> Result<Vec<String>, String> {
+    let sinks = sinks.as_array().ok_or("must be a list of tables")?;
+    let text = |sink: &toml::Value| {
+        let sink = sink.as_table().ok_or("must be a table")?;
+        let url = sink.get("url").and_then(toml::Value::as_str).ok_or("needs the text `url`")?;
+        let mut text = url.to_owned();
+        for (name, value) in sink.iter().filter(|(name, _)| *name != "url") {
+            let value = match value {
+                toml::Value::String(text) => text.replace('%', "%25").replace('&', "%26"),
+                toml::Value::Boolean(on) => if *on { "on" } else { "off" }.to_owned(),
+                other => return Err(format!("{name}: got {}, expected text, true or false", other.type_str())),
+            };
+            text.push(if text.contains('#') { '&' } else { '#' });
+            text.push_str(&format!("{name}={value}"));
+        }
+        Ok(text)
+    };
+    sinks.iter().map(text).collect()
 }
 
 /// The options of the command line itself.
@@ -64,6 +97,11 @@ impl<'a> Own<'a> {
     fn argument(&self, option: &str) -> Option<&'a Arg> {
         let long = option.replace('_', "-");
         self.command?.get_arguments().find(|argument| argument.get_long() == Some(long.as_str()))
+    }
+
+    /// Returns whether the command tells sinks.
+    fn takes_sinks(&self) -> bool {
+        self.argument("notify").is_some()
     }
 
     /// Returns whether the command line has an option that conflicts with one of the file, which is then ignored.
@@ -146,6 +184,12 @@ mod tests {
         };
         assert_eq!(given(&["flowsift", "sql", "logs"])[..3], ["--verbose", "--verbose", "--command=SELECT 1"]);
         assert_eq!(given(&["flowsift", "sql", "logs", "-f", "x.sql"])[..3], ["--verbose", "--verbose", "logs"]);
+        let sinks =
+            "[[sink]]\nurl = 'file:/run/hook'\nbody = 'slack'\ndigest = false\n[[sink]]\nurl = 'eventbridge://bus'\n";
+        std::fs::write(&path, sinks).unwrap();
+        let detect = given(&["flowsift", "detect", "logs"]);
+        assert_eq!(detect[..2], ["--notify=file:/run/hook#body=slack&digest=off", "--notify=eventbridge://bus"]);
+        assert_eq!(given(&["flowsift", "sql", "logs"])[0], "logs");
         std::fs::write(&path, "[detekt]\n").unwrap();
         assert!(with_config(args.iter().map(OsString::from).collect(), definition()).is_err());
     }

@@ -6,6 +6,7 @@ use crate::cli::stderr::tell;
 use crate::hours::{KeptHours, settings_hash};
 use crate::incident::life::KeptIncidents;
 use crate::intel::{Indicators, InternalNetworks, Networks, Warning};
+use crate::notify::OUTBOX_FOLDER;
 use crate::source::{LogRule, Source, SourceError, SourceOptions, Store};
 use access::Tz;
 use clap::Args;
@@ -175,7 +176,7 @@ impl InputArgs {
         let mut source = Source::open(sources, options).await.map_err(Failure::failed)?;
         if let Some(store) = &store {
             source.leave_out(store, KeptHours::FOLDERS);
-            source.leave_out(store, &[KeptIncidents::FOLDER]);
+            source.leave_out(store, &[KeptIncidents::FOLDER, OUTBOX_FOLDER]);
         }
         let kept = store.clone().map(|store| KeptHours::new(store, input.settings));
         Ok(OpenedSource { source, kept, kept_unusable, state: store })

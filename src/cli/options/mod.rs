@@ -4,6 +4,7 @@ pub(super) mod config;
 pub(super) mod global;
 pub(super) mod input;
 pub(super) mod memory;
+pub(super) mod notify;
 pub(super) mod time;
 mod trace;
 

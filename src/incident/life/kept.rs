@@ -6,6 +6,7 @@
 use super::carry::Carried;
 use super::head::Head;
 use super::snapshot::{Snapshot, SnapshotName};
+use crate::incident::model::Incident;
 use crate::source::{PutMode, SourceError, Store, Swap, Version};
 use bytes::Bytes;
 use flow::fnv::Fnv64;
@@ -117,6 +118,24 @@ impl KeptIncidents {
             }
         }
         Err(LifeError::Busy(self.store.url_of(HEAD)))
+    }
+
+    /// Returns an incident as the newest window that knows it left it, of any source; `None` when none knows it.
+    ///
+    /// # Errors
+    /// [`LifeError::Store`] when the store cannot be read.
+    pub async fn find(store: &Store, id: &str) -> Result<Option<Incident>, LifeError> {
+        let any = Self { store: store.clone(), source: 0 };
+        let mut names = any.names().await?;
+        names.sort_unstable_by(|a, b| b.cmp(a));
+        for name in names {
+            let found = any.snapshot(&name).await?;
+            let found = found.and_then(|snapshot| snapshot.incidents.into_iter().find(|incident| incident.id == id));
+            if found.is_some() {
+                return Ok(found);
+            }
+        }
+        Ok(None)
     }
 
     /// Reads the head; where it is missing or damaged, it is made from the names of the snapshots.

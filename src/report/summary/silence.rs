@@ -2,7 +2,7 @@
 //! like a quiet network.
 
 use super::objects::objects_named;
-use super::{Summary, span_text};
+use super::{SinkSummary, Summary, span_text};
 use crate::detect::Severity;
 use crate::detect::text_forms::rfc3339_text;
 use flow::time::{self, DAY_S, HOUR_S};
@@ -45,14 +45,17 @@ impl Summary {
     /// Returns what must not be overlooked, each in one line.
     pub fn warnings(&self) -> Vec<String> {
         let of_state = self.state_trouble().into_iter().chain(self.stale_windows_text());
-        self.unjudged().into_iter().chain(self.empty_ends()).chain(self.stale()).chain(of_state).collect()
+        let of_sinks = self.sinks.iter().filter_map(SinkSummary::warning);
+        let of_window = self.unjudged().into_iter().chain(self.empty_ends()).chain(self.stale());
+        of_window.chain(of_state).chain(of_sinks).collect()
     }
 
     /// Returns whether the run is done but less than it should be: objects that could not be read, nothing to judge, a
-    /// flow log that fell silent, or kept hours or incidents that could not be used.
+    /// flow log that fell silent, kept hours or incidents that could not be used, or a sink that could not be told.
     pub fn is_partial(&self) -> bool {
         let silent = self.log_gaps.iter().any(|gap| gap.severity >= Severity::Medium) || self.stale().is_some();
-        self.objects.skipped > 0 || silent || self.unjudged().is_some() || self.state_trouble().is_some()
+        let untold = self.sinks.iter().any(|sink| sink.trouble.is_some());
+        self.objects.skipped > 0 || silent || untold || self.unjudged().is_some() || self.state_trouble().is_some()
     }
 
     pub(super) fn window_text(&self) -> String {

@@ -10,6 +10,7 @@ fn example() -> Summary {
     let stages = [("list", 0.4), ("scan", 8.1), ("detect", 1.24)];
     Summary {
         flowsift_version: "0.1.0".to_owned(),
+        sinks: Vec::new(),
         sources: vec!["s3://logs/".to_owned()],
         window_start_s: Some(1_713_484_800),
         window_end_s: Some(1_713_571_200),

@@ -1,0 +1,8 @@
+//! Delivery from the outbox to receivers on loopback.
+
+#![allow(clippy::unwrap_used, clippy::panic)]
+
+mod aws;
+mod faults;
+mod receiver;
+mod webhook;
