@@ -15,6 +15,11 @@ use std::sync::Arc;
 const SHARE: usize = 8;
 /// The most bytes of one result, whatever the pool.
 const MAX_BYTES: usize = 256 << 20;
+/// The share of a result that a constant may take: one in so many. A plan holds several copies of a constant, uncounted,
+/// and names columns by it.
+const CONSTANT_SHARE: usize = 16;
+/// A constant up to this size is made whatever the pool.
+const SMALL_CONSTANT_BYTES: usize = 4 << 20;
 /// Bytes made at a time.
 const SLICE_BYTES: usize = 8 << 20;
 /// Results up to this size are not counted: operators hold few of them at a time.
@@ -45,6 +50,21 @@ impl ResultBudget {
     /// Returns the most bytes of one result: all rows of a batch.
     pub(super) fn most_bytes(&self) -> usize {
         self.most
+    }
+
+    /// Takes memory for a constant that `function` is about to make.
+    ///
+    /// # Errors
+    /// When it is too large, or the session's memory is used up.
+    pub(super) fn take_constant(&self, function: &str, bytes: u64) -> Result<MemoryReservation> {
+        let most = (self.most / CONSTANT_SHARE).max(SMALL_CONSTANT_BYTES).min(self.most) as u64;
+        if bytes > most {
+            let (bytes, most) = (bytes_text(bytes), bytes_text(most));
+            return Err(resources_datafusion_err!(
+                "{function} would make {bytes} for one row, and a constant may take {most}"
+            ));
+        }
+        self.take(function, 1, bytes)
     }
 
     /// Returns the bytes to make at a time.

@@ -147,7 +147,7 @@ impl BoundedFunction {
 
     /// Evaluates a call whose arguments are the same for all rows.
     fn once(&self, args: ScalarFunctionArgs, call: &Call) -> Result<ColumnarValue> {
-        let taken = self.budget.take(self.inner.name(), 1, call.bytes(Some(0)))?;
+        let taken = self.budget.take_constant(self.inner.name(), call.bytes(Some(0)))?;
         let made = self.inner.invoke_with_args(ScalarFunctionArgs { number_rows: 1, ..args })?;
         drop(taken);
         Ok(match made {
