@@ -30,13 +30,17 @@ use crate::act::{Act, ActionClass, Log};
 /// ```
 #[derive(Debug, Clone, Default)]
 pub struct AccessHours {
-    rows: Rows,
+    pub(super) rows: Rows,
     /// Of acts without an id, and of sealed ones, by row.
-    sums: Vec<Sums>,
+    pub(super) sums: Vec<Sums>,
     /// Acts with an id.
-    open: HashMap<u128, Share, foldhash::fast::FixedState>,
+    pub(super) open: HashMap<u128, Share, foldhash::fast::FixedState>,
     /// Acts of an object that may yet turn out damaged.
     staged: Vec<(Option<u128>, Share)>,
+    /// Ids by which they would be named.
+    staged_ids: HashMap<u32, Box<str>, foldhash::fast::FixedState>,
+    /// Of each row, the id of one act: the least.
+    ids: Vec<Box<str>>,
     with_id: u64,
     sealed: u64,
 }
@@ -46,18 +50,21 @@ const ROW_BYTES: usize = 500;
 
 /// What one act adds to its row.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-struct Share {
-    row: u32,
-    second: i64,
-    bytes_out: u64,
-    bytes_in: u64,
-    object: Option<u64>,
+pub(super) struct Share {
+    pub(super) row: u32,
+    pub(super) second: i64,
+    pub(super) bytes_out: u64,
+    pub(super) bytes_in: u64,
+    pub(super) object: Option<u64>,
 }
 
 impl AccessHours {
     /// Adds an act.
     pub fn add(&mut self, act: &Act<'_>) {
         let (id, share) = self.share(act);
+        if let Some(name) = named(self.ids.get(share.row as usize), act) {
+            self.name(share.row, name.into());
+        }
         self.count(id, share);
     }
 
@@ -68,13 +75,21 @@ impl AccessHours {
     /// That of `read`.
     pub fn object<T, E>(&mut self, read: impl FnOnce(&mut dyn FnMut(&Act<'_>)) -> Result<T, E>) -> Result<T, E> {
         self.staged.clear();
+        self.staged_ids.clear();
         let read = read(&mut |act| {
             let staged = self.share(act);
+            let row = staged.1.row;
+            if let Some(name) = named(self.ids.get(row as usize), act)
+                && let Some(name) = named(self.staged_ids.get(&row), act).filter(|again| *again == name)
+            {
+                self.staged_ids.insert(row, name.into());
+            }
             self.staged.push(staged);
         });
         let mut staged = std::mem::take(&mut self.staged);
         if read.is_ok() {
             staged.drain(..).for_each(|(id, share)| self.count(id, share));
+            std::mem::take(&mut self.staged_ids).into_iter().for_each(|(row, name)| self.name(row, name));
         }
         staged.clear();
         self.staged = staged;
@@ -83,16 +98,34 @@ impl AccessHours {
 
     /// Adds all of another fold.
     pub fn merge(&mut self, other: &Self) {
-        let numbers: Vec<u32> =
-            (0..other.rows.count()).map(|row| self.rows.number(&other.rows.key(row as u32))).collect();
-        self.sums.resize_with(self.rows.count(), Sums::default);
-        for (row, sums) in other.sums.iter().enumerate() {
-            self.sums[numbers[row] as usize].merge(sums);
-        }
+        self.merge_hours(other, |_| true);
         self.with_id += other.with_id - other.open.len() as u64;
         self.sealed += other.sealed;
+    }
+
+    /// Adds those hours of another fold that `is_wanted` picks by their first second. [`AccessHours::duplicates`] then
+    /// knows of none within the other.
+    pub fn merge_hours(&mut self, other: &Self, is_wanted: impl Fn(i64) -> bool) {
+        let number = |row: usize| {
+            let key = other.rows.key(row as u32);
+            is_wanted(key.head.hour_s).then(|| self.rows.number(&key))
+        };
+        let numbers: Vec<Option<u32>> = (0..other.rows.count()).map(number).collect();
+        self.sums.resize_with(self.rows.count(), Sums::default);
+        for (sums, number) in other.sums.iter().zip(&numbers) {
+            if let Some(number) = number {
+                self.sums[*number as usize].merge(sums);
+            }
+        }
+        for (name, number) in other.ids.iter().zip(&numbers) {
+            if let Some(number) = number.filter(|_| !name.is_empty()) {
+                self.name(number, name.clone());
+            }
+        }
         for (id, share) in &other.open {
-            self.count(Some(*id), Share { row: numbers[share.row as usize], ..*share });
+            if let Some(row) = numbers[share.row as usize] {
+                self.count(Some(*id), Share { row, ..*share });
+            }
         }
     }
 
@@ -143,11 +176,29 @@ impl AccessHours {
         for share in self.open.values() {
             add(&mut sums[share.row as usize], share);
         }
-        let keyed = sums.into_iter().enumerate().map(|(row, sums)| (self.rows.key(row as u32), sums));
+        let keyed =
+            sums.into_iter().enumerate().map(|(row, sums)| (self.rows.key(row as u32), self.id_of(row as u32), sums));
         // A row without events is left of a damaged object or of the worse of two duplicates.
-        let mut rows: Vec<_> = keyed.filter(|(_, sums)| sums.events > 0).collect();
-        rows.sort_unstable_by_key(|(key, _)| *key);
-        rows.into_iter().map(|(key, sums)| key.row(sums)).collect()
+        let mut rows: Vec<_> = keyed.filter(|(.., sums)| sums.events > 0).collect();
+        rows.sort_unstable_by_key(|(key, ..)| *key);
+        rows.into_iter().map(|(key, event_id, sums)| key.row(event_id, sums)).collect()
+    }
+
+    /// Returns the id of one act of a row; empty where acts have none.
+    pub(super) fn id_of(&self, row: u32) -> &str {
+        self.ids.get(row as usize).map_or("", |id| id)
+    }
+
+    /// Names a row by an id, if that is less than the one it has.
+    pub(super) fn name(&mut self, row: u32, id: Box<str>) {
+        let row = row as usize;
+        if row >= self.ids.len() {
+            self.ids.resize_with(self.rows.count(), Box::default);
+        }
+        let own = &mut self.ids[row];
+        if own.is_empty() || id < *own {
+            *own = id;
+        }
     }
 
     fn share(&mut self, act: &Act<'_>) -> (Option<u128>, Share) {
@@ -184,7 +235,7 @@ impl AccessHours {
         (id, Share { row, second, bytes_out, bytes_in, object })
     }
 
-    fn count(&mut self, id: Option<u128>, share: Share) {
+    pub(super) fn count(&mut self, id: Option<u128>, share: Share) {
         let Some(id) = id else {
             let row = share.row as usize;
             if row >= self.sums.len() {
@@ -207,6 +258,12 @@ impl AccessHours {
             })
             .or_insert(share);
     }
+}
+
+/// Returns the id of an act, if it is less than the one that its row has: the event's, or the trace of a request.
+fn named<'a>(own: Option<&Box<str>>, act: &'a Act<'_>) -> Option<&'a str> {
+    let id: &str = if act.event_id.is_empty() { &act.trace } else { &act.event_id };
+    (!id.is_empty() && own.is_none_or(|own| own.is_empty() || *id < **own)).then_some(id)
 }
 
 fn add(sums: &mut Sums, share: &Share) {
