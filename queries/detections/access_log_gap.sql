@@ -1,16 +1,19 @@
 -- title: Log of accesses fell silent
 -- what: CloudTrail, Okta, Atlassian or balancer logs, as a whole or of one account and region, that were there and then tell nothing for hours, while other logs go on
--- severity follows: extent, and whether the silence began in the window
+-- severity follows: extent, whether the log is silent still or told something in nearly every hour, and whether the silence began in the window
 -- techniques: T1562.008
 -- about: What `log_gap` tells of flow logs, of the logs beside them: a trail that was stopped, a log stream that was
--- about: removed, a delivery that was cut. Most of them rest at night and on weekends, so a silence counts only if it is
--- about: much longer than any before it, and if a week lies before it or the log told something in nearly every hour.
+-- about: removed, a delivery that was cut. Most of them rest at night and on weekends, and in small estates on holidays:
+-- about: their silence counts only after two weeks, if it is a day or more and three times as long as any before it, and a
+-- about: mere pause of theirs is low. A log that told something in nearly every hour is known after a day.
 -- needs: accesses
 -- once: hours silent
 -- parameter min_gap_s = 21600: seconds; shorter silences are not reported
 -- parameter min_gap_of_servers_s = 129600: the same for logs of own servers, which may be shipped once a day
 -- parameter min_hours = 24: hours with acts before the silence
--- parameter min_days = 8: days of the log before the silence, so that a weekend is known
+-- parameter min_days = 15: days of a log that rests before its silence, so that two weekends are known
+-- parameter min_rest_s = 86400: seconds; shorter silences of a log that rests are not reported
+-- parameter longer_than_rest = 3: how many times longer the silence of a log that rests is than any before it
 -- parameter steady_share = 0.9: share of the hours before it with acts from which a day suffices
 -- parameter min_share = 0.5: the same from which the log of one account and region is judged by itself
 -- parameter longer = 2: how many times longer the silence is than any before it
@@ -67,14 +70,17 @@ silent AS (
     SELECT
         p.extent, p.log, p.account_id, p.region, p.gap_from_s, p.hour_s AS gap_to_s, p.gap_s,
         CAST(p.hours_before AS BIGINT) AS hours_before, coalesce(p.longest_before_s, 0) AS longest_before_s,
-        CAST(p.hours_before AS DOUBLE) * 3600 / (p.gap_from_s - p.first_s) AS share,
-        p.hour_s = s.end_s AS goes_on
-    FROM pauses p CROSS JOIN source_end s
-    WHERE p.hour_s > $window_from_s AND p.hours_before >= $min_hours
-        AND p.gap_s >= CASE WHEN p.log IN ('atlassian_audit', 'bitbucket_access') THEN $min_gap_of_servers_s ELSE $min_gap_s END
-        AND p.gap_s >= $longer * coalesce(p.longest_before_s, 0)
-        AND (p.gap_from_s - p.first_s >= $min_days * 86400
-            OR CAST(p.hours_before AS DOUBLE) * 3600 >= $steady_share * (p.gap_from_s - p.first_s))
+        p.share, p.hour_s = s.end_s AS goes_on
+    FROM (
+        SELECT *, CAST(hours_before AS DOUBLE) * 3600 / (gap_from_s - first_s) AS share
+        FROM pauses
+        WHERE hours_before >= $min_hours
+    ) p
+    CROSS JOIN source_end s
+    WHERE p.hour_s > $window_from_s AND p.gap_s >= CASE WHEN p.log IN ('atlassian_audit', 'bitbucket_access') THEN $min_gap_of_servers_s ELSE $min_gap_s END
+        AND (p.share >= $steady_share AND p.gap_s >= $longer * coalesce(p.longest_before_s, 0)
+            OR p.gap_from_s - p.first_s >= $min_days * 86400 AND p.gap_s >= $min_rest_s
+                AND p.gap_s >= $longer_than_rest * coalesce(p.longest_before_s, 0))
 ),
 found AS (
     SELECT n.*
@@ -84,7 +90,11 @@ found AS (
     WHERE w.extent IS NULL AND (n.extent = 'log' OR n.share >= $min_share)
 )
 SELECT
-    CASE WHEN extent = 'log' AND gap_from_s >= $window_from_s - $min_gap_s THEN 'medium' ELSE 'low' END AS severity,
+    CASE
+        WHEN extent = 'log' AND gap_from_s >= $window_from_s - $min_gap_s AND (goes_on OR share >= $steady_share)
+            THEN 'medium'
+        ELSE 'low'
+    END AS severity,
     least(1.0, 0.3 + CASE WHEN goes_on THEN 0.1 ELSE 0.0 END + least(CAST(gap_s AS DOUBLE) / 86400, 3.0) / 10) AS score,
     CASE WHEN account_id <> '' THEN account_id END AS account_id,
     CASE WHEN region <> '' THEN region END AS region,

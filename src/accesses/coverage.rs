@@ -2,7 +2,7 @@
 
 use super::fold::LogHours;
 use arrow::array::{
-    Array, ArrayRef, BooleanArray, DictionaryArray, Int8Array, RecordBatch, StringArray, TimestampSecondArray,
+    ArrayRef, BooleanArray, DictionaryArray, Int8Array, RecordBatch, StringArray, TimestampSecondArray,
     UInt32Array, UInt64Array, new_null_array,
 };
 use arrow::datatypes::{DataType, Field, Int8Type, Schema, SchemaRef};

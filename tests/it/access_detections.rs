@@ -343,24 +343,33 @@ fn what_was_unusual_makes_nothing_habitual() {
 
 #[test]
 fn a_log_that_falls_silent_is_told_and_weekends_are_not() {
-    let of_days = |days: i64| {
+    let silent = |days: i64, rests: bool| {
         let mut life = Life::default();
         for day in 0..DAYS {
             (0..24).for_each(|hour| life.add(call(day, 3_600 * hour, "ci", OFFICE, ("s3", "GetObject"))));
             // 2023-11-01 was a Wednesday.
-            if day < days && !matches!(day % 7, 3 | 4) {
+            if day < days && !(rests && matches!(day % 7, 3 | 4)) {
                 (9..17).for_each(|hour| life.add(login(day, 3_600 * hour, "p01", OFFICE)));
             }
         }
         let found = life.found();
         found.into_iter().filter(|one| one.detection == "access_log_gap").collect::<Vec<_>>()
     };
-    assert_eq!(of_days(DAYS), []);
-    let told = of_days(12);
+    assert_eq!(silent(DAYS, true), []);
+    // Twice as long as a weekend.
+    assert_eq!(silent(16, true), []);
+    let told = silent(17, false);
     let [gap] = &told[..] else { panic!("{told:?}") };
-    assert_eq!(
-        (gap.severity, gap.object.as_deref(), gap.logs.as_slice()),
-        (Severity::Medium, Some("okta"), &["okta".to_owned()][..])
-    );
-    assert!(gap.explanation.starts_with("The log okta stopped: nothing for "), "{}", gap.explanation);
+    assert_eq!((gap.severity, gap.object.as_deref()), (Severity::Medium, Some("okta")));
+    assert_eq!((gap.logs.as_slice(), gap.host, &gap.principal), (&["okta".to_owned()][..], None, &None));
+    assert!(gap.explanation.starts_with("The log okta stopped: nothing for 4 d"), "{}", gap.explanation);
+    // A log of every hour is known after days, and told after hours.
+    let mut life = Life::default();
+    for day in 0..4 {
+        (0..24).for_each(|hour| life.add(login(day, 3_600 * hour, "p01", OFFICE)));
+        (0..if day == 3 { 12 } else { 24 })
+            .for_each(|hour| life.add(call(day, 3_600 * hour, "ci", OFFICE, ("s3", "GetObject"))));
+    }
+    let told: Vec<Finding> = life.found().into_iter().filter(|one| one.detection == "access_log_gap").collect();
+    assert_eq!((told.len(), told[0].object.as_deref()), (1, Some("cloudtrail")), "{told:?}");
 }
