@@ -186,7 +186,11 @@ impl DerivedTables {
         let this = self.clone();
         let making = self.pipeline.runtime.spawn(async move {
             match name {
-                TableName::PairHours | TableName::Coverage => this.hours().await.map(drop),
+                TableName::PairHours => this.hours().await.map(drop),
+                TableName::Coverage => {
+                    this.hours().await?;
+                    this.accesses.logs().await.map(drop)
+                }
                 _ => this.derived().await.map(drop),
             }
         });
