@@ -2,8 +2,8 @@
 
 use super::fold::LogHours;
 use arrow::array::{
-    ArrayRef, BooleanArray, DictionaryArray, Int8Array, RecordBatch, StringArray, TimestampSecondArray,
-    UInt32Array, UInt64Array, new_null_array,
+    ArrayRef, BooleanArray, DictionaryArray, Int8Array, RecordBatch, StringArray, TimestampSecondArray, UInt32Array,
+    UInt64Array, new_null_array,
 };
 use arrow::datatypes::{DataType, Field, Int8Type, Schema, SchemaRef};
 use arrow::error::ArrowError;

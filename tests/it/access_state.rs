@@ -124,7 +124,11 @@ fn a_state_that_is_full_or_damaged_is_told_and_changes_nothing() {
     let folder = scratch();
     let (lake, state) = (folder.path().join("lake"), folder.path().join("state"));
     let account = "AWSLogs/123456789012/CloudTrail/eu-west-1/2024/04/19";
-    put(&lake, &format!("{account}/a.json.gz"), &trail(&[call("10:00:00", "s3", "GetObject", "al", "203.0.113.9", "")]));
+    put(
+        &lake,
+        &format!("{account}/a.json.gz"),
+        &trail(&[call("10:00:00", "s3", "GetObject", "al", "203.0.113.9", "")]),
+    );
     let plain = detect(&lake, None, &["-q", "--format", "jsonl"]).expect(0);
     detect(&lake, Some(&state), &["-q"]).expect(0);
     let [kept] = &files(&state.join("accesses"))[..] else { panic!() };
