@@ -41,7 +41,7 @@ fn story(root: &Path, wanted: impl Fn(u32) -> bool) {
     let story = Path::new(env!("CARGO_MANIFEST_DIR")).join("datasets/story");
     for path in files(&story) {
         let name = path.strip_prefix(&story).unwrap().to_str().unwrap();
-        let day = name.split_once("/2023/11/").map(|(_, rest)| rest[..2].parse().unwrap());
+        let day = name.split_once("/2023/11/").map(|(_, rest)| rest[..2].parse::<u32>().unwrap());
         let is_list = name.starts_with("iam/");
         if (is_list || day.is_some_and(&wanted)) && !name.contains("vpcflowlogs") {
             put(root, name, &fs::read(&path).unwrap());
@@ -131,7 +131,8 @@ fn a_state_that_is_full_or_damaged_is_told_and_changes_nothing() {
     );
     let plain = detect(&lake, None, &["-q", "--format", "jsonl"]).expect(0);
     detect(&lake, Some(&state), &["-q"]).expect(0);
-    let [kept] = &files(&state.join("accesses"))[..] else { panic!() };
+    let units = files(&state.join("accesses"));
+    let [kept] = &units[..] else { panic!("{units:?}") };
     let mut bytes = fs::read(kept).unwrap();
     let middle = bytes.len() / 2;
     bytes[middle] ^= 1;
