@@ -207,10 +207,10 @@ impl KeptAccesses {
         }
         let (name, stem) = (self.name_of(unit), unit.stem(self.source));
         let folder = name.rsplit_once('/').map_or("", |(folder, _)| folder).to_owned();
-        let saved = runtime.block_on(async {
+        let saved: Result<(), String> = runtime.block_on(async {
             let written = file::written(unit.names(), fold);
-            let bytes = written.map_err(|error| (error_text(&error), false))?;
-            let told = |error: SourceError| (error_text(&error), true);
+            let bytes = written.map_err(|error| error_text(&error))?;
+            let told = |error: SourceError| error_text(&error);
             self.store.sweep(&folder).await;
             self.store.put(&name, bytes, PutMode::Overwrite).await.map_err(told)?;
             let begin = format!("{VERSION_FOLDER}/{stem}");
@@ -221,7 +221,7 @@ impl KeptAccesses {
             }
             Ok(())
         });
-        self.note_written(saved.map_err(|(text, _): (String, bool)| text));
+        self.note_written(saved);
     }
 
     /// Loads the ledgers of earlier runs; empty ones if that fails, which is noted.
