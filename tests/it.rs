@@ -7,6 +7,8 @@
 mod access_detections;
 #[path = "it/access_life.rs"]
 mod access_life;
+#[path = "it/access_state.rs"]
+mod access_state;
 #[path = "it/accesses.rs"]
 mod accesses;
 #[path = "it/benign.rs"]

@@ -1,9 +1,9 @@
 -- title: Protection of identities lowered
--- what: second factors reset, administrators made, identity providers, policies, zones, log streams and API tokens changed, in Okta and in an Atlassian product
+-- what: second factors reset, with the next login, administrators made, identity providers, policies, zones, log streams and API tokens changed, in Okta and in an Atlassian product
 -- severity follows: what was changed, whether the actor's day was unusual, own earlier days of doing so
 -- techniques: T1556.006 T1098 T1484.002
 -- about: A help desk resets factors every day, and administrators change policies: who did so on earlier days is
--- about: informational for the same, unless the day was unusual.
+-- about: informational for the same, unless the day was unusual or whoever lost a factor logs in from a strange network.
 -- needs: accesses
 -- once: beyond
 -- parameter habit_days = 3: days of doing so from which it is a habit
@@ -48,17 +48,32 @@ acts_by_day AS (
     GROUP BY identity, day
 ),
 -- include: habit_days
+-- Who lost a second factor and logged in within a day: a reset is what a caller with a stolen password asks for.
+logins_after AS (
+    SELECT
+        a.identity, a.day,
+        min(l.first_seen) AS next_login,
+        first_value(l.source ORDER BY l.first_seen, l.source) AS next_login_source,
+        max(CASE WHEN t.new_network AND t.network_users = 0 AND t.log_days >= $min_log_days THEN l.source END) AS strange_source
+    FROM acts a
+    JOIN access_hours l ON l.identity = lower(a.object) AND l.action_class = 'login' AND l.outcome = 'success'
+        AND l.last_seen >= a.first_seen AND l.first_seen <= a.last_seen + INTERVAL '1 day'
+    JOIN identity_days t ON t.identity = l.identity AND t.day = date_trunc('day', l.hour)
+    WHERE a.changed = 'second factor' AND a.identity <> lower(a.object)
+    GROUP BY a.identity, a.day
+),
 beyond AS (
     SELECT
-        *,
-        CAST(changes AS DOUBLE) / (1 + earlier_days) + 100 * CAST(is_unusual AS INTEGER)
+        h.*, l.next_login, l.next_login_source, l.strange_source,
+        100 * CAST(l.strange_source IS NOT NULL AS INTEGER) + CAST(changes AS DOUBLE) / (1 + earlier_days) + 100 * CAST(is_unusual AS INTEGER)
             + 10 * CAST(grave AS INTEGER) AS weight
-    FROM habit_days
+    FROM habit_days h
+    LEFT JOIN logins_after l ON l.identity = h.identity AND l.day = h.day
 ),
 -- include: worst_days
 SELECT
     CASE
-        WHEN strange_day OR strange_network THEN 'high'
+        WHEN strange_day OR strange_network OR strange_source IS NOT NULL THEN 'high'
         WHEN is_habit THEN 'informational'
         WHEN grave AND earlier_days = 0 THEN 'high'
         WHEN earlier_days = 0 THEN 'medium'
@@ -73,11 +88,14 @@ SELECT
     network,
     network_users AS network_identities,
     surprisal,
+    next_login, next_login_source,
     concat(
         identity, ' changed ', array_to_string(changed, ', '), ' (', array_to_string(actions, ', '), ')',
         CASE WHEN object_changed IS NULL THEN '' ELSE concat(' of ', array_to_string(objects, ', ')) END,
         CASE WHEN earlier_days = 0 THEN '; it never did before'
             ELSE concat('; it did on ', CAST(earlier_days AS VARCHAR), ' earlier days') END,
-        CASE WHEN strange_network THEN '; nobody used that network before' ELSE '' END, '.'
+        CASE WHEN strange_network THEN '; nobody used that network before' ELSE '' END,
+        CASE WHEN strange_source IS NULL THEN ''
+            ELSE concat('; within a day it was logged in to from ', strange_source, ', where nobody was before') END, '.'
     ) AS explanation
 FROM told

@@ -10,6 +10,7 @@
 SELECT interface_id, count(DISTINCT hour) AS hours, sum(skipdata) AS skipdata, sum(skipdata_s) AS skipdata_s,
     sum(nodata) AS nodata
 FROM coverage
+WHERE log = 'vpc_flow'
 GROUP BY interface_id
 HAVING sum(skipdata) > 0 OR count(DISTINCT hour) < $min_hours
 ORDER BY skipdata_s DESC, hours, interface_id

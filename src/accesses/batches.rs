@@ -46,6 +46,7 @@ pub fn access_hours(
         .text("outcome", |row| row.outcome.name())
         .flag("mfa", |row| row.mfa)
         .text("object", |row| row.object)
+        .text("event_id", |row| row.event_id)
         .count("events", |row| row.sums.events)
         .count("objects", |row| row.sums.objects.count() as u64)
         .count("bytes_out", |row| row.sums.bytes_out)
@@ -93,7 +94,7 @@ fn ledger_columns<'r, R>(columns: Columns<'r, R>, entry: impl Fn(&'r R) -> &'r L
     let longest = |entry: &LedgerEntry| entry.uses.gaps_s().into_iter().max().map(|gap| gap / DAY_S);
     columns
         .time("created", |row| entry(row).created_s)
-        .time("reported_used", |row| entry(row).reported_s)
+        .time("reported_used", |row| entry(row).reported_s())
         .time("first_seen", |row| entry(row).uses.first_s())
         .time("last_seen", |row| entry(row).uses.last_s())
         .time("previous_last_seen", |row| entry(row).uses.previous_s())

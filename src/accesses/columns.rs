@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use arrow::array::{
-    ArrayRef, BooleanArray, FixedSizeBinaryBuilder, Float64Array, Int64Array, ListBuilder, RecordBatch, StringArray,
-    StringBuilder, TimestampSecondArray,
+    ArrayRef, BinaryArray, BooleanArray, FixedSizeBinaryBuilder, Float64Array, Int64Array, ListBuilder, RecordBatch,
+    StringArray, StringBuilder, TimestampSecondArray,
 };
 use arrow::error::ArrowError;
 use flow::Address;
@@ -76,6 +76,15 @@ impl<'r, R> Columns<'r, R> {
     pub fn time(self, name: &'static str, value: impl Fn(&'r R) -> Option<i64>) -> Self {
         let times: TimestampSecondArray = self.rows.iter().map(value).collect();
         self.push(name, Arc::new(times.with_timezone("UTC")))
+    }
+
+    /// Adds a column of bytes.
+    pub fn bytes<'t>(self, name: &'static str, value: impl Fn(&'r R) -> &'t [u8]) -> Self
+    where
+        R: 't,
+    {
+        let bytes = BinaryArray::from_iter_values(self.rows.iter().map(value));
+        self.push(name, Arc::new(bytes))
     }
 
     /// Adds a column of addresses of 16 bytes; `None` is NULL.

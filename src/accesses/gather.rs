@@ -1,15 +1,16 @@
 //! Gathers the logs of accesses of a source, on all threads.
 
 use super::arrivals::fetch;
-use super::lists::Lists;
-use super::logs::AccessLogs;
+use super::fold::Fold;
+use super::kept::KeptAccesses;
+use super::logs::{AccessLogs, KeptUse};
+use super::plan::{Plan, Stretch};
 use super::worker::Worker;
 use crate::source::{AccessObject, ObjectReader, TimeRange};
-use ::memory::Memory;
+use ::memory::{Memory, Purpose, Reservation};
 use access::{Log, Tz};
 use flow::time::DAY_S;
 use std::collections::BTreeMap;
-use std::ops::Range;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use tokio::runtime::Handle;
@@ -21,7 +22,9 @@ pub struct GatherAccesses<'a> {
     pub runtime: &'a Handle,
     /// Reads them.
     pub reader: ObjectReader,
-    /// The window and its history. Of acts before it, ledgers know; acts after it do not count at all.
+    /// What is kept between runs.
+    pub kept: Option<&'a KeptAccesses>,
+    /// The window and its history, in whole hours. Of acts before it, ledgers know; acts after it do not count at all.
     pub range: TimeRange,
     /// The zone of logs that write local time; without it they are taken as UTC.
     pub zone: Option<Tz>,
@@ -35,9 +38,6 @@ pub struct GatherAccesses<'a> {
     pub memory: Memory,
 }
 
-/// Bytes of objects after whose last day their acts are put together and sealed.
-const TURN_BYTES: u64 = 32 << 20;
-
 /// How long, in seconds, before the day of an object its acts may lie, as far as trails that tell the same are concerned.
 const LATE_S: i64 = DAY_S;
 
@@ -49,7 +49,8 @@ pub struct WorkerLost;
 /// Reads objects and folds their acts. `done` is told of each object: its bytes as listed.
 ///
 /// The result depends on neither the order of the objects nor the number of threads. An object that cannot be read counts
-/// with none of its acts, and is listed in what was read.
+/// with none of its acts, and is listed in what was read. With kept units, those whose objects did not change are not read,
+/// and the result is the same; [`AccessLogs::remember`] adds the ledgers of earlier runs.
 ///
 /// # Errors
 /// [`WorkerLost`] when not all objects were looked at.
@@ -61,92 +62,201 @@ pub fn gather(
     if objects.is_empty() {
         return Ok(AccessLogs::default());
     }
-    let (mut objects, beside): (Vec<_>, Vec<_>) =
+    let (objects, beside): (Vec<_>, Vec<_>) =
         objects.into_iter().partition(|one| one.kind.has_acts() || one.kind.is_list());
-    // By day, so that days that are done can be sealed. Those without one may hold any day and come first.
-    objects.sort_by(|a, b| (a.day_s(), &a.object.url).cmp(&(b.day_s(), &b.object.url)));
-    let objects: Arc<[AccessObject]> = objects.into();
-    let arrivals =
-        fetch(context.runtime, context.reader.clone(), objects.clone(), context.concurrency, context.budget_bytes);
-    let threads = context.threads.clamp(1, objects.len().max(1));
-    let mut workers: Vec<Worker<'_>> = (0..threads).map(|_| Worker::new(context)).collect();
-    for turn in turns(&objects) {
-        let (taken, looked_at) = (AtomicUsize::new(turn.start), AtomicUsize::new(turn.start));
-        let work = |worker: &mut Worker<'_>| {
-            // Objects arrive in order, so those of the turn come before all others.
-            while taken.fetch_add(1, Ordering::Relaxed) < turn.end
-                && let Ok(arrived) = arrivals.recv()
-            {
-                let object = &objects[arrived.index];
-                worker.read(object, arrived.bytes);
-                looked_at.fetch_add(1, Ordering::Relaxed);
-                done(object.object.size);
-            }
-        };
-        std::thread::scope(|scope| {
-            let threads: Vec<_> = workers.iter_mut().map(|worker| scope.spawn(|| work(worker))).collect();
-            threads.into_iter().try_for_each(|thread| thread.join().map_err(|_| WorkerLost))
-        })?;
-        if looked_at.into_inner() != turn.end {
-            return Err(WorkerLost);
-        }
-        let next_day_s = objects.get(turn.end).and_then(AccessObject::day_s);
-        if let Some((first, others)) = workers.split_first_mut() {
-            others.iter_mut().for_each(|other| first.take_hours(other));
-            first.seal_before(next_day_s.map_or(i64::MIN, |day_s| day_s - LATE_S));
-        }
-    }
-    let parts = workers.into_iter().map(Worker::into_parts).collect();
-    let mut logs = merged(parts);
+    let mut used = KeptUse::default();
+    let plan = match context.kept {
+        Some(kept) => Plan::with_kept(objects, kept, context, &mut used),
+        None => Plan::of(objects),
+    };
+    let mut gathering =
+        Gathering { context, total: Fold::default(), held: context.memory.reserve(Purpose::Hours), used, done };
+    gathering.follow(&plan)?;
+    let Gathering { mut total, held, mut used, .. } = gathering;
     for one in beside {
-        *logs.read.others.entry(one.kind).or_default() += 1;
+        *total.read.others.entry(one.kind).or_default() += 1;
         done(one.object.size);
+    }
+    let mut logs = finished(total, held);
+    if let Some(kept) = context.kept {
+        kept.settle_ledgers(&mut logs, &mut used, context.runtime);
+        used.trouble = kept.trouble();
+        logs.kept = Some(used);
     }
     Ok(logs)
 }
 
-/// Cuts objects, sorted by day, into stretches of whole days and of at least [`TURN_BYTES`].
-fn turns(objects: &[AccessObject]) -> Vec<Range<usize>> {
-    let (mut turns, mut from, mut bytes) = (Vec::new(), 0, 0);
-    for (at, one) in objects.iter().enumerate() {
-        bytes += one.object.size;
-        let ends_day = objects.get(at + 1).is_none_or(|next| next.day_s() != one.day_s());
-        if ends_day && (bytes >= TURN_BYTES || at + 1 == objects.len()) {
-            turns.push(from..at + 1);
-            (from, bytes) = (at + 1, 0);
-        }
-    }
-    turns
+/// What is gathered so far.
+struct Gathering<'a> {
+    context: &'a GatherAccesses<'a>,
+    total: Fold,
+    held: Reservation,
+    used: KeptUse,
+    done: &'a (dyn Fn(u64) + Sync),
 }
 
-/// Puts together what the threads read.
-fn merged(parts: Vec<(AccessLogs, Lists)>) -> AccessLogs {
-    let mut parts = parts.into_iter();
-    let (mut all, mut lists) = parts.next().unwrap_or_default();
-    for (part, of_part) in parts {
-        all.hours.merge(&part.hours);
-        all.credentials.merge(&part.credentials);
-        all.principals.merge(&part.principals);
-        all.ties.merge(&part.ties);
-        all.read.merge(part.read);
-        lists.merge(of_part);
+impl Gathering<'_> {
+    /// Reads and loads all that is planned, stretch by stretch.
+    fn follow(&mut self, plan: &Plan) -> Result<(), WorkerLost> {
+        let context = self.context;
+        let arrivals = fetch(
+            context.runtime,
+            context.reader.clone(),
+            plan.objects.clone(),
+            context.concurrency,
+            context.budget_bytes,
+        );
+        let threads = context.threads.clamp(1, plan.objects.len().max(1));
+        // Units that are kept must hold all of their acts, whatever this run judges.
+        let range = if plan.is_kept { TimeRange::default() } else { context.range };
+        let mut workers: Vec<Worker<'_>> = (0..threads).map(|_| Worker::new(context, range)).collect();
+        for stretch in &plan.stretches {
+            if let (false, Some(first)) = (plan.is_kept, workers.first_mut()) {
+                first.folds.insert(0, std::mem::take(&mut self.total));
+            }
+            let end = stretch.objects.end;
+            let (taken, looked_at) = (AtomicUsize::new(stretch.objects.start), AtomicUsize::new(stretch.objects.start));
+            let done = self.done;
+            let work = |worker: &mut Worker<'_>| {
+                // Objects arrive in order, so those of the stretch come before all others.
+                while taken.fetch_add(1, Ordering::Relaxed) < end
+                    && let Ok(arrived) = arrivals.recv()
+                {
+                    let object = &plan.objects[arrived.index];
+                    worker.read(plan.unit_of(arrived.index), object, arrived.bytes);
+                    looked_at.fetch_add(1, Ordering::Relaxed);
+                    done(object.object.size);
+                }
+            };
+            std::thread::scope(|scope| {
+                let threads: Vec<_> = workers.iter_mut().map(|worker| scope.spawn(|| work(worker))).collect();
+                threads.into_iter().try_for_each(|thread| thread.join().map_err(|_| WorkerLost))
+            })?;
+            if looked_at.into_inner() != end {
+                return Err(WorkerLost);
+            }
+            for (unit, fold) in together(&mut workers) {
+                self.take(plan, unit, fold);
+            }
+            self.load(plan, stretch, &mut workers)?;
+            self.total.hours.seal_before(stretch.next_day_s.map_or(i64::MIN, |day_s| day_s - LATE_S));
+            self.held.shrink_to(0);
+            self.held.grow(self.total.hours.held_bytes());
+        }
+        Ok(())
     }
+
+    /// Takes the fold of a unit that was read, and keeps it.
+    fn take(&mut self, plan: &Plan, unit: usize, fold: Fold) {
+        match self.context.kept.filter(|_| plan.is_kept) {
+            Some(kept) => {
+                if let Some(unit) = plan.units.get(unit).filter(|unit| !unit.is_list()) {
+                    kept.save(unit, &fold, self.context.runtime);
+                    self.used.read += 1;
+                }
+                self.total.absorb(fold, &self.context.range);
+            }
+            // It holds what was gathered before.
+            None if unit == 0 => self.total = fold,
+            None => self.total.merge(fold),
+        }
+    }
+
+    /// Loads the units of a stretch that are kept, and reads those that cannot be loaded after all.
+    fn load(&mut self, plan: &Plan, stretch: &Stretch, workers: &mut [Worker<'_>]) -> Result<(), WorkerLost> {
+        let Some(kept) = self.context.kept.filter(|_| !stretch.kept.is_empty()) else { return Ok(()) };
+        let files: Vec<_> = stretch.kept.iter().map(|(_, file)| file.clone()).collect();
+        let loaded = kept.load(&files, self.context.runtime, &mut self.used.damaged);
+        for ((unit, _), fold) in stretch.kept.iter().zip(loaded) {
+            match (unit.and_then(|unit| Some((unit, plan.units.get(unit)?))), fold) {
+                (unit, Some(mut fold)) => {
+                    self.used.loaded += 1;
+                    match unit {
+                        Some((_, unit)) => (self.done)(unit.bytes()),
+                        None => {
+                            self.used.gone += 1;
+                            // What could not be read of it is nobody's concern any more.
+                            fold.read.skipped.clear();
+                        }
+                    }
+                    self.total.absorb(fold, &self.context.range);
+                }
+                (Some((number, unit)), None) => {
+                    let objects: Arc<[AccessObject]> = unit.objects.clone().into();
+                    let context = self.context;
+                    let arrivals = fetch(
+                        context.runtime,
+                        context.reader.clone(),
+                        objects.clone(),
+                        context.concurrency,
+                        context.budget_bytes,
+                    );
+                    let Some(worker) = workers.first_mut() else { return Err(WorkerLost) };
+                    for _ in 0..objects.len() {
+                        let arrived = arrivals.recv().map_err(|_| WorkerLost)?;
+                        let object = &objects[arrived.index];
+                        worker.read(number, object, arrived.bytes);
+                        (self.done)(object.object.size);
+                    }
+                    for (number, fold) in together(workers) {
+                        self.take(plan, number, fold);
+                    }
+                }
+                (None, None) => {}
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Takes the folds of all threads, those of one unit merged.
+fn together(workers: &mut [Worker<'_>]) -> BTreeMap<usize, Fold> {
+    let mut folds: BTreeMap<usize, Fold> = BTreeMap::new();
+    for worker in workers {
+        for (unit, fold) in std::mem::take(&mut worker.folds) {
+            match folds.entry(unit) {
+                std::collections::btree_map::Entry::Vacant(entry) => {
+                    entry.insert(fold);
+                }
+                std::collections::btree_map::Entry::Occupied(mut entry) => entry.get_mut().merge(fold),
+            }
+        }
+        worker.let_go();
+    }
+    folds
+}
+
+/// Makes the logs of all that was gathered.
+fn finished(total: Fold, mut held: Reservation) -> AccessLogs {
+    let Fold { hours, made, told, credentials, principals, read, lists, .. } = total;
+    let mut logs = AccessLogs { hours, credentials, principals, read, told, ..AccessLogs::default() };
     // All objects are read, so no act can come once more.
-    all.hours.seal();
-    if let Some(held) = &mut all.held {
-        held.shrink_to(0);
-        held.grow(all.hours.held_bytes());
+    logs.hours.seal();
+    held.shrink_to(0);
+    held.grow(logs.hours.held_bytes());
+    logs.held = Some(held);
+    for made in made.values() {
+        logs.ties.merge(&made.ties);
+        logs.credentials.merge(&made.credentials);
+    }
+    for ((log, account, _), hours) in &logs.told {
+        let read = logs.read.logs.entry(*log).or_default();
+        read.acts += hours.values().map(|told| told.acts).sum::<u64>();
+        read.days.extend(hours.keys().map(|hour_s| hour_s.div_euclid(DAY_S) * DAY_S));
+        if !account.is_empty() && !hours.is_empty() && !read.accounts.contains(account) {
+            read.accounts.insert(account.clone());
+        }
     }
     let mut counted: BTreeMap<Log, u64> = BTreeMap::new();
-    for row in all.hours.rows() {
+    for row in logs.hours.rows() {
         *counted.entry(row.log).or_default() += row.sums.events;
-        *all.acts_by_hour.entry(row.hour_s).or_default() += row.sums.events;
-        all.credentials.add_hour(&row);
-        all.principals.add_hour(&row);
+        *logs.acts_by_hour.entry(row.hour_s).or_default() += row.sums.events;
+        logs.credentials.add_hour(&row);
+        logs.principals.add_hour(&row);
     }
-    for (log, read) in &mut all.read.logs {
+    for (log, read) in &mut logs.read.logs {
         read.duplicates = read.acts.saturating_sub(counted.get(log).copied().unwrap_or(0));
     }
-    lists.tell(&mut all);
-    all
+    lists.tell(&mut logs);
+    logs
 }

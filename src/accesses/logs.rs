@@ -1,5 +1,6 @@
 //! What was gathered of the logs of accesses.
 
+use super::fold::LogHours;
 use ::memory::Reservation;
 use access::{AccessHours, Credentials, Log, LogKind, Principals, Ties};
 use flow::time::DAY_S;
@@ -24,8 +25,29 @@ pub struct AccessLogs {
     pub read: Reading,
     /// The number of acts in each hour, by the hour's first second since 1970-01-01 UTC.
     pub acts_by_hour: BTreeMap<i64, u64>,
+    /// What each account and region of each log told in each hour of the window and its history.
+    pub told: LogHours,
+    /// What was kept between runs, where anything is kept.
+    pub kept: Option<KeptUse>,
     /// The memory that they take from the run's budget.
     pub(super) held: Option<Reservation>,
+}
+
+/// What a run had of what earlier runs kept.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct KeptUse {
+    /// Units whose objects did not change, so that they were not read again.
+    pub loaded: u64,
+    /// Of them, units of which no object is there any more.
+    pub gone: u64,
+    /// Units that were read.
+    pub read: u64,
+    /// Kept files that storage has damaged, by URL: what they held was read again, or does not count.
+    pub damaged: Vec<String>,
+    /// What did not work with kept files, and why, in one line.
+    pub trouble: Option<String>,
+    /// The ledgers of earlier runs, until they are made part of this run's.
+    pub(super) ledgers: (Credentials, Principals),
 }
 
 /// What was read of logs of accesses.
@@ -90,6 +112,15 @@ pub struct SkippedAccesses {
 }
 
 impl AccessLogs {
+    /// Makes the ledgers of earlier runs part of this run's, as they were before a second: what a run finds does not
+    /// depend on runs of later windows. `None` takes all of them.
+    pub fn remember(&mut self, before_s: Option<i64>) {
+        let Some(kept) = &mut self.kept else { return };
+        let (credentials, principals) = std::mem::take(&mut kept.ledgers);
+        self.credentials.merge(&before_s.map_or_else(|| credentials.clone(), |second| credentials.before(second)));
+        self.principals.merge(&before_s.map_or_else(|| principals.clone(), |second| principals.before(second)));
+    }
+
     /// Returns whether the source has no such log.
     pub fn is_empty(&self) -> bool {
         self.read == Reading::default()

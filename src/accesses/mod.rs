@@ -15,20 +15,27 @@ mod arrivals;
 pub mod batches;
 mod clients;
 mod columns;
+mod coverage;
 mod days;
+mod fold;
 mod gather;
+mod kept;
 mod lists;
 mod logs;
 mod names;
 mod places;
+mod plan;
 mod program;
 mod tables;
 mod two_places;
 mod uses;
 mod worker;
 
+pub use coverage::{coverage, coverage_schema};
+pub use fold::{LogHour, LogHours, LogPlace};
 pub use gather::{GatherAccesses, WorkerLost, gather};
-pub use logs::{AccessLogs, BadPlace, LogRead, Reading, SkippedAccesses};
+pub use kept::KeptAccesses;
+pub use logs::{AccessLogs, BadPlace, KeptUse, LogRead, Reading, SkippedAccesses};
 pub use places::Surroundings;
 pub use tables::{AccessTables, AccessWindow, access_tables};
 

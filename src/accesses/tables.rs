@@ -80,7 +80,7 @@ fn known_since(logs: &AccessLogs, identities: &Identities) -> BTreeMap<String, i
     let principals = logs.principals.iter().map(|(_, principal, entry)| (principal, entry));
     let owners = logs.credentials.iter().map(|(_, entry)| (entry.owner(), entry));
     for (principal, entry) in principals.chain(owners).filter(|(principal, _)| !principal.is_empty()) {
-        let first = [entry.created_s, entry.reported_s, entry.uses.first_s()].into_iter().flatten().min();
+        let first = [entry.created_s, entry.reported.first_s(), entry.uses.first_s()].into_iter().flatten().min();
         if let Some(first_s) = first {
             let known = since.entry(identities.of_principal(principal).into_owned()).or_insert(first_s);
             *known = (*known).min(first_s);

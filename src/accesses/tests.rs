@@ -81,6 +81,7 @@ fn gathered(
     let context = GatherAccesses {
         runtime: runtime.handle(),
         reader: source.reader(),
+        kept: None,
         range,
         zone: None,
         threads,
@@ -147,7 +148,7 @@ fn lists_and_acts_before_the_history_are_known_to_the_ledgers() {
     assert_eq!(key.last_before(DAY), Some((1_687_219_200, true)), "the list knows more");
     assert_eq!(logs.read.lists[&LogKind::CredentialReport], 1);
     let user = logs.principals.get(Log::CloudTrail, "arn:aws:iam::112233445566:user/u0").unwrap();
-    assert_eq!((user.created_s, user.reported_s), (Some(1_640_995_200), Some(1_687_219_200)));
+    assert_eq!((user.created_s, user.reported_s()), (Some(1_640_995_200), Some(1_687_219_200)));
 }
 
 #[test]
@@ -163,3 +164,5 @@ fn what_is_no_log_after_all_is_counted() {
     assert_eq!(logs.read.logs[&Log::CloudTrail].acts, 1);
     assert!(!logs.is_empty() && AccessLogs::default().is_empty());
 }
+
+mod kept;

@@ -1,164 +1,165 @@
 //! One thread's share of the logs of accesses.
 
+use super::fold::{Fold, LogHour, LogHours, LogPlace, Made};
 use super::gather::GatherAccesses;
-use super::lists::Lists;
-use super::logs::{AccessLogs, BadPlace, LogRead, SkippedAccesses};
-use crate::source::{AccessObject, TimeRange};
+use super::logs::{BadPlace, LogRead, SkippedAccesses};
+use crate::source::{AccessObject, ReadError, TimeRange};
 use ::memory::{Purpose, Reservation};
-use access::{
-    AccessError, Act, Credentials, Inflater, Log, LogKind, ObjectRead, Outcome, Principals, ReadOptions, Ties,
-    read_object,
-};
+use access::{AccessError, Act, Credentials, Inflater, Log, LogKind, ObjectRead, Principals, ReadOptions, read_object};
 use bytes::Bytes;
 use flow::error_text;
-use flow::time::DAY_S;
+use flow::time::hour_of;
 use std::collections::BTreeMap;
 
-/// Reads objects, and folds what they tell.
+/// Reads objects, and folds what they tell by unit.
 pub(super) struct Worker<'a> {
     context: &'a GatherAccesses<'a>,
+    /// The acts that count; others are left out.
+    range: TimeRange,
     inflater: Inflater,
-    logs: AccessLogs,
-    lists: Lists,
+    /// The folds of units, by the unit's number.
+    pub(super) folds: BTreeMap<usize, Fold>,
     held: Reservation,
 }
 
 /// What one object tells besides the hours, until it is known to be whole.
 #[derive(Default)]
 struct Told {
-    logs: BTreeMap<Log, LogRead>,
-    /// Of acts before the history, and of credentials that acts made.
+    /// Acts outside of the range.
+    outside: BTreeMap<Log, u64>,
+    /// Of acts before the range.
     credentials: Credentials,
     principals: Principals,
-    ties: Ties,
-    /// The day and the account that were noted last: most acts have the same.
-    last: Option<(Log, i64, String)>,
+    made: BTreeMap<i64, Made>,
+    hours: LogHours,
+    /// The hour and the place of the acts that were noted last, and how many there were: most acts have the same.
+    last: Option<(i64, LogPlace, u64)>,
+    log: Option<Log>,
 }
 
 impl<'a> Worker<'a> {
-    pub(super) fn new(context: &'a GatherAccesses<'a>) -> Self {
+    pub(super) fn new(context: &'a GatherAccesses<'a>, range: TimeRange) -> Self {
         let held = context.memory.reserve(Purpose::Hours);
-        let (inflater, logs, lists) = (Inflater::default(), AccessLogs::default(), Lists::default());
-        Self { context, inflater, logs, lists, held }
+        Self { context, range, inflater: Inflater::default(), folds: BTreeMap::new(), held }
     }
 
-    /// Reads an object. One that cannot be read is noted.
-    pub(super) fn read(&mut self, object: &AccessObject, bytes: Result<Bytes, crate::source::ReadError>) {
-        let url = &object.object.url;
+    /// Reads an object of a unit. One that cannot be read is noted.
+    pub(super) fn read(&mut self, unit: usize, object: &AccessObject, bytes: Result<Bytes, ReadError>) {
+        let mut fold = self.folds.remove(&unit).unwrap_or_default();
         let read = match bytes {
             Ok(bytes) => {
-                self.logs.read.bytes += bytes.len() as u64;
-                self.read_bytes(object, &bytes).map_err(|error| {
+                fold.read.bytes += bytes.len() as u64;
+                self.read_bytes(&mut fold, object, &bytes).map_err(|error| {
                     let AccessError { at, got, expected, .. } = error;
                     format!("byte {at}: got {got}, expected {expected}")
                 })
             }
-            Err(error) => Err(error_text(&error)),
+            Err(error) => {
+                fold.is_passing = true;
+                Err(error_text(&error))
+            }
         };
         match read {
-            Ok(()) => self.logs.read.objects += 1,
-            Err(reason) => self.logs.read.skipped.push(SkippedAccesses { object: url.to_string(), reason }),
+            Ok(()) => fold.read.objects += 1,
+            Err(reason) => {
+                fold.read.skipped.push(SkippedAccesses { object: object.object.url.to_string(), reason });
+            }
         }
-        let held_bytes = self.logs.hours.held_bytes();
+        self.folds.insert(unit, fold);
+        let held_bytes: usize = self.folds.values().map(|fold| fold.hours.held_bytes()).sum();
         self.held.grow(held_bytes.saturating_sub(self.held.bytes()));
     }
 
-    fn read_bytes(&mut self, object: &AccessObject, bytes: &[u8]) -> Result<(), AccessError> {
+    fn read_bytes(&mut self, fold: &mut Fold, object: &AccessObject, bytes: &[u8]) -> Result<(), AccessError> {
         let url = &object.object.url;
         let options = ReadOptions {
             kind: object.is_told.then_some(object.kind),
             zone: self.context.zone,
             ..ReadOptions::default()
         };
-        let range = self.context.range;
+        let range = self.range;
         let (mut told, inflater) = (Told::default(), &mut self.inflater);
-        let ObjectRead { kind, counts } = self.logs.hours.object(|sink| {
+        let ObjectRead { kind, counts } = fold.hours.object(|sink| {
             read_object(inflater, url, bytes, &options, &mut |act| {
                 if told.note(act, &range) {
                     sink(act);
                 }
             })
         })?;
-        let read = &mut self.logs.read;
+        let read = &mut fold.read;
         if kind.is_list() {
-            self.lists.read(kind, url, self.inflater.text(url, bytes)?)?;
+            fold.lists.read(kind, url, self.inflater.text(url, bytes)?)?;
             *read.lists.entry(kind).or_default() += 1;
             return Ok(());
         }
-        let Some(log) = told.last.as_ref().map(|(log, ..)| *log).or(kind.log()) else {
+        let Some(log) = told.log.or(kind.log()) else {
             // An object of nothing but white space holds no other log.
             if kind != LogKind::Unknown || !self.inflater.text(url, bytes)?.trim_ascii().is_empty() {
                 *read.others.entry(kind).or_default() += 1;
             }
             return Ok(());
         };
-        let own = told.logs.entry(log).or_default();
-        own.objects += 1;
-        own.bad_records += counts.bad_records;
-        own.insights += counts.insights;
-        own.zone_unknown += counts.zone_unknown;
         let bad = counts.first_bad.iter();
-        own.first_bad.extend(bad.map(|bad| BadPlace { object: url.to_string(), problem: bad.to_string() }));
-        for (log, told) in told.logs {
-            read.logs.entry(log).or_default().merge(told);
+        let own = LogRead {
+            objects: 1,
+            bad_records: counts.bad_records,
+            insights: counts.insights,
+            zone_unknown: counts.zone_unknown,
+            first_bad: bad.map(|bad| BadPlace { object: url.to_string(), problem: bad.to_string() }).collect(),
+            ..LogRead::default()
+        };
+        read.logs.entry(log).or_default().merge(own);
+        for (log, outside) in &told.outside {
+            read.logs.entry(*log).or_default().outside += outside;
         }
-        self.logs.credentials.merge(&told.credentials);
-        self.logs.principals.merge(&told.principals);
-        self.logs.ties.merge(&told.ties);
+        told.count_last();
+        let Told { credentials, principals, made, hours: told, .. } = told;
+        fold.add_rest(Fold { credentials, principals, made, told, ..Fold::default() });
         Ok(())
     }
 
-    /// Takes over the hours of another thread.
-    pub(super) fn take_hours(&mut self, other: &mut Self) {
-        self.logs.hours.merge(&std::mem::take(&mut other.logs.hours));
-        other.held.shrink_to(0);
-    }
-
-    /// Seals the acts before a second: none of them can come once more.
-    pub(super) fn seal_before(&mut self, second: i64) {
-        self.logs.hours.seal_before(second);
+    /// Counts the memory of the folds as another's from now on.
+    pub(super) fn let_go(&mut self) {
         self.held.shrink_to(0);
-        self.held.grow(self.logs.hours.held_bytes());
-    }
-
-    /// Returns what the thread read.
-    pub(super) fn into_parts(self) -> (AccessLogs, Lists) {
-        (AccessLogs { held: Some(self.held), ..self.logs }, self.lists)
     }
 }
 
 impl Told {
-    /// Notes an act, and returns whether it is one of the window or its history.
+    /// Notes an act, and returns whether it is one of the range.
     fn note(&mut self, act: &Act<'_>, range: &TimeRange) -> bool {
         let second = act.second();
-        let log = self.logs.entry(act.log).or_default();
+        self.log = Some(act.log);
         if range.to_s.is_some_and(|to_s| second >= to_s) {
-            log.outside += 1;
+            *self.outside.entry(act.log).or_default() += 1;
             return false;
         }
+        // A key that was made before the history may be used in it.
+        Made::add(&mut self.made, act);
         if range.from_s.is_some_and(|from_s| second < from_s) {
-            log.outside += 1;
+            *self.outside.entry(act.log).or_default() += 1;
             self.credentials.add(act);
             self.principals.add(act);
             return false;
         }
-        log.acts += 1;
-        let day_s = second.div_euclid(DAY_S) * DAY_S;
-        let is_same = |(log, day, account): &(Log, i64, String)| {
-            (*log, *day, account.as_str()) == (act.log, day_s, act.account.as_ref())
-        };
-        if !self.last.as_ref().is_some_and(is_same) {
-            log.days.insert(day_s);
-            if !act.account.is_empty() && !log.accounts.contains(act.account.as_ref()) {
-                log.accounts.insert(act.account.to_string());
+        let hour_s = hour_of(second);
+        match &mut self.last {
+            Some((hour, (log, account, region), acts))
+                if *hour == hour_s && *log == act.log && *account == act.account && *region == act.region =>
+            {
+                *acts += 1;
             }
-            self.last = Some((act.log, day_s, act.account.to_string()));
-        }
-        self.ties.add(act);
-        // Hours tell when credentials were used, but not which ones acts made.
-        if act.outcome == Outcome::Success && act.child_credential.kind().lasts() {
-            self.credentials.add(act);
+            _ => {
+                self.count_last();
+                self.last = Some((hour_s, (act.log, act.account.to_string(), act.region.to_string()), 1));
+            }
         }
         true
+    }
+
+    fn count_last(&mut self) {
+        if let Some((hour_s, place, acts)) = self.last.take() {
+            let told = self.hours.entry(place).or_default().entry(hour_s).or_default();
+            *told = LogHour { acts: told.acts + acts, objects: 1 };
+        }
     }
 }

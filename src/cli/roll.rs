@@ -86,6 +86,8 @@ pub(super) fn run(global: &Global, args: &RollArgs) -> Result<Exit, Failure> {
     let pipeline = Pipeline {
         source,
         kept,
+        // It rolls up flow logs alone.
+        kept_accesses: None,
         window: input.window,
         zone: input.zone,
         threads: global.threads(),

@@ -8,6 +8,7 @@ pub mod finding;
 mod subject;
 pub(crate) mod text_forms;
 
+mod events;
 mod flagged;
 mod interfaces;
 mod joint;

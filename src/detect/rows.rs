@@ -179,8 +179,10 @@ pub(super) fn findings(
         })?;
         let host = address_at(batch.column_by_name("host"), row);
         let remote = address_at(batch.column_by_name("remote"), row);
-        // Without a host, a finding is about a principal, or about an address outside that several of them share.
-        if host.is_none() && remote.is_none() && text_at(&principals, row).is_none() {
+        // Without a host, a finding is about a principal, about an address outside that several of them share, or about a
+        // log as a whole.
+        let is_of_log = text_at(&objects, row).is_some() && !texts_at(&logs, row).is_empty();
+        if host.is_none() && remote.is_none() && text_at(&principals, row).is_none() && !is_of_log {
             return Err(DetectError::Result {
                 name: detection.name.clone(),
                 column: "host".to_owned(),

@@ -2,6 +2,7 @@
 
 use super::catalogue::{Detection, Need};
 use super::error::DetectError;
+use super::events::name_events;
 use super::finding::{ALLOWED_BY, Finding, VERDICT, sort_findings};
 use super::interfaces::name_interfaces;
 use super::joint::raise_joint;
@@ -9,7 +10,7 @@ use super::rows::{findings, missing};
 use super::severity::Severity;
 use super::succession::join_successors;
 use super::told_once::tell_once;
-use crate::accesses::{AccessLogs, AccessTables, AccessWindow, Surroundings, access_tables};
+use crate::accesses::{AccessLogs, AccessTables, AccessWindow, Surroundings, access_tables, coverage};
 use crate::intel::{
     AWS_OWNER, AllowList, Contact, Indicators, InternalNetworks, Networks, Suspect, VerdictEntry, Verdicts,
 };
@@ -22,7 +23,7 @@ use flow::Address;
 use futures::StreamExt;
 use kernels::discovery::benjamini_hochberg;
 use rayon::prelude::*;
-use rollup::coverage::{HostFacts, LostTimes, coverage_schema, coverage_shares};
+use rollup::coverage::{HostFacts, LostTimes, coverage_shares};
 use rollup::derive::Derived;
 use rollup::window::Window;
 use std::collections::{BTreeMap, HashMap};
@@ -89,11 +90,7 @@ pub async fn detect(
     derived: &Derived,
     context: &Context<'_>,
 ) -> Result<Outcome, DetectError> {
-    // A run without data has no table of it, but detections may ask.
-    let coverage = match context.coverage {
-        [] => vec![RecordBatch::new_empty(coverage_schema())],
-        tables => tables.to_vec(),
-    };
+    let coverage = coverage(context.coverage, &context.accesses.told)?;
     let mut tables = vec![
         ("hosts", vec![derived.hosts.clone()]),
         ("host_hours", vec![derived.host_hours.clone()]),
@@ -181,6 +178,7 @@ pub async fn detect(
     join_successors(&mut outcome.findings);
     tell_once(&mut outcome.findings);
     raise_joint(&mut outcome.findings);
+    name_events(&mut outcome.findings, context.accesses);
     sort_findings(&mut outcome.findings);
     Ok(outcome)
 }

@@ -15,7 +15,7 @@ use super::publish::PublishedHours;
 use super::roll::{Rolled, roll};
 use super::span::without_strays;
 use super::unit_job::{GatherContext, GatherOptions};
-use crate::accesses::{self, AccessLogs, GatherAccesses};
+use crate::accesses::{self, AccessLogs, GatherAccesses, KeptAccesses};
 use crate::source::{AccessObject, CopiedObject, Grain, Source, SourceError, TimeRange, Unit, WantedLogs, units};
 use ::memory::Memory;
 use access::Tz;
@@ -34,6 +34,8 @@ pub struct Pipeline {
     pub source: Source,
     /// Hours kept between runs.
     pub kept: Option<KeptHours>,
+    /// Folds and ledgers of logs of accesses kept between runs.
+    pub kept_accesses: Option<KeptAccesses>,
     /// The window, and the history before it.
     pub window: WindowOptions,
     /// The zone of logs of accesses that write local time; without it they are taken as UTC.
@@ -157,6 +159,7 @@ impl Pipeline {
         let context = GatherAccesses {
             runtime: &self.runtime,
             reader: self.source.reader(),
+            kept: self.kept_accesses.as_ref(),
             range: self.range(),
             zone: self.zone,
             threads: self.threads,
@@ -187,13 +190,14 @@ impl Pipeline {
             is_internal,
         };
         let gathered = gather(&context, &listed.units, progress)?;
-        let accesses = self.gather_accesses(&listed.accesses, progress)?;
+        let mut accesses = self.gather_accesses(&listed.accesses, progress)?;
         let (hours_s, (host_facts, forwarders)) = rayon::join(
             || gathered.hours(&self.window),
             || (host_facts(&gathered.coverage), forwarders(&gathered.coverage)),
         );
         let hours_s = both(hours_s, hours_of(&accesses));
         let (window, baseline) = choose_window(&self.window, hours_s);
+        accesses.remember(Some(window.from_s));
         let flags = match &self.kept {
             Some(kept) if window.has_history() => self.runtime.block_on(kept.load_flags(&window)),
             _ => Flags::default(),

@@ -46,6 +46,7 @@ const BUILT_IN: &[(&str, Kind, Tactic)] = &[
     ("exposed_service", Kind::Exposure, Tactic::InitialAccess),
     ("external_dns", Kind::Odd, Tactic::CommandAndControl),
     ("indicator_contact", Kind::Listed, Tactic::CommandAndControl),
+    ("access_log_gap", Kind::Odd, Tactic::DefenseEvasion),
     ("log_gap", Kind::Odd, Tactic::DefenseEvasion),
     ("long_connection", Kind::CommandAndControl, Tactic::CommandAndControl),
     ("mining_contact", Kind::Listed, Tactic::Impact),

@@ -125,6 +125,17 @@ pub(super) fn suspects(
     by_host.into_iter().filter_map(suspect).collect()
 }
 
+/// Returns when a host began to talk to the remote that a sum over several names: its own first second is that of any of
+/// them, and the earliest may have nothing to do with it.
+fn named_since_s(finding: &Finding, host: &HostKey, facts: &Facts) -> Option<i64> {
+    let remote = finding.remote.filter(|_| finding.host == Some(host.address))?;
+    let several = finding.evidence.get("destinations").and_then(serde_json::Value::as_u64);
+    several.filter(|several| *several > 1)?;
+    let with_it = facts.pairs_of(host).iter().filter(|pair| pair.remote == remote && pair.role == Role::Client);
+    let first_s = with_it.map(|pair| pair.first_seen_s).min()?;
+    (first_s >= finding.first_seen_s && first_s <= finding.last_seen_s).then_some(first_s)
+}
+
 pub(super) fn signal(
     finding: &Finding,
     at: usize,
@@ -150,7 +161,7 @@ pub(super) fn signal(
         // Of several hosts, each began when it called first.
         Some(met_s) if finding.host != Some(host.address) => met_s,
         Some(met_s) => met_s.min(finding.first_seen_s),
-        None => finding.first_seen_s,
+        None => named_since_s(finding, host, facts).unwrap_or(finding.first_seen_s),
     };
     Signal {
         finding: at,

@@ -89,8 +89,9 @@ fn title_of_hosts(
     phrases.sort_by_key(|phrase| Reverse(phrase.weight));
     phrases.truncate(MAX_PHRASES);
     phrases.sort_unstable();
-    let mut title = hosts.first().map(|first| first.host.to_string()).unwrap_or_default();
-    let mut actor = hosts.first().map(|first| first.host);
+    let begins = phrases.first().and_then(|phrase| phrase.actor);
+    let mut actor = begins.or_else(|| hosts.first().map(|first| first.host));
+    let mut title = actor.map(|host| host.to_string()).unwrap_or_default();
     for (at, phrase) in phrases.into_iter().enumerate() {
         title.push_str(if at == 0 { " " } else { ", " });
         if phrase.actor.is_some() && phrase.actor != actor {

@@ -1,6 +1,7 @@
 //! What the user says that objects are, such as `okta=exports/*.json`.
 
 use access::LogKind;
+use std::fmt;
 use std::str::FromStr;
 
 /// Objects by their names, and the log that they hold.
@@ -40,6 +41,12 @@ pub fn known_kinds() -> Vec<&'static str> {
     let mut names: Vec<&str> = kinds.map(LogKind::name).collect();
     names.sort_unstable();
     names
+}
+
+impl fmt::Display for LogRule {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}={}", self.kind.name(), self.whole)
+    }
 }
 
 impl FromStr for LogRule {

@@ -12,6 +12,7 @@ use super::tables::derived::{DerivedTable, DerivedTables, StartProgress, TableNa
 use super::tables::files::with_files;
 use super::tables::flows::{FlowsExec, FlowsTable};
 use super::tables::{SkippedObjects, lists};
+use crate::accesses::KeptAccesses;
 use crate::hours::fetch::FetchOptions;
 use crate::hours::{KeptHours, Pipeline};
 pub use crate::hours::{SkipKind, Skipped};
@@ -43,6 +44,8 @@ pub struct WorkspaceOptions {
     pub internal: Arc<InternalNetworks>,
     /// Hours kept between runs.
     pub kept: Option<KeptHours>,
+    /// Folds and ledgers of logs of accesses kept between runs.
+    pub kept_accesses: Option<KeptAccesses>,
     /// The table `findings`; at least one batch, for the columns.
     pub findings: Vec<RecordBatch>,
     /// Tables of a run's incidents by name; each has a batch for its columns.
@@ -118,6 +121,7 @@ impl Workspace {
         let pipeline = Pipeline {
             source: source.clone(),
             kept: options.kept,
+            kept_accesses: options.kept_accesses,
             window: options.window,
             zone: options.zone,
             threads: options.threads,
@@ -130,7 +134,7 @@ impl Workspace {
             let table = FoldedTable::new(&folded, fold).map_err(|error| failed(error.into()))?;
             context.register_table(name, Arc::new(table)).map_err(failed)?;
         }
-        let derived = DerivedTables::new(pipeline, options.internal, options.progress)
+        let derived = DerivedTables::new(pipeline, options.internal, options.progress, folded)
             .map_err(|error| failed(DataFusionError::External(Box::new(error))))?;
         let derived = Arc::new(derived);
         for (name, which) in TableName::ALL {

@@ -1,8 +1,9 @@
 //! Each detection over the logs beside flow logs finds what it is for, and not what looks like it.
 
 use access::{ActionClass, Credential, CredentialKind, Log, Outcome, PrincipalKind};
+use flowsift::detect::{Finding, Severity};
 
-use crate::access_life::{ELSEWHERE, Life, OFFICE, act, call, login, repository, request};
+use crate::access_life::{DAYS, ELSEWHERE, Life, OFFICE, act, call, login, repository, request};
 
 const DAY_S: i64 = 86_400;
 
@@ -17,7 +18,7 @@ fn a_life_without_intruders_has_nothing_above_low() {
     let found = life.found();
     let loud: Vec<String> = found
         .iter()
-        .filter(|one| one.severity > flowsift::detect::Severity::Low)
+        .filter(|one| one.severity > Severity::Low)
         .map(|one| format!("{} {} {}", one.severity, one.detection, one.explanation))
         .collect();
     assert!(loud.is_empty(), "{loud:#?}");
@@ -220,6 +221,15 @@ fn a_help_desk_that_resets_factors_daily_is_no_news() {
     life.add(provider);
     let told = life.told("identity_weakened");
     assert_eq!(told, ["high p09@example.com", "informational p07@example.com", "medium p08@example.com"]);
+    // Somebody from where nobody was logs in after a reset that is the desk's daily work.
+    life.add(login(15, 43_000, "p01", ELSEWHERE));
+    let found = life.found();
+    let is_desk =
+        |one: &&Finding| one.detection == "identity_weakened" && one.principal.as_deref() == Some("p07@example.com");
+    let desk = found.iter().find(is_desk).unwrap();
+    assert_eq!(desk.severity, Severity::High, "{desk:?}");
+    assert_eq!(desk.evidence["next_login_source"], ELSEWHERE, "{:?}", desk.evidence);
+    assert!((1..=5).contains(&desk.event_ids.len()), "{:?}", desk.event_ids);
 }
 
 #[test]
@@ -329,4 +339,37 @@ fn what_was_unusual_makes_nothing_habitual() {
     let is_a = |one: &&flowsift::detect::Finding| one.principal.as_deref() == Some("svc-a@example.com");
     let told = found.iter().filter(is_a).find(|one| one.detection == "unusual_access").unwrap();
     assert_eq!(told.evidence["days"].as_array().unwrap().len(), 10);
+}
+
+#[test]
+fn a_log_that_falls_silent_is_told_and_weekends_are_not() {
+    let silent = |days: i64, rests: bool| {
+        let mut life = Life::default();
+        for day in 0..DAYS {
+            (0..24).for_each(|hour| life.add(call(day, 3_600 * hour, "ci", OFFICE, ("s3", "GetObject"))));
+            // 2023-11-01 was a Wednesday.
+            if day < days && !(rests && matches!(day % 7, 3 | 4)) {
+                (9..17).for_each(|hour| life.add(login(day, 3_600 * hour, "p01", OFFICE)));
+            }
+        }
+        let found = life.found();
+        found.into_iter().filter(|one| one.detection == "access_log_gap").collect::<Vec<_>>()
+    };
+    assert_eq!(silent(DAYS, true), []);
+    // Twice as long as a weekend.
+    assert_eq!(silent(16, true), []);
+    let told = silent(17, false);
+    let [gap] = &told[..] else { panic!("{told:?}") };
+    assert_eq!((gap.severity, gap.object.as_deref()), (Severity::Medium, Some("okta")));
+    assert_eq!((gap.logs.as_slice(), gap.host, &gap.principal), (&["okta".to_owned()][..], None, &None));
+    assert!(gap.explanation.starts_with("The log okta stopped: nothing for 4 d"), "{}", gap.explanation);
+    // A log of every hour is known after days, and told after hours.
+    let mut life = Life::default();
+    for day in 0..4 {
+        (0..24).for_each(|hour| life.add(login(day, 3_600 * hour, "p01", OFFICE)));
+        (0..if day == 3 { 12 } else { 24 })
+            .for_each(|hour| life.add(call(day, 3_600 * hour, "ci", OFFICE, ("s3", "GetObject"))));
+    }
+    let told: Vec<Finding> = life.found().into_iter().filter(|one| one.detection == "access_log_gap").collect();
+    assert_eq!((told.len(), told[0].object.as_deref()), (1, Some("cloudtrail")), "{told:?}");
 }

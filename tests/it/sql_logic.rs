@@ -79,6 +79,7 @@ impl Session {
             networks: Arc::default(),
             internal: Arc::default(),
             kept: None,
+            kept_accesses: None,
             findings: no_findings(),
             incidents: incidents(),
             threads,

@@ -69,6 +69,6 @@ pub use inflate::{Inflater, MAX_INFLATED_BYTES};
 pub use read::{Counts, ObjectRead, ReadOptions, read_object};
 pub use recognise::{HEAD_BYTES, LogKind, recognise};
 pub use waist::{
-    AccessHour, AccessHours, Credentials, Distinct, Identities, LedgerEntry, MAX_DISTINCT, MAX_TIES, Principals,
-    QUIET_S, Sums, Tie, TieRule, Ties, Uses, identity, instance_of,
+    AccessHour, AccessHours, Credentials, Distinct, Identities, LedgerEntry, MAX_DISTINCT, MAX_TIES, PackedRow,
+    Principals, QUIET_S, Sums, Tie, TieRule, Ties, Uses, identity, instance_of,
 };

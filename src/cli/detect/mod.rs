@@ -15,6 +15,7 @@ use super::options::input::{OpenedSource, warn};
 use super::options::{Global, RunMemory};
 use super::progress::Bar;
 use super::stderr;
+use crate::accesses::KeptAccesses;
 use crate::detect::{self, Severity};
 use crate::hours::{KeptHours, KeptTrouble, Pipeline};
 use crate::incident::life::KeptIncidents;
@@ -59,7 +60,7 @@ pub(super) fn run(global: &Global, args: &DetectArgs) -> Result<Exit, Failure> {
         }
         None => None,
     };
-    let OpenedSource { mut source, kept, kept_unusable, state } =
+    let OpenedSource { mut source, kept, kept_accesses, kept_unusable, state } =
         runtime.block_on(args.input.open(&args.sources, &plan.input, &options))?;
     if let Some(out) = &out {
         source.leave_out(out.store(), &OUT_FILES);
@@ -67,6 +68,7 @@ pub(super) fn run(global: &Global, args: &DetectArgs) -> Result<Exit, Failure> {
     let pipeline = Pipeline {
         source,
         kept,
+        kept_accesses,
         window: plan.input.window,
         zone: plan.input.zone,
         threads: global.threads(),
@@ -96,6 +98,9 @@ pub(super) fn run(global: &Global, args: &DetectArgs) -> Result<Exit, Failure> {
     teller.begin(life.known());
     for name in &hours.damaged_flags {
         stderr::tell(format_args!("warning: {name}: damaged, so what it flagged may count as habit"));
+    }
+    for name in hours.accesses.kept.iter().flat_map(|kept| &kept.damaged) {
+        stderr::tell(format_args!("warning: {name}: damaged, so what it kept is read again if the logs still hold it"));
     }
     let pair_hours = std::mem::take(&mut hours.gathered.pair_hours);
     let hour_rows = pair_hours.iter().map(|table| table.len() as u64).sum();
@@ -177,13 +182,7 @@ pub(super) fn run(global: &Global, args: &DetectArgs) -> Result<Exit, Failure> {
         times: &untimed,
         memory,
         span,
-        kept_trouble: pipeline
-            .kept
-            .as_ref()
-            .and_then(KeptHours::trouble)
-            .as_ref()
-            .map(KeptTrouble::text)
-            .or(kept_unusable),
+        kept_trouble: kept_trouble(&pipeline, kept_unusable),
         run_id: out_run.as_ref().map(|run| run.run_id.clone()),
         sinks: Vec::new(),
     };
@@ -204,6 +203,14 @@ pub(super) fn run(global: &Global, args: &DetectArgs) -> Result<Exit, Failure> {
     printed?;
     let partial = summary.is_partial() || unwritten.is_some();
     Ok(exit(outcome, args.fail_on, partial))
+}
+
+/// Returns what did not work with what is kept between runs, in one line.
+fn kept_trouble(pipeline: &Pipeline, unusable: Option<String>) -> Option<String> {
+    let of_hours = pipeline.kept.as_ref().and_then(KeptHours::trouble).as_ref().map(KeptTrouble::text);
+    let of_accesses = pipeline.kept_accesses.as_ref().and_then(KeptAccesses::trouble);
+    let told: Vec<String> = of_hours.into_iter().chain(of_accesses).chain(unusable).collect();
+    (!told.is_empty()).then(|| told.join("; "))
 }
 
 /// Writes the summary and its warnings to stderr.

@@ -19,8 +19,8 @@ use flow::time::HOUR_S;
 use rollup::derive::Derived;
 use rollup::window::WindowOptions;
 
-/// The detection whose findings are flow logs that fell silent.
-const LOG_GAP: &str = "log_gap";
+/// The detections whose findings are logs that fell silent.
+const LOG_GAPS: [&str; 2] = ["log_gap", "access_log_gap"];
 
 /// The window as far as it is known: without data, only what was asked for is.
 #[derive(Clone, Copy, Debug)]
@@ -220,8 +220,10 @@ fn held_back(findings: &[Finding]) -> HeldBack {
     HeldBack { by_allow_lists: count(detect::ALLOWED_BY), by_verdicts: count(detect::VERDICT) }
 }
 
-/// Returns the flow logs that fell silent, worst first; those that hardly tell anything are left out.
+/// Returns the logs that fell silent, worst first; those that hardly tell anything are left out.
 fn log_gaps(findings: &[Finding]) -> Vec<LogGap> {
-    let gaps = findings.iter().filter(|finding| finding.detection == LOG_GAP && finding.severity >= Severity::Low);
+    let gaps = findings
+        .iter()
+        .filter(|finding| LOG_GAPS.contains(&finding.detection.as_str()) && finding.severity >= Severity::Low);
     gaps.map(|gap| LogGap { severity: gap.severity, explanation: gap.explanation.clone() }).collect()
 }

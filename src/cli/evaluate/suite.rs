@@ -195,6 +195,7 @@ impl Bench<'_> {
         let pipeline = Pipeline {
             source: self.runtime.block_on(Source::open(&spec, &options)).map_err(Failure::failed)?,
             kept: None,
+            kept_accesses: None,
             window: WindowOptions { from_s, baseline_s: 365 * 86_400, ..WindowOptions::default() },
             zone: None,
             threads: self.global.threads(),

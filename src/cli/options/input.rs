@@ -1,6 +1,7 @@
 //! The inputs of a run besides the sources: the window, kept hours, feeds, owners of networks and internal networks.
 
 use super::time::{GivenBounds, is_relative};
+use crate::accesses::KeptAccesses;
 use crate::cli::exit::Failure;
 use crate::cli::stderr::tell;
 use crate::hours::{KeptHours, settings_hash};
@@ -71,6 +72,7 @@ pub(in crate::cli) struct Input {
 pub(in crate::cli) struct OpenedSource {
     pub(in crate::cli) source: Source,
     pub(in crate::cli) kept: Option<KeptHours>,
+    pub(in crate::cli) kept_accesses: Option<KeptAccesses>,
     /// Why no hours are kept although `--state` asks for it.
     pub(in crate::cli) kept_unusable: Option<String>,
     /// The place of `--state`.
@@ -177,9 +179,17 @@ impl InputArgs {
         if let Some(store) = &store {
             source.leave_out(store, KeptHours::FOLDERS);
             source.leave_out(store, &[KeptIncidents::FOLDER, OUTBOX_FOLDER]);
+            source.leave_out(store, KeptAccesses::FOLDERS);
         }
         let kept = store.clone().map(|store| KeptHours::new(store, input.settings));
-        Ok(OpenedSource { source, kept, kept_unusable, state: store })
+        let kept_accesses = store.clone().map(|store| {
+            let mut settings: Vec<String> = sources.to_vec();
+            settings.sort_unstable();
+            settings.extend(self.logs.iter().map(ToString::to_string));
+            settings.extend(input.zone.map(|zone| zone.to_string()));
+            KeptAccesses::new(store, settings.iter().map(String::as_str))
+        });
+        Ok(OpenedSource { source, kept, kept_accesses, kept_unusable, state: store })
     }
 }
 

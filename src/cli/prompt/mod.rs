@@ -233,7 +233,7 @@ fn says(table: &str) -> &'static str {
         "destinations" => "remotes: hosts, bytes, first seen",
         "services" => "ports that hosts serve to the outside",
         "host_days" => "host x day of bytes to rare remotes, from 8 days on",
-        "coverage" => "interface x hour: records, NODATA and SKIPDATA",
+        "coverage" => "log or interface x hour: events, records, NODATA and SKIPDATA",
         "indicators" => "entries of the --indicators feeds",
         "networks" => "networks and owners of the --networks files",
         "findings" => "findings of the run in --findings",

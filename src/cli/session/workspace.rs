@@ -153,7 +153,7 @@ impl WorkspaceArgs {
             global.start_threads(Some(memory.memory()))?
         };
         let source_options = SourceOptions { io_runtime: Some(io.handle().clone()), ..global.source_options() };
-        let OpenedSource { source, kept, kept_unusable, .. } =
+        let OpenedSource { source, kept, kept_accesses, kept_unusable, .. } =
             io.block_on(self.input.open(sources, &input, &source_options))?;
         let shown = global.shows_progress_now();
         let progress =
@@ -166,6 +166,7 @@ impl WorkspaceArgs {
             networks: Arc::new(networks),
             internal: Arc::new(internal),
             kept,
+            kept_accesses,
             findings,
             incidents,
             threads: global.threads(),

@@ -2,6 +2,7 @@
 
 /// The detections that come with flowsift, by name.
 pub(super) const DETECTIONS: &[(&str, &str)] = &[
+    ("access_log_gap", include_str!("../../../queries/detections/access_log_gap.sql")),
     ("account_by_service", include_str!("../../../queries/detections/account_by_service.sql")),
     ("beacon", include_str!("../../../queries/detections/beacon.sql")),
     ("brute_force", include_str!("../../../queries/detections/brute_force.sql")),

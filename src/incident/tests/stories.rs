@@ -53,6 +53,18 @@ fn of_many_things_the_title_tells_what_left_and_whom_they_entered() {
 }
 
 #[test]
+fn an_upload_to_several_began_with_the_remote_that_it_names() {
+    let mut world = World::new(72);
+    world.call("10.0.0.1", "203.0.113.5", 1, 5);
+    world.call("10.0.0.1", "192.0.2.9", 1, 700);
+    let upload = world.find("rare_egress", Severity::High, "10.0.0.1", "192.0.2.9", (5, 760));
+    evidence(upload, "destinations", 2_u64);
+    assert_eq!(world.join().0[0].first_seen_s, at(700));
+    evidence(&mut world.findings[0], "destinations", 1_u64);
+    assert_eq!(world.join().0[0].first_seen_s, at(5));
+}
+
+#[test]
 fn the_worst_call_is_named_and_not_the_first() {
     let mut world = World::new(72);
     world.find("beacon", Severity::Medium, "10.0.0.1", "203.0.113.1", (10, 900));

@@ -16,7 +16,7 @@ pub(super) fn others(story: &Story<'_>, told: &mut Vec<Told>) {
         let kind = match finding.detection.as_str() {
             "port_sweep" | "port_scan" => TimelineKind::Sweep,
             "exposed_service" => TimelineKind::Exposure,
-            "log_gap" => TimelineKind::LogGap,
+            "log_gap" | "access_log_gap" => TimelineKind::LogGap,
             _ => TimelineKind::Finding,
         };
         let Some(sides) = sides_of(story, finding, kind) else { continue };

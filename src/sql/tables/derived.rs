@@ -1,7 +1,9 @@
 //! The tables derived from all the logs, computed when a query first reads one of them.
 
+use super::accesses::FoldedAccesses;
 use super::display_schema::{present, presented};
 use super::skipped_objects::SkippedObjects;
+use crate::accesses::{coverage, coverage_schema};
 use crate::hours::{ListedUnits, Pipeline, Progress, Skipped, SourceHours};
 use crate::intel::InternalNetworks;
 use crate::source::WantedLogs;
@@ -18,7 +20,6 @@ use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
 use datafusion::physical_plan::streaming::{PartitionStream, StreamingTableExec};
 use futures::stream::{StreamExt, TryStreamExt};
 use rollup::coverage::Forwarders;
-use rollup::coverage::coverage_schema;
 use rollup::derive::{Derived, Known, Wanted, derive};
 use rollup::habits::Habits;
 use rollup::window::{WindowOptions, choose_window};
@@ -35,6 +36,8 @@ pub(in crate::sql) struct DerivedTables {
     internal: Arc<InternalNetworks>,
     skipped: SkippedObjects,
     progress: Arc<StartProgress>,
+    /// The logs beside flow logs, of which `coverage` has rows.
+    accesses: Arc<FoldedAccesses>,
     hours: OnceCell<Arc<SourceHours>>,
     derived: OnceCell<Arc<Derived>>,
     /// Empty tables, for their schemas.
@@ -92,6 +95,7 @@ impl DerivedTables {
         pipeline: Pipeline,
         internal: Arc<InternalNetworks>,
         progress: Arc<StartProgress>,
+        accesses: Arc<FoldedAccesses>,
     ) -> Result<Self, RollupError> {
         let skipped = SkippedObjects::default();
         let nothing = PairHours::from_batch(&RecordBatch::new_empty(pair_hours_schema()))?;
@@ -105,7 +109,7 @@ impl DerivedTables {
             &Memory::default(),
         )?;
         let (hours, derived) = (OnceCell::new(), OnceCell::new());
-        Ok(Self { pipeline, internal, skipped, progress, hours, derived, empty })
+        Ok(Self { pipeline, internal, skipped, progress, accesses, hours, derived, empty })
     }
 
     /// Returns the schema of a table as stored.
@@ -182,7 +186,11 @@ impl DerivedTables {
         let this = self.clone();
         let making = self.pipeline.runtime.spawn(async move {
             match name {
-                TableName::PairHours | TableName::Coverage => this.hours().await.map(drop),
+                TableName::PairHours => this.hours().await.map(drop),
+                TableName::Coverage => {
+                    this.hours().await?;
+                    this.accesses.logs().await.map(drop)
+                }
                 _ => this.derived().await.map(drop),
             }
         });
@@ -218,7 +226,10 @@ impl DerivedTables {
             return Ok(Box::new(batches));
         }
         let tables = match name {
-            TableName::Coverage => self.hours().await?.gathered.coverage.clone(),
+            TableName::Coverage => {
+                let (flows, others) = (self.hours().await?, self.accesses.logs().await?);
+                coverage(&flows.gathered.coverage, &others.told)?
+            }
             TableName::Hosts => vec![self.derived().await?.hosts.clone()],
             TableName::HostHours => vec![self.derived().await?.host_hours.clone()],
             TableName::Services => vec![self.derived().await?.services.clone()],

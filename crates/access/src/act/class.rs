@@ -15,6 +15,14 @@ macro_rules! words {
                     $($name::$word => $text,)*
                 }
             }
+
+            /// Returns what a name stands for; `None` of any other text.
+            pub fn of_name(name: &str) -> Option<Self> {
+                match name {
+                    $($text => Some($name::$word),)*
+                    _ => None,
+                }
+            }
         }
     };
 }

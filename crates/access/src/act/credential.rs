@@ -24,6 +24,22 @@ pub enum CredentialKind {
 }
 
 impl CredentialKind {
+    /// Every kind.
+    pub const ALL: [Self; 7] = [
+        CredentialKind::None,
+        CredentialKind::LongTermKey,
+        CredentialKind::SessionKey,
+        CredentialKind::WebSession,
+        CredentialKind::ApiToken,
+        CredentialKind::SshKey,
+        CredentialKind::Password,
+    ];
+
+    /// Returns the kind that [`CredentialKind::name`] names so.
+    pub fn of_name(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|kind| kind.name() == name)
+    }
+
     /// Returns the name under which tables know the kind; empty for [`CredentialKind::None`].
     pub const fn name(self) -> &'static str {
         match self {

@@ -33,6 +33,15 @@ pub enum Log {
 }
 
 impl Log {
+    /// Every log.
+    pub const ALL: [Self; 7] =
+        [Log::CloudTrail, Log::Okta, Log::AtlassianAudit, Log::BitbucketAccess, Log::Alb, Log::NlbTls, Log::Clb];
+
+    /// Returns the log that [`Log::name`] names so.
+    pub fn of_name(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|log| log.name() == name)
+    }
+
     /// Returns the name under which tables know the log.
     pub const fn name(self) -> &'static str {
         match self {

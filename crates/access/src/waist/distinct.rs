@@ -27,6 +27,14 @@ impl Distinct {
         }
     }
 
+    /// Returns the set of these hashes, of which more were told than could be kept if `is_capped`.
+    pub fn of(hashes: impl Iterator<Item = u64>, is_capped: bool) -> Self {
+        let mut set = Self::default();
+        hashes.for_each(|hash| set.add(hash));
+        set.is_capped |= is_capped;
+        set
+    }
+
     /// Adds all of another set.
     pub fn merge(&mut self, other: &Self) {
         self.is_capped |= other.is_capped;

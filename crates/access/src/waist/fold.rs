@@ -238,8 +238,8 @@ impl Rows {
         row
     }
 
-    /// Adds the rows of another fold, and returns their numbers here, in their order there.
-    pub fn merge(&mut self, other: &Self) -> Vec<u32> {
+    /// Adds those rows of another fold whose hours are wanted, and returns their numbers here, in their order there.
+    pub fn merge(&mut self, other: &Self, is_wanted: impl Fn(i64) -> bool) -> Vec<Option<u32>> {
         let texts: Vec<u32> =
             (0..other.texts.count() as u32).map(|number| self.texts.number(other.texts.get(number), 0)).collect();
         let text = |number: u32| texts[number as usize];
@@ -267,8 +267,10 @@ impl Rows {
         let here = |row: &Row| Row { actor: actors[row.actor as usize], deed: deeds[row.deed as usize], ..*row };
         (other.kept.iter())
             .map(|row| {
-                let place = self.place_of(row.hour_s);
-                self.of_row(place, here(row))
+                is_wanted(row.hour_s).then(|| {
+                    let place = self.place_of(row.hour_s);
+                    self.of_row(place, here(row))
+                })
             })
             .collect()
     }

@@ -7,6 +7,7 @@ use std::num::NonZeroU64;
 use flow::fnv::Fnv64;
 use flow::time::hour_of;
 use foldhash::quality::FixedState;
+use hashbrown::HashMap;
 
 use super::fold::Rows;
 use super::row::{AccessHour, RowHead, RowKey, Sums};
@@ -31,46 +32,55 @@ use crate::act::{Act, ActionClass, Log};
 /// ```
 #[derive(Debug, Clone, Default)]
 pub struct AccessHours {
-    rows: Rows,
+    pub(super) rows: Rows,
     /// Of acts without an id, and of sealed ones, by row.
-    sums: Vec<Sums>,
+    pub(super) sums: Vec<Sums>,
     /// Acts with an id, in the order in which they came. Up to `settled`, each id is there once.
     open: Vec<Open>,
     settled: usize,
     /// Acts of an object that may yet turn out damaged.
     staged: Vec<(Option<Id>, Share)>,
+    /// Ids by which they would be named.
+    staged_ids: HashMap<u32, Box<str>, foldhash::fast::FixedState>,
+    /// Of each row, the id of one act: the least.
+    ids: Vec<Box<str>>,
     with_id: u64,
     sealed: u64,
 }
 
 /// 128 bits of hash of an event's id.
-type Id = [u64; 2];
+pub(super) type Id = [u64; 2];
 
 /// An act with an id.
 #[derive(Debug, Clone, Copy)]
-struct Open {
-    id: Id,
-    share: Share,
+pub(super) struct Open {
+    pub(super) id: Id,
+    pub(super) share: Share,
 }
 
 /// What one act adds to its row.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-struct Share {
-    row: u32,
+pub(super) struct Share {
+    pub(super) row: u32,
     /// Seconds since the row's hour began.
-    second: u32,
-    bytes_out: u64,
-    bytes_in: u64,
-    object: Option<NonZeroU64>,
+    pub(super) second: u32,
+    pub(super) bytes_out: u64,
+    pub(super) bytes_in: u64,
+    pub(super) object: Option<NonZeroU64>,
 }
 
 /// About how many bytes the objects of a row take.
 const OBJECTS_BYTES: usize = 64;
+/// About how many bytes the id of a row takes.
+const ROW_ID_BYTES: usize = 64;
 
 impl AccessHours {
     /// Adds an act.
     pub fn add(&mut self, act: &Act<'_>) {
         let (id, share) = self.share(act);
+        if let Some(name) = named(self.ids.get(share.row as usize), act) {
+            self.name(share.row, name.into());
+        }
         self.count(id, share);
     }
 
@@ -81,13 +91,21 @@ impl AccessHours {
     /// That of `read`.
     pub fn object<T, E>(&mut self, read: impl FnOnce(&mut dyn FnMut(&Act<'_>)) -> Result<T, E>) -> Result<T, E> {
         self.staged.clear();
+        self.staged_ids.clear();
         let read = read(&mut |act| {
             let staged = self.share(act);
+            let row = staged.1.row;
+            if let Some(name) = named(self.ids.get(row as usize), act)
+                && let Some(name) = named(self.staged_ids.get(&row), act).filter(|again| *again == name)
+            {
+                self.staged_ids.insert(row, name.into());
+            }
             self.staged.push(staged);
         });
         let mut staged = std::mem::take(&mut self.staged);
         if read.is_ok() {
             staged.iter().for_each(|(id, share)| self.count(*id, *share));
+            std::mem::take(&mut self.staged_ids).into_iter().for_each(|(row, name)| self.name(row, name));
         }
         staged.clear();
         self.staged = staged;
@@ -96,17 +114,37 @@ impl AccessHours {
 
     /// Adds all of another fold.
     pub fn merge(&mut self, other: &Self) {
-        let numbers = self.rows.merge(&other.rows);
-        self.sums.resize_with(self.rows.count(), Sums::default);
-        for (row, sums) in other.sums.iter().enumerate() {
-            self.sums[numbers[row] as usize].merge(sums);
-        }
+        let numbers = self.merge_rows(other, |_| true);
         self.with_id += other.with_id;
         self.sealed += other.sealed;
-        self.open.extend(other.open.iter().map(|one| {
-            let row = numbers[one.share.row as usize];
-            Open { share: Share { row, ..one.share }, ..*one }
-        }));
+        self.open.extend(other.open.iter().filter_map(|one| one.at(&numbers)));
+    }
+
+    /// Adds those hours of another fold that `is_wanted` picks by their first second. [`AccessHours::duplicates`] then
+    /// knows of none within the other.
+    pub fn merge_hours(&mut self, other: &Self, is_wanted: impl Fn(i64) -> bool) {
+        let numbers = self.merge_rows(other, is_wanted);
+        let before = self.open.len();
+        self.open.extend(other.once().filter_map(|one| one.at(&numbers)));
+        self.with_id += (self.open.len() - before) as u64;
+    }
+
+    /// Adds the rows of another fold with their sums and ids, and returns their numbers here, in their order there;
+    /// `None` for those of hours that are not wanted.
+    fn merge_rows(&mut self, other: &Self, is_wanted: impl Fn(i64) -> bool) -> Vec<Option<u32>> {
+        let numbers = self.rows.merge(&other.rows, is_wanted);
+        self.sums.resize_with(self.rows.count(), Sums::default);
+        for (sums, number) in other.sums.iter().zip(&numbers) {
+            if let Some(number) = number {
+                self.sums[*number as usize].merge(sums);
+            }
+        }
+        for (name, number) in other.ids.iter().zip(&numbers) {
+            if let Some(number) = number.filter(|_| !name.is_empty()) {
+                self.name(number, name.clone());
+            }
+        }
+        numbers
     }
 
     /// Forgets the ids of all acts so far and frees what they cost. An act that comes once more after this counts again,
@@ -149,7 +187,11 @@ impl AccessHours {
     /// Returns about how many bytes the fold holds.
     pub fn held_bytes(&self) -> usize {
         let sums: usize = self.sums.capacity() * size_of::<Sums>();
-        self.open.capacity() * size_of::<Open>() + sums + self.rows.count() * OBJECTS_BYTES + self.rows.held_bytes()
+        self.open.capacity() * size_of::<Open>()
+            + sums
+            + self.rows.count() * OBJECTS_BYTES
+            + self.rows.held_bytes()
+            + self.ids.len() * ROW_ID_BYTES
     }
 
     /// Returns the rows in the order of hour and log, and then of all else.
@@ -158,17 +200,37 @@ impl AccessHours {
         if !self.open.is_empty() || self.sums.len() < self.rows.count() {
             let sums = sums.to_mut();
             sums.resize_with(self.rows.count(), Sums::default);
-            let mut spare = self.spare().into_iter().peekable();
-            for (at, Open { share, .. }) in self.open.iter().enumerate() {
-                if spare.next_if_eq(&at).is_none() {
-                    let act_s = self.rows.hour_s(share.row) + i64::from(share.second);
-                    add(&mut sums[share.row as usize], act_s, share);
-                }
+            for Open { share, .. } in self.once() {
+                let act_s = self.rows.hour_s(share.row) + i64::from(share.second);
+                add(&mut sums[share.row as usize], act_s, share);
             }
         }
         // A row without events is left of a damaged object or of the worse of two duplicates.
         let told = self.rows.sorted(|row| sums[row as usize].events > 0);
-        told.into_iter().map(|row| self.rows.key(row).row(sums[row as usize].clone())).collect()
+        told.into_iter().map(|row| self.rows.key(row).row(self.id_of(row), sums[row as usize].clone())).collect()
+    }
+
+    /// Returns the open acts, each once.
+    pub(super) fn once(&self) -> impl Iterator<Item = &Open> {
+        let mut spare = self.spare().into_iter().peekable();
+        self.open.iter().enumerate().filter(move |(at, _)| spare.next_if_eq(at).is_none()).map(|(_, one)| one)
+    }
+
+    /// Returns the id of one act of a row; empty where acts have none.
+    pub(super) fn id_of(&self, row: u32) -> &str {
+        self.ids.get(row as usize).map_or("", |id| id)
+    }
+
+    /// Names a row by an id, if that is less than the one it has.
+    pub(super) fn name(&mut self, row: u32, id: Box<str>) {
+        let row = row as usize;
+        if row >= self.ids.len() {
+            self.ids.resize_with(self.rows.count(), Box::default);
+        }
+        let own = &mut self.ids[row];
+        if own.is_empty() || id < *own {
+            *own = id;
+        }
     }
 
     /// Returns the places of open acts that another one with the same id makes spare, in order.
@@ -229,7 +291,7 @@ impl AccessHours {
         (id, Share { row, second: (act_s - hour_s) as u32, bytes_out, bytes_in, object })
     }
 
-    fn count(&mut self, id: Option<Id>, share: Share) {
+    pub(super) fn count(&mut self, id: Option<Id>, share: Share) {
         if let Some(id) = id {
             self.with_id += 1;
             self.open.push(Open { id, share });
@@ -242,6 +304,20 @@ impl AccessHours {
         let act_s = self.rows.hour_s(share.row) + i64::from(share.second);
         add(&mut self.sums[row], act_s, &share);
     }
+}
+
+impl Open {
+    /// Returns the act in another fold that has its row under another number; `None` where it has not.
+    fn at(&self, numbers: &[Option<u32>]) -> Option<Self> {
+        let row = numbers[self.share.row as usize]?;
+        Some(Self { share: Share { row, ..self.share }, ..*self })
+    }
+}
+
+/// Returns the id of an act, if it is less than the one that its row has: the event's, or the trace of a request.
+fn named<'a>(own: Option<&Box<str>>, act: &'a Act<'_>) -> Option<&'a str> {
+    let id: &str = if act.event_id.is_empty() { &act.trace } else { &act.event_id };
+    (!id.is_empty() && own.is_none_or(|own| own.is_empty() || *id < **own)).then_some(id)
 }
 
 fn add(sums: &mut Sums, act_s: i64, share: &Share) {

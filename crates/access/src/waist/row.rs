@@ -49,6 +49,8 @@ pub struct AccessHour<'a> {
     /// What an act that makes a credential, grants or administers was done to; empty of other acts, whose objects are
     /// only counted.
     pub object: &'a str,
+    /// The id of one of the acts, or the trace of one of the requests; empty where the log has none.
+    pub event_id: &'a str,
     /// How many, how much and when.
     pub sums: Sums,
 }
@@ -110,8 +112,38 @@ pub(super) struct RowKey<'a> {
 }
 
 impl<'a> RowKey<'a> {
+    /// Returns the key of a row.
+    pub fn of(row: &'a AccessHour<'_>) -> Self {
+        Self {
+            head: RowHead {
+                hour_s: row.hour_s,
+                log: row.log,
+                principal_kind: row.principal_kind,
+                credential_kind: row.credential.kind(),
+                action_class: row.action_class,
+                outcome: row.outcome,
+                mfa: row.mfa,
+            },
+            texts: [
+                row.account,
+                row.region,
+                row.principal,
+                row.credential.full(),
+                row.source,
+                row.network,
+                row.country,
+                row.agent_family,
+                row.service,
+                row.app,
+                row.target,
+                row.action,
+                row.object,
+            ],
+        }
+    }
+
     /// Returns the row of this key.
-    pub fn row(self, sums: Sums) -> AccessHour<'a> {
+    pub fn row(self, event_id: &'a str, sums: Sums) -> AccessHour<'a> {
         let [
             account,
             region,
@@ -147,6 +179,7 @@ impl<'a> RowKey<'a> {
             outcome: self.head.outcome,
             mfa: self.head.mfa,
             object,
+            event_id,
             sums,
         }
     }

@@ -25,6 +25,14 @@ macro_rules! rules {
             /// All rules.
             pub const ALL: &[Self] = &[$(Self::$rule,)*];
 
+            /// Returns the rule that [`TieRule::name`] names so.
+            pub fn of_name(name: &str) -> Option<Self> {
+                match name {
+                    $($name => Some(Self::$rule),)*
+                    _ => None,
+                }
+            }
+
             /// Returns the name of the rule.
             pub const fn name(self) -> &'static str {
                 match self { $(Self::$rule => $name,)* }
@@ -87,6 +95,11 @@ pub struct Tie<'a> {
 }
 
 impl<'a> Tie<'a> {
+    /// Returns a tie that was kept: its names in full, its first and last second, and the acts that told it.
+    pub const fn kept(rule: TieRule, log: Log, names: (&'a str, &'a str), span_s: (i64, i64), acts: u64) -> Self {
+        Self { rule, log, first_s: span_s.0, last_s: span_s.1, acts, from: names.0, to: names.1 }
+    }
+
     /// Returns the name that comes first in the rule: in full, to join by. Of a credential it is not for output.
     pub const fn from(&self) -> &'a str {
         self.from
@@ -201,6 +214,12 @@ impl Ties {
                 self.note(TieRule::Served, row.log, (row.source, target), seen);
             }
         }
+    }
+
+    /// Adds a tie of another fold.
+    pub fn add_tie(&mut self, tie: &Tie<'_>) {
+        let seen = Seen { first_s: tie.first_s, last_s: tie.last_s, acts: tie.acts };
+        self.note(tie.rule, tie.log, (tie.from, tie.to), seen);
     }
 
     /// Adds all of another fold. Their order does not matter.

@@ -26,7 +26,8 @@ impl Uses {
         other.spells.iter().for_each(|spell| self.add_spell(*spell));
     }
 
-    fn add_spell(&mut self, (first, last): (i64, i64)) {
+    /// Adds uses from a first to a last second, without a silence of more than [`QUIET_S`] in between.
+    pub fn add_spell(&mut self, (first, last): (i64, i64)) {
         let begin = self.spells.partition_point(|spell| spell.1.saturating_add(QUIET_S) < first);
         let end = self.spells.partition_point(|spell| spell.0 <= last.saturating_add(QUIET_S));
         if begin == end {
@@ -36,6 +37,12 @@ impl Uses {
         let joined = (self.spells[begin].0.min(first), self.spells[end - 1].1.max(last));
         self.spells[begin] = joined;
         self.spells.drain(begin + 1..end);
+    }
+
+    /// Returns the uses before a second. A spell that goes on beyond it ends right before it.
+    pub fn before(&self, second: i64) -> Self {
+        let spells = self.spells.iter().filter(|spell| spell.0 < second);
+        Self { spells: spells.map(|(first, last)| (*first, (*last).min(second - 1))).collect() }
     }
 
     /// Returns the first and last second of each spell, in order.

@@ -71,7 +71,8 @@ impl FoldedAccesses {
         Ok(self.pipeline.list(WantedLogs::Accesses).await.map_err(external)?.bytes())
     }
 
-    async fn logs(self: &Arc<Self>) -> Result<Arc<AccessLogs>> {
+    /// Returns the logs, which are read when this is first asked for.
+    pub(in crate::sql) async fn logs(self: &Arc<Self>) -> Result<Arc<AccessLogs>> {
         let gathering = || async {
             let listed = self.pipeline.list(WantedLogs::Accesses).await.map_err(external)?;
             let this = self.clone();
@@ -79,7 +80,12 @@ impl FoldedAccesses {
                 let progress = (this.progress)(listed.accesses.len() as u64, listed.bytes());
                 this.pipeline.gather_accesses(&listed.accesses, &*progress)
             });
-            let logs = gathered.await.map_err(external)?.map_err(external)?;
+            let mut logs = gathered.await.map_err(external)?.map_err(external)?;
+            logs.remember(self.pipeline.window.latest_s());
+            if let Some(reason) = logs.kept.as_ref().and_then(|kept| kept.trouble.clone()) {
+                let object = "logs of accesses".to_owned();
+                self.skipped.add_skipped(Skipped { object, reason, kind: SkipKind::Kept, rows: None });
+            }
             for one in &logs.read.skipped {
                 let (object, reason) = (one.object.clone(), one.reason.clone());
                 self.skipped.add_skipped(Skipped { object, reason, kind: SkipKind::Unreadable, rows: None });

@@ -23,9 +23,12 @@ fn a_key_that_wakes_has_a_gap_from_list_and_log() {
     assert_eq!((entry.last_before(155 * DAY_S), entry.created_s, entry.owner()), (Some((0, true)), Some(-5), "p"));
     assert_eq!(ledger.iter().count(), 1, "session keys are not in the ledger");
 
-    // A list made after the use tells the use, which is not before it.
+    // A list made after the use tells the use, which is not before it; what the list before told stays.
     ledger.report(&key, None, Some(156 * DAY_S));
-    assert_eq!(ledger.get(&key).unwrap().last_before(155 * DAY_S), None);
+    assert_eq!(ledger.get(&key).unwrap().last_before(155 * DAY_S), Some((0, true)));
+    let mut late = Credentials::default();
+    late.report(&key, None, Some(156 * DAY_S));
+    assert_eq!(late.get(&key).unwrap().last_before(155 * DAY_S), None);
 }
 
 #[test]
