@@ -48,17 +48,22 @@ acts_by_day AS (
     GROUP BY identity, day
 ),
 -- include: habit_days
+networks AS (
+    SELECT network, min(hour) AS since FROM access_hours WHERE network IS NOT NULL GROUP BY network
+),
 -- Who lost a second factor and logged in within a day: a reset is what a caller with a stolen password asks for.
 logins_after AS (
     SELECT
         a.identity, a.day,
         min(l.first_seen) AS next_login,
         first_value(l.source ORDER BY l.first_seen, l.source) AS next_login_source,
-        max(CASE WHEN t.new_network AND t.network_users = 0 AND t.log_days >= $min_log_days THEN l.source END) AS strange_source
+        max(CASE WHEN n.since >= date_trunc('day', l.hour) AND t.log_days >= $min_log_days THEN l.source END)
+            AS strange_source
     FROM acts a
     JOIN access_hours l ON l.identity = lower(a.object) AND l.action_class = 'login' AND l.outcome = 'success'
         AND l.last_seen >= a.first_seen AND l.first_seen <= a.last_seen + INTERVAL '1 day'
     JOIN identity_days t ON t.identity = l.identity AND t.day = date_trunc('day', l.hour)
+    JOIN networks n ON n.network = l.network
     WHERE a.changed = 'second factor' AND a.identity <> lower(a.object)
     GROUP BY a.identity, a.day
 ),

@@ -40,7 +40,7 @@ fn findings_do_not_depend_on_the_order_of_acts() {
                 ELSEWHERE,
                 ("iam", ["ListUsers", "ListRoles", "GetUser"][k as usize % 3]),
             );
-            one.outcome = Outcome::Denied;
+            (one.outcome, one.event_id) = (Outcome::Denied, format!("denied-{k}").into());
             one
         })
     };

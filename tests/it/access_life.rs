@@ -138,10 +138,12 @@ impl Life {
         life
     }
 
-    /// Adds an act, each with an id of its own.
+    /// Adds an act; one without an id gets one of its own.
     pub fn add(&mut self, mut act: Act<'static>) {
         self.events += 1;
-        act.event_id = format!("e{}", self.events).into();
+        if act.event_id.is_empty() {
+            act.event_id = format!("e{}", self.events).into();
+        }
         self.logs.hours.add(&act);
         self.logs.credentials.add(&act);
         self.logs.principals.add(&act);
