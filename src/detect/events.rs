@@ -21,8 +21,8 @@ pub(super) fn name_events(findings: &mut [Finding], logs: &AccessLogs) {
     let identities = Identities::of(rows.iter().map(|row| row.principal).chain(ledger));
     let who: BTreeSet<&str> = wanted.iter().filter_map(|finding| finding.principal.as_deref()).collect();
     let sources: BTreeSet<String> = wanted.iter().filter_map(|finding| source_of(finding)).collect();
-    let (mut by_principal, mut by_source): (HashMap<String, Vec<usize>>, HashMap<&str, Vec<usize>>) =
-        Default::default();
+    let mut by_principal: HashMap<String, Vec<usize>> = HashMap::new();
+    let mut by_source: HashMap<&str, Vec<usize>> = HashMap::new();
     for (at, row) in rows.iter().enumerate().filter(|(_, row)| !row.event_id.is_empty()) {
         let identity = identities.of_principal(row.principal);
         if who.contains(identity.as_ref()) {

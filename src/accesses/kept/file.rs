@@ -31,12 +31,15 @@ struct Beside {
     logs: Vec<OfLog>,
     others: Vec<(String, u64)>,
     skipped: Vec<(String, String)>,
-    told: Vec<(String, String, String, Vec<(i64, u64, u64)>)>,
+    told: Vec<OfPlace>,
     /// Rule, log, both names, first and last second, acts.
     ties: Vec<(String, String, String, String, i64, i64, u64)>,
     /// Credentials that acts made: id, kind, second.
     made: Vec<(String, String, i64)>,
 }
+
+/// Log, account and region, and of each hour its first second, acts and objects.
+type OfPlace = (String, String, String, Vec<(i64, u64, u64)>);
 
 #[derive(Debug, Serialize, Deserialize)]
 struct OfLog {

@@ -76,7 +76,7 @@ impl<T: Copy + Eq + Hash> Numbered<T> {
     fn ranks<K: Ord>(&self, key: impl Fn(&T) -> K) -> Vec<u32> {
         let mut numbers: Vec<u32> = (0..self.kept.len() as u32).collect();
         let key = |number: u32| key(&self.kept[number as usize]);
-        numbers.sort_unstable_by(|a, b| key(*a).cmp(&key(*b)));
+        numbers.sort_unstable_by_key(|number| key(*number));
         let mut ranks = vec![0; numbers.len()];
         let mut rank = 0;
         for (at, number) in numbers.iter().enumerate() {

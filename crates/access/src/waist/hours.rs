@@ -78,7 +78,7 @@ impl AccessHours {
     /// Adds an act.
     pub fn add(&mut self, act: &Act<'_>) {
         let (id, share) = self.share(act);
-        if let Some(name) = named(self.ids.get(share.row as usize), act) {
+        if let Some(name) = named(self.ids.get(share.row as usize).map(Box::as_ref), act) {
             self.name(share.row, name.into());
         }
         self.count(id, share);
@@ -95,8 +95,9 @@ impl AccessHours {
         let read = read(&mut |act| {
             let staged = self.share(act);
             let row = staged.1.row;
-            if let Some(name) = named(self.ids.get(row as usize), act)
-                && let Some(name) = named(self.staged_ids.get(&row), act).filter(|again| *again == name)
+            if let Some(name) = named(self.ids.get(row as usize).map(Box::as_ref), act)
+                && let Some(name) =
+                    named(self.staged_ids.get(&row).map(Box::as_ref), act).filter(|again| *again == name)
             {
                 self.staged_ids.insert(row, name.into());
             }
@@ -315,9 +316,9 @@ impl Open {
 }
 
 /// Returns the id of an act, if it is less than the one that its row has: the event's, or the trace of a request.
-fn named<'a>(own: Option<&Box<str>>, act: &'a Act<'_>) -> Option<&'a str> {
+fn named<'a>(own: Option<&str>, act: &'a Act<'_>) -> Option<&'a str> {
     let id: &str = if act.event_id.is_empty() { &act.trace } else { &act.event_id };
-    (!id.is_empty() && own.is_none_or(|own| own.is_empty() || *id < **own)).then_some(id)
+    (!id.is_empty() && own.is_none_or(|own| own.is_empty() || id < own)).then_some(id)
 }
 
 fn add(sums: &mut Sums, act_s: i64, share: &Share) {

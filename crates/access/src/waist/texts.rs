@@ -98,7 +98,9 @@ impl Texts {
 
     /// Returns about how many bytes they take.
     pub fn held_bytes(&self) -> usize {
-        self.kept_bytes + self.places.capacity() * (size_of::<Place>() + size_of::<u32>() * 8 / 7)
+        // A table of numbers keeps an eighth of its room free.
+        let number_bytes = size_of::<[u32; 8]>().div_ceil(7);
+        self.kept_bytes + self.places.capacity() * (size_of::<Place>() + number_bytes)
     }
 
     /// Returns the place of each text in the order of all of them, by its number.
