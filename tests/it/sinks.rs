@@ -14,11 +14,11 @@ struct Receiver {
 }
 
 impl Receiver {
-    fn start(script: &[u16]) -> Self {
+    fn start(script: &'static [u16]) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let port = listener.local_addr().unwrap().port();
         let came = Arc::new(Mutex::new(Vec::new()));
-        let (seen, mut script) = (came.clone(), script.to_vec().into_iter());
+        let (seen, mut script) = (came.clone(), script.iter().copied());
         std::thread::spawn(move || {
             for stream in listener.incoming() {
                 let mut stream = stream.unwrap();
