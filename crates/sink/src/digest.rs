@@ -11,7 +11,7 @@ const MAX_NAMED: usize = 20;
 /// What a day brought. Counts are of incidents at or above the sink's least severity.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct Digest {
-    /// The version of the fields: [`SCHEMA_VERSION`].
+    /// The version of the fields: `SCHEMA_VERSION`.
     pub schema_version: u32,
     /// The UTC day of the end of the run's window, such as `2026-11-28`.
     pub day: String,
@@ -43,7 +43,7 @@ pub struct DigestLine {
 /// The sign of life of a run.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct Heartbeat {
-    /// The version of the fields: [`SCHEMA_VERSION`].
+    /// The version of the fields: `SCHEMA_VERSION`.
     pub schema_version: u32,
     /// The sources.
     pub sources: Vec<String>,

@@ -283,7 +283,7 @@ pub enum Notice {
 /// An incident that changed.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct IncidentNotice {
-    /// The version of the fields: [`SCHEMA_VERSION`].
+    /// The version of the fields: `SCHEMA_VERSION`.
     pub schema_version: u32,
     /// What became of it.
     pub change: Change,
