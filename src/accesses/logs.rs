@@ -38,7 +38,7 @@ pub struct AccessLogs {
 pub struct KeptUse {
     /// Units whose objects did not change, so that they were not read again.
     pub loaded: u64,
-    /// Of them, units of which no object is there any more.
+    /// Of them, units whose objects are no longer there.
     pub gone: u64,
     /// Units that were read.
     pub read: u64,

@@ -1,4 +1,4 @@
-//! The ids of events that show a finding, for whoever looks them up in the logs.
+//! The ids of the events that show a finding, to look them up in the logs.
 
 use super::finding::{FLOW_LOG, Finding, MAX_EVENT_IDS};
 use crate::accesses::AccessLogs;

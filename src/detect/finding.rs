@@ -4,9 +4,9 @@ use std::cmp::Ordering;
 
 use serde::{Deserialize, Serialize};
 
-use super::severity::Severity;
 use super::text_forms;
 use flow::Address;
+use flow::Severity;
 use flow::codes::Role;
 
 /// The version of the finding's fields that this code writes and reads.

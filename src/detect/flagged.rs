@@ -2,10 +2,10 @@
 
 use super::error::DetectError;
 use super::finding::Finding;
-use super::severity::Severity;
 use arrow::array::{Array, AsArray, RecordBatch};
 use arrow::datatypes::{UInt8Type, UInt16Type};
 use flow::Address;
+use flow::Severity;
 use rollup::derive::Derived;
 use rollup::habits::NamedPair;
 use std::collections::{BTreeSet, HashSet};

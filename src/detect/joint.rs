@@ -4,8 +4,8 @@
 //! called regularly and suddenly gets far more than it used to is explained by neither.
 
 use super::finding::Finding;
-use super::severity::Severity;
 use flow::Address;
+use flow::Severity;
 use flow::codes::Role;
 use std::collections::HashMap;
 

@@ -1,7 +1,6 @@
 //! Runs the detections: SQL files over the derived tables, then discovery control, allow-lists and context.
 
 mod error;
-pub mod severity;
 
 pub mod catalogue;
 pub mod finding;
@@ -22,7 +21,7 @@ pub use catalogue::{Detection, Need, Parameter, built_in, from_folder, wanted};
 pub use error::DetectError;
 pub use finding::{ALLOWED_BY, FLOW_LOG, Finding, MAX_EVENT_IDS, SCHEMA_VERSION, VERDICT, sort_findings};
 pub use flagged::flagged_pairs;
+pub use flow::severity::{InvalidSeverity, Severity};
 pub use rollup::window::{BaselineKind, WindowOptions, choose_window};
 pub use run::{Context, Outcome, detect};
-pub use severity::{InvalidSeverity, Severity};
 pub use subject::Subject;

@@ -3,12 +3,12 @@
 use super::catalogue::Detection;
 use super::error::DetectError;
 use super::finding::{FLOW_LOG, Finding, MAX_EVENT_IDS, SCHEMA_VERSION};
-use super::severity::Severity;
 use super::subject::Subject;
 use arrow::array::{Array, ArrayRef, AsArray, RecordBatch};
 use arrow::compute::cast;
 use arrow::datatypes::{DataType, Float64Type, Int64Type, TimeUnit, TimestampSecondType};
 use flow::Address;
+use flow::Severity;
 use flow::codes::Role;
 use flow::time::rfc3339;
 use rollup::window::Window;

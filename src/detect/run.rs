@@ -7,7 +7,6 @@ use super::finding::{ALLOWED_BY, Finding, VERDICT, sort_findings};
 use super::interfaces::name_interfaces;
 use super::joint::raise_joint;
 use super::rows::{findings, missing};
-use super::severity::Severity;
 use super::succession::join_successors;
 use super::told_once::tell_once;
 use crate::accesses::{AccessLogs, AccessTables, AccessWindow, Surroundings, access_tables, coverage};
@@ -20,6 +19,7 @@ use crate::sql::{
 use arrow::array::RecordBatch;
 use datafusion::prelude::SessionContext;
 use flow::Address;
+use flow::Severity;
 use futures::StreamExt;
 use kernels::discovery::benjamini_hochberg;
 use rayon::prelude::*;

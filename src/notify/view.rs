@@ -55,7 +55,7 @@ pub fn incident_view(incident: &Incident) -> IncidentView {
         merged_into: incident.merged_into.clone(),
         change: word(&incident.change),
         title: incident.title.clone(),
-        severity: incident.severity.as_str().parse().ok(),
+        severity: incident.severity,
         score: incident.score,
         hosts: incident.hosts.iter().map(host).collect(),
         remotes: incident.remotes.iter().map(remote).collect(),

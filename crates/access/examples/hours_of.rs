@@ -23,7 +23,7 @@ fn files(folder: &Path, found: &mut Vec<PathBuf>) -> std::io::Result<()> {
     Ok(())
 }
 
-/// Returns a number of a file of `/proc/self`, in front of which a name stands.
+/// Returns the number behind a name in a file of `/proc/self`.
 fn told(file: &str, name: &str) -> Option<f64> {
     let text = std::fs::read_to_string(file).ok()?;
     let line = text.lines().find_map(|line| line.strip_prefix(name))?;

@@ -2,8 +2,8 @@
 //!
 //! This crate answers what a value in a flow log means: which [`Field`](schema::Field) a column stands for, which
 //! [`Address`] a text, who opened a connection ([`direction`]), and how numbers and times are written for people
-//! ([`units`], [`time`]), and how text that others wrote
-//! is shown ([`printable`](mod@printable)). [`fnv`] is the hash behind stable names, and
+//! ([`units`], [`time`]), how bad something is ([`Severity`]), and how text that others wrote is shown
+//! ([`printable`](mod@printable)). [`fnv`] is the hash behind stable names, and
 //! [`error_text()`] the one way to print an error with its causes. Nothing here reads files or imports another crate of
 //! flowsift.
 //!
@@ -21,9 +21,11 @@ pub mod fnv;
 pub mod printable;
 pub mod schema;
 pub mod services;
+pub mod severity;
 pub mod time;
 pub mod units;
 
 pub use address::{Address, Network};
 pub use error_text::error_text;
 pub use printable::printable;
+pub use severity::Severity;

@@ -1,7 +1,7 @@
 //! What is told beside incidents: the digest of a day, and the sign of life of a run.
 
 use crate::notice::{IncidentView, Moment, RunView, SCHEMA_VERSION, short};
-use crate::severity::Severity;
+use flow::Severity;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
@@ -33,7 +33,7 @@ pub struct DigestLine {
     /// Its id.
     pub id: String,
     /// Its severity.
-    pub severity: Option<Severity>,
+    pub severity: Severity,
     /// Its title.
     pub title: String,
     /// When it was opened.
@@ -83,9 +83,9 @@ impl RunView {
     /// Returns the digest of a day for a sink that hears of incidents from `least` on; `since_s` is the last digest's time.
     #[must_use]
     pub fn digest(&self, day: &str, least: Severity, since_s: i64) -> Digest {
-        let heard: Vec<&IncidentView> = self.incidents.iter().filter(|incident| incident.severity() >= least).collect();
+        let heard: Vec<&IncidentView> = self.incidents.iter().filter(|incident| incident.severity >= least).collect();
         let mut open: Vec<&IncidentView> = heard.iter().copied().filter(|incident| incident.is_open()).collect();
-        open.sort_by(|a, b| b.severity().cmp(&a.severity()).then(b.score.total_cmp(&a.score)).then(a.id.cmp(&b.id)));
+        open.sort_by(|a, b| b.severity.cmp(&a.severity).then(b.score.total_cmp(&a.score)).then(a.id.cmp(&b.id)));
         let mut digest = Digest {
             schema_version: SCHEMA_VERSION,
             day: day.to_owned(),
@@ -95,7 +95,7 @@ impl RunView {
             ..Digest::default()
         };
         for incident in &open {
-            *digest.open.entry(incident.severity()).or_default() += 1;
+            *digest.open.entry(incident.severity).or_default() += 1;
         }
         let line = |incident: &&IncidentView| DigestLine {
             id: incident.id.clone(),

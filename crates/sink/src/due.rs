@@ -4,8 +4,8 @@
 //! next, and a run again has nothing new to say.
 
 use crate::notice::{Change, IncidentView, Notice, RunView};
-use crate::severity::Severity;
 use crate::target::Sink;
+use flow::Severity;
 use flow::time::{DAY_S, rfc3339};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -43,7 +43,7 @@ impl ToldIncident {
     fn of(incident: &IncidentView) -> Self {
         Self {
             revision: incident.revision,
-            severity: incident.severity(),
+            severity: incident.severity,
             open: incident.is_open(),
             updated_s: incident.updated_at.0,
         }
@@ -63,7 +63,7 @@ pub(crate) struct Due {
 impl Told {
     /// Returns what counts as told to a new sink: what earlier runs know.
     pub(crate) fn begun(sink: &Sink, before: &[IncidentView]) -> Self {
-        let known = before.iter().filter(|incident| incident.severity() >= sink.least);
+        let known = before.iter().filter(|incident| incident.severity >= sink.least);
         let incidents = known.map(|incident| (incident.id.clone(), ToldIncident::of(incident))).collect();
         Self { version: 1, incidents, ..Self::default() }
     }
@@ -73,8 +73,7 @@ impl Told {
         let mut due = Due { notices: Vec::new(), told: self.clone(), postponed: 0 };
         let mut incidents: Vec<&IncidentView> = run.incidents.iter().collect();
         // The worst first; the order of a run's incidents is not this one's business.
-        incidents
-            .sort_by(|a, b| b.severity().cmp(&a.severity()).then(b.score.total_cmp(&a.score)).then(a.id.cmp(&b.id)));
+        incidents.sort_by(|a, b| b.severity.cmp(&a.severity).then(b.score.total_cmp(&a.score)).then(a.id.cmp(&b.id)));
         let (extensions, ends) = sink.target.keeps_records();
         for incident in incidents {
             let Some(change) = self.change(incident, sink.least) else { continue };
@@ -105,7 +104,7 @@ impl Told {
     /// Returns what became of an incident in the eyes of a sink; `None` when it was told all.
     fn change(&self, incident: &IncidentView, least: Severity) -> Option<Change> {
         let Some(told) = self.incidents.get(&incident.id) else {
-            let heard = incident.is_open() && incident.severity() >= least;
+            let heard = incident.is_open() && incident.severity >= least;
             return heard.then_some(match incident.change.as_str() {
                 "escalated" if incident.revision > 1 => Change::Escalated,
                 "reopened" => Change::Reopened,
@@ -120,7 +119,7 @@ impl Told {
             (true, false) => Some(Change::Closed),
             (false, true) => Some(Change::Reopened),
             (false, false) => None,
-            (true, true) if incident.severity() > told.severity => Some(Change::Escalated),
+            (true, true) if incident.severity > told.severity => Some(Change::Escalated),
             (true, true) => (incident.revision > told.revision).then_some(Change::Extended),
         }
     }

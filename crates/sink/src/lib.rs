@@ -19,7 +19,6 @@ mod options;
 mod outbox;
 mod secret;
 mod send;
-mod severity;
 mod storage;
 mod target;
 
@@ -33,6 +32,5 @@ pub use memory::MemoryStorage;
 pub use notice::{Change, Host, IncidentNotice, IncidentView, Moment, Notice, Remote, RunView, StoryLine};
 pub use outbox::{Added, Outbox, OutboxError, Pending, left_waiting, replayed};
 pub use secret::{Secret, SecretError};
-pub use severity::Severity;
 pub use storage::{Storage, StorageError, Versioned};
 pub use target::{BadSink, Body, Sink, Target};

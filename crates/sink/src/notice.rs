@@ -1,7 +1,7 @@
 //! What is sent: an incident that changed, the digest of a day, or the sign of life of a run.
 
 use crate::digest::{Digest, Heartbeat};
-use crate::severity::Severity;
+use flow::Severity;
 use flow::printable::printable;
 use flow::time::rfc3339;
 use serde::{Deserialize, Serialize};
@@ -56,7 +56,7 @@ pub struct IncidentView {
     /// One line.
     pub title: String,
     /// The highest of its life.
-    pub severity: Option<Severity>,
+    pub severity: Severity,
     /// How surprising its evidence is.
     pub score: f64,
     /// Compromised hosts, in the order of their first sign.
@@ -161,12 +161,6 @@ impl IncidentView {
     #[must_use]
     pub fn is_open(&self) -> bool {
         self.status == "open"
-    }
-
-    /// Returns its severity.
-    #[must_use]
-    pub fn severity(&self) -> Severity {
-        self.severity.unwrap_or(Severity::Informational)
     }
 
     /// Returns the account and region of its first host, where known.

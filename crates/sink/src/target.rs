@@ -3,7 +3,7 @@
 use crate::body::{event_bridge, security_hub};
 use crate::options::Options;
 use crate::secret::{Secret, SecretError};
-use crate::severity::Severity;
+use flow::severity::{InvalidSeverity, Severity};
 use reqwest::Url;
 use ring::digest::{SHA256, digest};
 use std::fmt;
@@ -144,7 +144,8 @@ impl Sink {
     /// Makes a sink of a target and options; `shown` is what messages call it.
     fn read(target: &str, mut options: Options, shown: String) -> Result<Self, BadSink> {
         let bad_text = |problem: String| bad(&shown, problem);
-        let least = options.take("least").map_or(Ok(Severity::Medium), |least| least.parse()).map_err(bad_text)?;
+        let least = options.take("least").map_or(Ok(Severity::Medium), |least| least.parse());
+        let least = least.map_err(|error: InvalidSeverity| bad_text(error.to_string()))?;
         let name = options.take("name");
         if name.as_ref().is_some_and(|name| name.is_empty() || name.chars().any(char::is_control)) {
             return Err(bad(&shown, "option name: expected a word"));

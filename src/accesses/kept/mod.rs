@@ -152,7 +152,7 @@ impl KeptAccesses {
         KeptState::Changed
     }
 
-    /// Returns the files of days of a range that are left, of which no object is there any more.
+    /// Returns the files that are left of the days of a range: their objects are no longer there.
     pub(super) fn gone(&self, files: KeptFiles, range: &TimeRange) -> Vec<KeptFile> {
         let is_wanted = |file: &KeptFile| {
             file.day_s.is_some_and(|day_s| {

@@ -1,4 +1,4 @@
-//! Tells the sinks of a run.
+//! Tells sinks what a run changed.
 
 use super::summary::FinishedRun;
 use crate::cli::exit::Failure;
@@ -38,7 +38,7 @@ impl<'a> Teller<'a> {
         }
     }
 
-    /// Tells what the run changed, or shows it with `--dry-run`; returns what became of it.
+    /// Tells sinks what the run changed, or shows it with `--dry-run`. Returns what arrived and what waits.
     pub(super) fn tell(&self, run: &FinishedRun<'_>) -> Result<Vec<SinkSummary>, Failure> {
         if self.sinks.sinks.is_empty() {
             return Ok(Vec::new());

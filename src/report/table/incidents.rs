@@ -1,9 +1,9 @@
 //! Incidents on a terminal: a few lines each, in the order of their rank.
 
 use super::{GAP, MIN_WIDTH, TableOptions, minute_text, push_severity, severity_word, wrapped};
-use crate::detect::severity::Severity;
 use crate::incident::Incident;
 use crate::incident::model::{Change, ClosedReason, HostPart, IncidentHost, Status, Tactic, TimelineEntry};
+use flow::Severity;
 use flow::printable::printable;
 use flow::units::{count_text, counted, number_text};
 use std::collections::BTreeMap;

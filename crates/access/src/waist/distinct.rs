@@ -27,7 +27,7 @@ impl Distinct {
         }
     }
 
-    /// Returns the set of these hashes, of which more were told than could be kept if `is_capped`.
+    /// Returns the set of these hashes; `is_capped` says that more were told than could be kept.
     pub fn of(hashes: impl Iterator<Item = u64>, is_capped: bool) -> Self {
         let mut set = Self::default();
         hashes.for_each(|hash| set.add(hash));

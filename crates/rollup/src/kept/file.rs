@@ -201,7 +201,7 @@ struct SealedRun {
 /// The blocks that hold whole parts together, each with its runs.
 type SealedGroup<'a> = Vec<(SealedBlock<'a>, Vec<SealedRun>)>;
 
-/// Tells the rows of which parts each block holds.
+/// Divides the blocks into groups of whole parts, and says how many rows of each part a block holds.
 fn sealed_groups<'a>(rows_of_parts: &[usize], blocks: Vec<SealedBlock<'a>>) -> Result<Vec<SealedGroup<'a>>, KeptError> {
     let mut parts = rows_of_parts.iter().copied().enumerate().filter(|(_, rows)| *rows > 0);
     let mut open: Option<SealedRun> = None;

@@ -1,7 +1,7 @@
 //! An incident whose texts try everything.
 
 use crate::notice::{Change, Host, IncidentView, Moment, Notice, Remote, StoryLine};
-use crate::severity::Severity;
+use flow::Severity;
 
 /// Text of a stranger: markup, mentions, Markdown, controls and marks of direction.
 pub(crate) const HOSTILE: &str =
@@ -15,7 +15,7 @@ pub(crate) fn incident(id: char, severity: Severity) -> IncidentView {
         status: "open".to_owned(),
         change: "opened".to_owned(),
         title: "10.0.57.128 calls 103.6.160.233, 5.3 GB left".to_owned(),
-        severity: Some(severity),
+        severity,
         score: 9.25,
         hosts: vec![Host {
             host: "10.0.57.128".to_owned(),

@@ -3,7 +3,7 @@
 use super::plain::Message;
 use crate::notice::{Change, Notice, cut_to};
 use crate::secret::Secret;
-use crate::severity::Severity;
+use flow::Severity;
 use serde_json::{Map, Value, json};
 
 /// Most characters of a summary.
@@ -23,7 +23,7 @@ pub(crate) fn body(notice: &Notice, key: &Secret) -> Option<Value> {
         details.insert((*name).to_owned(), value.clone().into());
     }
     details.insert("Story".to_owned(), message.lines.into());
-    let severity = match incident.severity() {
+    let severity = match incident.severity {
         Severity::Critical => "critical",
         Severity::High => "error",
         Severity::Medium => "warning",

@@ -46,7 +46,7 @@ impl Message {
 
 /// Returns the heading of an incident, such as `CRITICAL incident opened: …`.
 fn heading(notice: &IncidentNotice) -> String {
-    let severity = notice.incident.severity().name().to_uppercase();
+    let severity = notice.incident.severity.as_str().to_uppercase();
     format!("{severity} incident {}: {}", notice.change.name(), notice.incident.title)
 }
 
@@ -107,7 +107,7 @@ fn of_digest(digest: &Digest) -> Message {
     ];
     facts.extend(run_facts(&digest.run));
     let lines = digest.worst.iter().map(|line| {
-        let severity = line.severity.map_or("", |severity| severity.name());
+        let severity = line.severity.as_str();
         format!("{severity} since {}: {} ({})", line.opened_at.text(), line.title, line.id)
     });
     Message { heading: format!("flowsift digest of {}", digest.day), facts, lines: lines.collect() }

@@ -3,7 +3,7 @@
 use super::plain::Message;
 use crate::aws::partition;
 use crate::notice::{Change, Host, IncidentNotice, Notice, cut_to};
-use crate::severity::Severity;
+use flow::Severity;
 use serde_json::{Map, Value, json};
 
 /// Most findings of one request.
@@ -29,7 +29,7 @@ pub(crate) fn finding(notice: &Notice, account: &str, region: &str) -> Option<Va
     let incident = &about.incident;
     let message = Message::of(notice);
     let arn = format!("arn:{}:securityhub:{region}:{account}:product/{account}/default", partition(region));
-    let label = match incident.severity() {
+    let label = match incident.severity {
         Severity::Critical => "CRITICAL",
         Severity::High => "HIGH",
         Severity::Medium => "MEDIUM",

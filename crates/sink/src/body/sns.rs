@@ -25,7 +25,7 @@ pub(crate) fn parameters(notice: &Notice, arn: &str) -> Vec<(String, String)> {
         Notice::Incident(notice) => {
             attributes.push(("kind", "incident".to_owned()));
             attributes.push(("change", notice.change.name().to_owned()));
-            attributes.push(("severity", notice.incident.severity().name().to_owned()));
+            attributes.push(("severity", notice.incident.severity.as_str().to_owned()));
         }
         Notice::Digest(_) => attributes.push(("kind", "digest".to_owned())),
         Notice::Heartbeat(_) => attributes.push(("kind", "heartbeat".to_owned())),

@@ -4,7 +4,7 @@ use super::examples::{HOSTILE, hostile, incident, notice};
 use super::{event_bridge, hec, pagerduty, security_hub, slack, sns, teams};
 use crate::notice::{Change, Notice, RunView};
 use crate::secret::Secret;
-use crate::severity::Severity;
+use flow::Severity;
 use serde_json::Value;
 
 fn texts(value: &Value, found: &mut Vec<String>) {

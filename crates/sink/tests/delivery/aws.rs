@@ -2,9 +2,8 @@
 //! that fail with status 200, throttling, and identities that are refused.
 
 use crate::receiver::{Came, Receiver, Reply, incident, pace, run};
-use flowsift_sink::{
-    Aws, ClientOptions, Host, IncidentView, MemoryStorage, Outbox, Pace, Reach, Severity, Sink, StoryLine,
-};
+use flow::Severity;
+use flowsift_sink::{Aws, ClientOptions, Host, IncidentView, MemoryStorage, Outbox, Pace, Reach, Sink, StoryLine};
 use serde_json::{Value, json};
 use std::time::Duration;
 

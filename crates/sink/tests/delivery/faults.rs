@@ -2,9 +2,8 @@
 //! no incident is lost, each arrives in order, and repetitions carry the key that they had.
 
 use crate::receiver::{Receiver, Reply, incident, pace, run, webhook};
-use flowsift_sink::{
-    ClientOptions, IncidentView, MemoryStorage, Moment, Outbox, Pace, Reach, Severity, Storage, StorageError,
-};
+use flow::Severity;
+use flowsift_sink::{ClientOptions, IncidentView, MemoryStorage, Moment, Outbox, Pace, Reach, Storage, StorageError};
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
@@ -79,7 +78,7 @@ fn next_day(incidents: &mut Vec<IncidentView>, dice: &Dice, day: i64) {
     for one in incidents.iter_mut() {
         one.change = "unchanged".to_owned();
         let (change, changed) = match (one.status.as_str(), dice.below(8)) {
-            ("open", 0) => ("escalated", one.severity() < Severity::Critical),
+            ("open", 0) => ("escalated", one.severity < Severity::Critical),
             ("open", 1) => ("closed", true),
             ("open", 2) => ("extended", true),
             ("closed", 0) => ("reopened", true),
@@ -89,7 +88,7 @@ fn next_day(incidents: &mut Vec<IncidentView>, dice: &Dice, day: i64) {
             continue;
         }
         if change == "escalated" {
-            one.severity = Severity::ALL.into_iter().find(|severity| *severity > one.severity());
+            one.severity = one.severity.raised();
         }
         one.status = if change == "closed" { "closed" } else { "open" }.to_owned();
         one.change = change.to_owned();
@@ -148,7 +147,7 @@ async fn a_month_with_faults_loses_no_incident() {
     for one in incidents.iter().filter(|one| one.is_open()) {
         let of_one = heard.get(&one.id).unwrap_or_else(|| panic!("{} was lost", one.id));
         assert!(of_one.is_sorted_by_key(|(revision, _)| *revision), "{of_one:?}");
-        assert_eq!(of_one.last().unwrap().1, one.severity().name(), "the last word is the newest");
+        assert_eq!(of_one.last().unwrap().1, one.severity.as_str(), "the last word is the newest");
     }
     let repeated: usize = keys.values().map(|times| times - 1).sum();
     assert!(repeated < receiver.requests().len() / 3, "{repeated} of {}", receiver.requests().len());

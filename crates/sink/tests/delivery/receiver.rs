@@ -1,6 +1,7 @@
 //! A receiver on loopback that answers by a script, and runs to tell it about.
 
-use flowsift_sink::{IncidentView, Moment, Pace, RunView, Severity, Sink};
+use flow::Severity;
+use flowsift_sink::{IncidentView, Moment, Pace, RunView, Sink};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -143,7 +144,7 @@ pub fn incident(id: char, revision: u32, severity: Severity) -> IncidentView {
         status: "open".to_owned(),
         change: "opened".to_owned(),
         title: "10.0.0.1 calls 192.0.2.7".to_owned(),
-        severity: Some(severity),
+        severity,
         opened_at: Moment(1_713_571_200),
         updated_at: Moment(1_713_571_200 + i64::from(revision)),
         ..IncidentView::default()

@@ -1,7 +1,8 @@
 //! Delivery to receivers that behave as real ones do: they fail, stall, redirect, ask for patience and hang up.
 
 use crate::receiver::{Receiver, Reply, incident, pace, run, webhook};
-use flowsift_sink::{ClientOptions, MemoryStorage, Outbox, Pace, Reach, Severity, Sink};
+use flow::Severity;
+use flowsift_sink::{ClientOptions, MemoryStorage, Outbox, Pace, Reach, Sink};
 use std::time::{Duration, Instant};
 
 const LOOPBACK: ClientOptions =
