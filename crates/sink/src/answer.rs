@@ -24,7 +24,7 @@ pub(crate) enum Verdict {
 
 /// Words of AWS's error codes that ask for patience.
 const PATIENCE: [&str; 6] = ["Throttl", "TooManyRequests", "RequestLimit", "LimitExceeded", "Internal", "Unavailable"];
-/// Words of AWS's error codes about who asks, or about a bus or topic that does not exist.
+/// Words of AWS's error codes about the caller, or about a bus or topic that does not exist.
 const CLOSED: [&str; 9] = [
     "AccessDenied",
     "ExpiredToken",
@@ -57,6 +57,8 @@ pub(crate) fn verdicts(target: &Target, answer: &Answer, ids: &[String]) -> Vec<
         let reason = format!("{}: {}", shown(code), shown(text));
         if PATIENCE.iter().any(|word| code.contains(word)) {
             Verdict::Later(reason, None)
+        } else if CLOSED.iter().any(|word| code.contains(word)) {
+            Verdict::Shut(reason)
         } else {
             Verdict::Refused(reason)
         }

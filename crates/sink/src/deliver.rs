@@ -6,6 +6,7 @@ use crate::body::security_hub::finding_id;
 use crate::client::{Client, ClientOptions};
 use crate::notice::Notice;
 use crate::outbox::{Outbox, Pending};
+use crate::send::BatchError;
 use crate::storage::Storage;
 use crate::target::Target;
 use flow::error_text;
@@ -96,7 +97,18 @@ impl<S: Storage> Outbox<'_, S> {
         while !waiting.is_empty() {
             let notices: Vec<Notice> =
                 waiting.iter().take(most.min(self.sink.target.takes())).map(|one| one.notice.clone()).collect();
-            let batch = self.sink.batch(&notices, most, aws, SystemTime::now())?;
+            let batch = match self.sink.batch(&notices, most, aws, SystemTime::now()) {
+                Ok(batch) => batch,
+                // Such as a digest that was kept for a chat of the same name: it must not hold up the others.
+                Err(BatchError::Unfit(reason)) => {
+                    let first = waiting.remove(0);
+                    refusal.get_or_insert(format!("{}: {reason}", first.notice.key()));
+                    delivery.refused += 1;
+                    self.refuse(&first).await.map_err(|error| error_text(&error))?;
+                    continue;
+                }
+                Err(BatchError::Failed(reason)) => return Err(reason),
+            };
             tries += 1;
             let judged = match client.send(&batch.request).await {
                 Ok(answer) => {
@@ -131,7 +143,8 @@ impl<S: Storage> Outbox<'_, S> {
                 return Err(format!("{reason} (tried {tries} times)"));
             }
             let wait = after.unwrap_or_else(|| jittered(pace, tries));
-            if Instant::now() + wait >= until {
+            // No sum of times: a receiver may ask for more seconds than a clock holds.
+            if wait >= until.saturating_duration_since(Instant::now()) {
                 let asked =
                     if after.is_some() { format!(" and asks to wait {} s", wait.as_secs()) } else { String::new() };
                 return Err(format!("{reason}{asked}"));
@@ -151,17 +164,26 @@ impl<S: Storage> Outbox<'_, S> {
         let mut settled = Settled::default();
         let mut kept = Vec::new();
         let mut shut = None;
-        let failed = |error| format!("what was sent cannot be removed from the outbox: {error}");
+        // All are settled before the first failure of the storage is told: what arrived is counted and removed.
+        let mut failed = None;
         for (pending, verdict) in waiting.drain(..judged.len()).zip(judged) {
             match verdict {
                 Verdict::Arrived => {
                     delivery.sent += 1;
-                    self.storage.delete(&pending.name).await.map_err(failed)?;
+                    if let Err(error) = self.storage.delete(&pending.name).await {
+                        failed.get_or_insert(format!("what was sent cannot be removed from the outbox: {error}"));
+                    }
                 }
                 Verdict::Refused(reason) => {
-                    delivery.refused += 1;
                     settled.refused = Some(format!("{}: {reason}", pending.notice.key()));
-                    self.refuse(&pending).await.map_err(failed)?;
+                    match self.refuse(&pending).await {
+                        Ok(()) => delivery.refused += 1,
+                        Err(error) => {
+                            failed
+                                .get_or_insert(format!("what was refused cannot be put aside: {}", error_text(&error)));
+                            kept.push(pending);
+                        }
+                    }
                 }
                 Verdict::Later(reason, after) => {
                     settled.later = Some((reason, after));
@@ -174,7 +196,7 @@ impl<S: Storage> Outbox<'_, S> {
             }
         }
         waiting.splice(0..0, kept);
-        shut.map_or(Ok(settled), Err)
+        failed.or(shut).map_or(Ok(settled), Err)
     }
 
     /// Returns how far requests reach: AWS's own addresses are private where a VPC has endpoints.
@@ -199,7 +221,8 @@ struct Settled {
     refused: Option<String>,
 }
 
-/// Returns a wait before the next try: anything up to a bound that doubles, so that many runs do not come back at once.
+/// Returns a wait before the next try, between half of a bound and the bound, which doubles with each try: many runs do
+/// not come back at once.
 fn jittered(pace: Pace, tries: u32) -> Duration {
     let bound = pace.wait.saturating_mul(1 << tries.saturating_sub(1).min(16)).min(pace.most_wait);
     let random = RandomState::new().hash_one(tries) as f64 / u64::MAX as f64;

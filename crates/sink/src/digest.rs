@@ -85,7 +85,7 @@ impl RunView {
     pub fn digest(&self, day: &str, least: Severity, since_s: i64) -> Digest {
         let heard: Vec<&IncidentView> = self.incidents.iter().filter(|incident| incident.severity >= least).collect();
         let mut open: Vec<&IncidentView> = heard.iter().copied().filter(|incident| incident.is_open()).collect();
-        open.sort_by(|a, b| b.severity.cmp(&a.severity).then(b.score.total_cmp(&a.score)).then(a.id.cmp(&b.id)));
+        open.sort_by(|a, b| a.worst_first(b));
         let mut digest = Digest {
             schema_version: SCHEMA_VERSION,
             day: day.to_owned(),

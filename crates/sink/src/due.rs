@@ -72,8 +72,8 @@ impl Told {
     pub(crate) fn due(&self, sink: &Sink, run: &RunView, room: usize) -> Due {
         let mut due = Due { notices: Vec::new(), told: self.clone(), postponed: 0 };
         let mut incidents: Vec<&IncidentView> = run.incidents.iter().collect();
-        // The worst first; the order of a run's incidents is not this one's business.
-        incidents.sort_by(|a, b| b.severity.cmp(&a.severity).then(b.score.total_cmp(&a.score)).then(a.id.cmp(&b.id)));
+        // The worst first, whatever the order of the run.
+        incidents.sort_by(|a, b| a.worst_first(b));
         let (extensions, ends) = sink.target.keeps_records();
         for incident in incidents {
             let Some(change) = self.change(incident, sink.least) else { continue };
@@ -115,11 +115,12 @@ impl Told {
         if incident.revision < told.revision || incident.updated_at.0 < told.updated_s {
             return None;
         }
+        let is_heard = incident.severity >= least;
         match (told.open, incident.is_open()) {
             (true, false) => Some(Change::Closed),
-            (false, true) => Some(Change::Reopened),
+            (false, true) => is_heard.then_some(Change::Reopened),
             (false, false) => None,
-            (true, true) if incident.severity > told.severity => Some(Change::Escalated),
+            (true, true) if is_heard && incident.severity > told.severity => Some(Change::Escalated),
             (true, true) => (incident.revision > told.revision).then_some(Change::Extended),
         }
     }

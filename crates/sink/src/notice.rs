@@ -5,6 +5,7 @@ use flow::Severity;
 use flow::printable::printable;
 use flow::time::rfc3339;
 use serde::{Deserialize, Serialize};
+use std::cmp::Ordering;
 use std::collections::BTreeMap;
 
 /// The version of the fields of a notice.
@@ -161,6 +162,12 @@ impl IncidentView {
     #[must_use]
     pub fn is_open(&self) -> bool {
         self.status == "open"
+    }
+
+    /// Returns the order in which the worst comes first: by severity, score and id.
+    pub(crate) fn worst_first(&self, other: &Self) -> Ordering {
+        let worse = other.severity.cmp(&self.severity).then(other.score.total_cmp(&self.score));
+        worse.then_with(|| self.id.cmp(&other.id))
     }
 
     /// Returns the account and region of its first host, where known.

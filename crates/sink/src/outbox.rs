@@ -101,14 +101,16 @@ impl<'a, S: Storage> Outbox<'a, S> {
             let signs: Vec<&String> = waiting.iter().filter(|name| key_of(name).starts_with("run-")).collect();
             let room = MAX_WAITING.saturating_sub(waiting.len() - signs.len());
             let mut due = told.due(self.sink, run, room);
+            let mut kept = BTreeSet::new();
             for notice in &due.notices {
-                self.keep(due.told.next, notice).await?;
+                kept.insert(self.keep(due.told.next, notice).await?);
                 due.told.next += 1;
             }
             due.told.version = 1;
             let written = serde_json::to_vec_pretty(&due.told)?;
             if self.storage.swap(&self.path("told.json"), written, version.as_ref()).await? {
-                for name in signs.into_iter().filter(|_| self.sink.heartbeat) {
+                // One of the same window and number may be there from a run that was killed before it counted.
+                for name in signs.into_iter().filter(|name| self.sink.heartbeat && !kept.contains(*name)) {
                     self.storage.delete(name).await?;
                 }
                 return Ok(Added { notices: due.notices.len() as u64, postponed: due.postponed });
@@ -123,7 +125,7 @@ impl<'a, S: Storage> Outbox<'a, S> {
     /// [`OutboxError`] when the storage fails.
     pub async fn replay(&self, incident: &IncidentView) -> Result<(), OutboxError> {
         let number = self.told().await?.map_or(0, |(told, _)| told.next);
-        self.keep(number, &replayed(incident)).await
+        self.keep(number, &replayed(incident)).await.map(drop)
     }
 
     /// Returns what waits, in the order in which it is sent; each key once. What is damaged is told and left where it is.
@@ -168,15 +170,17 @@ impl<'a, S: Storage> Outbox<'a, S> {
     }
 
     /// Puts a notice aside that the receiver will never take.
-    pub(crate) async fn refuse(&self, pending: &Pending) -> Result<(), StorageError> {
-        let bytes = serde_json::to_vec(&pending.notice).unwrap_or_default();
+    pub(crate) async fn refuse(&self, pending: &Pending) -> Result<(), OutboxError> {
+        let bytes = serde_json::to_vec(&pending.notice)?;
         self.storage.put(&self.path(&format!("refused/{}.json", pending.notice.key())), bytes).await?;
-        self.storage.delete(&pending.name).await
+        Ok(self.storage.delete(&pending.name).await?)
     }
 
-    async fn keep(&self, number: u64, notice: &Notice) -> Result<(), OutboxError> {
+    /// Keeps a notice, and returns its name.
+    async fn keep(&self, number: u64, notice: &Notice) -> Result<String, OutboxError> {
         let name = self.path(&format!("waiting/{number:012}-{}.json", notice.key()));
-        Ok(self.storage.put(&name, serde_json::to_vec(notice)?).await?)
+        self.storage.put(&name, serde_json::to_vec(notice)?).await?;
+        Ok(name)
     }
 
     async fn names(&self, folder: &str) -> Result<Vec<String>, StorageError> {

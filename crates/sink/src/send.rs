@@ -19,6 +19,28 @@ pub(crate) struct Batch {
     pub(crate) request: Request,
 }
 
+/// Why a request cannot be made.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum BatchError {
+    /// The sink will never take the first notice.
+    #[error("{0}")]
+    Unfit(String),
+    /// The sink cannot be used as it is.
+    #[error("{0}")]
+    Failed(String),
+}
+
+impl From<String> for BatchError {
+    fn from(text: String) -> Self {
+        Self::Failed(text)
+    }
+}
+
+/// Says that a sink has no form for a notice.
+fn without_form() -> BatchError {
+    BatchError::Unfit("it has no form for this".to_owned())
+}
+
 impl Sink {
     /// Returns where requests go.
     ///
@@ -42,15 +64,15 @@ impl Sink {
     /// one incident, so that a part that fails cannot overtake.
     ///
     /// # Errors
-    /// Text when no request can be made.
+    /// [`BatchError`] when no request can be made.
     pub(crate) fn batch(
         &self,
         notices: &[Notice],
         most: usize,
         aws: Option<&Aws>,
         now: SystemTime,
-    ) -> Result<Batch, String> {
-        let first = notices.first().ok_or("nothing to send")?;
+    ) -> Result<Batch, BatchError> {
+        let first = notices.first().ok_or_else(|| "nothing to send".to_owned())?;
         let url = self.url(aws)?;
         let now_s = now.duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs() as i64);
         let of_aws = || aws.ok_or_else(|| "credentials of AWS are needed".to_owned());
@@ -129,7 +151,8 @@ impl Sink {
     /// # Errors
     /// Text when no request can be made.
     pub fn preview(&self, notice: &Notice, aws: Option<&Aws>) -> Result<String, String> {
-        let batch = self.batch(std::slice::from_ref(notice), 1, aws, SystemTime::now())?;
+        let batch = self.batch(std::slice::from_ref(notice), 1, aws, SystemTime::now());
+        let batch = batch.map_err(|error| error.to_string())?;
         let body = self.masked(&String::from_utf8_lossy(&batch.request.body));
         Ok(format!("POST {} for {}\n{body}", self.name, notice.key()))
     }
@@ -144,7 +167,7 @@ struct Limits {
 
 impl Limits {
     /// Makes the entries of the first notices, as far as they fit and are about different incidents; at least one.
-    fn gather(&self, notices: &[Notice], made: impl Fn(&Notice) -> Option<Value>) -> Result<Vec<Value>, String> {
+    fn gather(&self, notices: &[Notice], made: impl Fn(&Notice) -> Option<Value>) -> Result<Vec<Value>, BatchError> {
         let (mut entries, mut incidents, mut bytes) = (Vec::new(), Vec::new(), 0);
         for notice in notices.iter().take(self.count) {
             let incident = notice.of_incident().map(|about| about.incident.id.as_str());
@@ -154,7 +177,7 @@ impl Limits {
             let Some(entry) = made(notice) else { break };
             let size = entry.to_string().len() + 1;
             if size > self.each && entries.is_empty() {
-                return Err(format!("one finding has {size} bytes, of at most {}", self.each));
+                return Err(BatchError::Unfit(format!("it has {size} bytes, and {} are the most", self.each)));
             }
             if bytes + size > self.bytes || size > self.each {
                 break;
@@ -163,19 +186,19 @@ impl Limits {
             incidents.extend(incident);
             entries.push(entry);
         }
-        if entries.is_empty() { Err("it has no form for this".to_owned()) } else { Ok(entries) }
+        if entries.is_empty() { Err(without_form()) } else { Ok(entries) }
     }
 }
 
-fn webhook(url: Url, notice: &Notice, form: Body, secret: Option<&Secret>, now_s: i64) -> Result<Request, String> {
+fn webhook(url: Url, notice: &Notice, form: Body, secret: Option<&Secret>, now_s: i64) -> Result<Request, BatchError> {
     let body = match form {
         Body::Json => serde_json::to_value(notice).map_err(|error| error.to_string())?,
         Body::Slack => slack::body(notice),
         Body::Teams => teams::body(notice),
         Body::Hec => hec::body(notice, now_s),
         Body::PagerDuty => {
-            let key = secret.ok_or("the routing key is missing")?;
-            pagerduty::body(notice, key).ok_or("it has no form for this")?
+            let key = secret.ok_or_else(|| "the routing key is missing".to_owned())?;
+            pagerduty::body(notice, key).ok_or_else(without_form)?
         }
     };
     let body = bytes_of(&body);

@@ -182,7 +182,7 @@ impl Sink {
                 region_used = region.is_none();
                 Target::Sns { arn: rest.to_owned(), region: of_arn.to_owned(), endpoint: endpoint.clone() }
             }
-            Some(("https" | "http", _)) => {
+            Some((scheme, _)) if ["https", "http"].iter().any(|known| scheme.eq_ignore_ascii_case(known)) => {
                 region_used = region.is_none();
                 Self::webhook(target, &mut options, &shown)?
             }
@@ -242,7 +242,7 @@ impl fmt::Display for Sink {
 }
 
 impl Target {
-    /// Returns whether people read it, and whether machines do that can miss a sign of life.
+    /// Returns whether people read it, and whether machines that notice a missing heartbeat do.
     fn readers(&self) -> (bool, bool) {
         match self {
             Self::Webhook { body: Body::Slack | Body::Teams, .. } | Self::Sns { .. } => (true, false),
@@ -335,20 +335,18 @@ fn token_in(target: &str) -> Option<&'static str> {
     url.query_pairs().any(|(name, _)| secret(&name)).then_some("the URL holds a token")
 }
 
-/// Returns a sink's text for messages: of a URL only the scheme, the host and whether there is more.
+/// Returns a sink's text for messages: of a URL only the scheme, the host and whether there is more, and of what is no
+/// sink nothing, since it may be a URL with a slip in it.
 fn masked(text: &str) -> String {
-    let Some((scheme, rest)) = text.split_once("://").filter(|(scheme, _)| matches!(*scheme, "http" | "https")) else {
-        return match text.split(['?', '#']).next() {
-            Some(target) if target.contains(':') => target.to_owned(),
-            _ => "…".to_owned(),
-        };
-    };
-    let (authority, path) = rest.find(['/', '?', '#']).map_or((rest, ""), |at| rest.split_at(at));
-    let host = authority.rsplit_once('@').map_or(authority, |(_, host)| host);
-    match path.trim_start_matches('/') {
-        "" => format!("{scheme}://{host}"),
-        _ => format!("{scheme}://{host}/…"),
+    let known = ["securityhub:", "eventbridge:", "sns:", "env:", "file:"];
+    if known.iter().any(|known| text.starts_with(known)) {
+        return text.split(['?', '#']).next().unwrap_or_default().to_owned();
     }
+    let url = Url::parse(text).ok().filter(|url| matches!(url.scheme(), "http" | "https"));
+    let Some((url, host)) = url.as_ref().and_then(|url| Some((url, url.host_str()?))) else { return "…".to_owned() };
+    let port = url.port().map(|port| format!(":{port}")).unwrap_or_default();
+    let more = if url.path() == "/" && url.query().is_none() { "" } else { "/…" };
+    format!("{}://{host}{port}{more}", url.scheme())
 }
 
 #[cfg(test)]

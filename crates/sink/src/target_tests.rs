@@ -25,6 +25,7 @@ fn every_kind_of_sink_is_read() {
     assert!(matches!(web.target, Target::Webhook { body: Body::Teams, .. }));
     assert_eq!(web.name, "https://example.com/…");
     assert_eq!(parsed("https://example.com/in?body=teams&name=soc").name, "soc");
+    assert_eq!(parsed("https:/example.com:8443/token").name, "https://example.com:8443/…");
 }
 
 #[test]
@@ -54,6 +55,9 @@ fn mistakes_are_named_and_secrets_are_not() {
     for (text, problem) in [
         ("ftp://x", "expected https://"),
         ("very-secret", "expected https://"),
+        ("HTTPS://hooks.slack.com/services/T/B/very-secret", "env:NAME or file:PATH"),
+        ("https:/hooks.slack.com/services/T/B/very-secret", "env:NAME or file:PATH"),
+        ("htps://hooks.slack.com/services/T/B/very-secret", "expected https://"),
         ("https://", "empty host"),
         ("https://x/y?least=grave", "not a severity"),
         ("https://x/y?body=xml", "expected json, slack"),
