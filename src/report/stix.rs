@@ -18,6 +18,9 @@ const OBSERVABLES: [u8; 16] =
 /// The namespace of our other ids.
 const OURS: [u8; 16] = [0x6f, 0x1c, 0x0e, 0x52, 0x5c, 0x5d, 0x4d, 0x0e, 0x8f, 0x5a, 0x0b, 0x9d, 0x2f, 0x3c, 0x71, 0x44];
 
+/// When all objects were made. It may not change as long as an id stays, and ids outlive what a run knows.
+const CREATED: &str = "2020-01-01T00:00:00.000Z";
+
 /// Writes the bundle; it is the same for the same incidents.
 ///
 /// # Errors
@@ -48,7 +51,7 @@ fn bundle(incidents: &[Incident]) -> Value {
     let identity = id("identity", &OURS, "flowsift");
     let mut objects = vec![json!({
         "type": "identity", "spec_version": "2.1", "id": identity, "name": "flowsift", "identity_class": "system",
-        "created": "2024-01-01T00:00:00.000Z", "modified": "2024-01-01T00:00:00.000Z",
+        "created": CREATED, "modified": CREATED,
     })];
     for (address, known) in &by_address {
         objects.extend(of_address(*address, known, &identity));
@@ -66,9 +69,7 @@ fn of_address(address: Address, known: &Known<'_>, identity: &str) -> Vec<Value>
     let times = |time: fn(&Incident) -> i64| known.remotes.iter().map(move |(incident, _)| time(incident));
     let first_s = times(|one| one.first_seen_s).min().unwrap_or(0);
     let last_s = times(|one| one.last_seen_s).max().unwrap_or(0);
-    let opened_s = times(|one| one.opened_at_s).min().unwrap_or(0);
-    let updated_s = times(|one| one.updated_at_s).max().unwrap_or(0);
-    let (created, modified) = (stamp(opened_s), stamp(updated_s.max(opened_s)));
+    let modified = stamp(times(|one| one.updated_at_s).max().unwrap_or(0));
     let kinds: std::collections::BTreeSet<&str> =
         known.remotes.iter().map(|(_, remote)| kind_of(remote.part)).collect();
     let titles: Vec<String> =
@@ -78,7 +79,7 @@ fn of_address(address: Address, known: &Known<'_>, identity: &str) -> Vec<Value>
     let common = |kind: &str, id: &str| {
         json!({
             "type": kind, "spec_version": "2.1", "id": id, "created_by_ref": identity,
-            "created": created, "modified": modified,
+            "created": CREATED, "modified": modified,
         })
     };
     let mut of_indicator = common("indicator", &indicator);
@@ -91,7 +92,8 @@ fn of_address(address: Address, known: &Known<'_>, identity: &str) -> Vec<Value>
     let mut of_observed = common("observed-data", &observed);
     of_observed["first_observed"] = stamp(first_s).into();
     of_observed["last_observed"] = stamp(last_s.max(first_s)).into();
-    of_observed["number_observed"] = known.remotes.len().into();
+    // At least once: how often, incidents do not tell.
+    of_observed["number_observed"] = 1.into();
     of_observed["object_refs"] = json!([observable]);
     let mut sighting = common("sighting", &id("sighting", &OURS, &value));
     sighting["sighting_of_ref"] = indicator.into();

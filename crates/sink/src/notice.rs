@@ -15,8 +15,9 @@ pub const SCHEMA_VERSION: u32 = 1;
 const MAX_LISTED: usize = 50;
 /// Most entries of the story of a notice.
 const MAX_STORY: usize = 20;
-/// Most characters of one text. With the limits above a notice stays under 100 kB in every form.
-const MAX_TEXT: usize = 500;
+/// Most bytes of one text, as [`cut_to_bytes`] counts them. With the limits above, a notice stays within 256 KB in every
+/// form.
+const MAX_TEXT_BYTES: usize = 500;
 
 /// What a run found that may be sent.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -222,7 +223,24 @@ impl IncidentView {
 
 /// Returns a text without control characters and of bounded length.
 pub(crate) fn short(text: &str) -> String {
-    cut_to(&printable(text), MAX_TEXT)
+    cut_to_bytes(&printable(text), MAX_TEXT_BYTES)
+}
+
+/// Returns at most `most` bytes of a text; a cut one ends with `…`. Characters that JSON escapes count four bytes, since
+/// some forms hold JSON within JSON.
+pub(crate) fn cut_to_bytes(text: &str, most: usize) -> String {
+    let bytes_of = |letter: char| if matches!(letter, '"' | '\\') { 4 } else { letter.len_utf8() };
+    if text.chars().map(bytes_of).sum::<usize>() <= most {
+        return text.to_owned();
+    }
+    let mut left = most.saturating_sub('…'.len_utf8());
+    let fits = |letter: &char| {
+        let bytes = bytes_of(*letter);
+        let fits = bytes <= left;
+        left = left.saturating_sub(bytes);
+        fits
+    };
+    text.chars().take_while(fits).chain(['…']).collect()
 }
 
 /// Returns at most `most` characters of a text; a cut one ends with `…`.

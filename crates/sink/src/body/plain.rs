@@ -62,20 +62,21 @@ fn incident(notice: &IncidentNotice) -> Message {
         Some(instance) => format!("{} ({instance}, {})", host.host, host.part),
         None => format!("{} ({})", host.host, host.part),
     });
-    push_list(&mut facts, "Hosts", hosts.collect());
+    let left_out = |name: &str| incident.left_out.get(name).copied().unwrap_or(0);
+    push_list(&mut facts, "Hosts", hosts.collect(), left_out("hosts"));
     let remotes = incident.remotes.iter().map(|remote| {
         let port = remote.port.map(|port| format!(" port {port}")).unwrap_or_default();
         let owner = remote.owner.as_ref().map(|owner| format!(", {owner}")).unwrap_or_default();
         format!("{}{port} ({}{owner})", remote.address, remote.part)
     });
-    push_list(&mut facts, "Remotes", remotes.collect());
-    push_list(&mut facts, "Principals", incident.principals.clone());
-    push_list(&mut facts, "Tactics", incident.tactics.clone());
+    push_list(&mut facts, "Remotes", remotes.collect(), left_out("remotes"));
+    push_list(&mut facts, "Principals", incident.principals.clone(), left_out("principals"));
+    push_list(&mut facts, "Tactics", incident.tactics.clone(), 0);
     facts.push(("Seen", format!("{} to {}", incident.first_seen.text(), incident.last_seen.text())));
     facts.push(("Evidence", evidence(incident)));
     let told = incident.story.iter().take(TOLD);
     let mut lines: Vec<String> = told.map(|line| format!("{}  {}", line.time.text(), line.text)).collect();
-    let more = incident.story.len().saturating_sub(TOLD) as u64 + incident.left_out.get("story").copied().unwrap_or(0);
+    let more = incident.story.len().saturating_sub(TOLD) as u64 + left_out("story");
     if more > 0 {
         lines.push(format!("and {} in the report", counted(more, "more line", "more lines")));
     }
@@ -86,11 +87,12 @@ fn evidence(incident: &IncidentView) -> String {
     format!("score {:.1}, {}", incident.score, counted(incident.findings, "finding", "findings"))
 }
 
-fn push_list(facts: &mut Vec<(&'static str, String)>, name: &'static str, values: Vec<String>) {
+/// Adds a fact that lists values, besides the `left_out` that the notice does not hold.
+fn push_list(facts: &mut Vec<(&'static str, String)>, name: &'static str, values: Vec<String>, left_out: u64) {
     if values.is_empty() {
         return;
     }
-    let more = values.len().saturating_sub(NAMED);
+    let more = values.len().saturating_sub(NAMED) as u64 + left_out;
     let mut text = values[..values.len().min(NAMED)].join("; ");
     if more > 0 {
         text.push_str(&format!("; and {more} more"));
@@ -110,7 +112,8 @@ fn of_digest(digest: &Digest) -> Message {
         let severity = line.severity.as_str();
         format!("{severity} since {}: {} ({})", line.opened_at.text(), line.title, line.id)
     });
-    Message { heading: format!("flowsift digest of {}", digest.day), facts, lines: lines.collect() }
+    let until = digest.run.window_end.map_or_else(|| digest.day.clone(), |end| end.text());
+    Message { heading: format!("flowsift digest up to {until}"), facts, lines: lines.collect() }
 }
 
 fn of_heartbeat(heartbeat: &Heartbeat) -> Message {

@@ -80,13 +80,19 @@ pub(crate) fn finding(notice: &Notice, account: &str, region: &str) -> Option<Va
         .iter()
         .take(MAX_INDICATORS)
         .map(|remote| {
-            json!({
+            let mut indicator = json!({
                 "Type": if remote.address.contains(':') { "IPV6_ADDRESS" } else { "IPV4_ADDRESS" },
                 "Value": remote.address,
-                "Category": if remote.part == "controller" { "COMMAND_AND_CONTROL" } else { "BACKDOOR" },
                 "LastObservedAt": incident.last_seen.text(),
                 "Source": "flowsift",
-            })
+            });
+            match remote.part.as_str() {
+                "controller" => indicator["Category"] = "COMMAND_AND_CONTROL".into(),
+                "drop" => indicator["Category"] = "DROP_SITE".into(),
+                // What it is for is not known.
+                _ => {}
+            }
+            indicator
         })
         .collect();
     if !indicators.is_empty() {

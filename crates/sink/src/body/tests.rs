@@ -159,3 +159,23 @@ fn notices_are_the_same_after_they_waited() {
     let notices = all();
     assert_eq!(notices[0].of_incident().unwrap().incident.left_out.get("story"), Some(&180));
 }
+
+/// Letters of four bytes, and letters that JSON within JSON escapes.
+#[test]
+fn limits_hold_in_bytes() {
+    for letter in ["😀", "\"", "\\", "語"] {
+        let mut one = hostile();
+        let long = letter.repeat(2_000);
+        one.title = long.clone();
+        one.principals.fill(long.clone());
+        one.links.fill(long.clone());
+        one.story.iter_mut().for_each(|line| line.text = long.clone());
+        one.remotes.iter_mut().for_each(|remote| remote.owner = Some(long.clone()));
+        let notice = notice(Change::Opened, one);
+        let parameters = sns::parameters(&notice, "arn:aws:sns:eu-west-1:1:x");
+        let message = &parameters.iter().find(|(name, _)| name == "Message").unwrap().1;
+        assert!(message.len() < 256 * 1024, "{letter}: {}", message.len());
+        let card = teams::body(&notice).to_string();
+        assert!(card.len() < 28_000, "{letter}: {}", card.len());
+    }
+}

@@ -133,6 +133,24 @@ async fn entries_of_one_incident_never_overtake_each_other() {
 }
 
 #[tokio::test]
+async fn rights_that_are_missing_per_entry_put_nothing_aside() {
+    let denied = |came: &Came| {
+        let count = body(came)["Entries"].as_array().unwrap().len();
+        let entry = json!({ "ErrorCode": "AccessDeniedException", "ErrorMessage": "no" });
+        json!({ "FailedEntryCount": count, "Entries": vec![entry; count] }).to_string()
+    };
+    let receiver = Receiver::with(vec![Reply::Answer(denied)], Reply::Answer(bus)).await;
+    let url = format!("eventbridge://bus?heartbeat=off&endpoint=http://127.0.0.1:{}/", receiver.port);
+    let sink = Sink::parse(&url).unwrap();
+    let storage = MemoryStorage::default();
+    let outbox = Outbox::new(&storage, &sink);
+    outbox.add(&run(&['a', 'b'].map(|id| incident(id, 1, Severity::High)))).await.unwrap();
+    let delivery = outbox.deliver(Some(&aws()), LOOPBACK, pace()).await;
+    assert_eq!((delivery.sent, delivery.refused, delivery.waiting), (0, 0, 2), "{delivery:?}");
+    assert_eq!(outbox.deliver(Some(&aws()), LOOPBACK, pace()).await.sent, 2);
+}
+
+#[tokio::test]
 async fn identities_that_are_refused_keep_everything_and_throttling_is_waited_for() {
     let receiver = Receiver::with(vec![Reply::Status(403), Reply::Status(429)], Reply::Answer(hub)).await;
     let url = format!("securityhub://111122223333?endpoint=http://127.0.0.1:{}/", receiver.port);

@@ -136,12 +136,16 @@ async fn a_month_with_faults_loses_no_incident() {
     assert_eq!(outbox.waiting().await.unwrap().0.len(), 0);
     let mut heard = BTreeMap::<String, Vec<(u32, String)>>::new();
     let mut keys = BTreeMap::<String, usize>::new();
+    let mut news = BTreeMap::<(String, u64), String>::new();
     for came in receiver.requests() {
         let body: serde_json::Value = serde_json::from_str(&came.body).unwrap();
         let one = &body["incident"];
         let text = |name: &str| one[name].as_str().unwrap().to_owned();
         heard.entry(text("id")).or_default().push((one["revision"].as_u64().unwrap() as u32, text("severity")));
-        *keys.entry(came.header("idempotency-key").to_owned()).or_default() += 1;
+        let key = came.header("idempotency-key").to_owned();
+        let of = news.entry((text("id"), one["revision"].as_u64().unwrap())).or_insert_with(|| key.clone());
+        assert_eq!(*of, key, "a repetition has the key that it had");
+        *keys.entry(key).or_default() += 1;
     }
     assert!(failed > 5 && incidents.len() > 20, "{failed} runs of {} incidents failed", incidents.len());
     for one in incidents.iter().filter(|one| one.is_open()) {

@@ -13,7 +13,7 @@ pub enum Reply {
     /// Answers with a status.
     Status(u16),
     /// Answers 429 with `Retry-After`.
-    RetryAfter(u32),
+    RetryAfter(u64),
     /// Answers 302.
     Redirect,
     /// Reads and never answers.

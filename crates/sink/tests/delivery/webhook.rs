@@ -96,6 +96,55 @@ async fn retry_after_is_honoured_up_to_the_budget() {
 }
 
 #[tokio::test]
+async fn no_wait_is_too_long_to_count() {
+    let receiver = Receiver::start(vec![Reply::RetryAfter(u64::MAX)]).await;
+    let sink = webhook(&receiver, "");
+    let storage = MemoryStorage::default();
+    let outbox = Outbox::new(&storage, &sink);
+    outbox.add(&run(&[incident('a', 1, Severity::High)])).await.unwrap();
+    let delivery = outbox.deliver(None, LOOPBACK, pace()).await;
+    assert_eq!((delivery.sent, delivery.waiting), (0, 1));
+    assert!(delivery.trouble.unwrap().contains("asks to wait"));
+}
+
+#[tokio::test]
+async fn a_notice_without_a_form_does_not_hold_up_the_others() {
+    let receiver = Receiver::start(vec![]).await;
+    let storage = MemoryStorage::default();
+    // A name that was a chat's becomes that of a pager, which knows no digests.
+    let chat = webhook(&receiver, "&name=soc&digest=on");
+    let outbox = Outbox::new(&storage, &chat);
+    outbox.begin(&[]).await.unwrap();
+    for day in 0..2 {
+        let mut now = run(&[]);
+        now.window_to_s = now.window_to_s.map(|to_s| to_s + day * 86_400);
+        outbox.add(&now).await.unwrap();
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let key = folder.path().join("key");
+    std::fs::write(&key, "routing-key").unwrap();
+    let url = format!("http://127.0.0.1:{}/in?body=pagerduty&name=soc&secret=file:{}", receiver.port, key.display());
+    let pager = Sink::parse(&url).unwrap();
+    let outbox = Outbox::new(&storage, &pager);
+    outbox.add(&run(&[incident('a', 1, Severity::High)])).await.unwrap();
+    let delivery = outbox.deliver(None, LOOPBACK, pace()).await;
+    assert_eq!((delivery.sent, delivery.waiting, delivery.refused), (1, 0, 1), "{delivery:?}");
+    assert!(delivery.trouble.unwrap().contains("it has no form for this"));
+}
+
+#[tokio::test]
+async fn what_is_beneath_the_least_severity_is_no_news() {
+    let receiver = Receiver::start(vec![]).await;
+    let storage = MemoryStorage::default();
+    let noisy = webhook(&receiver, "&name=soc&least=low");
+    Outbox::new(&storage, &noisy).add(&run(&[incident('a', 1, Severity::Low)])).await.unwrap();
+    let strict = webhook(&receiver, "&name=soc&least=critical");
+    let outbox = Outbox::new(&storage, &strict);
+    assert_eq!(outbox.add(&run(&[incident('a', 2, Severity::Medium)])).await.unwrap().notices, 0);
+    assert_eq!(outbox.add(&run(&[incident('a', 3, Severity::Critical)])).await.unwrap().notices, 1);
+}
+
+#[tokio::test]
 async fn redirects_are_not_followed_and_refusals_do_not_block() {
     let receiver = Receiver::start(vec![Reply::Redirect, Reply::Status(401), Reply::Status(400)]).await;
     let sink = webhook(&receiver, "");
@@ -220,4 +269,21 @@ async fn a_digest_comes_once_a_day_and_of_signs_of_life_only_the_last_waits() {
     let [digest, sign] = &keys[..] else { panic!("{keys:?}") };
     assert_eq!(digest, "digest-2024-04-21");
     assert!(sign.starts_with("run-1713582000-"), "{sign}");
+}
+
+#[tokio::test]
+async fn a_window_that_is_repeated_after_a_kill_keeps_its_sign_of_life() {
+    let receiver = Receiver::start(vec![]).await;
+    let sink = webhook(&receiver, "&heartbeat=on");
+    let storage = MemoryStorage::default();
+    let outbox = Outbox::new(&storage, &sink);
+    outbox.begin(&[]).await.unwrap();
+    outbox.add(&run(&[])).await.unwrap();
+    let name = outbox.waiting().await.unwrap().0.remove(0).name;
+    // As if the process had died before it counted what it kept.
+    let told = name.split("waiting").next().unwrap().to_owned() + "told.json";
+    flowsift_sink::Storage::delete(&storage, &told).await.unwrap();
+    outbox.begin(&[]).await.unwrap();
+    outbox.add(&run(&[])).await.unwrap();
+    assert_eq!(outbox.waiting().await.unwrap().0.len(), 1);
 }
