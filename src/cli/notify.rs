@@ -5,7 +5,7 @@ use super::options::Global;
 use super::options::notify::NotifyArgs;
 use super::stderr;
 use crate::incident::life::KeptIncidents;
-use crate::notify::{Told, incident_view};
+use crate::notify::{SinkOutcome, incident_view};
 use crate::report::SinkSummary;
 use crate::source::Store;
 use clap::Args;
@@ -75,8 +75,8 @@ pub(super) fn run(global: &Global, args: &NotifyCommand) -> Result<Exit, Failure
 }
 
 /// Returns what became of what a sink was due, as a summary has it.
-pub(super) fn sink_summary(told: Told) -> SinkSummary {
-    let Told { sink, delivery, kept } = told;
+pub(super) fn sink_summary(told: SinkOutcome) -> SinkSummary {
+    let SinkOutcome { sink, delivery, kept } = told;
     SinkSummary {
         sink,
         sent: delivery.sent,

@@ -21,13 +21,13 @@ pub struct Sinks {
     /// How patient deliveries are.
     pub pace: Pace,
     kept: Option<KeptOutbox>,
-    /// Who signs requests to AWS: that of S3.
+    /// The login that signs requests to AWS, the same as for S3.
     source_options: SourceOptions,
 }
 
 /// What became of what a sink was due.
 #[derive(Debug, Clone, Default)]
-pub struct Told {
+pub struct SinkOutcome {
     /// What messages call it.
     pub sink: String,
     /// Notices that arrived, that wait and that were refused, and why.
@@ -56,7 +56,7 @@ impl Sinks {
 
     /// Keeps what a run makes due, and sends what waits; all sinks at once. Where the outbox cannot be used, what is due
     /// is sent all the same.
-    pub async fn tell(&self, run: &RunView) -> Vec<Told> {
+    pub async fn tell(&self, run: &RunView) -> Vec<SinkOutcome> {
         if self.sinks.is_empty() {
             return Vec::new();
         }
@@ -64,7 +64,7 @@ impl Sinks {
         join_all(self.sinks.iter().map(|sink| self.tell_one(sink, run, &aws))).await
     }
 
-    async fn tell_one(&self, sink: &Sink, run: &RunView, aws: &Result<Option<Aws>, String>) -> Told {
+    async fn tell_one(&self, sink: &Sink, run: &RunView, aws: &Result<Option<Aws>, String>) -> SinkOutcome {
         let trouble = match &self.kept {
             None => None,
             Some(kept) => match Outbox::new(kept, sink).add(run).await {
@@ -92,13 +92,15 @@ impl Sinks {
             Ok(_) => self.drain(&storage, sink, aws).await,
             Err(error) => failed(sink, &error),
         };
-        told.kept = false;
-        told.delivery.trouble = told.delivery.trouble.or(trouble);
+        // Nothing counts as told, so what follows from the state is due again.
+        told.kept = self.kept.is_some();
+        let again = trouble.map(|trouble| format!("{trouble}, so the next run tells all of this again"));
+        told.delivery.trouble = again.or(told.delivery.trouble);
         told
     }
 
     /// Sends what waits, without a run; what failed is told for each sink.
-    pub async fn send(&self) -> Vec<Told> {
+    pub async fn send(&self) -> Vec<SinkOutcome> {
         let Some(kept) = &self.kept else { return Vec::new() };
         let aws = self.aws().await;
         join_all(self.sinks.iter().map(|sink| self.drain(kept, sink, &aws))).await
@@ -152,7 +154,7 @@ impl Sinks {
         self.sinks.iter().map(shown).collect()
     }
 
-    async fn drain<S: Storage>(&self, storage: &S, sink: &Sink, aws: &Result<Option<Aws>, String>) -> Told {
+    async fn drain<S: Storage>(&self, storage: &S, sink: &Sink, aws: &Result<Option<Aws>, String>) -> SinkOutcome {
         let outbox = Outbox::new(storage, sink);
         let delivery = match aws {
             Err(error) if sink.target.is_aws() => {
@@ -162,10 +164,10 @@ impl Sinks {
             }
             aws => outbox.deliver(aws.as_ref().ok().and_then(Option::as_ref), self.client, self.pace).await,
         };
-        Told { sink: sink.name.clone(), delivery, kept: true }
+        SinkOutcome { sink: sink.name.clone(), delivery, kept: true }
     }
 
-    /// Finds who signs requests to AWS, if any sink asks for it.
+    /// Finds the login that signs requests to AWS, if any sink asks for it.
     async fn aws(&self) -> Result<Option<Aws>, String> {
         if !self.sinks.iter().any(|sink| sink.target.is_aws()) {
             return Ok(None);
@@ -175,7 +177,7 @@ impl Sinks {
     }
 }
 
-fn failed(sink: &Sink, error: &OutboxError) -> Told {
+fn failed(sink: &Sink, error: &OutboxError) -> SinkOutcome {
     let delivery = Delivery { trouble: Some(error_text(error)), ..Delivery::default() };
-    Told { sink: sink.name.clone(), delivery, kept: false }
+    SinkOutcome { sink: sink.name.clone(), delivery, kept: false }
 }

@@ -3,43 +3,7 @@
 use crate::incident::Incident;
 use crate::incident::model::{HostPart, IncidentHost, IncidentRemote, Tactic};
 use serde::Serialize;
-use sink::{Host, IncidentView, Moment, Remote, RunView, StoryLine};
-
-/// What a run knows besides its incidents.
-#[derive(Debug, Clone, Default)]
-pub struct RunFacts<'a> {
-    /// Its sources, as given.
-    pub sources: &'a [String],
-    /// First second of the window; `None` where neither options nor records tell.
-    pub window_from_s: Option<i64>,
-    /// First second after the window.
-    pub window_to_s: Option<i64>,
-    /// Findings that are shown.
-    pub findings: u64,
-    /// Objects that could not be read.
-    pub unread_objects: u64,
-    /// Flow logs that fell silent.
-    pub silent_logs: u64,
-    /// Findings that allow-lists and verdicts hold back.
-    pub held_back: u64,
-}
-
-impl RunFacts<'_> {
-    /// Returns the run with its incidents.
-    #[must_use]
-    pub fn view(&self, incidents: &[Incident]) -> RunView {
-        RunView {
-            sources: self.sources.to_vec(),
-            window_from_s: self.window_from_s,
-            window_to_s: self.window_to_s,
-            findings: self.findings,
-            unread_objects: self.unread_objects,
-            silent_logs: self.silent_logs,
-            held_back: self.held_back,
-            incidents: incidents.iter().map(incident_view).collect(),
-        }
-    }
-}
+use sink::{Host, IncidentView, Moment, Remote, StoryLine};
 
 /// Returns an incident as far as sinks are told of it.
 #[must_use]

@@ -2,10 +2,9 @@
 
 use super::error::ReportError;
 use super::summary::optional_time;
-use flow::time;
+use flow::{hex, time};
 use serde::Serialize;
 use sha2::{Digest, Sha256};
-use std::fmt::Write as _;
 use std::io::Write;
 
 /// Version of the manifest's fields.
@@ -40,7 +39,7 @@ impl RunFacts<'_> {
         }
         self.sources.iter().for_each(|source| add(source.as_bytes()));
         add(self.findings);
-        let mut id = hexadecimal(&hash.finalize());
+        let mut id = hex(&hash.finalize());
         id.truncate(RUN_ID_CHARACTERS);
         id
     }
@@ -60,7 +59,7 @@ pub struct ManifestFile {
 impl ManifestFile {
     /// Describes a file by its bytes.
     pub fn new(name: &str, bytes: &[u8]) -> Self {
-        Self { name: name.to_owned(), bytes: bytes.len() as u64, sha256: hexadecimal(&Sha256::digest(bytes)) }
+        Self { name: name.to_owned(), bytes: bytes.len() as u64, sha256: hex(&Sha256::digest(bytes)) }
     }
 }
 
@@ -100,13 +99,6 @@ impl Manifest {
         serde_json::to_writer_pretty(&mut out, self).map_err(|error| failed(error.into()))?;
         out.write_all(b"\n").and_then(|()| out.flush()).map_err(failed)
     }
-}
-
-fn hexadecimal(bytes: &[u8]) -> String {
-    bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut text, byte| {
-        let _ = write!(text, "{byte:02x}");
-        text
-    })
 }
 
 #[cfg(test)]

@@ -4,9 +4,9 @@
 use super::error::ReportError;
 use crate::incident::Incident;
 use crate::incident::model::{IncidentRemote, RemotePart};
-use flow::Address;
 use flow::printable::EscapedJson;
 use flow::time::rfc3339;
+use flow::{Address, hex};
 use ring::digest::{Context, SHA1_FOR_LEGACY_USE_ONLY};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
@@ -126,7 +126,7 @@ fn id(kind: &str, namespace: &[u8; 16], name: &str) -> String {
     bytes.copy_from_slice(&hash.as_ref()[..16]);
     bytes[6] = (bytes[6] & 0x0f) | 0x50;
     bytes[8] = (bytes[8] & 0x3f) | 0x80;
-    let hex: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
+    let hex = hex(&bytes);
     format!("{kind}--{}-{}-{}-{}-{}", &hex[..8], &hex[8..12], &hex[12..16], &hex[16..20], &hex[20..])
 }
 
@@ -141,6 +141,22 @@ mod tests {
             id("ipv4-addr", &OBSERVABLES, "{\"value\":\"198.51.100.3\"}"),
             "ipv4-addr--28bb3599-77cd-5a82-a950-b5bc3caf07c4"
         );
+    }
+
+    #[test]
+    fn an_outside_address_has_the_same_ids_whatever_else_is_known() {
+        let lines = include_bytes!("../../tests/slt/incidents.jsonl");
+        let incidents = crate::report::read_incidents(&lines[..], "incidents.jsonl").unwrap();
+        let with_remotes = incidents.iter().find(|one| !one.remotes.is_empty()).unwrap();
+        let objects = |bundle: Value| bundle["objects"].as_array().unwrap().clone();
+        let all = objects(bundle(&incidents));
+        for object in objects(bundle(std::slice::from_ref(with_remotes))) {
+            let same = all.iter().find(|other| other["id"] == object["id"]).unwrap();
+            assert_eq!(same["created"], object["created"], "an id keeps its time");
+            assert!(object["modified"].as_str() >= object["created"].as_str(), "{object}");
+        }
+        let kinds: std::collections::BTreeSet<_> = all.iter().map(|one| one["type"].as_str().unwrap()).collect();
+        assert!(["indicator", "observed-data", "sighting"].iter().all(|kind| kinds.contains(kind)), "{kinds:?}");
     }
 
     #[test]

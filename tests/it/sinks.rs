@@ -111,6 +111,19 @@ fn what_a_sink_did_not_take_is_kept_and_sent_by_the_next_run() {
 }
 
 #[test]
+fn what_was_only_shown_is_told_by_the_next_run() {
+    let (logs, receiver) = (logs(), Receiver::start(&[]));
+    let state = scratch();
+    let state = state.path().to_str().unwrap();
+    let url = receiver.url("least=low&heartbeat=off&name=soc");
+    let shown = detect(&logs, &["--state", state, "--notify", &url, "--dry-run"]).expect(0);
+    assert!(shown.err.contains("POST soc for "), "{}", shown.err);
+    assert_eq!(receiver.came().len(), 0);
+    detect(&logs, &["--state", state, "--notify", &url]).expect(0);
+    assert!(receiver.came().iter().any(|(_, body)| body["change"] == "opened"));
+}
+
+#[test]
 fn without_state_a_run_sends_at_once_and_says_that_failures_are_lost() {
     let (logs, receiver) = (logs(), Receiver::start(&[]));
     let out = scratch();
@@ -151,6 +164,7 @@ fn forms_of_other_programs_are_written_beside_the_findings() {
     let path = out.path().to_str().unwrap();
     let ocsf = detect(&logs, &["--format", "ocsf", "--out", path]).expect(0);
     let events = ocsf.findings();
+    assert!(!events.is_empty());
     assert!(events.iter().all(|event| event["class_uid"] == 2_004 && event["metadata"]["version"] == "1.8.0"));
     assert_eq!(ocsf.out, std::fs::read(out.path().join("findings.ocsf.jsonl")).unwrap());
     assert!(std::fs::read(out.path().join("findings.ocsf.parquet")).unwrap().starts_with(b"PAR1"));

@@ -18,6 +18,7 @@ pub mod direction;
 pub mod dotted;
 mod error_text;
 pub mod fnv;
+mod hex;
 pub mod printable;
 pub mod schema;
 pub mod services;
@@ -27,5 +28,6 @@ pub mod units;
 
 pub use address::{Address, Network};
 pub use error_text::error_text;
+pub use hex::hex;
 pub use printable::printable;
 pub use severity::Severity;

@@ -7,7 +7,7 @@ use aws_sigv4::sign::v4;
 use reqwest::Url;
 use std::time::SystemTime;
 
-/// Who signs requests to AWS.
+/// The login that signs requests to AWS.
 #[derive(Debug, Clone)]
 pub struct Aws {
     /// The credentials, valid for the run.

@@ -5,7 +5,8 @@ use crate::body::{event_bridge, hec, pagerduty, security_hub, slack, sns, teams}
 use crate::client::Request;
 use crate::notice::Notice;
 use crate::secret::Secret;
-use crate::target::{Body, Sink, Target, hex};
+use crate::target::{Body, Sink, Target};
+use flow::hex;
 use reqwest::Url;
 use ring::hmac;
 use serde_json::{Value, json};

@@ -3,6 +3,7 @@
 use crate::body::{event_bridge, security_hub};
 use crate::options::Options;
 use crate::secret::{Secret, SecretError};
+use flow::hex;
 use flow::severity::{InvalidSeverity, Severity};
 use reqwest::Url;
 use ring::digest::{SHA256, digest};
@@ -304,11 +305,6 @@ fn text(endpoint: &Option<String>) -> String {
 /// Returns the name of a sink's folder: nobody can tell the URL from it.
 fn sink_id(identity: &str) -> String {
     hex(&digest(&SHA256, identity.as_bytes()).as_ref()[..8])
-}
-
-/// Returns bytes as lower-case hex characters.
-pub(crate) fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 fn bad(sink: &str, problem: impl Into<String>) -> BadSink {

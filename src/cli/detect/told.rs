@@ -6,10 +6,10 @@ use crate::cli::notify::sink_summary;
 use crate::cli::options::notify::NotifyArgs;
 use crate::cli::stderr;
 use crate::incident::Incident;
-use crate::notify::{RunFacts, Sinks, incident_view};
+use crate::notify::{Sinks, incident_view};
 use crate::report::SinkSummary;
 use crate::source::{SourceOptions, Store};
-use sink::Sink;
+use sink::{RunView, Sink};
 use tokio::runtime::Runtime;
 
 /// The sinks of a run.
@@ -30,9 +30,9 @@ impl<'a> Teller<'a> {
         Self { runtime, sinks: args.sinks(sinks, state, options), dry_run: args.dry_run }
     }
 
-    /// Notes new sinks before the run keeps its incidents.
+    /// Notes new sinks before the run keeps its incidents; with `--dry-run`, too: the run keeps them all the same.
     pub(super) fn begin(&self, known: &[Incident]) {
-        if !self.sinks.sinks.is_empty() && !self.dry_run {
+        if !self.sinks.sinks.is_empty() {
             let known: Vec<_> = known.iter().map(incident_view).collect();
             self.runtime.block_on(self.sinks.begin(&known));
         }
@@ -44,16 +44,16 @@ impl<'a> Teller<'a> {
             return Ok(Vec::new());
         }
         let summary = run.summary();
-        let facts = RunFacts {
-            sources: &summary.sources,
+        let view = RunView {
+            sources: summary.sources.clone(),
             window_from_s: summary.window_start_s,
             window_to_s: summary.window_end_s,
             findings: run.outcome.at_least(run.args.min_severity).len() as u64,
             unread_objects: summary.objects.skipped,
             silent_logs: summary.log_gaps.len() as u64,
             held_back: summary.held_back.by_allow_lists + summary.held_back.by_verdicts,
+            incidents: run.incidents.iter().map(incident_view).collect(),
         };
-        let view = facts.view(run.incidents);
         if self.dry_run {
             let shown = self.runtime.block_on(self.sinks.preview(Some(&view))).map_err(Failure::failed)?;
             shown.iter().for_each(stderr::tell);

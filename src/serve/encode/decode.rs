@@ -228,7 +228,7 @@ fn hex(digits: &str) -> Option<Vec<u8>> {
 }
 
 fn uuid(raw: &[u8]) -> Option<String> {
-    let mut text: String = raw.iter().map(|byte| format!("{byte:02x}")).collect();
+    let mut text = flow::hex(raw);
     (text.len() == 32).then_some(())?;
     for index in [20, 16, 12, 8] {
         text.insert(index, '-');
